@@ -1,0 +1,66 @@
+// Result<T>: every call that can fail says so in its type; the only place that names tl::expected.
+#pragma once
+
+#include <source_location>
+#include <string>
+#include <tl/expected.hpp>
+#include <utility>
+
+namespace mhp {
+
+/// What the CALLER can do about a failure, not where it happened. Stable on the wire.
+enum class Errc : unsigned char {
+  not_found = 1,    // ask another home
+  unavailable = 2,  // try later; carries no blame
+  timed_out = 3,    // try later or elsewhere
+  corrupt = 4,      // bytes differ from their id: repair, never retry this copy
+  denied = 5,       // stop: the user must act (rights, wrong key, bad signature)
+  full = 6,         // choose another home, or make space
+  invalid = 7,      // the input is wrong: retrying cannot help
+  canceled = 8,     // the caller gave up: say nothing
+  busy = 9,         // another process holds it: wait for that one
+};
+
+/// One word for a code, as printed in `--json` errors: "not_found", "full", ...
+const char* to_string(Errc code);
+
+struct [[nodiscard]] Error {
+  Errc code;
+  std::string detail;  // one line for a person: what happened to what; never contents or keys
+  std::source_location where = std::source_location::current();
+};
+
+template <class T = void>
+using Result = tl::expected<T, Error>;
+
+/// `return fail(Errc::full, "...")` from any function that returns a Result.
+inline tl::unexpected<Error> fail(Errc code, std::string detail,
+                                  std::source_location where = std::source_location::current()) {
+  return tl::unexpected<Error>(Error{code, std::move(detail), where});
+}
+
+/// Hands an error on unchanged: `if (!x) return pass(x);`
+template <class T>
+tl::unexpected<Error> pass(Result<T>& result) {
+  return tl::unexpected<Error>(std::move(result.error()));
+}
+
+}  // namespace mhp
+
+#define MHP_CONCAT_INNER(a, b) a##b
+#define MHP_CONCAT(a, b) MHP_CONCAT_INNER(a, b)
+/// MHP_TRY(auto x, f()): x is the value, or the enclosing function returns the Error unchanged.
+#define MHP_TRY(declaration, expression) MHP_TRY_INNER(declaration, expression, MHP_CONCAT(mhp_try_, __LINE__), return)
+/// MHP_CO_TRY(auto x, co_await g()): the same inside a coroutine.
+#define MHP_CO_TRY(declaration, expression) \
+  MHP_TRY_INNER(declaration, expression, MHP_CONCAT(mhp_try_, __LINE__), co_return)
+#define MHP_TRY_INNER(declaration, expression, name, leave) \
+  auto name = (expression);                                 \
+  if (!name) leave ::mhp::pass(name);                       \
+  declaration = std::move(*name)
+/// The same for Result<void>.
+#define MHP_TRY_VOID(expression) MHP_TRY_VOID_INNER(expression, MHP_CONCAT(mhp_try_, __LINE__), return)
+#define MHP_CO_TRY_VOID(expression) MHP_TRY_VOID_INNER(expression, MHP_CONCAT(mhp_try_, __LINE__), co_return)
+#define MHP_TRY_VOID_INNER(expression, name, leave) \
+  auto name = (expression);                         \
+  if (!name) leave ::mhp::pass(name)

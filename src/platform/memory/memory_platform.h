@@ -1,0 +1,88 @@
+// A machine made of memory and one seed: simulated clock, seeded randomness, a disk that can lose, tear and refuse writes.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "platform/platform.h"
+
+namespace mhp::platform {
+
+/// What the fault disk does wrong. Counters count calls of that kind over the whole disk, from 1; 0 = never.
+struct DiskFaults {
+  std::uint64_t fail_call = 0;           // this call (open, write, sync, rename, ... any that changes) fails with `fail_with`
+  bool fail_ever_after = false;          // ... and every later one
+  Errc fail_with = Errc::unavailable;    // unavailable = EIO, full = ENOSPC
+  bool short_write = false;              // the failing write leaves its first half
+  std::uint64_t capacity_bytes = UINT64_MAX;  // ENOSPC past it
+};
+
+/// A Disk in memory that remembers what was synced. Thread-safe.
+class MemoryDisk : public Disk {
+ public:
+  MemoryDisk();
+  ~MemoryDisk() override;
+  void set_faults(const DiskFaults& faults);
+  /// Number of calls so far that could have failed.
+  std::uint64_t calls() const;
+  /// A power cut: a new disk with what was synced, and of each un-synced write (in 512-byte or 4 KiB parts) and un-synced
+  /// name change a choice made by `seed`: kept, lost, or torn. Un-synced writes to one place keep no order.
+  /// Files whose folder was not synced may be absent. seed 0 = everything un-synced is lost.
+  std::unique_ptr<MemoryDisk> after_power_cut(std::uint64_t seed) const;
+  /// Flips one bit / reads and writes raw content, for bit-rot tests.
+  void flip_bit(const std::string& path, std::uint64_t bit);
+
+  Result<std::unique_ptr<File>> open(const std::string& path, Open how) override;
+  Result<void> make_folder(const std::string& path) override;
+  Result<void> sync_folder(const std::string& path) override;
+  Result<void> rename(const std::string& from, const std::string& to) override;
+  Result<void> remove(const std::string& path) override;
+  Result<std::vector<std::string>> list(const std::string& path) override;
+  Result<PathInfo> info(const std::string& path) override;
+  Result<SpaceInfo> space(const std::string& path) override;
+  Result<std::unique_ptr<FileLock>> lock(const std::string& path, const std::string& note) override;
+  Result<std::string> absolute(const std::string& path) override;
+
+ private:
+  struct State;
+  std::shared_ptr<State> state_;  // shared with open files
+};
+
+/// Deterministic: jobs run on the loop, time moves only when nothing else can run. trees() is the real one of the host
+/// (tests give it folders of their own).
+class MemoryPlatform : public Platform {
+ public:
+  explicit MemoryPlatform(std::uint64_t seed);
+  ~MemoryPlatform() override;
+  Clock& clock() override;
+  Random& random() override;
+  Disk& disk() override;
+  MemoryDisk& memory_disk();
+  /// Replaces the disk (after a power cut).
+  void set_disk(std::unique_ptr<MemoryDisk> disk);
+  Trees& trees() override;
+  WorkerPool& workers() override;
+  std::unique_ptr<WorkerPool> make_lane() override;
+  asio::any_io_executor executor() override;
+  int run(Task<int> main) override;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+/// Runs one coroutine to its end on a platform and gives its value, for tests: `auto x = run_task(p, f(p))`.
+template <class T>
+T run_task(Platform& platform, Task<T> task) {
+  std::optional<T> out;
+  auto wrap = [](Task<T> inner, std::optional<T>& into) -> Task<int> {
+    into.emplace(co_await std::move(inner));
+    co_return 0;
+  };
+  platform.run(wrap(std::move(task), out));
+  return std::move(*out);
+}
+
+}  // namespace mhp::platform

@@ -1,0 +1,46 @@
+// A place where concurrent tasks live together: none outlives it, all can be canceled at once.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+
+#include "platform/task.h"
+
+namespace mhp::platform {
+
+/// Children are started with start() and awaited with join(). A Nursery that dies with children running aborts the program:
+/// nothing may throw or return between the first start() and join(). A child that ends by an exception other than
+/// cancellation ends the program with a message (our code has no throw).
+class Nursery {
+ public:
+  explicit Nursery(asio::any_io_executor executor);
+  ~Nursery();
+  Nursery(const Nursery&) = delete;
+  Nursery& operator=(const Nursery&) = delete;
+
+  void start(Task<> child);
+  /// Asks every running child to stop at its next await. Children started later run.
+  void cancel();
+  /// Waits until no child runs. If the caller itself is canceled, the children are canceled and then awaited.
+  Task<> join();
+  std::size_t running() const;
+
+ private:
+  struct State;
+  std::shared_ptr<State> state_;  // shared with the children's completion handlers, which may run last
+};
+
+/// Counts permits; take() waits in order of arrival. One loop thread only.
+class Semaphore {
+ public:
+  Semaphore(asio::any_io_executor executor, std::size_t permits);
+  ~Semaphore();
+  Task<> take();
+  void give();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace mhp::platform

@@ -1,0 +1,30 @@
+// The two-level Merkle tree of a fragment: leaves of 64 KiB and a root over their hashes.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/ids.h"
+#include "primitives/hash/blake3.h"
+
+namespace mhp::primitives {
+
+constexpr std::size_t kLeafBytes = 64_KiB;
+
+/// Hash of leaf `number`: BLAKE3 derive-key mode, context "mhp 0 fragment leaf", over number (4 bytes, little endian) || bytes.
+/// Leaf 0 is the fragment's header and salt; leaves 1... are its payload in 64 KiB parts.
+Hash leaf_hash(std::uint32_t number, ByteView bytes);
+
+/// Root: context "mhp 0 fragment root" over count (4 bytes, little endian) || the leaf hashes in order.
+FragmentId root_of(std::span<const Hash> leaves);
+
+/// Number of leaves of a fragment whose payload is `payload_bytes` long.
+constexpr std::uint32_t leaf_count(std::uint64_t payload_bytes) {
+  return static_cast<std::uint32_t>(1 + (payload_bytes + kLeafBytes - 1) / kLeafBytes);
+}
+
+/// All leaf hashes of a fragment.
+std::vector<Hash> leaf_hashes(ByteView header_and_salt, ByteView payload);
+
+}  // namespace mhp::primitives
