@@ -1,0 +1,68 @@
+// From a sealed segment to records for homes: pure sums on buffers, run in workers.
+#pragma once
+
+#include <mutex>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/ids.h"
+#include "primitives/hash/blake3.h"
+#include "wire/card.h"
+#include "wire/record.h"
+
+namespace mhp::dispersal {
+
+/// Big aligned buffers that are used again and again, so that memory stays bounded and touched once. Thread-safe.
+class BufferPool {
+ public:
+  /// At least `bytes` long; contents undefined.
+  AlignedBuffer take(std::size_t bytes);
+  void give(AlignedBuffer buffer);
+
+ private:
+  static constexpr std::size_t kMaxKept = 160;
+  std::mutex mutex_;
+  std::vector<AlignedBuffer> free_;
+};
+
+/// Ciphertext and salts, as the vault hands them over. Borrowed.
+struct SealedSegment {
+  SegmentId id;
+  VaultId vault;
+  std::uint32_t epoch = 0;
+  unsigned k = 0;
+  ByteView sealed;                        // sealed_bytes long
+  std::span<const primitives::Hash> salts;  // k
+};
+
+/// ceil(sealed_bytes / k).
+std::uint32_t row_bytes_of(std::uint64_t sealed_bytes, unsigned k);
+
+/// A record on its way to one home.
+struct Shipment {
+  std::size_t home = 0;  // index in the HomeSet
+  wire::RecordFront front;
+  AlignedBuffer buffer;  // front.record_bytes are used
+};
+
+struct EncodedSegment {
+  wire::Card card;  // complete, unsigned; fragment ids of rows that were not computed are taken from `known`
+  std::vector<Shipment> shipments;
+};
+
+/// Rows for one home.
+struct RowsFor {
+  std::size_t home = 0;
+  std::vector<std::uint8_t> rows;
+};
+
+/// Codes and lays out records: every row in `wanted`, rows computed once even where several homes get them.
+/// @param known  the card so far, when rows are added to a segment that is already on homes (version rises only if ids are added);
+///               null for a new one, where wanted must hold every row 0..n-1.
+EncodedSegment encode(const SealedSegment& segment, std::span<const RowsFor> wanted, const wire::Card* known,
+                      BufferPool& buffers);
+
+/// Puts the signed card into all records: after this they are ready to go.
+void attach_card(EncodedSegment& encoded, ByteView signed_card);
+
+}  // namespace mhp::dispersal

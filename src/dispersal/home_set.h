@@ -1,0 +1,123 @@
+// The homes of one vault as one store: sends records out, gathers segments back, names the homes that fail or lie.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "dispersal/encode.h"
+#include "dispersal/plan.h"
+#include "home/home.h"
+#include "platform/platform.h"
+#include "primitives/sign/sign.h"
+#include "wire/card.h"
+
+namespace mhp::dispersal {
+
+enum class TroubleKind { away, failed, full, slow, wrong_bytes, wrong_card, old_heads, forked_heads, wrong_record };
+
+/// What a home did wrong, to be told to the owner; at most one of each kind per home is kept.
+struct Trouble {
+  HomeId home;
+  std::string name;
+  TroubleKind kind;
+  std::string detail;  // for a person
+  std::uint64_t count = 1;
+};
+/// True where it is bad, not merely away or slow: wrong bytes, cards, heads.
+bool is_lie(TroubleKind kind);
+/// For people: "wrong bytes", "away" ...
+const char* to_string(TroubleKind kind);
+
+/// A home as the set sees it.
+struct Member {
+  HomeId id;
+  std::string name;
+  std::unique_ptr<home::Home> home;  // null: away
+  std::string away_reason;
+  std::uint32_t domain = 0;  // homes on one disk share it
+  bool counts = true;        // false: shares the source's disk
+};
+
+/// Where the rows of a segment are now.
+struct Holder {
+  std::size_t member = 0;
+  std::vector<std::uint8_t> rows;
+  std::uint32_t card_version = 0;
+};
+struct Located {
+  wire::Card card;    // the highest version with a good signature
+  Bytes signed_card;
+  std::vector<Holder> holders;
+};
+
+/// What was read: sealed bytes [offset, offset + bytes) and, where asked for, the salts.
+struct Gathered {
+  wire::Card card;
+  Bytes sealed;
+  std::vector<primitives::Hash> salts;
+};
+
+struct PutReport {
+  std::vector<RowsFor> placed;  // rows that were accepted, by member
+  unsigned rows = 0;
+};
+
+/// One vault's homes. On the loop; calls may overlap. "Members" are indexes into members().
+class HomeSet {
+ public:
+  HomeSet(platform::Platform& platform, VaultId vault, std::vector<Member> members);
+  ~HomeSet();
+
+  const std::vector<Member>& members() const;
+  std::size_t reachable() const;
+  /// Keys whose cards are believed: the vault's identity and all its certified devices.
+  void trust(std::vector<primitives::PublicKey> signers);
+  /// A home that failed during this run is not asked again for writing.
+  void report(std::size_t member, TroubleKind kind, std::string detail);
+  const std::vector<Trouble>& troubles() const;
+  BufferPool& buffers();
+
+  /// Plan and placement of a new segment over ALL homes of the set that count as usable (away ones too: their rows are left out
+  /// when putting). `exclude`: members that get nothing.
+  Plan plan(Level level) const;
+  std::vector<RowsFor> place_new(const Plan& plan, const SegmentId& segment) const;
+
+  /// Sends the records, all homes in parallel; buffers go back to the pool. Homes that fail are reported and left out.
+  /// Errors: unavailable when fewer than k distinct rows were accepted (code full where that was the reason).
+  Task<Result<PutReport>> put(EncodedSegment encoded);
+  /// Makes durable on every home that was written to since its last commit. The members that did; a failed one is reported.
+  Task<std::vector<std::size_t>> commit();
+
+  /// Cards and rows of a segment over all reachable homes. Errors: not_found (no home has a good card), unavailable (none reachable).
+  Task<Result<Located>> locate(SegmentId segment);
+  /// Reads a range of the sealed bytes (to its end where `bytes` is 0), from the fastest homes: data rows first, another row for each
+  /// that is missing, bad or slow; every byte is checked against the card.
+  /// Errors: unavailable with "needs k rows, r found" naming the homes that are away; not_found.
+  Task<Result<Gathered>> gather(SegmentId segment, std::uint64_t offset, std::uint64_t bytes, bool with_salts);
+  Task<Result<Gathered>> gather(const Located& located, std::uint64_t offset, std::uint64_t bytes, bool with_salts);
+
+  /// All segments of the vault that a member holds, in pages behind the scenes.
+  Task<Result<std::vector<home::HeldSegment>>> list(std::size_t member);
+
+  /// Checks the bytes of every row that a member holds of a segment against the card. Bad rows.
+  Task<Result<std::vector<std::uint8_t>>> verify_rows(std::size_t member, const Located& located);
+
+  /// The worst-case number of homes that may be lost for this placement of one segment.
+  int margin_of(const std::vector<RowsFor>& placed, unsigned k) const;
+  int margin_of(const Located& located) const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+/// What is to be made so that a segment follows the plan on the homes at hand. Pure.
+/// @param holders  rows that are there and good, by member;  usable: members to plan on, in order.
+/// Rows that nobody holds are given first, then new numbers up to 254. Never takes a row away. Empty: nothing to do.
+std::vector<RowsFor> plan_repair(const std::vector<Holder>& holders, const std::vector<std::size_t>& usable, Level level,
+                                 unsigned known_rows, const SegmentId& segment);
+
+}  // namespace mhp::dispersal

@@ -1,0 +1,35 @@
+// Reading a snapshot's tree: list a folder, find names, compare two snapshots, choose a snapshot by name.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "vault/vault.h"
+#include "wire/tree_page.h"
+
+namespace mhp::snapshot {
+
+/// An id, a unique prefix of at least 4 digits, or "latest". Errors: not_found, invalid (several fit: named).
+Result<wire::SnapshotRecord> choose_snapshot(const std::vector<wire::SnapshotRecord>& snapshots, const std::string& name);
+
+/// Walks entries in order from `from` (a path as entries have it, "" = all): that entry and everything below it. Reads only the pages it
+/// needs. `visit` returns false to stop.
+using Visit = std::function<bool(const wire::TreeEntry&)>;
+Task<Result<void>> walk(vault::Vault& vault, const wire::SnapshotRecord& snapshot, std::string from, const Visit& visit);
+
+enum class ChangeKind { added, removed, content, metadata, kind };
+struct Change {
+  ChangeKind kind;
+  std::string path;
+};
+/// In path order. What is the same in both is never read.
+Task<Result<std::vector<Change>>> diff(vault::Vault& vault, const wire::SnapshotRecord& older, const wire::SnapshotRecord& newer);
+
+/// gitignore-style pattern on a whole path, as `find` uses it: without "/" it matches the last name.
+bool matches(const std::string& pattern, const std::string& path);
+
+/// All chunk ids of a file's content, lists resolved.
+Task<Result<std::vector<ChunkId>>> content_of(vault::Vault& vault, const wire::TreeEntry& entry);
+
+}  // namespace mhp::snapshot

@@ -1,0 +1,47 @@
+// The state folder: this device's secret, its copy of the vault record, what it has seen, its own heads, the journal and caches.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "platform/platform.h"
+#include "vault/keys.h"
+
+namespace mhp::vault {
+
+/// Files: device, vault-record, seen, head (own newest signed heads, written before any home gets them), journal, lock, cache/.
+/// Every one can be lost: recover brings all of it back from the homes. Blocking calls, small files.
+class State {
+ public:
+  State(platform::Disk& disk, std::string folder);
+  const std::string& folder() const { return folder_; }
+  std::string cache_folder() const { return folder_ + "/cache"; }
+  bool exists() const;
+
+  /// Makes the folder and writes the device's secret and record. Errors: busy where a vault is there already.
+  Result<void> create(const Device& device, const OpenRecord& record);
+  Result<Device> device() const;
+  Result<Bytes> signed_record() const;
+  Result<void> set_signed_record(ByteView bytes);
+
+  Result<wire::SeenHeads> seen() const;
+  Result<void> set_seen(const wire::SeenHeads& seen);
+  /// Own chain of heads, newest last, at most 64.
+  Result<std::vector<Bytes>> own_heads() const;
+  Result<void> set_own_heads(const std::vector<Bytes>& chain);
+
+  Result<std::vector<wire::JournalEntry>> journal() const;
+  Result<void> append_journal(const std::vector<wire::JournalEntry>& entries);  // durable
+  Result<void> clear_journal();
+
+  /// One writer at a time. Errors: busy, with who holds it ("mhp backup, process 4711, since 14:02").
+  Result<std::unique_ptr<platform::FileLock>> lock(const std::string& what) const;
+  platform::Disk& disk() const { return disk_; }
+
+ private:
+  platform::Disk& disk_;
+  std::string folder_;
+};
+
+}  // namespace mhp::vault

@@ -1,0 +1,167 @@
+// Vault: everything one owner has stored. Reads chunks, lists snapshots, writes new ones; knows keys and no homes.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "dispersal/home_set.h"
+#include "platform/platform.h"
+#include "vault/keys.h"
+#include "vault/state.h"
+#include "wire/index.h"
+
+namespace mhp::vault {
+
+/// Where a chunk lies.
+struct ChunkPlace {
+  std::uint32_t segment = 0;  // number in this Vault's index, not stable over runs
+  std::uint32_t bundle = 0;
+  std::uint32_t offset = 0;  // in the bundle's plain bytes
+  std::uint32_t bytes = 0;
+};
+
+/// A segment (or some of its bundles), decrypted and checked. Bundles are decompressed when asked for. Safe from several threads
+/// once fetched.
+class OpenSegment {
+ public:
+  virtual ~OpenSegment() = default;
+  /// Plain bytes of one bundle that was fetched. CPU. Errors: corrupt, not_found (bundle was not fetched).
+  virtual Result<Bytes> bundle(std::uint32_t number) const = 0;
+};
+
+/// One worker's open segment. Not for two threads at once; CPU only, so it runs in a worker.
+class Packer {
+ public:
+  virtual ~Packer() = default;
+  /// True where the next chunk of `bytes` fits without sealing first.
+  virtual bool fits(std::size_t bytes) const = 0;
+  /// Stores a chunk (1 B to 4 MiB; it must fit): hashes, finds doubles, compresses when a bundle is full. Returns its id.
+  virtual ChunkId add(ByteView chunk) = 0;
+  /// True where nothing has been added since the last seal.
+  virtual bool empty() const = 0;
+};
+
+/// A sealed, coded and signed segment on its way to the homes.
+struct FinishedSegment {
+  wire::IndexedSegment indexed;
+  dispersal::EncodedSegment encoded;
+};
+
+struct WriteTotals {
+  std::uint64_t new_bytes = 0;     // plain bytes of chunks that were not there before
+  std::uint64_t packed_bytes = 0;  // the same after compression, before padding and coding
+  std::uint64_t stored_bytes = 0;  // bytes put on homes in all
+  std::uint64_t segments = 0;
+};
+
+struct Committed {
+  SnapshotId snapshot;
+  WriteTotals totals;
+  unsigned homes = 0;        // that have the new head
+  int margin = 0;            // worst case over the segments written now
+};
+
+/// One write session; holds the vault's lock. Destroying it without finish() leaves earlier snapshots as they were; segments that
+/// were durable are adopted by the next session.
+class Writer {
+ public:
+  virtual ~Writer() = default;
+  virtual std::unique_ptr<Packer> new_packer() = 0;
+  /// CPU: seals what the packer has, codes it, signs its card. The packer is empty after it. The packer must not be empty.
+  virtual FinishedSegment seal(Packer& packer) = 0;
+  /// Sends it to the homes; makes durable by groups (256 MiB or 5 s) and notes it in the journal.
+  /// Errors: unavailable, full (fewer than k rows could be placed).
+  virtual Task<Result<void>> store(FinishedSegment segment) = 0;
+  /// Rows durable, then index, then head. After it returned the snapshot is there. `record.id` is drawn here.
+  /// Errors: as store; busy when another device's head came between (try again).
+  virtual Task<Result<Committed>> finish(wire::SnapshotRecord record) = 0;
+  virtual WriteTotals totals() const = 0;
+  /// Segments of an interrupted session that were found and taken over, for the message.
+  virtual std::uint64_t adopted_segments() const = 0;
+};
+
+struct CheckProgress {
+  std::uint64_t segments_done = 0;
+  std::uint64_t segments = 0;
+};
+using Progress = std::function<void(const CheckProgress&)>;
+
+struct CheckReport {
+  std::uint64_t segments = 0;
+  std::uint64_t rows_expected = 0;
+  std::uint64_t rows_missing = 0;  // that cards list and no reachable home holds
+  std::uint64_t rows_bad = 0;      // read and found wrong
+  std::uint64_t unrestorable = 0;  // segments with fewer than k good rows
+  std::uint64_t bytes_read = 0;
+  int margin = 0;                  // worst case over all segments
+  std::vector<HomeId> homes_bad;   // that gave wrong bytes, or hold bad rows
+};
+
+struct RepairReport {
+  std::uint64_t segments = 0;
+  std::uint64_t segments_changed = 0;
+  std::uint64_t rows_made = 0;
+  std::uint64_t bytes_stored = 0;
+  std::uint64_t unrestorable = 0;
+  int margin_before = 0;
+  int margin = 0;
+  unsigned homes = 0;
+};
+
+struct WriteOptions {
+  int compression_level = 1;                  // zstd, 1 to 19
+  std::size_t segment_bytes = 8_MiB;  // target plaintext size, at most 16 MiB
+};
+
+class Vault {
+ public:
+  virtual ~Vault() = default;
+  /// Reads heads from the homes, checks them (signatures, order, forks, rollback against what was seen) and loads the index, from the
+  /// local cache as far as it is there. Homes that lie are reported to `homes`. Borrows all; they must live longer.
+  /// Errors: unavailable (too few homes for the index), corrupt, denied.
+  static Task<Result<std::unique_ptr<Vault>>> open(platform::Platform& platform, dispersal::HomeSet& homes, State& state,
+                                                   const Device& device, const OpenRecord& record);
+
+  virtual dispersal::HomeSet& homes() = 0;
+  virtual const wire::VaultKeys& keys() const = 0;
+  virtual dispersal::Level level() const = 0;
+  /// Over all devices, oldest first.
+  virtual const std::vector<wire::SnapshotRecord>& snapshots() const = 0;
+  /// Newest head that is believed, its time, and how many reachable homes agree; for recovery's message.
+  struct NewestHead {
+    std::int64_t time_ns = 0;
+    unsigned homes_agree = 0;
+    unsigned homes_answered = 0;
+  };
+  virtual NewestHead newest_head() const = 0;
+  /// Highest believed head of each device.
+  virtual std::vector<wire::SeenHead> believed_heads() const = 0;
+
+  virtual bool has(const ChunkId& chunk) const = 0;
+  /// Errors: not_found.
+  virtual Result<ChunkPlace> place_of(const ChunkId& chunk) const = 0;
+  /// Fetches a segment's bundles (all where `bundles` is empty). Errors: unavailable, corrupt.
+  virtual Task<Result<std::shared_ptr<const OpenSegment>>> fetch(std::uint32_t segment, std::vector<std::uint32_t> bundles) = 0;
+  /// One chunk, checked against its id; keeps a small cache of bundles. Errors: not_found, unavailable, corrupt.
+  virtual Task<Result<Bytes>> read(ChunkId chunk) = 0;
+
+  virtual Task<Result<std::unique_ptr<Writer>>> begin_write(const WriteOptions& options) = 0;
+
+  /// Counts rows of every live segment on the reachable homes; `read_percent` of segments are read and verified row by row (0: none).
+  virtual Task<Result<CheckReport>> check(unsigned read_percent, Progress progress) = 0;
+  /// Re-makes lost and bad rows, gives new homes their rows, vault record and heads. Homes that do not answer count as lost.
+  /// `without`: members that get nothing and whose rows do not count (about to be removed). Holds the lock.
+  /// `dry_run`: counts what would be made, changes nothing.
+  virtual Task<Result<RepairReport>> repair(bool read_all, std::vector<std::size_t> without, bool dry_run, Progress progress) = 0;
+};
+
+/// Gives every reachable home the newest vault record, and the heads it lacks. Members that took it.
+Task<std::vector<std::size_t>> publish_record(dispersal::HomeSet& homes, ByteView signed_record);
+
+/// The newest genuine vault record over the homes at hand (union of all revocations seen), e.g. of one surviving home.
+/// Errors: not_found, denied.
+Task<Result<Bytes>> newest_record(const std::vector<home::Home*>& homes, const VaultId& vault);
+
+}  // namespace mhp::vault

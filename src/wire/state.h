@@ -1,0 +1,50 @@
+// What a device keeps for itself in its state folder: its secret, and what it has seen.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/result.h"
+#include "primitives/hash/blake3.h"
+#include "wire/index.h"
+#include "wire/limits.h"
+
+namespace mhp::wire {
+
+/// File `device`: 0600. Losing it costs a new device, never data.
+struct DeviceSecret {
+  VaultId vault;
+  primitives::Key signing_seed{};
+  primitives::Key x25519_secret{};
+  friend bool operator==(const DeviceSecret&, const DeviceSecret&) = default;
+};
+
+/// File `seen`: the highest head of each device that this computer has believed; an older answer is a rollback.
+struct SeenHead {
+  DeviceId device;
+  std::uint64_t seq = 0;
+  HeadHash hash;
+  friend bool operator==(const SeenHead&, const SeenHead&) = default;
+};
+struct SeenHeads {
+  std::vector<SeenHead> heads;
+  friend bool operator==(const SeenHeads&, const SeenHeads&) = default;
+};
+
+/// One entry of the file `journal`: a segment whose rows are durable on homes and that no head names yet.
+/// Each is framed as length (4 bytes, little endian) || BLAKE3 (32) || bytes; a torn last entry is dropped.
+struct JournalEntry {
+  IndexedSegment segment;
+  friend bool operator==(const JournalEntry&, const JournalEntry&) = default;
+};
+
+Bytes encode(const DeviceSecret&);
+Bytes encode(const SeenHeads&);
+Bytes encode(const JournalEntry&);  // with its frame
+Result<DeviceSecret> parse_device_secret(ByteView bytes);
+Result<SeenHeads> parse_seen_heads(ByteView bytes);
+/// All whole entries from the start; what follows the first broken one is dropped.
+std::vector<JournalEntry> parse_journal(ByteView bytes);
+
+}  // namespace mhp::wire
