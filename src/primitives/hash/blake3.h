@@ -25,6 +25,8 @@ class Blake3 {
 
   Blake3& update(ByteView data);
   Hash finish() const;
+  /// The same hash drawn out to any length; its first 32 bytes are finish().
+  void finish(MutableBytes out) const;
 
  private:
   static constexpr std::size_t kStateBytes = 1920;

@@ -1,0 +1,79 @@
+// zstd, one frame at a time.
+#include "primitives/compress/zstd.h"
+
+#include <zstd.h>
+
+#include <array>
+
+#include "base/check.h"
+
+namespace mhp::primitives {
+namespace {
+
+constexpr std::size_t kSampleBytes = 4_KiB;
+constexpr std::size_t kSamples = 3;
+constexpr std::size_t kWorthPercent = 3;
+
+std::size_t checked(std::size_t size_or_error) {
+  MHP_CHECK(!ZSTD_isError(size_or_error));
+  return size_or_error;
+}
+
+struct FreeContext {
+  void operator()(ZSTD_CCtx* context) const { ZSTD_freeCCtx(context); }
+};
+
+}  // namespace
+
+bool looks_incompressible(ByteView data) {
+  if (data.size() < kSampleBytes) return false;
+  std::array<std::byte, ZSTD_COMPRESSBOUND(kSampleBytes)> out;
+  std::size_t compressed = 0;
+  for (std::size_t i = 0; i < kSamples; ++i) {
+    const ByteView sample = data.subspan((data.size() - kSampleBytes) / (kSamples - 1) * i, kSampleBytes);
+    compressed += checked(ZSTD_compress(out.data(), out.size(), sample.data(), sample.size(), 1));
+  }
+  return compressed * 100 > kSamples * kSampleBytes * (100 - kWorthPercent);
+}
+
+struct Compressor::Impl {
+  std::unique_ptr<ZSTD_CCtx, FreeContext> context;
+};
+
+Compressor::Compressor(int level) : impl_(std::make_unique<Impl>()) {
+  MHP_CHECK(level >= 1 && level <= 19);  // above 19 a frame may ask for more than 8 MiB of window
+  impl_->context.reset(ZSTD_createCCtx());
+  MHP_CHECK(impl_->context != nullptr);
+  checked(ZSTD_CCtx_setParameter(impl_->context.get(), ZSTD_c_compressionLevel, level));
+}
+
+Compressor::~Compressor() = default;
+Compressor::Compressor(Compressor&&) noexcept = default;
+
+std::size_t Compressor::bound(std::size_t bytes) { return ZSTD_compressBound(bytes); }
+
+std::size_t Compressor::compress(ByteView data, MutableBytes out) {
+  MHP_CHECK(out.size() >= bound(data.size()));
+  return checked(ZSTD_compress2(impl_->context.get(), out.data(), out.size(), data.data(), data.size()));
+}
+
+// zstd itself would also accept several frames in a row, and frames that carry no data.
+static bool is_one_frame(ByteView frame) {
+  constexpr std::array kMagic = {std::byte{0x28}, std::byte{0xB5}, std::byte{0x2F}, std::byte{0xFD}};
+  static_assert(ZSTD_MAGICNUMBER == 0xFD2FB528);
+  return frame.size() > kMagic.size() && std::equal(kMagic.begin(), kMagic.end(), frame.begin()) &&
+         ZSTD_findFrameCompressedSize(frame.data(), frame.size()) == frame.size();
+}
+
+Result<void> decompress(ByteView frame, MutableBytes out) {
+  if (!is_one_frame(frame)) return fail(Errc::corrupt, "zstd: not exactly one frame");
+  const unsigned long long stated = ZSTD_getFrameContentSize(frame.data(), frame.size());
+  if (stated != out.size() && stated != ZSTD_CONTENTSIZE_UNKNOWN) return fail(Errc::corrupt, "zstd: wrong length");
+  // In one go: what was written so far is the window, so that no memory is taken for one.
+  const std::size_t written = ZSTD_decompress(out.data(), out.size(), frame.data(), frame.size());
+  if (ZSTD_isError(written)) return fail(Errc::corrupt, std::string("zstd: ") + ZSTD_getErrorName(written));
+  if (written != out.size()) return fail(Errc::corrupt, "zstd: wrong length");
+  return {};
+}
+
+}  // namespace mhp::primitives

@@ -1,0 +1,40 @@
+// Hashes of a fragment's leaves and their root.
+#include "primitives/merkle/fragment_tree.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+
+namespace mhp::primitives {
+
+static std::array<std::byte, 4> little_endian_32(std::uint32_t value) {
+  return {static_cast<std::byte>(value), static_cast<std::byte>(value >> 8), static_cast<std::byte>(value >> 16),
+          static_cast<std::byte>(value >> 24)};
+}
+
+Hash leaf_hash(std::uint32_t number, ByteView bytes) {
+  static const Blake3 fresh = Blake3::derived("mhp 0 fragment leaf");  // a copy is cheaper than hashing the context again
+  Blake3 hash = fresh;
+  return hash.update(little_endian_32(number)).update(bytes).finish();
+}
+
+FragmentId root_of(std::span<const Hash> leaves) {
+  static const Blake3 fresh = Blake3::derived("mhp 0 fragment root");
+  Blake3 hash = fresh;
+  hash.update(little_endian_32(static_cast<std::uint32_t>(leaves.size()))).update(std::as_bytes(leaves));
+  return FragmentId::from_array(hash.finish());
+}
+
+std::vector<Hash> leaf_hashes(ByteView header_and_salt, ByteView payload) {
+  std::vector<Hash> leaves;
+  leaves.reserve(leaf_count(payload.size()));
+  leaves.push_back(leaf_hash(0, header_and_salt));
+  for (std::size_t from = 0; from < payload.size(); from += kLeafBytes) {
+    const ByteView part = payload.subspan(from, std::min<std::size_t>(kLeafBytes, payload.size() - from));
+    leaves.push_back(leaf_hash(static_cast<std::uint32_t>(leaves.size()), part));
+  }
+  MHP_CHECK(leaves.size() == leaf_count(payload.size()));
+  return leaves;
+}
+
+}  // namespace mhp::primitives
