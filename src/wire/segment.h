@@ -29,12 +29,18 @@ struct ChunkEntry {
 struct SegmentDirectory {
   std::vector<Bundle> bundles;
   std::vector<ChunkEntry> chunks;
+  bool index = false;  // holds parts of the index, not content: never taken over as data
   friend bool operator==(const SegmentDirectory&, const SegmentDirectory&) = default;
 };
 
 /// Stored in columns. Every offset is checked to lie inside its bundle, every bundle inside `plain_bytes` when parsed.
 Bytes encode(const SegmentDirectory& directory);
 Result<SegmentDirectory> parse_segment_directory(ByteView bytes, std::uint64_t plain_bytes);
+
+/// Upper bound of an encoded directory: tells a packer when a segment is full.
+constexpr std::size_t directory_capacity(std::size_t bundles, std::size_t chunks) {
+  return 64 + 13 * bundles + 43 * chunks;
+}
 
 /// Fixed layout, the last 32 bytes of a segment's plaintext.
 struct SegmentTrailer {

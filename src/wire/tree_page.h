@@ -67,6 +67,10 @@ struct PageList {
 /// -1, 0, 1 in the order of entries: "a" < "a/b" < "a.b".
 int compare_paths(std::string_view a, std::string_view b);
 
+/// What parse_tree_page would refuse in this entry alone (all but its place in the order): ask before you store it.
+/// Errors: invalid.
+Result<void> check_entry(const TreeEntry& entry);
+
 Bytes encode(const TreePage&);
 Bytes encode(const PageList&);
 /// Checks order and that no path is absolute, empty, or has "", "." or ".." as a part.

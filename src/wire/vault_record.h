@@ -88,6 +88,9 @@ struct VaultPrivate {
   friend bool operator==(const VaultPrivate&, const VaultPrivate&) = default;
 };
 
+/// The vault that an identity key stands for. Whoever trusts a record compares; parse_vault_record does not.
+VaultId vault_id_of(const primitives::PublicKey& identity);
+
 Bytes encode(const DeviceCertificate&);
 Bytes encode(const Revocation&);
 Bytes encode(const VaultRecord&);

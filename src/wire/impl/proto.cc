@@ -1,0 +1,71 @@
+#include "wire/impl/proto.h"
+
+#include "base/check.h"
+
+namespace mhp::wire::impl {
+
+tl::unexpected<Error> bad(const char* what, const char* why) {
+  return fail(Errc::invalid, std::string(what) + ": " + why);
+}
+
+namespace {
+
+/// Reads a varint at `at` and moves on. False at the end or after 10 bytes.
+bool read_varint(ByteView bytes, std::size_t& at, std::uint64_t& value) {
+  value = 0;
+  for (unsigned shift = 0; shift < 70 && at < bytes.size(); shift += 7) {
+    const auto byte = std::to_integer<std::uint64_t>(bytes[at++]);
+    value |= (byte & 0x7f) << shift;
+    if (byte < 0x80) return true;
+  }
+  return false;
+}
+
+/// Steps over one field. False where it is cut off, or a group (we have none).
+bool skip_field(ByteView bytes, std::size_t& at) {
+  std::uint64_t tag = 0;
+  std::uint64_t length = 0;
+  if (!read_varint(bytes, at, tag)) return false;
+  switch (tag & 7) {
+    case 0: return read_varint(bytes, at, length);
+    case 1: length = 8; break;
+    case 2:
+      if (!read_varint(bytes, at, length)) return false;
+      break;
+    case 5: length = 4; break;
+    default: return false;
+  }
+  if (length > bytes.size() - at) return false;
+  at += length;
+  return true;
+}
+
+}  // namespace
+
+Result<void> read_message(google::protobuf::MessageLite& message, ByteView bytes, const Bounds& bounds) {
+  if (bytes.size() > bounds.bytes) return bad(bounds.what, "too long");
+  std::size_t fields = 0;
+  for (std::size_t at = 0; at < bytes.size(); ++fields) {
+    if (fields == bounds.fields) return bad(bounds.what, "too many fields");
+    if (!skip_field(bytes, at)) return bad(bounds.what, "not a message");
+  }
+  if (!message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) return bad(bounds.what, "not a message");
+  return {};
+}
+
+Result<void> check_format(bool present, std::uint32_t format, const char* what) {
+  if (!present) return bad(what, "no format number");
+  if (format > kFormat) return bad(what, ("written by a newer mhp: format " + std::to_string(format)).c_str());
+  if (format < kFormat) return bad(what, ("written by an older mhp: format " + std::to_string(format)).c_str());
+  return {};
+}
+
+Bytes serialize(const google::protobuf::MessageLite& message) {
+  const std::size_t size = message.ByteSizeLong();
+  MHP_CHECK(size < (1u << 31));  // protobuf's own bound; ours are far below
+  Bytes out(size);
+  message.SerializeWithCachedSizesToArray(reinterpret_cast<std::uint8_t*>(out.data()));
+  return out;
+}
+
+}  // namespace mhp::wire::impl

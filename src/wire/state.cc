@@ -1,0 +1,101 @@
+#include "wire/state.h"
+
+#include <wire/state.pb.h>
+
+#include "base/check.h"
+#include "wire/impl/directory.h"
+#include "wire/impl/fixed.h"
+
+namespace mhp::wire {
+namespace {
+
+constexpr std::size_t kFrameBytes = 4 + 32;  // length, hash
+
+Result<JournalEntry> parse_entry(ByteView bytes) {
+  const impl::Bounds bounds{.what = "journal", .bytes = kMaxIndexObjectBytes};
+  MHP_TRY(const auto message, impl::read<proto::JournalEntry>(bytes, bounds));
+  JournalEntry entry;
+  MHP_TRY(entry.segment, impl::from_proto(message.segment()));
+  return entry;
+}
+
+}  // namespace
+
+Bytes encode(const DeviceSecret& secret) {
+  auto message = impl::make<proto::DeviceSecret>();
+  message.set_vault(impl::to_field(secret.vault.bytes()));
+  message.set_signing_seed(secret.signing_seed.data(), secret.signing_seed.size());
+  message.set_x25519_secret(secret.x25519_secret.data(), secret.x25519_secret.size());
+  Bytes out = impl::serialize(message);
+  impl::wipe_field(message.mutable_signing_seed());
+  impl::wipe_field(message.mutable_x25519_secret());
+  return out;
+}
+
+Bytes encode(const SeenHeads& seen) {
+  auto message = impl::make<proto::SeenHeads>();
+  for (const SeenHead& head : seen.heads) {
+    impl::append(*message.mutable_device(), head.device.bytes());
+    message.add_seq(head.seq);
+    impl::append(*message.mutable_hash(), head.hash.bytes());
+  }
+  return impl::serialize(message);
+}
+
+Bytes encode(const JournalEntry& entry) {
+  auto message = impl::make<proto::JournalEntry>();
+  impl::to_proto(entry.segment, *message.mutable_segment());
+  const Bytes body = impl::serialize(message);
+  MHP_CHECK(body.size() <= kMaxIndexObjectBytes);  // its directory has been inside a segment
+  Bytes out(kFrameBytes + body.size());
+  impl::put(out, 0, static_cast<std::uint32_t>(body.size()));
+  impl::put_bytes(out, 4, primitives::blake3(body));
+  impl::put_bytes(out, kFrameBytes, body);
+  return out;
+}
+
+Result<DeviceSecret> parse_device_secret(ByteView bytes) {
+  const impl::Bounds bounds{.what = "device secret", .bytes = kMaxStateBytes};
+  MHP_TRY(auto message, impl::read<proto::DeviceSecret>(bytes, bounds));
+  DeviceSecret out;
+  MHP_TRY(out.vault, impl::take_id<VaultId>(message.vault(), bounds.what));
+  MHP_TRY(out.signing_seed, impl::take_array<32>(message.signing_seed(), bounds.what));
+  MHP_TRY(out.x25519_secret, impl::take_array<32>(message.x25519_secret(), bounds.what));
+  impl::wipe_field(message.mutable_signing_seed());
+  impl::wipe_field(message.mutable_x25519_secret());
+  return out;
+}
+
+Result<SeenHeads> parse_seen_heads(ByteView bytes) {
+  const impl::Bounds bounds{.what = "seen heads", .bytes = kMaxStateBytes};
+  MHP_TRY(const auto message, impl::read<proto::SeenHeads>(bytes, bounds));
+  const auto count = static_cast<std::size_t>(message.seq_size());
+  if (count > kMaxSeenHeads) return impl::bad(bounds.what, "too many");
+  if (message.device().size() != 32 * count || message.hash().size() != 32 * count)
+    return impl::bad(bounds.what, "columns differ in length");
+  SeenHeads out;
+  out.heads.reserve(count);
+  for (std::size_t i = 0; i < count; ++i) {
+    out.heads.push_back({.device = impl::id_at<DeviceId>(message.device(), i),
+                         .seq = message.seq(static_cast<int>(i)),
+                         .hash = impl::id_at<HeadHash>(message.hash(), i)});
+  }
+  return out;
+}
+
+std::vector<JournalEntry> parse_journal(ByteView bytes) {
+  std::vector<JournalEntry> entries;
+  while (bytes.size() >= kFrameBytes) {
+    const std::size_t length = impl::get<std::uint32_t>(bytes, 0);
+    if (length > kMaxIndexObjectBytes || length > bytes.size() - kFrameBytes) break;
+    const ByteView body = bytes.subspan(kFrameBytes, length);
+    if (!std::ranges::equal(primitives::blake3(body), bytes.subspan(4, 32))) break;
+    auto entry = parse_entry(body);
+    if (!entry) break;
+    entries.push_back(std::move(*entry));
+    bytes = bytes.subspan(kFrameBytes + length);
+  }
+  return entries;
+}
+
+}  // namespace mhp::wire
