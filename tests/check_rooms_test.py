@@ -12,7 +12,8 @@ import check_rooms  # noqa: E402
 LAYERS = "# order\napp\nshare webarchive\nvault\ndispersal\nnet home\nplatform\nwire\nprimitives\nbase\n" \
          "only primitives/aead: vault share\n"
 EXISTING = ["app/command.h", "vault/writer.h", "vault/impl/pack.h", "dispersal/plan.h", "home/home.h", "net/link.h",
-            "home/home_contract_test.h", "platform/disk.h", "platform/memory/memory_platform.h", "wire/card.h",
+            "home/home_contract_test.h", "home/testing/seeds.h", "primitives/test_bytes.h",
+            "platform/disk.h", "platform/memory/memory_platform.h", "wire/card.h",
             "wire/card.proto", "primitives/aead/box.h", "base/ids.h"]
 
 
@@ -68,7 +69,10 @@ class CheckRooms(unittest.TestCase):
 
     def test_product_does_not_use_tests(self):
         self.assert_fine("home/folder_test.cc", "home/home_contract_test.h")
-        self.assert_refused("home/a.cc", "home/home_contract_test.h", "part of a test")
+        self.assert_fine("home/testing/b.h", "platform/memory/memory_platform.h")
+        self.assert_fine("vault/a_test.cc", "primitives/test_bytes.h")
+        for target in ["home/home_contract_test.h", "home/testing/seeds.h", "primitives/test_bytes.h"]:
+            self.assert_refused("home/a.cc", target, "part of a test")
 
     def test_includes_are_by_room_path_and_exist(self):
         self.assert_refused("vault/a.cc", "writer.h", "room path")

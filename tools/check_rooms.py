@@ -9,7 +9,7 @@ import source
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*(["<])([^">]+)[">]', re.MULTILINE)
 IMPORT = re.compile(r'^[ \t]*import[ \t]+(?:public[ \t]+)?(")([^"]+)"', re.MULTILINE)
 # Files that are only part of tests; they may use the memory platform, and the product may not use them.
-TEST_FILE = re.compile(r"_(test|fuzz|bench)\.(h|cc)$")
+TEST_FILE = re.compile(r"_(test|fuzz|bench)\.(h|cc)$|/testing/|/test_\w+\.h$")
 FOR_TESTS = "platform/memory/"
 
 
