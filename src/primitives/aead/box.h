@@ -15,7 +15,8 @@ Bytes seal_box(const Key& key, std::span<const std::byte, 24> nonce, ByteView co
 /// Errors: corrupt (wrong key, context or bytes).
 Result<Bytes> open_box(const Key& key, ByteView context, ByteView sealed);
 
-/// To an X25519 public key: ephemeral public key || AEAD under HKDF-SHA-256(shared, salt = ephemeral || recipient, info = context).
+/// To an X25519 public key: ephemeral public key || the same AEAD (nonce zero, as its key serves once) under
+/// HKDF-SHA-256(shared, salt = ephemeral || recipient public key, info = context). `context`: at most 1 KiB.
 /// `ephemeral_secret`: 32 fresh random bytes, wiped by the caller.
 /// Errors: invalid (a low-order public key).
 Result<Bytes> seal_to(const Key& recipient_public, const Key& ephemeral_secret, ByteView context, ByteView plain);

@@ -13,6 +13,9 @@ namespace {
 constexpr std::size_t kWindowBytes = 64;
 /// How much rarer cuts are before normal_bytes, and how much more frequent after, in powers of two.
 constexpr int kNormalisation = 2;
+/// Hashes that run side by side, and how far each goes before the first cut is looked for.
+constexpr std::size_t kLanes = 4;
+constexpr std::size_t kLaneBytes = 2_KiB;
 
 // The upper bits depend on all bytes of the window.
 std::uint64_t top_bits(int count) { return ~std::uint64_t{0} << (64 - count); }
@@ -23,23 +26,48 @@ std::uint64_t little_endian_64(const std::byte* bytes) {
   return value;
 }
 
-struct Scan {
-  std::size_t at;      // bytes read so far
-  std::uint64_t hash;  // over the last 64 of them
-};
+using Table = std::array<std::uint64_t, 256>;
 
-/// Rolls on until the hash fits `mask` (true: a cut at scan.at) or scan.at is `end`.
-bool roll(const std::uint64_t* table, const std::byte* data, std::size_t end, std::uint64_t mask, Scan& scan) {
-  std::uint64_t hash = scan.hash;
-  std::size_t at = scan.at;
-  bool found = false;
-  while (at < end && !found) {
-    hash = (hash << 1) + table[std::to_integer<std::uint8_t>(data[at])];
-    ++at;
-    found = (hash & mask) == 0;
+inline std::uint64_t roll(const Table& table, std::uint64_t hash, std::byte next) {
+  return (hash << 1) + table[std::to_integer<std::uint8_t>(next)];
+}
+
+/// The hash of the window that ends before `end`.
+std::uint64_t hash_before(const Table& table, const std::byte* end) {
+  std::uint64_t hash = 0;
+  for (const std::byte* at = end - kWindowBytes; at < end; ++at) hash = roll(table, hash, *at);
+  return hash;
+}
+
+/// The first place behind `from`, up to `end`, where the hash fits `mask`; null where there is none.
+const std::byte* find_cut_plain(const Table& table, const std::byte* from, const std::byte* end, std::uint64_t mask) {
+  std::uint64_t hash = hash_before(table, from);
+  for (const std::byte* at = from; at < end;) {
+    hash = roll(table, hash, *at++);
+    if ((hash & mask) == 0) [[unlikely]] return at;
   }
-  scan = {at, hash};
-  return found;
+  return nullptr;
+}
+
+/// True where the next kLanes * kLaneBytes bytes have a cut. One hash waits for its own last step; as each depends on
+/// its window alone, several can go on side by side, each in its own part.
+bool has_cut(const Table& table, const std::byte* from, std::uint64_t mask) {
+  std::array<std::uint64_t, kLanes> hash;
+  for (std::size_t lane = 0; lane < kLanes; ++lane) hash[lane] = hash_before(table, from + lane * kLaneBytes);
+  for (const std::byte* at = from; at < from + kLaneBytes; ++at) {
+    for (std::size_t lane = 0; lane < kLanes; ++lane) {
+      hash[lane] = roll(table, hash[lane], at[lane * kLaneBytes]);
+      if ((hash[lane] & mask) == 0) [[unlikely]] return true;
+    }
+  }
+  return false;
+}
+
+/// As find_cut_plain, about twice as fast.
+const std::byte* find_cut(const Table& table, const std::byte* from, const std::byte* end, std::uint64_t mask) {
+  constexpr std::ptrdiff_t kStepBytes = kLanes * kLaneBytes;
+  while (end - from >= kStepBytes && !has_cut(table, from, mask)) from += kStepBytes;
+  return find_cut_plain(table, from, end, mask);
 }
 
 }  // namespace
@@ -61,12 +89,10 @@ std::size_t Chunker::next(ByteView data) const {
   if (data.size() <= limits_.min_bytes) return data.size();
   const std::size_t end = std::min(data.size(), limits_.max_bytes);
   const std::size_t normal = std::min(end, limits_.normal_bytes);
-  // The window is filled before the first place where a cut may be, so that every cut depends on its last 64 bytes alone.
-  Scan scan{limits_.min_bytes - kWindowBytes, 0};
-  roll(table_.data(), data.data(), limits_.min_bytes, 0, scan);
-  if (roll(table_.data(), data.data(), normal, strict_mask_, scan)) return scan.at;
-  roll(table_.data(), data.data(), end, loose_mask_, scan);
-  return scan.at;
+  const std::byte* start = data.data();
+  const std::byte* cut = find_cut(table_, start + limits_.min_bytes, start + normal, strict_mask_);
+  if (cut == nullptr) cut = find_cut(table_, start + normal, start + end, loose_mask_);
+  return cut == nullptr ? end : static_cast<std::size_t>(cut - start);
 }
 
 }  // namespace mhp::primitives

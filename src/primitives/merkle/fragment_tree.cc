@@ -15,7 +15,7 @@ static std::array<std::byte, 4> little_endian_32(std::uint32_t value) {
 Hash leaf_hash(std::uint32_t number, ByteView bytes) {
   static const Blake3 fresh = Blake3::derived("mhp 0 fragment leaf");  // a copy is cheaper than hashing the context again
   Blake3 hash = fresh;
-  return hash.update(little_endian_32(number)).update(bytes).finish();
+  return hash.update(bytes).update(little_endian_32(number)).finish();
 }
 
 FragmentId root_of(std::span<const Hash> leaves) {
