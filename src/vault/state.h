@@ -14,7 +14,8 @@ namespace mhp::vault {
 /// Every one can be lost: recover brings all of it back from the homes. Blocking calls, small files.
 class State {
  public:
-  State(platform::Disk& disk, std::string folder);
+  /// `who` is the note in the lock while this process writes: "mhp backup, process 4711, since 14:02".
+  State(platform::Disk& disk, std::string folder, std::string who = "mhp");
   const std::string& folder() const { return folder_; }
   std::string cache_folder() const { return folder_ + "/cache"; }
   bool exists() const;
@@ -27,21 +28,28 @@ class State {
 
   Result<wire::SeenHeads> seen() const;
   Result<void> set_seen(const wire::SeenHeads& seen);
-  /// Own chain of heads, newest last, at most 64.
+  /// Own chain of heads, newest last; at most kOwnHeadsKept are kept (more than homes keep, so that a home that was away for
+  /// long can still be given all that it lacks).
+  static constexpr std::size_t kOwnHeadsKept = 1024;
   Result<std::vector<Bytes>> own_heads() const;
   Result<void> set_own_heads(const std::vector<Bytes>& chain);
 
+  /// Errors: not_found where this device has never kept one (it is new): homes have to be searched instead.
   Result<std::vector<wire::JournalEntry>> journal() const;
   Result<void> append_journal(const std::vector<wire::JournalEntry>& entries);  // durable
-  Result<void> clear_journal();
+  Result<void> clear_journal();  // leaves an empty one
 
   /// One writer at a time. Errors: busy, with who holds it ("mhp backup, process 4711, since 14:02").
   Result<std::unique_ptr<platform::FileLock>> lock(const std::string& what) const;
+  const std::string& who() const { return who_; }
   platform::Disk& disk() const { return disk_; }
 
  private:
+  std::string path(const char* name) const { return folder_ + "/" + name; }
+
   platform::Disk& disk_;
   std::string folder_;
+  std::string who_;
 };
 
 }  // namespace mhp::vault

@@ -1,3 +1,4 @@
+// A segment's directory and trailer to bytes and back.
 #include "wire/segment.h"
 
 #include <wire/sealed.pb.h>
@@ -94,6 +95,7 @@ void to_proto(const SegmentDirectory& directory, proto::SegmentDirectory& out) {
     out.add_chunk_offset(chunk.offset);
     out.add_chunk_bytes(chunk.bytes);
   }
+  out.set_index(directory.index);
 }
 
 Result<SegmentDirectory> from_proto(const proto::SegmentDirectory& message, std::uint64_t plain_bytes) {
@@ -101,6 +103,7 @@ Result<SegmentDirectory> from_proto(const proto::SegmentDirectory& message, std:
   SegmentDirectory out;
   MHP_TRY_VOID(read_bundles(message, plain_bytes, out.bundles));
   MHP_TRY_VOID(read_chunks(message, out));
+  out.index = message.index();
   return out;
 }
 

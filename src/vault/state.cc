@@ -1,0 +1,134 @@
+// The files of the state folder: small ones are replaced whole, the journal is appended to.
+#include "vault/state.h"
+
+#include "primitives/hash/blake3.h"
+#include "vault/impl/context.h"
+
+namespace mhp::vault {
+namespace {
+
+constexpr std::uint64_t kMaxJournalBytes = 1_GiB;
+constexpr std::uint64_t kMaxHeadFileBytes = 16_MiB;
+constexpr std::size_t kFrameBytes = 4 + 32;  // length, BLAKE3; as in wire/state.h
+
+/// Length of the frame at the start of `bytes`, with its head; 0 where it is torn or broken.
+std::size_t frame_at(ByteView bytes) {
+  if (bytes.size() < kFrameBytes) return 0;
+  std::size_t length = impl::from_little_endian<std::uint32_t>(bytes.first(4));
+  if (length > bytes.size() - kFrameBytes) return 0;
+  auto hash = primitives::blake3(bytes.subspan(kFrameBytes, length));
+  if (!std::ranges::equal(hash, bytes.subspan(4, 32))) return 0;
+  return kFrameBytes + length;
+}
+
+/// Where the first broken frame starts.
+std::size_t whole_frames(ByteView bytes) {
+  std::size_t end = 0;
+  while (std::size_t length = frame_at(bytes.subspan(end))) end += length;
+  return end;
+}
+
+Bytes framed(ByteView bytes) {
+  auto hash = primitives::blake3(bytes);
+  return impl::joined({impl::little_endian(static_cast<std::uint32_t>(bytes.size())), hash, bytes});
+}
+
+}  // namespace
+
+State::State(platform::Disk& disk, std::string folder, std::string who)
+    : disk_(disk), folder_(std::move(folder)), who_(std::move(who)) {}
+
+bool State::exists() const { return disk_.info(path("device")).has_value(); }
+
+Result<void> State::create(const Device& device, const OpenRecord& record) {
+  if (exists()) return fail(Errc::busy, folder_ + ": there is a vault already");
+  MHP_TRY_VOID(disk_.make_folder(folder_));
+  MHP_TRY_VOID(set_signed_record(record.signed_bytes));
+  Bytes secret = wire::encode(device.secret);
+  auto written = platform::replace_file(disk_, path("device"), secret);  // last: it is what makes the vault exist
+  wipe(secret);
+  MHP_TRY_VOID(written);
+  return disk_.sync_folder(platform::parent_of(folder_));
+}
+
+Result<Device> State::device() const {
+  MHP_TRY(Bytes bytes, platform::read_file(disk_, path("device"), wire::kMaxStateBytes));
+  auto secret = wire::parse_device_secret(bytes);
+  wipe(bytes);
+  if (!secret) return pass(secret);
+  return open_device(*secret);
+}
+
+Result<Bytes> State::signed_record() const {
+  return platform::read_file(disk_, path("vault-record"), wire::kMaxVaultRecordBytes);
+}
+
+Result<void> State::set_signed_record(ByteView bytes) {
+  return platform::replace_file(disk_, path("vault-record"), bytes);
+}
+
+Result<wire::SeenHeads> State::seen() const {
+  auto bytes = platform::read_file(disk_, path("seen"), wire::kMaxStateBytes);
+  if (!bytes && bytes.error().code == Errc::not_found) return wire::SeenHeads{};
+  if (!bytes) return pass(bytes);
+  return wire::parse_seen_heads(*bytes);
+}
+
+Result<void> State::set_seen(const wire::SeenHeads& seen) {
+  return platform::replace_file(disk_, path("seen"), wire::encode(seen));
+}
+
+Result<std::vector<Bytes>> State::own_heads() const {
+  std::vector<Bytes> chain;
+  auto bytes = platform::read_file(disk_, path("head"), kMaxHeadFileBytes);
+  if (!bytes && bytes.error().code == Errc::not_found) return chain;
+  if (!bytes) return pass(bytes);
+  ByteView rest = *bytes;
+  while (std::size_t length = frame_at(rest)) {
+    chain.push_back(to_bytes(rest.subspan(kFrameBytes, length - kFrameBytes)));
+    rest = rest.subspan(length);
+  }
+  if (!rest.empty()) return fail(Errc::corrupt, path("head") + ": damaged");
+  return chain;
+}
+
+Result<void> State::set_own_heads(const std::vector<Bytes>& chain) {
+  Bytes content;
+  std::size_t first = chain.size() > kOwnHeadsKept ? chain.size() - kOwnHeadsKept : 0;
+  for (std::size_t i = first; i < chain.size(); ++i) {
+    Bytes frame = framed(chain[i]);
+    content.insert(content.end(), frame.begin(), frame.end());
+  }
+  return platform::replace_file(disk_, path("head"), content);
+}
+
+Result<std::vector<wire::JournalEntry>> State::journal() const {
+  MHP_TRY(Bytes bytes, platform::read_file(disk_, path("journal"), kMaxJournalBytes));
+  return wire::parse_journal(bytes);
+}
+
+Result<void> State::append_journal(const std::vector<wire::JournalEntry>& entries) {
+  Bytes content;
+  for (const auto& entry : entries) {
+    Bytes frame = wire::encode(entry);
+    content.insert(content.end(), frame.begin(), frame.end());
+  }
+  auto old = platform::read_file(disk_, path("journal"), kMaxJournalBytes);
+  if (!old && old.error().code == Errc::not_found) return platform::replace_file(disk_, path("journal"), content);
+  if (!old) return pass(old);
+  std::size_t end = whole_frames(*old);  // what follows is torn: it is written over
+  MHP_TRY(auto file, disk_.open(path("journal"), platform::Open::write));
+  if (end < old->size()) {
+    MHP_TRY_VOID(file->truncate(end));
+  }
+  MHP_TRY_VOID(file->write_at(end, content));
+  return file->sync();
+}
+
+Result<void> State::clear_journal() { return platform::replace_file(disk_, path("journal"), {}); }
+
+Result<std::unique_ptr<platform::FileLock>> State::lock(const std::string& what) const {
+  return disk_.lock(path("lock"), what);
+}
+
+}  // namespace mhp::vault
