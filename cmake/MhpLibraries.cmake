@@ -24,5 +24,7 @@ target_link_libraries(mhp_isal INTERFACE ${ISAL_LIBRARY})
 
 # Standalone Asio: header only; clang has to be told that it may use coroutines.
 add_library(mhp_asio INTERFACE)
-target_compile_definitions(mhp_asio INTERFACE ASIO_STANDALONE ASIO_NO_DEPRECATED ASIO_HAS_CO_AWAIT ASIO_HAS_STD_COROUTINE)
+target_compile_definitions(mhp_asio INTERFACE ASIO_STANDALONE ASIO_NO_DEPRECATED ASIO_HAS_CO_AWAIT ASIO_HAS_STD_COROUTINE
+  # Asio finds this one out only where a standard header came before it, so files would differ in how they free memory.
+  ASIO_HAS_STD_ALIGNED_ALLOC)
 target_link_libraries(mhp_asio INTERFACE Threads::Threads)

@@ -18,6 +18,8 @@ class Nursery {
   Nursery(const Nursery&) = delete;
   Nursery& operator=(const Nursery&) = delete;
 
+  /// The child begins once the caller waits, never before start() returns. A cancellation ends it where it sleeps, joins,
+  /// takes a permit or begins a job; elsewhere it goes on.
   void start(Task<> child);
   /// Asks every running child to stop at its next await. Children started later run.
   void cancel();
@@ -41,6 +43,19 @@ class Semaphore {
  private:
   struct State;
   std::unique_ptr<State> state_;
+};
+
+/// Gives a taken permit back when it goes. A cancellation leaves a frame at any await, so a bare give() may never be reached:
+/// `co_await permits.take(); Permit permit(permits);`
+class Permit {
+ public:
+  explicit Permit(Semaphore& from) : from_(from) {}
+  ~Permit() { from_.give(); }
+  Permit(const Permit&) = delete;
+  Permit& operator=(const Permit&) = delete;
+
+ private:
+  Semaphore& from_;
 };
 
 }  // namespace mhp::platform
