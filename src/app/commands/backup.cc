@@ -1,0 +1,168 @@
+// `mhp backup`: folders go out in fragments.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+
+#include "app/commands/commands.h"
+#include "app/progress.h"
+#include "app/text.h"
+
+namespace mhp::app {
+
+static std::string host_name() {
+  std::array<char, 256> name{};
+  return gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "";
+}
+
+/// The state folder and own folder homes, so that a backup never swallows itself.
+static void leave_out_own_folders(platform::Disk& disk, const Session& session, const Opened& opened, snapshot::ScanOptions& scan) {
+  std::vector<std::string> own = {session.state_folder};
+  for (const wire::HomeEntry& entry : opened.record->content.homes) own.push_back(entry.path);
+  for (const std::string& path : own) {
+    if (const auto info = disk.info(path); info) scan.leave_out.emplace_back(info->device, info->inode);
+  }
+}
+
+/// After a backup: what the whole vault stands at, and earlier snapshots spread to homes that have joined since.
+static Task<Result<void>> settle(Opened& opened, BackupDone& done) {
+  const vault::Progress silent = [](const vault::CheckProgress&) {};
+  MHP_CO_TRY(done.after, co_await opened.vault->check(0, silent));
+  const bool all_there = done.homes_reachable == done.homes;
+  if (!all_there || done.after.margin >= static_cast<int>(done.planned_margin)) co_return Result<void>();
+  MHP_CO_TRY(const vault::RepairReport repaired, co_await opened.vault->repair(false, {}, false, silent));
+  done.spread_rows = repaired.rows_made;
+  done.after.margin = repaired.margin;
+  co_return Result<void>();
+}
+
+static Task<Result<void>> store_snapshot(Session& session, const BackupArgs& args, Opened& opened, BackupDone& done, snapshot::Counters& counters) {
+  snapshot::BackupOptions options = args.options;
+  leave_out_own_folders(session.platform.disk(), session, opened, options.scan);
+  const dispersal::HomeSet& homes = *opened.homes;
+  done.homes = homes.members().size();
+  done.homes_reachable = homes.reachable();
+  done.planned_margin = homes.plan(opened.vault->level()).margin;
+  MHP_CO_TRY(done.report, co_await snapshot::backup(session.platform, *opened.vault, options, counters));
+  if (!options.dry_run) {
+    MHP_CO_TRY_VOID(co_await settle(opened, done));
+  }
+  co_return Result<void>();
+}
+
+Task<Result<BackupDone>> do_backup(Session& session, BackupArgs args, snapshot::Counters& counters) {
+  if (args.options.host.empty()) args.options.host = host_name();
+  for (std::string& path : args.options.scan.paths) {
+    MHP_CO_TRY(path, session.platform.disk().absolute(path));
+  }
+  OpenOptions open_options;
+  open_options.sources = args.options.scan.paths;
+  MHP_CO_TRY(Opened opened, co_await open_vault(session, open_options));
+  BackupDone done;
+  const auto stored = co_await store_snapshot(session, args, opened, done, counters);
+  name_troubles(session, *opened.homes);
+  if (!stored) co_return tl::unexpected<Error>(stored.error());
+  co_return done;
+}
+
+static nlohmann::json json_errors(const std::vector<snapshot::SourceError>& errors) {
+  nlohmann::json list = nlohmann::json::array();
+  for (const snapshot::SourceError& error : errors) list.push_back({{"path", json_text(error.path)}, {"reason", json_text(error.reason)}});
+  return list;
+}
+
+static void show_json(Session& session, const BackupDone& done, bool dry_run) {
+  const vault::Committed& committed = done.report.committed;
+  nlohmann::json object = {{"files", done.report.snapshot.files},
+                           {"bytes", done.report.snapshot.bytes},
+                           {"new_bytes", committed.totals.new_bytes},
+                           {"packed_bytes", committed.totals.packed_bytes},
+                           {"stored_bytes", committed.totals.stored_bytes},
+                           {"homes", committed.homes},
+                           {"margin", std::max(done.after.margin, 0)},
+                           {"files_new", done.report.files_new},
+                           {"files_changed", done.report.files_changed},
+                           {"files_unchanged", done.report.files_unchanged},
+                           {"adopted_segments", done.adopted},
+                           {"errors", json_errors(done.report.errors)},
+                           {"warnings", json_errors(done.report.warnings)}};
+  if (!dry_run) object["snapshot"] = committed.snapshot.hex();
+  if (dry_run) object["dry_run"] = true;
+  session.out.result(object);
+}
+
+static std::string safety_sentence(const BackupDone& done) {
+  const std::string homes = fmt::format("on {}", plural(done.report.committed.homes, "home", "homes"));
+  if (done.after.margin >= 1) return fmt::format("{}, any {} may be lost", homes, done.after.margin);
+  return fmt::format("not safe yet: {}, none may be lost", homes);
+}
+
+static void show_text(Session& session, const BackupDone& done, double seconds, bool dry_run) {
+  const snapshot::BackupReport& report = done.report;
+  for (const auto& error : report.errors) session.out.note(fmt::format("not saved: {}: {}", printable(error.path), printable(error.reason)));
+  for (const auto& warning : report.warnings) session.out.note(fmt::format("{}: {}", printable(warning.path), printable(warning.reason)));
+  if (dry_run) {
+    session.out.say(fmt::format("Would save {}, {}: {} new, {} changed, {} unchanged. Nothing was stored.", plural(report.snapshot.files, "file", "files"),
+                                format_bytes(report.snapshot.bytes), format_count(report.files_new), format_count(report.files_changed),
+                                format_count(report.files_unchanged)));
+    return;
+  }
+  const vault::WriteTotals& totals = report.committed.totals;
+  session.out.say(fmt::format("{}, {}: {}.", plural(report.snapshot.files, "file", "files"), format_bytes(report.snapshot.bytes), safety_sentence(done)));
+  session.out.say(fmt::format("Snapshot {} in {}: {} new, {} changed, {} unchanged; {} of new content, {} after compression, {} stored on homes.",
+                              report.committed.snapshot.short_hex(), format_seconds(seconds), format_count(report.files_new),
+                              format_count(report.files_changed), format_count(report.files_unchanged), format_bytes(totals.new_bytes),
+                              format_bytes(totals.packed_bytes), format_bytes(totals.stored_bytes)));
+  if (done.spread_rows > 0) session.out.say(fmt::format("Earlier snapshots were spread to the new homes: {}.", plural(done.spread_rows, "row", "rows")));
+  if (done.after.margin < 1) session.out.say(done.homes <= 1 ? "Add another home with 'mhp home add DIR'." : "Connect the homes that are away, or run 'mhp repair' to do without them.");
+}
+
+/// 0 done; 3 some files unreadable; 4 homes were away and nothing may be lost now.
+static int exit_code(const BackupDone& done, bool dry_run) {
+  const bool homes_away = done.homes_reachable < done.homes || done.report.committed.homes < done.homes;
+  if (!dry_run && homes_away && done.planned_margin >= 1 && done.after.margin < 1) return kTooFew;
+  return done.report.errors.empty() ? kDone : kPartly;
+}
+
+static Task<int> run_backup(Session& session, BackupArgs args) {
+  const platform::Clock& clock = session.platform.clock();
+  const auto start = clock.steady();
+  snapshot::Counters counters;
+  ProgressLine progress(session, TransferLine(session.platform.clock(), counters, "saving"));
+  auto done = co_await do_backup(session, args, counters);
+  co_await progress.stop();
+  if (!done) {
+    const Errc code = done.error().code;
+    // Homes without room are homes too few; a full disk of this computer is a failure of its own.
+    const bool homes_full = code == Errc::full && done.error().detail.find(session.state_folder) == std::string::npos;
+    co_return session.out.fail(done.error(), hint_for(done.error()), homes_full ? kTooFew : exit_code_of(code));
+  }
+  const bool dry_run = args.options.dry_run;
+  if (session.out.json) {
+    show_json(session, *done, dry_run);
+  } else {
+    show_text(session, *done, std::chrono::duration<double>(clock.steady() - start).count(), dry_run);
+  }
+  co_return exit_code(*done, dry_run);
+}
+
+void add_backup(CLI::App& app, Work& work) {
+  auto args = std::make_shared<BackupArgs>();
+  snapshot::BackupOptions& options = args->options;
+  CLI::App* command = app.add_subcommand("backup", "Save files and folders as a new snapshot");
+  command->add_option("path", options.scan.paths, "Files and folders")->required();
+  command->add_option("-e,--exclude", options.scan.excludes, "Leave out what fits this pattern (as in .gitignore; may be given again)")->allow_extra_args(false);
+  command->add_option("--exclude-file", options.scan.exclude_files, "Leave out what fits the patterns in this file")->allow_extra_args(false);
+  command->add_flag("-x,--one-file-system", options.scan.one_file_system, "Do not go into other mounted disks");
+  command->add_flag("!--no-exclude-caches", options.scan.exclude_caches, "Save folders marked by CACHEDIR.TAG too");
+  command->add_option("--tag", options.tags, "A word to find the snapshot by")->allow_extra_args(false);
+  command->add_option("--host", options.host, "Name of this computer in the snapshot");
+  command->add_flag("--full-read", options.full_read, "Read every file again, even where its times did not change");
+  command->add_flag("--dry-run", options.dry_run, "Say what would be saved, store nothing");
+  command->add_option("--compression", options.write.compression_level, "zstd level, 1 (fast) to 19")->check(CLI::Range(1, 19))->capture_default_str();
+  command->footer("Examples:\n  mhp backup ~/Photos ~/Documents\n  mhp backup / -x --exclude '*.tmp' --exclude /var/cache");
+  command->callback([args, &work] { work = [args](Session& session) { return run_backup(session, *args); }; });
+}
+
+}  // namespace mhp::app

@@ -1,0 +1,219 @@
+// `mhp home add | list | remove`: drives, folders and mounted shares as homes.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "app/commands/commands.h"
+#include "app/text.h"
+#include "home/folder_home.h"
+
+namespace mhp::app {
+
+/// Signs and keeps a new list of homes, then tells every reachable home, those of the new list included.
+static Task<Result<void>> change_homes(Session& session, Opened& opened, std::vector<wire::HomeEntry> entries) {
+  wire::VaultPrivate content = opened.record->content;
+  content.homes = std::move(entries);
+  auto next = vault::next_record(*opened.record, *opened.device, std::move(content), session.platform.random(), session.platform.clock().unix_ns());
+  if (!next) co_return pass(next);
+  MHP_CO_TRY_VOID(opened.state->set_signed_record(next->signed_bytes));
+  *opened.record = std::move(*next);
+  opened.homes.reset();  // its homes' locks go before they are opened again
+  opened.homes = std::make_unique<dispersal::HomeSet>(session.platform, opened.record->record.vault,
+                                                      open_members(session.platform, opened.record->content.homes, {}));
+  opened.homes->trust(card_signers(opened.record->record));
+  const auto took = co_await vault::publish_record(*opened.homes, opened.record->signed_bytes);
+  if (took.empty() && !opened.record->content.homes.empty()) {
+    co_return fail(Errc::unavailable, "no home took the vault record: the list of homes is changed on this computer only");
+  }
+  co_return Result<void>();
+}
+
+static std::string last_part(const std::string& path) {
+  const std::size_t slash = path.find_last_of('/');
+  return slash == std::string::npos || slash + 1 == path.size() ? path : path.substr(slash + 1);
+}
+
+/// Another home on the same disk, for the warning.
+static std::string disk_neighbour(platform::Disk& disk, const std::vector<wire::HomeEntry>& entries, const wire::HomeEntry& added) {
+  const auto own = disk.info(added.path);
+  if (!own) return "";
+  for (const wire::HomeEntry& other : entries) {
+    const auto info = disk.info(other.path);
+    if (other.id != added.id && info && info->device == own->device) return other.name;
+  }
+  return "";
+}
+
+static Result<wire::HomeEntry> entry_for(Session& session, const HomeAddArgs& args) {
+  platform::Disk& disk = session.platform.disk();
+  wire::HomeEntry entry{.name = args.name, .kind = wire::HomeKind::folder, .same_disk = args.same_disk};
+  if (!args.max_used.empty()) {
+    MHP_TRY(entry.max_used_bytes, parse_size(args.max_used));
+  }
+  if (!args.min_free.empty()) {
+    MHP_TRY(entry.min_free_bytes, parse_size(args.min_free));
+  }
+  MHP_TRY(entry.id, home::create_folder_home(disk, session.platform.random(), args.path));
+  MHP_TRY(entry.path, disk.absolute(args.path));
+  if (entry.name.empty()) entry.name = last_part(entry.path);
+  return entry;
+}
+
+Task<Result<HomeAdded>> do_home_add(Session& session, HomeAddArgs args) {
+  OpenOptions without_index;
+  without_index.read_index = false;
+  MHP_CO_TRY(Opened opened, co_await open_vault(session, without_index));
+  MHP_CO_TRY(const auto lock, opened.state->lock("mhp home add"));
+  MHP_CO_TRY(wire::HomeEntry entry, entry_for(session, args));
+  std::vector<wire::HomeEntry> entries = opened.record->content.homes;
+  if (entries.size() >= wire::kMaxHomes) co_return fail(Errc::invalid, "a vault has at most 255 homes");
+  HomeAdded added;
+  const auto known = std::ranges::find(entries, entry.id, &wire::HomeEntry::id);
+  if (known != entries.end()) {
+    added.known = true;
+    if (args.name.empty()) entry.name = known->name;
+    if (args.max_used.empty()) entry.max_used_bytes = known->max_used_bytes;
+    if (args.min_free.empty()) entry.min_free_bytes = known->min_free_bytes;
+    entry.same_disk = entry.same_disk || known->same_disk;
+    *known = entry;
+  } else {
+    entries.push_back(entry);
+  }
+  added.entry = entry;
+  added.homes = entries.size();
+  if (!entry.same_disk) added.shares_disk_with = disk_neighbour(session.platform.disk(), entries, entry);
+  MHP_CO_TRY_VOID(co_await change_homes(session, opened, std::move(entries)));
+  co_return added;
+}
+
+static Task<int> run_home_add(Session& session, HomeAddArgs args) {
+  auto added = co_await do_home_add(session, args);
+  if (!added) co_return session.out.fail(added.error(), hint_for(added.error()), added.error().code == Errc::unavailable ? kFailed : exit_code_of(added.error().code));
+  session.out.result({{"id", added->entry.id.hex()}, {"name", json_text(added->entry.name)}, {"path", json_text(added->entry.path)},
+                      {"known", added->known}, {"homes", added->homes}});
+  session.out.say(fmt::format(added->known ? "Home '{}' is attached again, at {}." : "Home '{}' is added, at {}.", printable(added->entry.name),
+                              printable(added->entry.path)));
+  if (!added->shares_disk_with.empty()) {
+    session.out.note(fmt::format("It lies on the same disk as home '{}': both are lost together, so they count as one. (--same-disk counts them apart, for trials.)",
+                                 printable(added->shares_disk_with)));
+  }
+  session.out.say(fmt::format("The vault has {}. {}", plural(added->homes, "home", "homes"),
+                              added->homes == 1 ? "That is not safe yet: add another." : "The next backup, or 'mhp repair', gives it its share."));
+  co_return kDone;
+}
+
+static Task<int> run_home_list(Session& session) {
+  OpenOptions without_index;
+  without_index.read_index = false;
+  auto opened = co_await open_vault(session, without_index);
+  if (!opened) co_return session.out.fail(opened.error(), hint_for(opened.error()));
+  nlohmann::json list = nlohmann::json::array();
+  const auto& entries = opened->record->content.homes;
+  if (entries.empty()) session.out.say("No home yet. Add one with 'mhp home add DIR'.");
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    const dispersal::Member& member = opened->homes->members()[i];
+    home::Usage usage;
+    std::string state = "away";
+    if (member.home) {
+      const auto answer = co_await member.home->usage();
+      state = answer ? "ok" : "failed";
+      if (answer) usage = *answer;
+    }
+    list.push_back({{"id", entries[i].id.hex()}, {"name", json_text(entries[i].name)}, {"path", json_text(entries[i].path)}, {"state", state},
+                    {"used_bytes", usage.used_bytes}, {"free_bytes", usage.free_bytes}});
+    session.out.say(fmt::format("{}  {:<16} {:<6} {:>9} used, {:>9} free   {}", entries[i].id.short_hex(), printable(entries[i].name), state,
+                                format_bytes(usage.used_bytes), format_bytes(usage.free_bytes), printable(entries[i].path)));
+    if (!member.away_reason.empty()) session.out.say("          " + printable(member.away_reason));
+  }
+  session.out.result({{"homes", list}});
+  co_return kDone;
+}
+
+struct RemoveArgs {
+  std::string home;
+  bool lost = false;
+  bool dry_run = false;
+};
+
+/// By name, path or the first letters of its id.
+static Result<std::size_t> choose_home(platform::Disk& disk, const std::vector<wire::HomeEntry>& entries, const std::string& text) {
+  const auto absolute = disk.absolute(text);
+  std::vector<std::size_t> fitting;
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    const bool by_id = text.size() >= 4 && entries[i].id.hex().starts_with(text);
+    if (by_id || entries[i].name == text || entries[i].path == text || (absolute && entries[i].path == *absolute)) fitting.push_back(i);
+  }
+  if (fitting.empty()) return fail(Errc::not_found, fmt::format("no home is called '{}'", printable(text)));
+  if (fitting.size() > 1) return fail(Errc::invalid, fmt::format("several homes are called '{}': say the first letters of its id", printable(text)));
+  return fitting.front();
+}
+
+/// Hands over what it held; then it is no longer on the list.
+static Task<Result<vault::RepairReport>> do_home_remove(Session& session, RemoveArgs args) {
+  OpenOptions options;
+  options.read_index = !args.lost;
+  MHP_CO_TRY(Opened opened, co_await open_vault(session, options));
+  auto entries = opened.record->content.homes;
+  MHP_CO_TRY(const std::size_t chosen, choose_home(session.platform.disk(), entries, args.home));
+  vault::RepairReport report;
+  if (!args.lost) {
+    const std::vector<std::size_t> without = {chosen};
+    const vault::Progress silent = [](const vault::CheckProgress&) {};
+    MHP_CO_TRY(report, co_await opened.vault->repair(false, without, args.dry_run, silent));
+    if (report.unrestorable > 0 || entries.size() == 1) {
+      co_return fail(Errc::unavailable, fmt::format("without home '{}' not everything could be brought back: it stays. (--lost removes it all the same.)",
+                                                    printable(entries[chosen].name)));
+    }
+    name_troubles(session, *opened.homes);
+  }
+  if (args.dry_run) co_return report;
+  opened.vault.reset();
+  MHP_CO_TRY(const auto lock, opened.state->lock("mhp home remove"));
+  entries.erase(entries.begin() + static_cast<std::ptrdiff_t>(chosen));
+  MHP_CO_TRY_VOID(co_await change_homes(session, opened, std::move(entries)));
+  co_return report;
+}
+
+static Task<int> run_home_remove(Session& session, RemoveArgs args) {
+  auto report = co_await do_home_remove(session, args);
+  if (!report) co_return session.out.fail(report.error(), hint_for(report.error()));
+  session.out.result({{"removed", !args.dry_run}, {"rows_made", report->rows_made}, {"stored_bytes", report->bytes_stored}, {"margin", report->margin}});
+  if (args.dry_run) {
+    session.out.say(fmt::format("Removing it would make {} on the other homes.", plural(report->rows_made, "row", "rows")));
+  } else if (args.lost) {
+    session.out.say("The home is off the list. 'mhp repair' makes again on the others what it held.");
+  } else {
+    session.out.say(fmt::format("The home is off the list; {} ({}) were made on the others. Any {} of them may be lost.",
+                                plural(report->rows_made, "row", "rows"), format_bytes(report->bytes_stored), std::max(report->margin, 0)));
+  }
+  co_return kDone;
+}
+
+void add_home(CLI::App& app, Work& work) {
+  CLI::App* home = app.add_subcommand("home", "Drives, folders and mounted shares as homes");
+  home->require_subcommand(1);
+  home->fallthrough();
+  auto add = std::make_shared<HomeAddArgs>();
+  CLI::App* add_command = home->add_subcommand("add", "Make a folder a home, or attach a known one at its new path");
+  add_command->add_option("dir", add->path, "Folder on a drive or share; made where absent")->required();
+  add_command->add_option("--name", add->name, "What you call it (default: the folder's name)");
+  add_command->add_option("--max", add->max_used, "Use at most this much, e.g. 200G");
+  add_command->add_option("--min-free", add->min_free, "Leave at least this much free on the disk (default: 5 GB or 5 %)");
+  add_command->add_flag("--same-disk", add->same_disk, "For trials: count it although it shares a disk with another home or the source");
+  add_command->footer("Example:\n  mhp home add /media/drive-a --max 200G");
+  add_command->callback([add, &work] { work = [add](Session& session) { return run_home_add(session, *add); }; });
+
+  CLI::App* list = home->add_subcommand("list", "Show the homes, their space and whether they are there");
+  list->footer("Example:\n  mhp home list --json");
+  list->callback([&work] { work = run_home_list; });
+
+  auto remove = std::make_shared<RemoveArgs>();
+  CLI::App* remove_command = home->add_subcommand("remove", "Hand over what a home holds, then take it off the list");
+  remove_command->add_option("home", remove->home, "Its name, path or the first letters of its id")->required();
+  remove_command->add_flag("--lost", remove->lost, "It is gone: nothing can be handed over");
+  remove_command->add_flag("--dry-run", remove->dry_run, "Say what would be done, change nothing");
+  remove_command->footer("Example:\n  mhp home remove drive-a");
+  remove_command->callback([remove, &work] { work = [remove](Session& session) { return run_home_remove(session, *remove); }; });
+}
+
+}  // namespace mhp::app

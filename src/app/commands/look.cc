@@ -1,0 +1,220 @@
+// `mhp snapshots | ls | find | diff`: looking into a vault without bringing anything back.
+#include <fmt/format.h>
+
+#include "app/commands/commands.h"
+#include "app/text.h"
+#include "snapshot/tree.h"
+
+namespace mhp::app {
+
+namespace {
+
+std::string joined(const std::vector<std::string>& words) {
+  std::string out;
+  for (const std::string& word : words) out += (out.empty() ? "" : " ") + printable(word);
+  return out;
+}
+
+nlohmann::json json_texts(const std::vector<std::string>& texts) {
+  nlohmann::json list = nlohmann::json::array();
+  for (const std::string& text : texts) list.push_back(json_text(text));
+  return list;
+}
+
+/// "drwxr-xr-x"
+std::string mode_text(const wire::TreeEntry& entry) {
+  static constexpr std::string_view kKinds = "?-dlpcbs";
+  std::string out(1, kKinds[static_cast<std::size_t>(entry.kind)]);
+  for (int shift = 6; shift >= 0; shift -= 3) {
+    const unsigned bits = entry.mode >> shift & 7;
+    out += (bits & 4) != 0 ? 'r' : '-';
+    out += (bits & 2) != 0 ? 'w' : '-';
+    out += (bits & 1) != 0 ? 'x' : '-';
+  }
+  if ((entry.mode & 04000) != 0) out[3] = (entry.mode & 0100) != 0 ? 's' : 'S';
+  if ((entry.mode & 02000) != 0) out[6] = (entry.mode & 0010) != 0 ? 's' : 'S';
+  if ((entry.mode & 01000) != 0) out[9] = (entry.mode & 0001) != 0 ? 't' : 'T';
+  return out;
+}
+
+const char* kind_word(wire::EntryKind kind) {
+  static constexpr const char* kWords[] = {"?", "file", "folder", "link", "fifo", "char_device", "block_device", "socket"};
+  return kWords[static_cast<std::size_t>(kind)];
+}
+
+nlohmann::json json_entry(const wire::TreeEntry& entry) {
+  nlohmann::json object = {{"path", json_text("/" + entry.path)}, {"kind", kind_word(entry.kind)}, {"mode", entry.mode}, {"uid", entry.uid}, {"gid", entry.gid},
+                           {"bytes", entry.size}, {"time", format_rfc3339(entry.mtime_ns)}};
+  if (!is_utf8(entry.path)) object["path_hex"] = to_hex(as_bytes("/" + entry.path));
+  if (!entry.link_target.empty()) object["target"] = json_text(entry.link_target);
+  return object;
+}
+
+void show_entry(Session& session, const wire::TreeEntry& entry, bool detailed) {
+  if (session.out.json) {
+    session.out.result(json_entry(entry));
+    return;
+  }
+  const std::string path = "/" + printable(entry.path) + (entry.kind == wire::EntryKind::folder ? "/" : "");
+  const std::string arrow = entry.link_target.empty() ? "" : " -> " + printable(entry.link_target);
+  session.out.say(detailed ? fmt::format("{} {:>5} {:>5} {:>12} {} {}{}", mode_text(entry), entry.uid, entry.gid, entry.size, format_time(entry.mtime_ns), path, arrow)
+                           : path);
+}
+
+/// True where `path` lies right in `folder` (both as entries have them).
+bool directly_in(std::string_view path, std::string_view folder) {
+  if (!folder.empty()) {
+    if (!path.starts_with(folder) || path.size() <= folder.size() || path[folder.size()] != '/') return false;
+    path.remove_prefix(folder.size() + 1);
+  }
+  return path.find('/') == std::string_view::npos;
+}
+
+}  // namespace
+
+static Task<int> run_snapshots(Session& session) {
+  auto opened = co_await open_vault(session, {});
+  if (!opened) co_return session.out.fail(opened.error(), hint_for(opened.error()));
+  name_troubles(session, *opened->homes);
+  nlohmann::json list = nlohmann::json::array();
+  for (const wire::SnapshotRecord& snapshot : opened->vault->snapshots()) {
+    list.push_back({{"id", snapshot.id.hex()}, {"time", format_rfc3339(snapshot.time_ns)}, {"paths", json_texts(snapshot.paths)}, {"files", snapshot.files},
+                    {"bytes", snapshot.bytes}, {"host", json_text(snapshot.host)}, {"tags", json_texts(snapshot.tags)}, {"unreadable", snapshot.unreadable}});
+    const std::string tags = snapshot.tags.empty() ? "" : "  [" + joined(snapshot.tags) + "]";
+    session.out.say(fmt::format("{}  {}  {:>14}  {:>8}  {}: {}{}", snapshot.id.short_hex(), format_time(snapshot.time_ns), plural(snapshot.files, "file", "files"),
+                                format_bytes(snapshot.bytes), printable(snapshot.host), joined(snapshot.paths), tags));
+  }
+  if (list.empty()) session.out.say("No snapshot yet. Make one with 'mhp backup PATH'.");
+  session.out.result(list);
+  co_return kDone;
+}
+
+struct LsArgs {
+  std::string where;
+  bool detailed = false;
+  bool recursive = false;
+};
+
+static Task<int> run_ls(Session& session, LsArgs args) {
+  auto opened = co_await open_vault(session, {});
+  if (!opened) co_return session.out.fail(opened.error(), hint_for(opened.error()));
+  const auto [name, path] = split_snapshot_path(args.where);
+  auto chosen = snapshot::choose_snapshot(opened->vault->snapshots(), name);
+  if (!chosen) co_return session.out.fail(chosen.error(), "'mhp snapshots' lists them.", kFailed);
+  const std::string folder = entry_path(path);
+  bool found = folder.empty();
+  const snapshot::Visit show = [&](const wire::TreeEntry& entry) {
+    const bool itself = entry.path == folder;
+    found = true;
+    const bool wanted = itself ? entry.kind != wire::EntryKind::folder : args.recursive || directly_in(entry.path, folder);
+    if (wanted) show_entry(session, entry, args.detailed);
+    return true;
+  };
+  const auto walked = co_await snapshot::walk(*opened->vault, *chosen, folder, show);
+  name_troubles(session, *opened->homes);
+  if (!walked) co_return session.out.fail(walked.error(), hint_for(walked.error()));
+  if (!found) co_return session.out.fail({Errc::not_found, fmt::format("snapshot {} has no {}", chosen->id.short_hex(), printable(path))}, "");
+  co_return kDone;
+}
+
+struct FindArgs {
+  std::string pattern;
+  std::string snapshot;
+  bool detailed = false;
+};
+
+static Task<int> run_find(Session& session, FindArgs args) {
+  auto opened = co_await open_vault(session, {});
+  if (!opened) co_return session.out.fail(opened.error(), hint_for(opened.error()));
+  std::vector<wire::SnapshotRecord> searched = opened->vault->snapshots();
+  if (!args.snapshot.empty()) {
+    auto chosen = snapshot::choose_snapshot(searched, args.snapshot);
+    if (!chosen) co_return session.out.fail(chosen.error(), "'mhp snapshots' lists them.", kFailed);
+    searched = {*chosen};
+  }
+  bool found = false;
+  for (const wire::SnapshotRecord& record : searched) {
+    bool first = true;
+    const snapshot::Visit show = [&](const wire::TreeEntry& entry) {
+      if (!snapshot::matches(args.pattern, entry.path)) return true;
+      if (first) session.out.say(fmt::format("{}{}  {}:", found ? "\n" : "", record.id.short_hex(), format_time(record.time_ns)));
+      found = true;
+      first = false;
+      if (session.out.json) {
+        nlohmann::json object = json_entry(entry);
+        object["snapshot"] = record.id.hex();
+        session.out.result(object);
+      } else {
+        show_entry(session, entry, args.detailed);
+      }
+      return true;
+    };
+    const auto walked = co_await snapshot::walk(*opened->vault, record, "", show);
+    if (!walked) co_return session.out.fail(walked.error(), hint_for(walked.error()));
+  }
+  name_troubles(session, *opened->homes);
+  if (!found) session.out.say(fmt::format("Nothing fits '{}'.", printable(args.pattern)));
+  co_return kDone;
+}
+
+struct DiffArgs {
+  std::string older;
+  std::string newer;
+};
+
+static Task<int> run_diff(Session& session, DiffArgs args) {
+  static constexpr std::string_view kMarks[] = {"+", "-", "M", "m", "T"};
+  static constexpr const char* kWords[] = {"added", "removed", "content", "metadata", "kind"};
+  auto opened = co_await open_vault(session, {});
+  if (!opened) co_return session.out.fail(opened.error(), hint_for(opened.error()));
+  auto older = snapshot::choose_snapshot(opened->vault->snapshots(), args.older);
+  auto newer = snapshot::choose_snapshot(opened->vault->snapshots(), args.newer);
+  if (!older || !newer) co_return session.out.fail(older ? newer.error() : older.error(), "'mhp snapshots' lists them.", kFailed);
+  const auto changes = co_await snapshot::diff(*opened->vault, *older, *newer);
+  name_troubles(session, *opened->homes);
+  if (!changes) co_return session.out.fail(changes.error(), hint_for(changes.error()));
+  for (const snapshot::Change& change : *changes) {
+    const auto kind = static_cast<std::size_t>(change.kind);
+    session.out.result({{"change", kWords[kind]}, {"path", json_text("/" + change.path)}});
+    session.out.say(fmt::format("{}  /{}", kMarks[kind], printable(change.path)));
+  }
+  if (changes->empty()) session.out.say("Both snapshots hold the same.");
+  co_return kDone;
+}
+
+void add_snapshots(CLI::App& app, Work& work) {
+  CLI::App* command = app.add_subcommand("snapshots", "List the snapshots in the vault");
+  command->footer("Example:\n  mhp snapshots --json");
+  command->callback([&work] { work = run_snapshots; });
+}
+
+void add_ls(CLI::App& app, Work& work) {
+  auto args = std::make_shared<LsArgs>();
+  CLI::App* command = app.add_subcommand("ls", "List what is in a snapshot");
+  command->add_option("where", args->where, "SNAPSHOT or SNAPSHOT:PATH")->required();
+  command->add_flag("-l,--long", args->detailed, "With mode, owner, size and time");
+  command->add_flag("-r,--recursive", args->recursive, "With everything below");
+  command->footer("Example:\n  mhp ls -l latest:/home/ann/Photos");
+  command->callback([args, &work] { work = [args](Session& session) { return run_ls(session, *args); }; });
+}
+
+void add_find(CLI::App& app, Work& work) {
+  auto args = std::make_shared<FindArgs>();
+  CLI::App* command = app.add_subcommand("find", "Find files by name in the snapshots");
+  command->add_option("pattern", args->pattern, "A name or pattern: '*.jpg', 'Photos/2025/**'")->required();
+  command->add_option("--snapshot", args->snapshot, "Search this one only");
+  command->add_flag("-l,--long", args->detailed, "With mode, owner, size and time");
+  command->footer("Example:\n  mhp find 'thesis*.odt'");
+  command->callback([args, &work] { work = [args](Session& session) { return run_find(session, *args); }; });
+}
+
+void add_diff(CLI::App& app, Work& work) {
+  auto args = std::make_shared<DiffArgs>();
+  CLI::App* command = app.add_subcommand("diff", "Show what differs between two snapshots");
+  command->add_option("older", args->older, "A snapshot")->required();
+  command->add_option("newer", args->newer, "Another")->required();
+  command->footer("Example:\n  mhp diff 3f2a latest\n  + added, - removed, M content, m owner, mode, time or attributes, T another kind");
+  command->callback([args, &work] { work = [args](Session& session) { return run_diff(session, *args); }; });
+}
+
+}  // namespace mhp::app

@@ -1,0 +1,38 @@
+// What the program says: sentences for people, or JSON for scripts; never both on one stream.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "base/result.h"
+
+namespace mhp::app {
+
+/// Exit codes, as documented in the manual page.
+enum Exit : int { kDone = 0, kFailed = 1, kUsage = 2, kPartly = 3, kTooFew = 4, kRefused = 5, kInterrupted = 130 };
+
+/// The exit code for an error that stopped a command.
+int exit_code_of(Errc code);
+
+/// JSON text of bytes that need not be UTF-8: broken bytes become U+FFFD.
+nlohmann::json json_text(const std::string& bytes);
+
+class Output {
+ public:
+  bool json = false;
+  bool quiet = false;
+
+  /// A sentence for a person, on standard output; nothing with --json.
+  void say(const std::string& sentence) const;
+  /// Something the person should know although work goes on: on standard error, in both modes.
+  void note(const std::string& sentence) const;
+  /// The result for scripts, on one line; nothing without --json.
+  void result(const nlohmann::json& object) const;
+  /// The error that ends a command, and what to do about it. Gives the exit code.
+  int fail(const Error& error, const std::string& hint = "") const;
+  int fail(const Error& error, const std::string& hint, int exit_code) const;
+  /// Standard error is a terminal and a progress line may be drawn there.
+  bool draws_progress() const;
+};
+
+}  // namespace mhp::app

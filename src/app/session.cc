@@ -1,0 +1,153 @@
+#include "app/session.h"
+
+#include <fmt/format.h>
+
+#include <cstdlib>
+
+#include "app/text.h"
+#include "home/folder_home.h"
+
+namespace mhp::app {
+
+std::string default_state_folder() {
+  if (const char* home = std::getenv("MHP_HOME"); home != nullptr && *home != '\0') return home;
+  if (const char* xdg = std::getenv("XDG_STATE_HOME"); xdg != nullptr && *xdg != '\0') return std::string(xdg) + "/mhp";
+  const char* user = std::getenv("HOME");
+  return std::string(user != nullptr && *user != '\0' ? user : ".") + "/.local/state/mhp";
+}
+
+std::set<std::uint64_t> devices_of_paths(platform::Disk& disk, const std::vector<std::string>& paths) {
+  std::set<std::uint64_t> devices;
+  for (const std::string& path : paths) {
+    if (const auto info = disk.info(path); info) devices.insert(info->device);
+  }
+  return devices;
+}
+
+static home::FolderLimits limits_of(platform::Disk& disk, const wire::HomeEntry& entry) {
+  home::FolderLimits limits{.max_used_bytes = entry.max_used_bytes, .min_free_bytes = entry.min_free_bytes};
+  if (limits.min_free_bytes == 0) {
+    const auto space = disk.space(entry.path);
+    if (space) limits.min_free_bytes = home::default_min_free(space->total_bytes, entry.same_disk);
+  }
+  return limits;
+}
+
+std::vector<dispersal::Member> open_members(platform::Platform& platform, const std::vector<wire::HomeEntry>& entries,
+                                            const std::set<std::uint64_t>& source_devices) {
+  // A home that shares no disk is a domain of its own, numbered from here; disks are numbered from 0.
+  constexpr std::uint32_t kOwnDomain = 1u << 20;
+  std::vector<std::uint64_t> disks;
+  std::vector<dispersal::Member> members;
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    const wire::HomeEntry& entry = entries[i];
+    dispersal::Member member{.id = entry.id, .name = entry.name, .home = nullptr, .away_reason = "",
+                             .domain = kOwnDomain + static_cast<std::uint32_t>(i), .counts = true};
+    auto opened = home::open_folder_home(platform, entry.path, entry.id, limits_of(platform.disk(), entry));
+    if (opened) {
+      member.home = std::move(*opened);
+    } else {
+      member.away_reason = opened.error().detail;
+    }
+    const auto info = platform.disk().info(entry.path);
+    if (info && !entry.same_disk) {
+      const auto known = std::ranges::find(disks, info->device);
+      member.domain = static_cast<std::uint32_t>(known - disks.begin());
+      if (known == disks.end()) disks.push_back(info->device);
+      member.counts = !source_devices.contains(info->device);
+    }
+    members.push_back(std::move(member));
+  }
+  return members;
+}
+
+std::vector<primitives::PublicKey> card_signers(const wire::VaultRecord& record) {
+  std::vector<primitives::PublicKey> signers = {record.identity};
+  for (const wire::DeviceCertificate& certificate : vault::devices_of(record)) {
+    primitives::PublicKey key;
+    std::ranges::copy(certificate.device.bytes(), key.begin());
+    signers.push_back(key);
+  }
+  return signers;
+}
+
+static Result<Opened> open_state(Session& session) {
+  Opened opened;
+  opened.state = std::make_unique<vault::State>(session.platform.disk(), session.state_folder);
+  if (!opened.state->exists()) {
+    return fail(Errc::not_found, fmt::format("there is no vault on this computer yet (looked in {})", printable(session.state_folder)));
+  }
+  MHP_TRY(vault::Device device, opened.state->device());
+  MHP_TRY(const Bytes signed_record, opened.state->signed_record());
+  MHP_TRY(vault::OpenRecord record, vault::open_record(signed_record, device));
+  opened.device = std::make_unique<vault::Device>(std::move(device));
+  opened.record = std::make_unique<vault::OpenRecord>(std::move(record));
+  return opened;
+}
+
+/// A home may hold a newer record than this computer (another device changed it, or this one was set back).
+static Task<Result<bool>> take_newer_record(Opened& opened) {
+  std::vector<home::Home*> reachable;
+  for (const dispersal::Member& member : opened.homes->members()) {
+    if (member.home) reachable.push_back(member.home.get());
+  }
+  auto newest = co_await vault::newest_record(reachable, opened.record->record.vault);
+  if (!newest) co_return false;  // a home without a record yet is no failure: its own copy serves
+  MHP_CO_TRY(auto checked, vault::check_record(*newest, opened.record->record.vault, {}));
+  if (checked.version <= opened.record->record.version) co_return false;
+  MHP_CO_TRY(vault::OpenRecord record, vault::open_record(*newest, *opened.device));
+  MHP_CO_TRY_VOID(opened.state->set_signed_record(*newest));
+  *opened.record = std::move(record);
+  co_return true;
+}
+
+static void make_home_set(Session& session, Opened& opened, const std::set<std::uint64_t>& source_devices) {
+  auto members = open_members(session.platform, opened.record->content.homes, source_devices);
+  opened.homes = std::make_unique<dispersal::HomeSet>(session.platform, opened.record->record.vault, std::move(members));
+  opened.homes->trust(card_signers(opened.record->record));
+}
+
+Task<Result<Opened>> open_vault(Session& session, OpenOptions options) {
+  MHP_CO_TRY(Opened opened, open_state(session));
+  const std::set<std::uint64_t> source_devices = devices_of_paths(session.platform.disk(), options.sources);
+  make_home_set(session, opened, source_devices);
+  MHP_CO_TRY(const bool newer, co_await take_newer_record(opened));
+  if (newer) make_home_set(session, opened, source_devices);
+  if (!options.read_index) co_return opened;
+  if (opened.record->content.homes.empty()) {
+    co_return fail(Errc::unavailable, "this vault has no home yet: there is nowhere to keep anything");
+  }
+  auto vault = co_await vault::Vault::open(session.platform, *opened.homes, *opened.state, *opened.device, *opened.record);
+  if (!vault) {
+    name_troubles(session, *opened.homes);
+    co_return pass(vault);
+  }
+  opened.vault = std::move(*vault);
+  co_return opened;
+}
+
+bool name_troubles(const Session& session, const dispersal::HomeSet& homes) {
+  bool lied = false;
+  for (const dispersal::Trouble& trouble : homes.troubles()) {
+    lied = lied || dispersal::is_lie(trouble.kind);
+    session.out.note(fmt::format("home '{}' ({}): {}: {}", printable(trouble.name), trouble.home.short_hex(),
+                                 dispersal::to_string(trouble.kind), printable(trouble.detail)));
+  }
+  return lied;
+}
+
+std::string hint_for(const Error& error) {
+  switch (error.code) {
+    case Errc::not_found:
+      return error.detail.starts_with("there is no vault") ? "Start one with 'mhp init', or bring yours back with 'mhp recover'." : "";
+    case Errc::unavailable:
+      return "Nothing was changed. Connect the homes that are away ('mhp home list' names them), or add one with 'mhp home add DIR', "
+             "and try again.";
+    case Errc::full: return "Earlier snapshots are whole. Make space or add a home with 'mhp home add DIR'; the next backup goes on from here.";
+    case Errc::busy: return "Wait until it is done, or end it, and try again.";
+    case Errc::corrupt: return "Nothing wrong was written. 'mhp check --read-data' finds what is damaged, 'mhp repair' makes it again.";
+    default: return "";
+  }
+}
+
+}  // namespace mhp::app

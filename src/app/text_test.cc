@@ -1,0 +1,49 @@
+// Words for people: sizes, counts, and names that must not steer a terminal.
+#include "app/text.h"
+
+#include <gtest/gtest.h>
+
+namespace mhp::app {
+namespace {
+
+TEST(Text, CountsAndSizes) {
+  EXPECT_EQ(format_count(0), "0");
+  EXPECT_EQ(format_count(999), "999");
+  EXPECT_EQ(format_count(12431), "12,431");
+  EXPECT_EQ(format_count(1234567), "1,234,567");
+  EXPECT_EQ(format_bytes(999), "999 B");
+  EXPECT_EQ(format_bytes(3'100'000'000), "3.1 GB");
+  EXPECT_EQ(format_bytes(476'000'000), "476 MB");
+  EXPECT_EQ(format_bytes(999'960), "1.0 MB");
+  EXPECT_EQ(plural(1, "file", "files"), "1 file");
+  EXPECT_EQ(plural(2, "file", "files"), "2 files");
+}
+
+TEST(Text, SizesAreRead) {
+  EXPECT_EQ(*parse_size("200G"), 200'000'000'000u);
+  EXPECT_EQ(*parse_size("1.5 GiB"), 1'610'612'736u);
+  EXPECT_EQ(*parse_size("4096"), 4096u);
+  for (const char* bad : {"", "G", "-1", "12X", "1e99T", "1GBB"}) EXPECT_FALSE(parse_size(bad)) << bad;
+}
+
+TEST(Text, NamesCannotSteerTheTerminal) {
+  EXPECT_EQ(printable("plain.txt"), "plain.txt");
+  EXPECT_EQ(printable("gr\xC3\xBC\xC3\x9F"), "gr\xC3\xBC\xC3\x9F");
+  EXPECT_EQ(printable("a\x1b[31mb"), "a\\x1b[31mb");
+  EXPECT_EQ(printable("\xFF\n"), "\\xff\\x0a");
+  EXPECT_EQ(printable("\xE2\x80\xAE"), "\\xe2\\x80\\xae");
+  EXPECT_EQ(printable("\xC2\x9B"), "\\xc2\\x9b");
+  EXPECT_FALSE(is_utf8("\xC0\xAF"));
+  EXPECT_FALSE(is_utf8("\xED\xA0\x80"));
+  EXPECT_TRUE(is_utf8("\xF0\x9F\x98\x80"));
+}
+
+TEST(Text, Times) {
+  EXPECT_EQ(format_rfc3339(1'700'000'000'000'000'000), "2023-11-14T22:13:20Z");
+  EXPECT_EQ(format_seconds(4.24), "4.2 s");
+  EXPECT_EQ(format_seconds(200), "3 min 20 s");
+  EXPECT_EQ(format_seconds(7500), "2 h 5 min");
+}
+
+}  // namespace
+}  // namespace mhp::app
