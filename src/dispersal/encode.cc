@@ -1,0 +1,239 @@
+// Codes and hashes a segment leaf by leaf while it is in the cache, straight into the records that go to the homes.
+#include "dispersal/encode.h"
+
+#include <algorithm>
+#include <array>
+#include <bitset>
+#include <cstring>
+
+#include "base/check.h"
+#include "primitives/erasure/row_code.h"
+#include "primitives/merkle/fragment_tree.h"
+#include "wire/fragment.h"
+
+namespace mhp::dispersal {
+namespace {
+
+using primitives::Hash;
+using primitives::kLeafBytes;
+using RowSet = std::bitset<256>;
+
+constexpr std::uint64_t kMinimumHoldSeconds = 30ull * 24 * 3600;  // docs/threats.md: nothing is removed earlier
+
+std::vector<std::uint8_t> to_list(const RowSet& rows) {
+  std::vector<std::uint8_t> list;
+  for (std::size_t row = 0; row < rows.size(); ++row) {
+    if (rows[row]) list.push_back(static_cast<std::uint8_t>(row));
+  }
+  return list;
+}
+
+primitives::RowCode code_from_data(unsigned k, std::span<const std::uint8_t> want) {
+  std::vector<std::uint8_t> data(k);
+  for (unsigned i = 0; i < k; ++i) data[i] = static_cast<std::uint8_t>(i);
+  auto code = primitives::RowCode::make(data, want);
+  MHP_CHECK(code.has_value());  // row numbers are our own
+  return std::move(*code);
+}
+
+/// The rows of one segment on their way into fragments that already have their place.
+class Coder {
+ public:
+  Coder(const SealedSegment& segment, const RowSet& rows)
+      : segment_(segment),
+        row_bytes_(row_bytes_of(segment.sealed.size(), segment.k)),
+        all_(to_list(rows)),
+        parity_(to_list(rows & ~first_rows(segment.k))),
+        code_(code_from_data(segment.k, parity_)) {
+    find_data();
+  }
+
+  std::uint64_t fragment_bytes() const { return wire::fragment_bytes(row_bytes_); }
+  void set_fragment(std::uint8_t row, std::byte* fragment) { fragments_[row] = fragment; }
+  std::byte* fragment(std::uint8_t row) const { return fragments_[row]; }
+  const FragmentId& id(std::uint8_t row) const { return ids_[row]; }
+  const std::vector<std::uint8_t>& rows() const { return all_; }
+
+  /// Every row's fragment must have a place.
+  void run() {
+    for (std::uint8_t row : all_) leaves_[row].resize(primitives::leaf_count(row_bytes_));
+    for (std::size_t at = 0; at < row_bytes_; at += kLeafBytes) {
+      code_leaf(at, std::min<std::size_t>(kLeafBytes, row_bytes_ - at));
+    }
+    std::vector<Hash> salts = code_salts();
+    for (std::uint8_t row : all_) finish(row, salts[row]);
+  }
+
+ private:
+  static RowSet first_rows(unsigned k) {
+    RowSet rows;
+    for (unsigned i = 0; i < k; ++i) rows.set(i);
+    return rows;
+  }
+
+  /// Data rows are slices of the sealed bytes; those that pass its end are copied with zeros behind.
+  void find_data() {
+    const std::size_t size = segment_.sealed.size();
+    const std::size_t whole = size / row_bytes_;
+    if (whole < segment_.k) padded_.resize((segment_.k - whole) * row_bytes_);
+    for (std::size_t row = 0; row < segment_.k; ++row) {
+      if (row < whole) {
+        data_.push_back(segment_.sealed.data() + row * row_bytes_);
+        continue;
+      }
+      std::byte* slot = padded_.data() + (row - whole) * row_bytes_;
+      const std::size_t from = std::min(size, row * row_bytes_);
+      std::copy_n(segment_.sealed.data() + from, std::min<std::size_t>(row_bytes_, size - from), slot);
+      data_.push_back(slot);
+    }
+  }
+
+  std::byte* payload(std::uint8_t row) const { return fragments_[row] + wire::fragment_payload_offset(row_bytes_); }
+
+  /// Columns [at, at + bytes) of every row, then their hashes while they are near.
+  void code_leaf(std::size_t at, std::size_t bytes) {
+    std::vector<const std::byte*> in;
+    std::vector<std::byte*> out;
+    for (const std::byte* row : data_) in.push_back(row + at);
+    for (std::uint8_t row : parity_) out.push_back(payload(row) + at);
+    code_.apply(bytes, in, out);
+    const auto number = static_cast<std::uint32_t>(1 + at / kLeafBytes);
+    for (std::uint8_t row : all_) {
+      if (row < segment_.k) std::memcpy(payload(row) + at, in[row], bytes);
+      leaves_[row][number] = primitives::leaf_hash(number, {payload(row) + at, bytes});
+    }
+  }
+
+  /// By row number; only wanted rows are filled in.
+  std::vector<Hash> code_salts() const {
+    std::vector<Hash> salts(256);
+    std::vector<const std::byte*> in;
+    std::vector<std::byte*> out;
+    for (const Hash& salt : segment_.salts) in.push_back(salt.data());
+    for (std::uint8_t row : parity_) out.push_back(salts[row].data());
+    code_.apply(sizeof(Hash), in, out);
+    std::copy(segment_.salts.begin(), segment_.salts.end(), salts.begin());
+    return salts;
+  }
+
+  /// What wire::finish_fragment does, with the payload hashed already.
+  void finish(std::uint8_t row, const Hash& salt) {
+    const MutableBytes fragment(fragments_[row], fragment_bytes());
+    const wire::FragmentHeader header{.format = wire::kFormat, .row = row, .k = static_cast<std::uint8_t>(segment_.k),
+                                      .epoch = segment_.epoch, .row_bytes = row_bytes_,
+                                      .sealed_bytes = segment_.sealed.size(), .segment = segment_.id};
+    wire::write_fragment_header(header, fragment.first<wire::FragmentHeader::kSizeBytes>());
+    std::memcpy(fragment.data() + wire::FragmentHeader::kSizeBytes, salt.data(), salt.size());
+    std::vector<Hash>& leaves = leaves_[row];
+    leaves[0] = primitives::leaf_hash(0, fragment.first(wire::kLeafZeroBytes));
+    std::memcpy(fragment.data() + wire::kLeafZeroBytes, leaves.data(), leaves.size() * sizeof(Hash));
+    ids_[row] = primitives::root_of(leaves);
+  }
+
+  const SealedSegment& segment_;
+  std::uint32_t row_bytes_;
+  std::vector<std::uint8_t> all_;     // wanted rows, rising
+  std::vector<std::uint8_t> parity_;  // those that are not data
+  primitives::RowCode code_;
+  Bytes padded_;
+  std::vector<const std::byte*> data_;
+  std::array<std::byte*, 256> fragments_{};
+  std::array<std::vector<Hash>, 256> leaves_;
+  std::array<FragmentId, 256> ids_;
+};
+
+wire::Card card_of(const SealedSegment& segment, const Coder& coder, const wire::Card* known) {
+  wire::Card card;
+  if (known != nullptr) {
+    card = *known;
+    MHP_CHECK(card.segment == segment.id && card.k == segment.k && card.sealed_bytes == segment.sealed.size());
+  } else {
+    card = {.segment = segment.id, .vault = segment.vault, .version = 1, .k = segment.k, .epoch = segment.epoch,
+            .sealed_bytes = segment.sealed.size(), .row_bytes = row_bytes_of(segment.sealed.size(), segment.k),
+            .minimum_hold_s = kMinimumHoldSeconds, .fragments = {}};
+  }
+  const std::uint32_t before = card.n();
+  for (std::uint8_t row : coder.rows()) {
+    if (row < before) continue;
+    MHP_CHECK(row == card.n());  // a card lists rows without gaps
+    card.fragments.push_back(coder.id(row));
+  }
+  if (known != nullptr && card.n() > before) ++card.version;
+  MHP_CHECK(card.n() >= card.k);
+  return card;
+}
+
+/// A row that comes out unlike the card's was coded wrong when it was first made (memory that lies): it must not spread.
+void drop_unlike(const Coder& coder, const wire::Card& card, wire::RecordFront& front) {
+  std::erase_if(front.rows, [&](const wire::RecordRow& row) { return coder.id(row.row) != card.fragments[row.row]; });
+}
+
+}  // namespace
+
+AlignedBuffer BufferPool::take(std::size_t bytes) {
+  const std::lock_guard lock(mutex_);
+  auto best = free_.end();
+  for (auto at = free_.begin(); at != free_.end(); ++at) {
+    if (at->size() >= bytes && (best == free_.end() || at->size() < best->size())) best = at;
+  }
+  if (best == free_.end()) {
+    // One that is too small makes room, so that there are never more buffers than were in use at once.
+    if (!free_.empty()) free_.pop_back();
+    return AlignedBuffer(bytes);
+  }
+  AlignedBuffer buffer = std::move(*best);
+  free_.erase(best);
+  return buffer;
+}
+
+void BufferPool::give(AlignedBuffer buffer) {
+  const std::lock_guard lock(mutex_);
+  if (buffer.size() > 0 && free_.size() < kMaxKept) free_.push_back(std::move(buffer));
+}
+
+std::uint32_t row_bytes_of(std::uint64_t sealed_bytes, unsigned k) {
+  MHP_CHECK(sealed_bytes > 0 && k > 0 && (sealed_bytes + k - 1) / k <= UINT32_MAX);
+  return static_cast<std::uint32_t>((sealed_bytes + k - 1) / k);
+}
+
+EncodedSegment encode(const SealedSegment& segment, std::span<const RowsFor> wanted, const wire::Card* known,
+                      BufferPool& buffers) {
+  MHP_CHECK(segment.salts.size() == segment.k);
+  RowSet rows;
+  for (const RowsFor& home : wanted) {
+    for (std::uint8_t row : home.rows) rows.set(row);
+  }
+  MHP_CHECK(!rows[255]);
+  Coder coder(segment, rows);
+  std::uint32_t n = known != nullptr ? known->n() : 0;
+  for (std::uint8_t row : coder.rows()) n = std::max<std::uint32_t>(n, row + 1u);
+
+  EncodedSegment out;
+  std::vector<std::pair<std::uint8_t, std::byte*>> copies;  // of rows that several homes get
+  for (const RowsFor& home : wanted) {
+    Shipment shipment{.home = home.home, .front = wire::plan_record(segment.vault, segment.id, home.rows,
+                                                    coder.fragment_bytes(), wire::signed_card_capacity(n)), .buffer = {}};
+    shipment.buffer = buffers.take(shipment.front.record_bytes);
+    for (const wire::RecordRow& row : shipment.front.rows) {
+      std::byte* place = shipment.buffer.data() + row.offset;
+      if (coder.fragment(row.row) == nullptr) coder.set_fragment(row.row, place);
+      else copies.emplace_back(row.row, place);
+    }
+    out.shipments.push_back(std::move(shipment));
+  }
+  coder.run();
+  for (const auto& [row, place] : copies) std::memcpy(place, coder.fragment(row), coder.fragment_bytes());
+  out.card = card_of(segment, coder, known);
+  for (Shipment& shipment : out.shipments) drop_unlike(coder, out.card, shipment.front);
+  return out;
+}
+
+void attach_card(EncodedSegment& encoded, ByteView signed_card) {
+  for (Shipment& shipment : encoded.shipments) {
+    shipment.front.card_version = encoded.card.version;
+    shipment.front.signed_card = to_bytes(signed_card);
+    wire::write_record_front(shipment.front, shipment.buffer.bytes().first(shipment.front.record_bytes));
+  }
+}
+
+}  // namespace mhp::dispersal
