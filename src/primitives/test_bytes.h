@@ -49,8 +49,9 @@ class Noise {
 
 /// Bytes that compress about as program text does.
 inline Bytes words(std::size_t size, std::uint64_t seed) {
-  static constexpr std::string_view kWords[] = {"return ", "value", " = ", "(", ");\n", "if ", "the ", "segment", "const ",
-                                                "std::", "size", "  ", "of ", "row", " and ", "{\n", "}\n", "a", "e", "x"};
+  static constexpr std::string_view kWords[] = {"return ", "value",  " = ",   "(",    ");\n", "if ", "the ",
+                                                "segment", "const ", "std::", "size", "  ",   "of ", "row",
+                                                " and ",   "{\n",    "}\n",   "a",    "e",    "x"};
   Noise noise(seed);
   Bytes out;
   out.reserve(size + 16);

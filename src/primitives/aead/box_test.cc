@@ -17,7 +17,8 @@ const Key kBob = hex_array<32>("5dab087e624a8a4b79e17f8b83800ee66f3bb1292618b6fd
 
 TEST(Box, XChaChaDraftVector) {  // draft-irtf-cfrg-xchacha-03, A.3.1
   const ByteView plain = as_bytes(
-      "Ladies and Gentlemen of the class of '99: If I could offer you only one tip for the future, sunscreen would be it.");
+      "Ladies and Gentlemen of the class of '99: If I could offer you only one tip for the future, "
+      "sunscreen would be it.");
   const Bytes associated = hex("50515253c0c1c2c3c4c5c6c7");
   const Bytes box = seal_box(kKey, kNonce, associated, plain);
   EXPECT_EQ(to_hex(ByteView(box).first(24)), to_hex(kNonce));

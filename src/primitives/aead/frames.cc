@@ -24,8 +24,8 @@ Cipher make_cipher(const Key& key, Direction direction) {
   Cipher cipher(EVP_CIPHER_CTX_new());
   MHP_CHECK(cipher != nullptr);
   const auto* raw_key = reinterpret_cast<const unsigned char*>(key.data());
-  MHP_CHECK(EVP_CipherInit_ex(cipher.get(), EVP_aes_256_gcm(), nullptr, raw_key, nullptr,
-                              static_cast<int>(direction)) == 1);
+  MHP_CHECK(
+      EVP_CipherInit_ex(cipher.get(), EVP_aes_256_gcm(), nullptr, raw_key, nullptr, static_cast<int>(direction)) == 1);
   return cipher;
 }
 

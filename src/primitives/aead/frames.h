@@ -1,4 +1,4 @@
-// Long sealed data as frames of 64 KiB, so that a part can be opened without the rest and no part can be moved or left out.
+// Long sealed data as frames of 64 KiB: a part can be opened without the rest, and none can be moved or left out.
 #pragma once
 
 #include "base/bytes.h"
@@ -16,13 +16,14 @@ constexpr std::uint64_t sealed_frames_bytes(std::uint64_t plain_bytes) {
   return plain_bytes + (plain_bytes + kFramePlainBytes - 1) / kFramePlainBytes * kFrameTagBytes;
 }
 
-/// AES-256-GCM per frame. Nonce (12 bytes) = 7 zero bytes, last-frame flag (0 or 1), frame number (4 bytes, big endian).
-/// Associated data = `context` || frame number (4 bytes, big endian). The key must be used for this one stream only.
+/// AES-256-GCM per frame. Nonce (12 bytes) = 7 zero bytes, last-frame flag (0 or 1), frame number (4 bytes, big
+/// endian). Associated data = `context` || frame number (4 bytes, big endian). `context`: at most 64 KiB. The key must
+/// be used for this one stream only.
 /// `out` is exactly sealed_frames_bytes(plain.size()) long. plain must not be empty.
 void seal_frames(const Key& key, ByteView context, ByteView plain, MutableBytes out);
 
-/// Opens the frames `first_frame`... that `sealed` holds, whole frames only; `total_plain_bytes` is the whole stream's length
-/// (it tells which frame is the last). `out` gets the plain bytes of just these frames.
+/// Opens the frames `first_frame`... that `sealed` holds, whole frames only; `total_plain_bytes` is the whole stream's
+/// length (it tells which frame is the last). `out` gets the plain bytes of just these frames; zeros where they fail.
 /// Errors: corrupt (any byte, order, count or key differs); invalid (lengths do not fit).
 Result<void> open_frames(const Key& key, ByteView context, std::uint64_t total_plain_bytes, std::uint32_t first_frame,
                          ByteView sealed, MutableBytes out);

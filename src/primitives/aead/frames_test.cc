@@ -49,11 +49,13 @@ Bytes opened(ByteView frames, std::uint64_t total, std::uint32_t first = 0, cons
 }
 
 TEST(Frames, NistTestCase16) {  // the reference of the next test is right: McGrew and Viega, GCM specification
-  const Bytes plain = hex("d9313225f88406e5a55909c5aff5269a86a7a9531534f7da2e4c303d8a318a721c3c0c95956809532fcf0e2449a6b525"
-                          "b16aedf5aa0de657ba637b39");
-  EXPECT_EQ(to_hex(plain_gcm(kKey, hex("cafebabefacedbaddecaf888"), hex("feedfacedeadbeeffeedfacedeadbeefabaddad2"), plain)),
-            "522dc1f099567d07f47f37a32a84427d643a8cdcbfe5c0c97598a2bd2555d1aa8cb08e48590dbb3da7b08b1056828838"
-            "c5f61e6393ba7a0abcc9f66276fc6ece0f4e1768cddf8853bb2d551b");
+  const Bytes plain =
+      hex("d9313225f88406e5a55909c5aff5269a86a7a9531534f7da2e4c303d8a318a721c3c0c95956809532fcf0e2449a6b525"
+          "b16aedf5aa0de657ba637b39");
+  EXPECT_EQ(
+      to_hex(plain_gcm(kKey, hex("cafebabefacedbaddecaf888"), hex("feedfacedeadbeeffeedfacedeadbeefabaddad2"), plain)),
+      "522dc1f099567d07f47f37a32a84427d643a8cdcbfe5c0c97598a2bd2555d1aa8cb08e48590dbb3da7b08b1056828838"
+      "c5f61e6393ba7a0abcc9f66276fc6ece0f4e1768cddf8853bb2d551b");
 }
 
 TEST(Frames, NistTestCase14IsTheStartOfAZeroStream) {  // zero key, zero nonce (frame 0, not the last), zero plain text
@@ -64,7 +66,8 @@ TEST(Frames, AreGcmWithTheNoncesOfTheFormat) {
   const Bytes plain = Noise(1).bytes(2 * kFramePlainBytes + 7);
   const ByteView frames[] = {ByteView(plain).first(kFramePlainBytes),
                              ByteView(plain).subspan(kFramePlainBytes, kFramePlainBytes), ByteView(plain).last(7)};
-  const std::string_view nonces[] = {"000000000000000000000000", "000000000000000000000001", "000000000000000100000002"};
+  const std::string_view nonces[] = {"000000000000000000000000", "000000000000000000000001",
+                                     "000000000000000100000002"};
   Bytes expected;
   for (std::size_t i = 0; i < 3; ++i) {
     Bytes associated = kContext;
@@ -87,7 +90,8 @@ TEST(Frames, AllLengthsComeBackWholeAndInParts) {
       for (std::size_t end = first + 1; end <= frames; ++end) {
         const std::size_t from = first * kFrameSealedBytes;
         const std::size_t until = std::min(end * kFrameSealedBytes, stream.size());
-        const Bytes part = opened(ByteView(stream).subspan(from, until - from), size, static_cast<std::uint32_t>(first));
+        const Bytes part =
+            opened(ByteView(stream).subspan(from, until - from), size, static_cast<std::uint32_t>(first));
         EXPECT_TRUE(std::ranges::equal(part, ByteView(plain).subspan(first * kFramePlainBytes, part.size())));
         EXPECT_EQ(part.size(), std::min(end * kFramePlainBytes, size) - first * kFramePlainBytes);
       }

@@ -44,7 +44,8 @@ const std::byte* find_cut_plain(const Table& table, const std::byte* from, const
   std::uint64_t hash = hash_before(table, from);
   for (const std::byte* at = from; at < end;) {
     hash = roll(table, hash, *at++);
-    if ((hash & mask) == 0) [[unlikely]] return at;
+    if ((hash & mask) == 0) [[unlikely]]
+      return at;
   }
   return nullptr;
 }
@@ -57,7 +58,8 @@ bool has_cut(const Table& table, const std::byte* from, std::uint64_t mask) {
   for (const std::byte* at = from; at < from + kLaneBytes; ++at) {
     for (std::size_t lane = 0; lane < kLanes; ++lane) {
       hash[lane] = roll(table, hash[lane], at[lane * kLaneBytes]);
-      if ((hash[lane] & mask) == 0) [[unlikely]] return true;
+      if ((hash[lane] & mask) == 0) [[unlikely]]
+        return true;
     }
   }
   return false;

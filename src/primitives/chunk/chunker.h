@@ -9,13 +9,17 @@
 namespace mhp::primitives {
 
 struct ChunkLimits {
-  std::size_t min_bytes = 256_KiB;
+  std::size_t min_bytes = 256_KiB;   // at least 64
   std::size_t normal_bytes = 1_MiB;  // a power of two
   std::size_t max_bytes = 4_MiB;
 };
 
 /// A gear hash whose table comes from the vault's chunker secret (a public table leaks sizes), with normalised cut
-/// points: a stricter mask before `normal_bytes`, a looser one after. Pure: same bytes and secret, same cuts on every machine.
+/// points: a stricter mask before `normal_bytes`, a looser one after. Pure: same bytes and secret, same cuts on every
+/// machine. The hash at a place covers the 64 bytes before it: h = h * 2 + table[byte], modulo 2^64. A chunk ends at
+/// the first place behind min_bytes where the upper log2(normal_bytes) + 2 bits of it are zero (up to normal_bytes;
+/// then two bits fewer than log2(normal_bytes)), or at max_bytes. Table: 256 little-endian numbers of 8 bytes, drawn
+/// from BLAKE3 derive-key mode, context "mhp 0 chunker gear table", over the secret.
 /// @source FastCDC, USENIX ATC 2016.
 class Chunker {
  public:

@@ -19,8 +19,8 @@ void gear_cut(benchmark::State& state) {
   }
   const auto total = state.iterations() * static_cast<std::int64_t>(data.size());
   state.SetBytesProcessed(total);
-  state.counters["scanned"] = benchmark::Counter(static_cast<double>(total) - static_cast<double>(skipped),
-                                                 benchmark::Counter::kIsRate);
+  state.counters["scanned"] =
+      benchmark::Counter(static_cast<double>(total) - static_cast<double>(skipped), benchmark::Counter::kIsRate);
 }
 BENCHMARK(gear_cut);
 

@@ -59,8 +59,10 @@ TEST(Chunker, EqualsThePlainReference) {
 }
 
 TEST(Chunker, GoldenCutsOfFormat0) {  // other cuts would find no double in an older backup
-  EXPECT_EQ(cuts(Chunker(kSecret, kSmall), Noise(1).bytes(40000)), (std::vector<std::size_t>{2765, 6911, 8584, 14305, 19570, 24020, 31982, 37357, 40000}));
-  EXPECT_EQ(cuts(Chunker(kSecret), Noise(2).bytes(6_MiB)), (std::vector<std::size_t>{1072155, 2434693, 3533606, 4595282, 5833390, 6291456}));
+  EXPECT_EQ(cuts(Chunker(kSecret, kSmall), Noise(1).bytes(40000)),
+            (std::vector<std::size_t>{2765, 6911, 8584, 14305, 19570, 24020, 31982, 37357, 40000}));
+  EXPECT_EQ(cuts(Chunker(kSecret), Noise(2).bytes(6_MiB)),
+            (std::vector<std::size_t>{1072155, 2434693, 3533606, 4595282, 5833390, 6291456}));
 }
 
 TEST(Chunker, CutsDoNotDependOnHowTheDataIsPresented) {
@@ -98,7 +100,8 @@ TEST(Chunker, LimitsHoldOnAnyData) {
 
 TEST(Chunker, AverageIsNearNormal) {
   const Bytes data = Noise(5).bytes(8_MiB);
-  const double average = static_cast<double>(data.size()) / static_cast<double>(cuts(Chunker(kSecret, kSmall), data).size());
+  const double average =
+      static_cast<double>(data.size()) / static_cast<double>(cuts(Chunker(kSecret, kSmall), data).size());
   EXPECT_GT(average, 1.0 * kSmall.normal_bytes);
   EXPECT_LT(average, 1.3 * kSmall.normal_bytes);
 }

@@ -8,7 +8,7 @@
 
 namespace mhp::primitives {
 
-/// True where three samples of 4 KiB at the fastest level give less than about 3 % (always false below 4 KiB).
+/// True where zstd gains less than about 3 % on three samples of 4 KiB; false below 4 KiB. About 20 us on noise.
 bool looks_incompressible(ByteView data);
 
 /// One per worker: contexts are costly to make and are used again. Not for two threads at once.
@@ -28,8 +28,8 @@ class Compressor {
   std::unique_ptr<Impl> impl_;
 };
 
-/// Opens one zstd frame whose plain length is known: `out` is filled exactly, else `corrupt`. Memory is bounded by `out`
-/// and a window of at most 8 MiB.
+/// Opens one zstd frame whose plain length is known: `out` is filled exactly, else `corrupt`. Takes less than 1 MiB of
+/// memory beside `out`, whatever the frame asks for.
 Result<void> decompress(ByteView frame, MutableBytes out);
 
 }  // namespace mhp::primitives

@@ -16,7 +16,11 @@ Bytes compressed(ByteView data, int level = 1) {
 }
 
 TEST(Zstd, HandMadeFrame) {  // RFC 8878: magic, one-byte content size 5, one last raw block of 5 bytes
-  const Bytes frame = hex("28b52ffd" "2005" "290000" "68656c6c6f");
+  const Bytes frame =
+      hex("28b52ffd"
+          "2005"
+          "290000"
+          "68656c6c6f");
   Bytes out(5);
   ASSERT_TRUE(decompress(frame, out));
   EXPECT_EQ(as_text(out), "hello");

@@ -11,13 +11,16 @@ namespace mhp::primitives {
 
 /// Computes wanted rows from any k rows at hand. Rows 0..k-1 are the data itself; row r >= k has the coefficients
 /// 1 / (r xor j) over data row j, so a row does not depend on how many rows there are. At most 255 rows (0..254).
-/// @source Cauchy matrices: Bloemer et al., 1995; ISA-L gf_gen_cauchy1_matrix (its gf_gen_rs_matrix is not always decodable).
+/// @source Cauchy matrices: Bloemer et al., 1995; field modulo x^8 + x^4 + x^3 + x^2 + 1, as ISA-L's
+/// gf_gen_cauchy1_matrix (its gf_gen_rs_matrix is not always decodable).
 class RowCode {
  public:
   /// @param have  k distinct row numbers that will be given; k = have.size(), 1 to 128.
-  /// @param want  row numbers to compute.  Errors: invalid.
+  /// @param want  row numbers to compute, 0 to 255 of them; may be among `have`.
+  /// Errors: invalid.
   static Result<RowCode> make(std::span<const std::uint8_t> have, std::span<const std::uint8_t> want);
-  /// `in[i]` is row have[i], `out[i]` becomes row want[i], each `row_bytes` long. Pure; any alignment; out must not overlap in.
+  /// `in[i]` is row have[i], `out[i]` becomes row want[i], each `row_bytes` long. Pure; any alignment; no `out` may
+  /// overlap another buffer.
   void apply(std::size_t row_bytes, std::span<const std::byte* const> in, std::span<std::byte* const> out) const;
 
  private:

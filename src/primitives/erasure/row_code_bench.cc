@@ -29,7 +29,9 @@ std::vector<std::uint8_t> numbers(int first, int end) {
   return out;
 }
 
-void encode(benchmark::State& state) { run(state, numbers(0, kData), numbers(kData, static_cast<int>(state.range(0)))); }
+void encode(benchmark::State& state) {
+  run(state, numbers(0, kData), numbers(kData, static_cast<int>(state.range(0))));
+}
 BENCHMARK(encode)->ArgName("rows")->Arg(18)->Arg(20)->Arg(24)->Arg(30)->Arg(36);
 
 /// Worst case: none of the data rows is left.

@@ -4,8 +4,8 @@
 #include <blake3.h>
 #include <sodium.h>
 
-#include <cstring>
 #include <new>
+#include <type_traits>
 
 namespace mhp::primitives {
 
@@ -18,7 +18,7 @@ static const std::uint8_t* raw(const std::byte* bytes) { return reinterpret_cast
 Blake3::Blake3() {
   static_assert(sizeof(blake3_hasher) <= kStateBytes && alignof(blake3_hasher) <= 16);
   static_assert(std::is_trivially_copyable_v<blake3_hasher>);
-  blake3_hasher_init(new (state_) blake3_hasher);
+  blake3_hasher_init(std::construct_at(reinterpret_cast<blake3_hasher*>(state_)));
 }
 
 Blake3 Blake3::keyed(const Key& key) {
@@ -33,7 +33,9 @@ Blake3 Blake3::derived(std::string_view context) {
   return result;
 }
 
-Blake3::Blake3(const Blake3& other) { new (state_) blake3_hasher(*hasher(other.state_)); }
+Blake3::Blake3(const Blake3& other) {
+  std::construct_at(reinterpret_cast<blake3_hasher*>(state_), *hasher(other.state_));
+}
 
 Blake3& Blake3::operator=(const Blake3& other) {
   *hasher(state_) = *hasher(other.state_);

@@ -14,6 +14,7 @@ namespace mhp::primitives {
 namespace {
 
 constexpr std::size_t kMaxOutBytes = 255 * 32;  // RFC 5869, 2.3
+constexpr std::size_t kMaxInfoBytes = 1_KiB;    // OpenSSL 3.0 takes 2 KiB
 
 struct FreeKdf {
   void operator()(EVP_KDF* kdf) const { EVP_KDF_free(kdf); }
@@ -31,7 +32,7 @@ OSSL_PARAM octets(const char* name, ByteView bytes) {
 
 void hkdf_sha256(ByteView key_material, ByteView salt, ByteView info, MutableBytes out) {
   static constexpr std::array<std::byte, 32> kZeroSalt{};  // RFC 5869, 2.2: what a salt that is not given means
-  MHP_CHECK(!out.empty() && out.size() <= kMaxOutBytes);
+  MHP_CHECK(!out.empty() && out.size() <= kMaxOutBytes && info.size() <= kMaxInfoBytes);
   char digest[] = "SHA256";
   const std::array params = {
       OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, digest, 0),
@@ -43,7 +44,8 @@ void hkdf_sha256(ByteView key_material, ByteView salt, ByteView info, MutableByt
   const std::unique_ptr<EVP_KDF, FreeKdf> kdf(EVP_KDF_fetch(nullptr, "HKDF", nullptr));
   const std::unique_ptr<EVP_KDF_CTX, FreeKdf> context(EVP_KDF_CTX_new(kdf.get()));
   MHP_CHECK(context != nullptr);
-  MHP_CHECK(EVP_KDF_derive(context.get(), reinterpret_cast<unsigned char*>(out.data()), out.size(), params.data()) == 1);
+  auto* to = reinterpret_cast<unsigned char*>(out.data());
+  MHP_CHECK(EVP_KDF_derive(context.get(), to, out.size(), params.data()) == 1);
 }
 
 }  // namespace mhp::primitives

@@ -13,7 +13,8 @@ static std::array<std::byte, 4> little_endian_32(std::uint32_t value) {
 }
 
 Hash leaf_hash(std::uint32_t number, ByteView bytes) {
-  static const Blake3 fresh = Blake3::derived("mhp 0 fragment leaf");  // a copy is cheaper than hashing the context again
+  // A copy is cheaper than hashing the context again for each leaf.
+  static const Blake3 fresh = Blake3::derived("mhp 0 fragment leaf");
   Blake3 hash = fresh;
   return hash.update(bytes).update(little_endian_32(number)).finish();
 }

@@ -21,8 +21,8 @@ TEST(FragmentTree, IsWhatItsDefinitionSays) {
   const Bytes payload = Noise(2).bytes(2 * kLeafBytes + 5);
   const auto leaves = leaf_hashes(header, payload);
   ASSERT_EQ(leaves.size(), 4u);
-  const ByteView parts[] = {header, ByteView(payload).first(kLeafBytes), ByteView(payload).subspan(kLeafBytes, kLeafBytes),
-                            ByteView(payload).last(5)};
+  const ByteView parts[] = {header, ByteView(payload).first(kLeafBytes),
+                            ByteView(payload).subspan(kLeafBytes, kLeafBytes), ByteView(payload).last(5)};
   Bytes all;
   for (std::size_t i = 0; i < 4; ++i) {
     const std::array number = {static_cast<std::byte>(i), std::byte{0}, std::byte{0}, std::byte{0}};
@@ -36,7 +36,8 @@ TEST(FragmentTree, IsWhatItsDefinitionSays) {
 TEST(FragmentTree, GoldenFormat0) {
   const auto leaves = leaf_hashes(Noise(1).bytes(96), Noise(2).bytes(2 * kLeafBytes + 5));
   EXPECT_EQ(root_of(leaves).hex(), "633ece736a5068b4a2100ea3bde8fe2631c350dc7570a01e81d1de83b602c504");
-  EXPECT_EQ(to_hex(leaf_hash(0x01020304, as_bytes("leaf"))), "b288b0e3ab03f07ada2975a4524db8879c082000d4b8cf750ce53d0846d42617");
+  EXPECT_EQ(to_hex(leaf_hash(0x01020304, as_bytes("leaf"))),
+            "b288b0e3ab03f07ada2975a4524db8879c082000d4b8cf750ce53d0846d42617");
 }
 
 TEST(FragmentTree, CountsLeaves) {

@@ -1,13 +1,13 @@
 // BIP-39 for 256 bits: 24 words of 11 bits each, the last 8 bits a checksum.
 #include "primitives/phrase/phrase.h"
 
+#include <english_words.h>  // made by cmake/MhpWords.cmake
 #include <sodium.h>
 
 #include <algorithm>
 #include <bitset>
 #include <vector>
 
-#include "english_words.h"  // made by cmake/MhpWords.cmake
 #include "base/check.h"
 
 namespace mhp::primitives {
@@ -42,16 +42,23 @@ std::vector<std::string> split(std::string_view phrase) {
 
 /// True where one letter added, left out or changed, or two neighbours swapped, make one word of the other.
 bool one_slip_apart(std::string_view a, std::string_view b) {
-  while (!a.empty() && !b.empty() && a.front() == b.front()) a.remove_prefix(1), b.remove_prefix(1);
-  while (!a.empty() && !b.empty() && a.back() == b.back()) a.remove_suffix(1), b.remove_suffix(1);
+  while (!a.empty() && !b.empty() && a.front() == b.front()) {
+    a.remove_prefix(1);
+    b.remove_prefix(1);
+  }
+  while (!a.empty() && !b.empty() && a.back() == b.back()) {
+    a.remove_suffix(1);
+    b.remove_suffix(1);
+  }
   if (a.size() <= 1 && b.size() <= 1) return true;
   return a.size() == 2 && b.size() == 2 && a[0] == b[1] && a[1] == b[0];
 }
 
 /// The word of the list that was perhaps meant; empty where none is near.
-std::string_view near(std::string_view word) {
+std::string_view perhaps_meant(std::string_view word) {
   for (std::string_view known : kEnglishWords) {
-    if (word.size() >= kPrefixLetters && word.substr(0, kPrefixLetters) == known.substr(0, kPrefixLetters)) return known;
+    if (word.size() < kPrefixLetters) break;
+    if (word.substr(0, kPrefixLetters) == known.substr(0, kPrefixLetters)) return known;
   }
   for (std::string_view known : kEnglishWords) {
     if (one_slip_apart(word, known)) return known;
@@ -63,7 +70,8 @@ Result<std::size_t> index_of(std::string_view word, std::size_t place) {
   const auto found = std::lower_bound(kEnglishWords.begin(), kEnglishWords.end(), word);
   if (found != kEnglishWords.end() && *found == word) return static_cast<std::size_t>(found - kEnglishWords.begin());
   std::string detail = "recovery phrase: word " + std::to_string(place) + " is not in the list";
-  if (const std::string_view meant = near(word); !meant.empty()) detail += "; perhaps '" + std::string(meant) + "'";
+  if (const std::string_view meant = perhaps_meant(word); !meant.empty())
+    detail += "; perhaps '" + std::string(meant) + "'";
   return fail(Errc::invalid, detail);
 }
 

@@ -65,8 +65,10 @@ TEST(Phrase, AnyEntropyComesBack) {
 TEST(Phrase, CaseAndWhiteSpaceDoNotMatter) {
   std::string phrase = "\n\t ";
   for (const char c : kVectors[4].phrase) {
-    if (c == ' ') phrase += " \r\n\t";
-    else phrase += static_cast<char>(c - 'a' + 'A');
+    if (c == ' ')
+      phrase += " \r\n\t";
+    else
+      phrase += static_cast<char>(c - 'a' + 'A');
   }
   const auto entropy = entropy_of(phrase + "\n");
   ASSERT_TRUE(entropy) << entropy.error().detail;
