@@ -469,7 +469,10 @@ Result<void> MemoryDisk::make_folder(const std::string& raw_path) {
   std::vector<std::string> missing;
   for (std::string at = path; !state_->find(at); at = parent_of(at)) missing.push_back(at);
   const std::string& deepest = missing.empty() ? path : parent_of(missing.back());
-  if (!state_->find(deepest)->is_folder) return fail_path(Errc::busy, path, "exists and is no folder");
+  if (!state_->find(deepest)->is_folder) {
+    return missing.empty() ? fail_path(Errc::busy, path, "exists and is no folder")
+                           : fail_path(Errc::not_found, path, "not a directory");
+  }
   for (auto it = missing.rbegin(); it != missing.rend(); ++it) {
     state_->make(*it, true);
     if (*it != path) state_->sync_names(parent_of(*it));  // the caller syncs only the last one's parent
@@ -496,9 +499,11 @@ Result<void> MemoryDisk::rename(const std::string& raw_from, const std::string& 
   if (!inode || !state_->has_parent(to)) return fail_path(Errc::not_found, from, "no such file or directory");
   const auto old = state_->find(to);
   if (old == inode) return {};
-  if (old && old->is_folder != inode->is_folder) return fail_path(Errc::unavailable, to, "is of another kind");
-  if (old && !state_->is_empty(to)) return fail_path(Errc::busy, to, "directory not empty");
   if (is_below(to, from)) return fail_path(Errc::unavailable, to, "invalid argument");
+  if (is_below(from, to)) return fail_path(Errc::busy, to, "directory not empty");
+  if (old && !old->is_folder && inode->is_folder) return fail_path(Errc::not_found, to, "not a directory");
+  if (old && old->is_folder && !inode->is_folder) return fail_path(Errc::unavailable, to, "is a directory");
+  if (old && !state_->is_empty(to)) return fail_path(Errc::busy, to, "directory not empty");
   state_->unname(to);
   state_->change_names({.kind = NameChange::Kind::move, .path = to, .from = from, .inode = nullptr});
   return {};

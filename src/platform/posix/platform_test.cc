@@ -1,0 +1,207 @@
+// The real machine beside the simulated one: clocks, randomness, signals, threads, limits of the disk.
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <condition_variable>
+#include <csignal>
+#include <cstdlib>
+#include <mutex>
+
+#include "platform/memory/memory_platform.h"
+#include "platform/posix/parts.h"
+#include "platform/posix/temp_folder.h"
+#include "platform/posix/thread_pool.h"
+
+namespace mhp::platform {
+namespace {
+
+using std::chrono::hours;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+Task<std::chrono::nanoseconds> measure_sleep(Clock& clock, std::chrono::nanoseconds duration) {
+  const auto before = clock.steady();
+  co_await clock.sleep(duration);
+  co_return clock.steady() - before;
+}
+
+TEST(Clock, SleepsForReal) {
+  const auto platform = make_posix_platform();
+  EXPECT_GE(run_task(*platform, measure_sleep(platform->clock(), milliseconds(2))), milliseconds(2));
+  EXPECT_GT(platform->clock().unix_ns(), 1'700'000'000'000'000'000);
+}
+
+TEST(Clock, IsSimulatedExactly) {
+  MemoryPlatform platform(1);
+  const auto before = platform.clock().unix_ns();
+  EXPECT_EQ(run_task(platform, measure_sleep(platform.clock(), hours(24 * 365))), hours(24 * 365));
+  EXPECT_EQ(platform.clock().unix_ns() - before, std::chrono::nanoseconds(hours(24 * 365)).count());
+  EXPECT_EQ(run_task(platform, measure_sleep(platform.clock(), seconds(-1))), seconds(0));
+}
+
+TEST(Random, IsFreshForRealAndSeededInMemory) {
+  const auto real = make_system_random();
+  EXPECT_NE(real->array<32>(), real->array<32>());
+  Bytes big(1_MiB);
+  real->fill(big);
+  EXPECT_NE(big, Bytes(1_MiB));
+  MemoryPlatform one(7);
+  MemoryPlatform same(7);
+  MemoryPlatform other(8);
+  const auto first = one.random().array<33>();
+  EXPECT_EQ(first, same.random().array<33>());
+  EXPECT_NE(first, other.random().array<33>());
+  EXPECT_NE(first, one.random().array<33>());
+}
+
+Task<int> wait_forever(Semaphore& none) {
+  co_await none.take();
+  co_return 0;
+}
+
+void run_a_deadlock() {
+  MemoryPlatform platform(1);
+  Semaphore none(platform.executor(), 0);
+  platform.run(wait_forever(none));
+}
+
+TEST(MemoryPlatformDeathTest, NamesADeadlock) { EXPECT_DEATH(run_a_deadlock(), "deadlock"); }
+
+Task<int> interrupt_and_sleep(Platform& platform, bool& went_on) {
+  ::kill(::getpid(), SIGTERM);
+  co_await platform.clock().sleep(hours(24));
+  went_on = true;
+  co_return 0;
+}
+
+Task<int> give(int code) { co_return code; }
+
+TEST(PosixPlatform, ASignalCancelsTheMainTask) {
+  const auto platform = make_posix_platform();
+  bool went_on = false;
+  EXPECT_EQ(platform->run(interrupt_and_sleep(*platform, went_on)), 130);
+  EXPECT_FALSE(went_on);
+  EXPECT_EQ(platform->run(give(3)), 3);  // and can be used again
+}
+
+Task<int> interrupt_twice(Platform& platform) {
+  ::kill(::getpid(), SIGINT);
+  auto job = [] {
+    for (;;) ::kill(::getpid(), SIGINT);  // a job that never ends: only the second signal gets out
+  };
+  co_await platform.workers().run(job);
+  co_return 0;
+}
+
+void run_interrupted_twice() {
+  const auto platform = make_posix_platform();
+  platform->run(interrupt_twice(*platform));
+}
+
+TEST(PosixPlatformDeathTest, ASecondSignalEndsAtOnce) {
+  testing::FLAGS_gtest_death_test_style = "threadsafe";
+  EXPECT_EXIT(run_interrupted_twice(), testing::ExitedWithCode(130), "");
+}
+
+TEST(PosixPlatform, TakesTheNumberOfWorkersFromTheEnvironment) {
+  ::setenv("MHP_WORKERS", "3", 1);
+  EXPECT_EQ(make_posix_platform()->workers().threads(), 3U);
+  ::setenv("MHP_WORKERS", "1000", 1);
+  EXPECT_EQ(make_posix_platform()->workers().threads(), 64U);
+  ::setenv("MHP_WORKERS", "nonsense", 1);
+  EXPECT_EQ(make_posix_platform()->workers().threads(), 1U);
+  ::unsetenv("MHP_WORKERS");
+  EXPECT_GE(make_posix_platform()->workers().threads(), 1U);
+}
+
+TEST(ThreadPool, RunsWhatIsQueuedBeforeItGoes) {
+  std::atomic<int> done = 0;
+  {
+    ThreadPool pool(2);
+    for (int i = 0; i < 1000; ++i) pool.post([&done] { ++done; });
+  }
+  EXPECT_EQ(done, 1000);
+}
+
+TEST(ThreadPool, LeavesAHangingJobBehind) {
+  struct Gate {
+    std::mutex mutex;
+    std::condition_variable changed;
+    bool open = false;
+  };
+  const auto gate = std::make_shared<Gate>();  // outlives the pool: the job still looks at it
+  auto lane = std::make_unique<ThreadPool>(1);
+  lane->post([gate] {
+    std::unique_lock lock(gate->mutex);
+    gate->changed.wait(lock, [&] { return gate->open; });
+  });
+  const auto before = std::chrono::steady_clock::now();
+  lane.reset();
+  const auto took = std::chrono::steady_clock::now() - before;
+  EXPECT_GE(took, ThreadPool::kShutdownLimit);
+  EXPECT_LT(took, ThreadPool::kShutdownLimit + seconds(30));
+  std::lock_guard lock(gate->mutex);
+  gate->open = true;
+  gate->changed.notify_all();
+}
+
+TEST(PosixDisk, NamesTheReasonOfAFailure) {
+  const auto disk = make_posix_disk();
+  const auto full = *disk->open("/dev/full", Open::write);
+  const auto written = full->write_at(0, as_bytes("x"));
+  ASSERT_FALSE(written);
+  EXPECT_EQ(written.error().code, Errc::full);
+  EXPECT_EQ(written.error().detail, "/dev/full: no space left on device");
+  const auto denied = disk->open("/proc/version", Open::write);
+  if (!denied) EXPECT_EQ(denied.error().code, Errc::denied);
+  const auto long_name = disk->open("/tmp/" + std::string(300, 'x'), Open::create);
+  EXPECT_EQ(long_name.error().code, Errc::invalid);
+}
+
+TEST(PosixDisk, NamesTheLimitOfOpenFiles) {
+  const auto disk = make_posix_disk();
+  rlimit before;
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  const rlimit none{0, before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+  const auto opened = disk->open("/dev/null", Open::read);
+  const auto listed = disk->list("/");
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().code, Errc::unavailable);
+  EXPECT_NE(opened.error().detail.find("too many open files"), std::string::npos);
+  ASSERT_FALSE(listed);
+  EXPECT_EQ(listed.error().code, Errc::unavailable);
+}
+
+TEST(PosixDisk, ALockDiesWithItsProcess) {
+  const TempFolder temp;
+  const auto disk = make_posix_disk();
+  const std::string path = temp.path() + "/lock";
+  int ready[2];
+  ASSERT_EQ(::pipe(ready), 0);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    auto held = disk->lock(path, "the child");
+    const char sign = held ? 'y' : 'n';
+    (void)!::write(ready[1], &sign, 1);
+    ::pause();
+    ::_exit(1);
+  }
+  char sign = 0;
+  ASSERT_EQ(::read(ready[0], &sign, 1), 1);
+  EXPECT_EQ(sign, 'y');
+  const auto busy = disk->lock(path, "the parent");
+  ASSERT_FALSE(busy);
+  EXPECT_EQ(busy.error().detail, path + ": held by the child");
+  ::kill(child, SIGKILL);
+  ASSERT_EQ(::waitpid(child, nullptr, 0), child);
+  EXPECT_TRUE(disk->lock(path, "the parent"));
+  ::close(ready[0]);
+  ::close(ready[1]);
+}
+
+}  // namespace
+}  // namespace mhp::platform
