@@ -1,3 +1,4 @@
+// Cards to bytes and back.
 #include "wire/card.h"
 
 #include <wire/visible.pb.h>

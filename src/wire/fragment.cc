@@ -1,3 +1,4 @@
+// The fixed layout of a fragment: header, salt, leaf hashes, payload.
 #include "wire/fragment.h"
 
 #include "base/check.h"

@@ -1,3 +1,4 @@
+// Heads and the references inside them to bytes and back.
 #include "wire/head.h"
 
 #include <wire/sealed.pb.h>

@@ -8,20 +8,20 @@
 namespace mhp::wire {
 
 struct Head {
-  VaultId vault;
-  DeviceId device;
+  VaultId vault{};
+  DeviceId device{};
   std::uint64_t seq = 0;  // 1, 2, 3 ... without gaps
-  HeadHash previous;      // of the signed bytes of seq - 1; zero for seq 1
-  RecordHash vault_record;
+  HeadHash previous{};    // of the signed bytes of seq - 1; zero for seq 1
+  RecordHash vault_record{};
   std::int64_t time_ns = 0;
-  Bytes sealed_root;  // a RootRef in a box under the vault's record key
+  Bytes sealed_root{};  // a RootRef in a box under the vault's record key
   friend bool operator==(const Head&, const Head&) = default;
 };
 
 /// A thing inside a segment, found without the index.
 struct PhysicalRef {
-  SegmentId segment;
-  ChunkId chunk;
+  SegmentId segment{};
+  ChunkId chunk{};
   friend bool operator==(const PhysicalRef&, const PhysicalRef&) = default;
 };
 using RootRef = PhysicalRef;

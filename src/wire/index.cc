@@ -1,3 +1,4 @@
+// The index tree's objects to bytes and back.
 #include "wire/index.h"
 
 #include <wire/sealed.pb.h>
@@ -102,10 +103,11 @@ Result<IndexTop> parse_index_top(ByteView bytes) {
 }
 
 Result<IndexPart> parse_index_part(ByteView bytes) {
-  const impl::Bounds bounds{.what = "index part", .bytes = kMaxIndexObjectBytes,
-                            .fields = kMaxSegmentsPerPart + kFewFields};
+  const impl::Bounds bounds{
+      .what = "index part", .bytes = kMaxIndexObjectBytes, .fields = kMaxSegmentsPerPart + kFewFields};
   MHP_TRY(const auto message, impl::read<proto::IndexPart>(bytes, bounds));
-  if (message.segments_size() > static_cast<int>(kMaxSegmentsPerPart)) return impl::bad(bounds.what, "too many segments");
+  if (message.segments_size() > static_cast<int>(kMaxSegmentsPerPart))
+    return impl::bad(bounds.what, "too many segments");
   IndexPart part;
   part.segments.reserve(static_cast<std::size_t>(message.segments_size()));
   for (const proto::IndexedSegment& field : message.segments()) {
@@ -116,8 +118,8 @@ Result<IndexPart> parse_index_part(ByteView bytes) {
 }
 
 Result<SnapshotPart> parse_snapshot_part(ByteView bytes) {
-  const impl::Bounds bounds{.what = "snapshot part", .bytes = kMaxIndexObjectBytes,
-                            .fields = kMaxSnapshotsPerPart + kFewFields};
+  const impl::Bounds bounds{
+      .what = "snapshot part", .bytes = kMaxIndexObjectBytes, .fields = kMaxSnapshotsPerPart + kFewFields};
   MHP_TRY(const auto message, impl::read<proto::SnapshotPart>(bytes, bounds));
   if (message.snapshots_size() > static_cast<int>(kMaxSnapshotsPerPart))
     return impl::bad(bounds.what, "too many snapshots");

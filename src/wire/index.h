@@ -12,39 +12,39 @@
 namespace mhp::wire {
 
 struct IndexTop {
-  std::vector<PhysicalRef> parts;           // each an IndexPart
-  std::vector<PhysicalRef> snapshot_parts;  // each a SnapshotPart
+  std::vector<PhysicalRef> parts{};           // each an IndexPart
+  std::vector<PhysicalRef> snapshot_parts{};  // each a SnapshotPart
   friend bool operator==(const IndexTop&, const IndexTop&) = default;
 };
 
 struct IndexedSegment {
-  SegmentId segment;
+  SegmentId segment{};
   std::uint32_t plain_bytes = 0;  // its size class
   std::uint32_t epoch = 0;
-  SegmentDirectory directory;
+  SegmentDirectory directory{};
   friend bool operator==(const IndexedSegment&, const IndexedSegment&) = default;
 };
 
 struct IndexPart {
-  std::vector<IndexedSegment> segments;
+  std::vector<IndexedSegment> segments{};
   friend bool operator==(const IndexPart&, const IndexPart&) = default;
 };
 
 struct SnapshotRecord {
-  SnapshotId id;
+  SnapshotId id{};
   std::int64_t time_ns = 0;
-  std::string host;
-  std::vector<std::string> paths;  // absolute, as bytes
-  std::vector<std::string> tags;
-  std::uint64_t files = 0;         // entries that are not folders
-  std::uint64_t bytes = 0;         // of file content
-  std::uint64_t unreadable = 0;    // source files left out because they could not be read
-  ChunkId page_list;               // a PageList
+  std::string host{};
+  std::vector<std::string> paths{};  // absolute, as bytes
+  std::vector<std::string> tags{};
+  std::uint64_t files = 0;       // entries that are not folders
+  std::uint64_t bytes = 0;       // of file content
+  std::uint64_t unreadable = 0;  // source files left out because they could not be read
+  ChunkId page_list{};           // a PageList
   friend bool operator==(const SnapshotRecord&, const SnapshotRecord&) = default;
 };
 
 struct SnapshotPart {
-  std::vector<SnapshotRecord> snapshots;
+  std::vector<SnapshotRecord> snapshots{};
   friend bool operator==(const SnapshotPart&, const SnapshotPart&) = default;
 };
 

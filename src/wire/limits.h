@@ -8,48 +8,49 @@ namespace mhp::wire {
 /// The format all of these files speak. 0 may still change; 1 will be frozen.
 constexpr std::uint16_t kFormat = 0;
 
-constexpr unsigned kMaxRows = 255;                         // rows of a segment, numbered 0..254
-constexpr unsigned kMaxNeed = 128;                         // k
-constexpr std::uint64_t kMaxSegmentBytes = 16_MiB;         // plaintext of a segment, padded
+constexpr unsigned kMaxRows = 255;                  // rows of a segment, numbered 0..254
+constexpr unsigned kMaxNeed = 128;                  // k
+constexpr std::uint64_t kMaxSegmentBytes = 16_MiB;  // plaintext of a segment, padded
 constexpr std::uint64_t kMaxRowBytes = kMaxSegmentBytes + 64_KiB;
-constexpr std::uint64_t kMaxCardBytes = 16_KiB;            // signed
-constexpr std::uint64_t kMaxHeadBytes = 4_KiB;             // signed
-constexpr std::uint64_t kMaxVaultRecordBytes = 1_MiB;      // signed
-constexpr std::uint64_t kMaxIndexObjectBytes = 16_MiB;     // top, index part, snapshot part, page list
+constexpr std::uint64_t kMaxCardBytes = 16_KiB;         // signed
+constexpr std::uint64_t kMaxHeadBytes = 4_KiB;          // signed
+constexpr std::uint64_t kMaxVaultRecordBytes = 1_MiB;   // signed
+constexpr std::uint64_t kMaxIndexObjectBytes = 16_MiB;  // top, index part, snapshot part, page list
 constexpr std::uint64_t kMaxChunkBytes = 4_MiB;
-constexpr std::uint64_t kMaxPageBytes = kMaxChunkBytes;    // encoded tree page
-constexpr unsigned kMaxHeadsKept = 64;                     // heads a home keeps of one device
+constexpr std::uint64_t kMaxPageBytes = kMaxChunkBytes;  // encoded tree page
+constexpr unsigned kMaxHeadsKept = 64;                   // heads a home keeps of one device
 constexpr unsigned kMaxDevices = 256;
 constexpr unsigned kMaxHomes = 255;
-constexpr unsigned kMaxBundles = 65536;                    // bundles of a segment
+constexpr unsigned kMaxBundles = 65536;  // bundles of a segment
 constexpr unsigned kMaxChunksPerSegment = 1u << 20;
-constexpr std::uint64_t kMaxBundleBytes = 16_MiB;          // plain, of one bundle: what a reader may have to unpack at once
-constexpr std::uint64_t kMaxSealedBytes = kMaxSegmentBytes + 4_KiB + 32;  // with a tag for each frame and the commitment
+constexpr std::uint64_t kMaxBundleBytes = 16_MiB;  // plain, of one bundle: what a reader may have to unpack at once
+constexpr std::uint64_t kMaxSealedBytes =
+    kMaxSegmentBytes + 4_KiB + 32;                         // with a tag for each frame and the commitment
 constexpr std::uint64_t kMaxHoldS = 100ull * 366 * 86400;  // minimum hold of a card
 constexpr std::uint64_t kMaxRecordBytes = 256_MiB;         // what one home keeps of one segment
 constexpr std::uint64_t kMaxSealedRootBytes = 1_KiB;
 constexpr std::uint64_t kMaxSealedPrivateBytes = 512_KiB;
-constexpr std::uint64_t kMaxCertificateBytes = 1_KiB;      // signed: device certificate, revocation
+constexpr std::uint64_t kMaxCertificateBytes = 1_KiB;  // signed: device certificate, revocation
 constexpr unsigned kMaxEpochs = 1024;
-constexpr std::uint64_t kMaxVaultKeysBytes = 48_KiB;       // kMaxEpochs of them, encoded
+constexpr std::uint64_t kMaxVaultKeysBytes = 48_KiB;  // kMaxEpochs of them, encoded
 constexpr std::uint64_t kMaxWrapBytes = kMaxVaultKeysBytes + 1_KiB;
-constexpr unsigned kMaxWraps = 4 * kMaxDevices;            // old and new keys side by side while they change
-constexpr unsigned kMaxIndexParts = 65536;                 // of a top, of each of the two kinds
+constexpr unsigned kMaxWraps = 4 * kMaxDevices;  // old and new keys side by side while they change
+constexpr unsigned kMaxIndexParts = 65536;       // of a top, of each of the two kinds
 constexpr unsigned kMaxSegmentsPerPart = 65536;
 constexpr unsigned kMaxSnapshotsPerPart = 65536;
 constexpr unsigned kMaxSnapshotPaths = 1024;
 constexpr unsigned kMaxTags = 256;
-constexpr std::uint64_t kMaxNameBytes = 255;               // a host, tag, home or vault name; the name of an xattr
-constexpr std::uint64_t kMaxPathBytes = 65535;             // a whole path, a link's target
-constexpr unsigned kMaxPageEntries = 1u << 17;             // entries of a tree page
-constexpr unsigned kMaxPages = 1u << 18;                   // pages of a page list
-constexpr std::uint64_t kMaxPathsBytes = 64_MiB;           // all paths of a page or page list, written out
+constexpr std::uint64_t kMaxNameBytes = 255;      // a host, tag, home or vault name; the name of an xattr
+constexpr std::uint64_t kMaxPathBytes = 65535;    // a whole path, a link's target
+constexpr unsigned kMaxPageEntries = 1u << 17;    // entries of a tree page
+constexpr unsigned kMaxPages = 1u << 18;          // pages of a page list
+constexpr std::uint64_t kMaxPathsBytes = 64_MiB;  // all paths of a page or page list, written out
 // One tree entry at all of these at once still fits a page.
 constexpr unsigned kMaxEntryXattrs = 4096;
-constexpr std::uint64_t kMaxEntryXattrBytes = 1_MiB;       // names and values of an entry together
+constexpr std::uint64_t kMaxEntryXattrBytes = 1_MiB;  // names and values of an entry together
 constexpr unsigned kMaxEntryExtents = 65536;
-constexpr unsigned kMaxEntryChunks = 32768;                // more: lists of chunk ids
+constexpr unsigned kMaxEntryChunks = 32768;  // more: lists of chunk ids
 constexpr unsigned kMaxSeenHeads = 1024;
-constexpr std::uint64_t kMaxStateBytes = 1_MiB;            // files `device` and `seen`
+constexpr std::uint64_t kMaxStateBytes = 1_MiB;  // files `device` and `seen`
 
 }  // namespace mhp::wire

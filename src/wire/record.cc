@@ -1,3 +1,4 @@
+// The fixed layout of a record, and where its parts stand.
 #include "wire/record.h"
 
 #include "base/check.h"
@@ -71,13 +72,14 @@ RecordFront plan_record(const VaultId& vault, const SegmentId& segment, std::spa
   front.segment = segment;
   std::uint64_t at = round_up(card_offset(rows.size()) + card_capacity, kFragmentAlignment);
   front.front_bytes = static_cast<std::uint32_t>(at);
-  const std::uint64_t total = round_up(at + rows.size() * round_up(fragment_bytes, kFragmentAlignment), kRecordAlignment);
+  const std::uint64_t total =
+      round_up(at + rows.size() * round_up(fragment_bytes, kFragmentAlignment), kRecordAlignment);
   MHP_CHECK(total <= kMaxRecordBytes);
   front.record_bytes = static_cast<std::uint32_t>(total);
   front.rows.reserve(rows.size());
   for (const std::uint8_t row : rows) {
-    front.rows.push_back({.row = row, .offset = static_cast<std::uint32_t>(at),
-                          .bytes = static_cast<std::uint32_t>(fragment_bytes)});
+    front.rows.push_back(
+        {.row = row, .offset = static_cast<std::uint32_t>(at), .bytes = static_cast<std::uint32_t>(fragment_bytes)});
     at += round_up(fragment_bytes, kFragmentAlignment);
   }
   return front;

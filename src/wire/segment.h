@@ -11,15 +11,15 @@ namespace mhp::wire {
 
 /// Chunks packed together: the unit that is compressed.
 struct Bundle {
-  std::uint32_t offset = 0;        // in the segment's plaintext
+  std::uint32_t offset = 0;  // in the segment's plaintext
   std::uint32_t stored_bytes = 0;
   std::uint32_t plain_bytes = 0;
-  bool compressed = false;         // one zstd frame, else as it is
+  bool compressed = false;  // one zstd frame, else as it is
   friend bool operator==(const Bundle&, const Bundle&) = default;
 };
 
 struct ChunkEntry {
-  ChunkId id;
+  ChunkId id{};
   std::uint32_t bundle = 0;
   std::uint32_t offset = 0;  // in the bundle's plain bytes
   std::uint32_t bytes = 0;
@@ -27,8 +27,8 @@ struct ChunkEntry {
 };
 
 struct SegmentDirectory {
-  std::vector<Bundle> bundles;
-  std::vector<ChunkEntry> chunks;
+  std::vector<Bundle> bundles{};
+  std::vector<ChunkEntry> chunks{};
   bool index = false;  // holds parts of the index, not content: never taken over as data
   friend bool operator==(const SegmentDirectory&, const SegmentDirectory&) = default;
 };

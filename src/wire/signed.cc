@@ -1,3 +1,4 @@
+// The signed envelope to bytes and back.
 #include "wire/signed.h"
 
 #include <wire/visible.pb.h>

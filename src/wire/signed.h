@@ -16,7 +16,7 @@ constexpr std::string_view kSignRevocation = "mhp 0 revocation";
 
 /// `body` is kept byte for byte: it is what was signed, and what is parsed after verify().
 struct Signed {
-  Bytes body;
+  Bytes body{};
   primitives::PublicKey signer{};
   primitives::Signature signature{};
   friend bool operator==(const Signed&, const Signed&) = default;

@@ -1,3 +1,4 @@
+// A device's own files to bytes and back; the journal survives a torn end.
 #include "wire/state.h"
 
 #include <wire/state.pb.h>

@@ -14,7 +14,7 @@ namespace mhp::wire {
 
 /// File `device`: 0600. Losing it costs a new device, never data.
 struct DeviceSecret {
-  VaultId vault;
+  VaultId vault{};
   primitives::Key signing_seed{};
   primitives::Key x25519_secret{};
   friend bool operator==(const DeviceSecret&, const DeviceSecret&) = default;
@@ -22,20 +22,20 @@ struct DeviceSecret {
 
 /// File `seen`: the highest head of each device that this computer has believed; an older answer is a rollback.
 struct SeenHead {
-  DeviceId device;
+  DeviceId device{};
   std::uint64_t seq = 0;
-  HeadHash hash;
+  HeadHash hash{};
   friend bool operator==(const SeenHead&, const SeenHead&) = default;
 };
 struct SeenHeads {
-  std::vector<SeenHead> heads;
+  std::vector<SeenHead> heads{};
   friend bool operator==(const SeenHeads&, const SeenHeads&) = default;
 };
 
 /// One entry of the file `journal`: a segment whose rows are durable on homes and that no head names yet.
 /// Each is framed as length (4 bytes, little endian) || BLAKE3 (32) || bytes; a torn last entry is dropped.
 struct JournalEntry {
-  IndexedSegment segment;
+  IndexedSegment segment{};
   friend bool operator==(const JournalEntry&, const JournalEntry&) = default;
 };
 

@@ -1,3 +1,4 @@
+// Tree pages and page lists to bytes and back, in columns.
 #include "wire/tree_page.h"
 
 #include <wire/sealed.pb.h>
@@ -117,8 +118,8 @@ Result<void> check_rest(const TreeEntry& entry) {
   if (entry.chunks.size() > kMaxEntryChunks) return impl::bad(kWhat, "too many chunks in an entry");
   if (entry.kind != EntryKind::file && (!entry.chunks.empty() || !entry.extents.empty()))
     return impl::bad(kWhat, "content in what is not a file");
-  if (!entry.link_target.empty() &&
-      (entry.kind != EntryKind::symlink || entry.link_target.size() > kMaxPathBytes || impl::has_nul(entry.link_target)))
+  if (!entry.link_target.empty() && (entry.kind != EntryKind::symlink || entry.link_target.size() > kMaxPathBytes ||
+                                     impl::has_nul(entry.link_target)))
     return impl::bad(kWhat, "target of a link");
   if (!entry.hard_link_to.empty() &&
       (!impl::is_good_path(entry.hard_link_to) || compare_paths(entry.hard_link_to, entry.path) >= 0))
@@ -140,8 +141,8 @@ Bytes encode(const TreePage& page) {
   const auto columns = static_cast<int>(count);
   impl::PathsWriter paths(*message.mutable_paths(), count);
   message.mutable_kind()->reserve(count);
-  for (auto* column : {message.mutable_mode(), message.mutable_uid(), message.mutable_gid(),
-                       message.mutable_chunk_count()})
+  for (auto* column :
+       {message.mutable_mode(), message.mutable_uid(), message.mutable_gid(), message.mutable_chunk_count()})
     column->Reserve(columns);
   for (auto* column : {message.mutable_mtime_ns(), message.mutable_ctime_ns()}) column->Reserve(columns);
   for (auto* column : {message.mutable_size(), message.mutable_device(), message.mutable_inode()})

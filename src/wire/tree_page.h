@@ -13,8 +13,8 @@ namespace mhp::wire {
 enum class EntryKind : std::uint8_t { file = 1, folder, symlink, fifo, char_device, block_device, socket };
 
 struct EntryXattr {
-  std::string name;
-  Bytes value;
+  std::string name{};
+  Bytes value{};
   friend bool operator==(const EntryXattr&, const EntryXattr&) = default;
 };
 
@@ -25,9 +25,10 @@ struct EntryExtent {
 };
 
 /// One file, folder, link ... with all it has. Paths are bytes, absolute without the first "/": "home/ann/photo.jpg".
-/// Order of entries: component by component, so that a folder stands before what is in it and its content follows without a gap.
+/// Order of entries: component by component, so that a folder stands before what is in it and its content follows
+/// without a gap.
 struct TreeEntry {
-  std::string path;
+  std::string path{};
   EntryKind kind = EntryKind::file;
   std::uint32_t mode = 0;
   std::uint32_t uid = 0;
@@ -35,11 +36,11 @@ struct TreeEntry {
   std::int64_t mtime_ns = 0;
   std::uint64_t size = 0;
   std::uint64_t rdev = 0;
-  std::string link_target;     // of a symlink
-  std::string hard_link_to;    // path of the first entry of this group, which stands earlier and has the content
-  std::vector<EntryXattr> xattrs;
-  std::vector<EntryExtent> extents;  // where a file has holes: its data parts; the chunks run over them. Empty: no holes
-  std::vector<ChunkId> chunks;       // of the content; where chunks_are_lists, of lists of chunk ids (32 bytes each)
+  std::string link_target{};   // of a symlink
+  std::string hard_link_to{};  // path of the first entry of this group, which stands earlier and has the content
+  std::vector<EntryXattr> xattrs{};
+  std::vector<EntryExtent> extents{};  // of a file with holes: its data; the chunks run over them. Empty: no holes
+  std::vector<ChunkId> chunks{};       // of the content; where chunks_are_lists, of lists of chunk ids (32 bytes each)
   bool chunks_are_lists = false;
   // Only to see that a file has not changed since; mean nothing elsewhere.
   std::int64_t ctime_ns = 0;
@@ -49,18 +50,18 @@ struct TreeEntry {
 };
 
 struct TreePage {
-  std::vector<TreeEntry> entries;
+  std::vector<TreeEntry> entries{};
   friend bool operator==(const TreePage&, const TreePage&) = default;
 };
 
 struct PageRef {
-  ChunkId page;
-  std::string first_path;
+  ChunkId page{};
+  std::string first_path{};
   friend bool operator==(const PageRef&, const PageRef&) = default;
 };
 
 struct PageList {
-  std::vector<PageRef> pages;
+  std::vector<PageRef> pages{};
   friend bool operator==(const PageList&, const PageList&) = default;
 };
 

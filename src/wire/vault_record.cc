@@ -1,3 +1,4 @@
+// The vault record and all inside it to bytes and back; secrets leave no copies behind.
 #include "wire/vault_record.h"
 
 #include <wire/sealed.pb.h>
@@ -152,8 +153,8 @@ Result<Revocation> parse_revocation(ByteView bytes) {
 }
 
 Result<VaultRecord> parse_vault_record(ByteView bytes) {
-  const impl::Bounds bounds{.what = "vault record", .bytes = kMaxVaultRecordBytes,
-                            .fields = kMaxWraps + 2 * kMaxDevices + 64};
+  const impl::Bounds bounds{
+      .what = "vault record", .bytes = kMaxVaultRecordBytes, .fields = kMaxWraps + 2 * kMaxDevices + 64};
   MHP_TRY(const auto message, impl::read<proto::VaultRecord>(bytes, bounds));
   VaultRecord out;
   MHP_TRY(out.vault, impl::take_id<VaultId>(message.vault(), bounds.what));
@@ -169,7 +170,8 @@ Result<VaultRecord> parse_vault_record(ByteView bytes) {
     MHP_TRY(KeyWrap wrap, take_wrap(field));
     out.wraps.push_back(std::move(wrap));
   }
-  if (message.sealed_private().size() > kMaxSealedPrivateBytes) return impl::bad(bounds.what, "private part is too long");
+  if (message.sealed_private().size() > kMaxSealedPrivateBytes)
+    return impl::bad(bounds.what, "private part is too long");
   out.sealed_private = to_bytes(as_bytes(message.sealed_private()));
   return out;
 }

@@ -13,8 +13,8 @@ namespace mhp::wire {
 
 /// Signed by the identity (kSignDevice).
 struct DeviceCertificate {
-  VaultId vault;
-  DeviceId device;                      // Ed25519 public key
+  VaultId vault{};
+  DeviceId device{};  // Ed25519 public key
   primitives::PublicKey x25519{};
   std::int64_t created_ns = 0;
   friend bool operator==(const DeviceCertificate&, const DeviceCertificate&) = default;
@@ -22,10 +22,10 @@ struct DeviceCertificate {
 
 /// Signed by the identity (kSignRevocation). Heads after the last good one are not believed.
 struct Revocation {
-  VaultId vault;
-  DeviceId device;
+  VaultId vault{};
+  DeviceId device{};
   std::uint64_t last_good_seq = 0;  // 0: none
-  HeadHash last_good;
+  HeadHash last_good{};
   std::int64_t time_ns = 0;
   friend bool operator==(const Revocation&, const Revocation&) = default;
 };
@@ -33,7 +33,7 @@ struct Revocation {
 /// The vault's keys, sealed to one recipient.
 struct KeyWrap {
   primitives::PublicKey recipient{};  // the recovery key or a device's X25519 key
-  Bytes sealed;                       // a VaultKeys, by seal_to with context role || vault || epoch
+  Bytes sealed{};                     // a VaultKeys, by seal_to with context role || vault || epoch
   std::uint32_t epoch = 0;            // newest epoch inside
   bool for_recovery = false;
   friend bool operator==(const KeyWrap&, const KeyWrap&) = default;
@@ -41,14 +41,14 @@ struct KeyWrap {
 
 /// vault = BLAKE3("mhp 0 vault id", identity): a record proves itself.
 struct VaultRecord {
-  VaultId vault;
+  VaultId vault{};
   std::uint64_t version = 0;  // 1, 2, 3 ...
   primitives::PublicKey identity{};
   primitives::PublicKey recovery_x25519{};
-  std::vector<Bytes> devices;      // signed DeviceCertificates, as bytes
-  std::vector<Bytes> revocations;  // signed Revocations
-  std::vector<KeyWrap> wraps;
-  Bytes sealed_private;  // a VaultPrivate in a box under the record key
+  std::vector<Bytes> devices{};      // signed DeviceCertificates, as bytes
+  std::vector<Bytes> revocations{};  // signed Revocations
+  std::vector<KeyWrap> wraps{};
+  Bytes sealed_private{};  // a VaultPrivate in a box under the record key
   std::int64_t time_ns = 0;
   friend bool operator==(const VaultRecord&, const VaultRecord&) = default;
 };
@@ -60,7 +60,7 @@ struct EpochKey {
 };
 
 struct VaultKeys {
-  std::vector<EpochKey> epochs;  // rising
+  std::vector<EpochKey> epochs{};  // rising
   primitives::Key dedup_secret{};
   primitives::Key chunker_secret{};
   primitives::Key record_key{};
@@ -71,20 +71,20 @@ enum class HomeKind : std::uint8_t { folder = 1 };
 
 /// A home as the owner sees it; sealed, because names and paths tell about a person.
 struct HomeEntry {
-  HomeId id;
-  std::string name;
+  HomeId id{};
+  std::string name{};
   HomeKind kind = HomeKind::folder;
-  std::string path;        // absolute
-  bool same_disk = false;  // trial: counts although it shares a device
+  std::string path{};                // absolute
+  bool same_disk = false;            // trial: counts although it shares a device
   std::uint64_t max_used_bytes = 0;  // 0: no bound but min_free
   std::uint64_t min_free_bytes = 0;
   friend bool operator==(const HomeEntry&, const HomeEntry&) = default;
 };
 
 struct VaultPrivate {
-  std::string name;   // of the owner or vault, as given to init
+  std::string name{};      // of the owner or vault, as given to init
   std::uint8_t level = 1;  // dispersal::Level
-  std::vector<HomeEntry> homes;
+  std::vector<HomeEntry> homes{};
   friend bool operator==(const VaultPrivate&, const VaultPrivate&) = default;
 };
 

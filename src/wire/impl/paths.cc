@@ -1,3 +1,4 @@
+// The order of paths, and their column.
 #include "wire/impl/paths.h"
 
 #include "wire/impl/proto.h"

@@ -1,3 +1,4 @@
+// Bounds before protobuf allocates, and the format number.
 #include "wire/impl/proto.h"
 
 #include "base/check.h"
@@ -27,13 +28,19 @@ bool skip_field(ByteView bytes, std::size_t& at) {
   std::uint64_t length = 0;
   if (!read_varint(bytes, at, tag)) return false;
   switch (tag & 7) {
-    case 0: return read_varint(bytes, at, length);
-    case 1: length = 8; break;
+    case 0:
+      return read_varint(bytes, at, length);
+    case 1:
+      length = 8;
+      break;
     case 2:
       if (!read_varint(bytes, at, length)) return false;
       break;
-    case 5: length = 4; break;
-    default: return false;
+    case 5:
+      length = 4;
+      break;
+    default:
+      return false;
   }
   if (length > bytes.size() - at) return false;
   at += length;

@@ -1,0 +1,231 @@
+// Golden bytes: homes and drives hold files like these. They are added to, never changed, once a format is frozen.
+#include <fstream>
+#include <iterator>
+
+#include "wire/test_support.h"
+
+namespace mhp::wire {
+namespace {
+
+/// Lines of 32 bytes in hexadecimal, so that a difference shows where it is.
+std::string to_lines(ByteView bytes) {
+  std::string out;
+  for (std::size_t at = 0; at < bytes.size(); at += 32)
+    out += to_hex(bytes.subspan(at, std::min<std::size_t>(32, bytes.size() - at))) + "\n";
+  return out;
+}
+
+/// The bytes of tests/golden/format0/NAME.hex. With MHP_WRITE_GOLDEN=1 a missing file is written, and the test says so.
+Bytes golden(const std::string& name, ByteView now) {
+  const std::string path = std::string(MHP_SOURCE_DIR) + "/tests/golden/format0/" + name + ".hex";
+  std::ifstream in(path);
+  if (!in && std::getenv("MHP_WRITE_GOLDEN") != nullptr) {
+    std::ofstream(path) << to_lines(now);
+    ADD_FAILURE() << "written: " << path << "; look at it, then run without MHP_WRITE_GOLDEN";
+    return to_bytes(now);
+  }
+  EXPECT_TRUE(in) << path << " is missing; MHP_WRITE_GOLDEN=1 writes what is missing";
+  std::string text((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+  std::erase(text, '\n');
+  Bytes out;
+  EXPECT_TRUE(from_hex(text, out)) << path;
+  return out;
+}
+
+template <class Value, class Parse>
+void expect_golden(const std::string& name, const Value& value, Parse parse) {
+  const Bytes bytes = golden(name, encode(value));
+  EXPECT_EQ(to_lines(encode(value)), to_lines(bytes)) << name;
+  const auto parsed = parse(ByteView(bytes));
+  ASSERT_TRUE(parsed) << name << ": " << parsed.error().detail;
+  EXPECT_TRUE(*parsed == value) << name;
+}
+
+/// 32 bytes `first`, first + 1, ...
+std::array<std::byte, 32> run(unsigned first) {
+  std::array<std::byte, 32> out;
+  for (unsigned i = 0; i < 32; ++i) out[i] = static_cast<std::byte>(first + i);
+  return out;
+}
+template <class IdType>
+IdType id(unsigned first) {
+  return IdType::from_array(run(first));
+}
+Bytes some_bytes(std::size_t size) {
+  Bytes out(size);
+  for (std::size_t i = 0; i < size; ++i) out[i] = static_cast<std::byte>(7 * i + 1);
+  return out;
+}
+
+constexpr std::int64_t kTime = 1'767'225'600'123'456'789;  // 2026-01-01
+
+Card sample_card() {
+  Card card{.segment = id<SegmentId>(1), .vault = id<VaultId>(2)};
+  card.version = 3;
+  card.k = 2;
+  card.epoch = 4;
+  card.sealed_bytes = 65'584;
+  card.row_bytes = 32'792;
+  card.minimum_hold_s = 2'592'000;
+  card.fragments = {id<FragmentId>(5), id<FragmentId>(6), id<FragmentId>(7)};
+  return card;
+}
+
+SegmentDirectory sample_directory() {
+  SegmentDirectory directory;
+  directory.bundles = {{.offset = 0, .stored_bytes = 300, .plain_bytes = 1000, .compressed = true},
+                       {.offset = 300, .stored_bytes = 70'000, .plain_bytes = 70'000, .compressed = false}};
+  directory.chunks = {{id<ChunkId>(10), 0, 0, 400}, {id<ChunkId>(11), 0, 400, 600}, {id<ChunkId>(12), 1, 0, 70'000}};
+  return directory;
+}
+
+IndexedSegment sample_indexed() { return {id<SegmentId>(13), 131'072, 4, sample_directory()}; }
+
+TEST(Golden, Signed) {
+  primitives::init_sodium();
+  const Signed envelope = sign(primitives::SigningKey(run(8)), kSignCard, encode(sample_card()));
+  EXPECT_TRUE(verify(envelope, kSignCard));
+  expect_golden("signed", envelope, [](ByteView bytes) { return parse_signed(bytes, 4_KiB); });
+}
+
+TEST(Golden, Card) { expect_golden("card", sample_card(), parse_card); }
+
+TEST(Golden, Head) {
+  Head head{.vault = id<VaultId>(20), .device = id<DeviceId>(21), .seq = 300, .previous = id<HeadHash>(22)};
+  head.vault_record = id<RecordHash>(23);
+  head.time_ns = kTime;
+  head.sealed_root = some_bytes(110);
+  expect_golden("head", head, parse_head);
+  expect_golden("physical_ref", PhysicalRef{id<SegmentId>(24), id<ChunkId>(25)}, parse_physical_ref);
+}
+
+TEST(Golden, VaultRecord) {
+  VaultRecord record{.vault = id<VaultId>(30), .version = 5, .identity = run(31), .recovery_x25519 = run(32)};
+  record.devices = {some_bytes(40), some_bytes(41)};
+  record.revocations = {some_bytes(42)};
+  record.wraps = {{run(33), some_bytes(50), 4, true}, {run(34), some_bytes(51), 4, false}};
+  record.sealed_private = some_bytes(60);
+  record.time_ns = kTime;
+  expect_golden("vault_record", record, parse_vault_record);
+  expect_golden("device_certificate", DeviceCertificate{id<VaultId>(35), id<DeviceId>(36), run(37), kTime},
+                parse_device_certificate);
+  expect_golden("revocation", Revocation{id<VaultId>(38), id<DeviceId>(39), 300, id<HeadHash>(40), -1},
+                parse_revocation);
+}
+
+TEST(Golden, WhatTheVaultRecordSeals) {
+  VaultKeys keys;
+  keys.epochs = {{1, run(50)}, {4, run(51)}};
+  keys.dedup_secret = run(52);
+  keys.chunker_secret = run(53);
+  keys.record_key = run(54);
+  expect_golden("vault_keys", keys, parse_vault_keys);
+  VaultPrivate vault{.name = "Ann", .level = 2};
+  vault.homes = {{id<HomeId>(55), "usb stick", HomeKind::folder, "/media/ann/usb", false, 0, 5'000'000'000},
+                 {id<HomeId>(56), "trial", HomeKind::folder, "/tmp/\xff", true, 1'000'000, 0}};
+  expect_golden("vault_private", vault, parse_vault_private);
+}
+
+TEST(Golden, Segment) {
+  expect_golden("segment_directory", sample_directory(),
+                [](ByteView bytes) { return parse_segment_directory(bytes, 131'072); });
+  const SegmentTrailer trailer{.directory_offset = 70'300, .directory_bytes = 160};
+  Bytes bytes(SegmentTrailer::kSizeBytes);
+  write_segment_trailer(trailer, std::span<std::byte, SegmentTrailer::kSizeBytes>(bytes));
+  EXPECT_EQ(to_lines(golden("segment_trailer", bytes)), to_lines(bytes));
+  EXPECT_EQ(*parse_segment_trailer(bytes, 131'072), trailer);
+}
+
+TEST(Golden, Index) {
+  IndexTop top;
+  top.parts = {{id<SegmentId>(60), id<ChunkId>(61)}, {id<SegmentId>(62), id<ChunkId>(63)}};
+  top.snapshot_parts = {{id<SegmentId>(64), id<ChunkId>(65)}};
+  expect_golden("index_top", top, parse_index_top);
+  expect_golden("index_part", IndexPart{{sample_indexed(), {id<SegmentId>(66), 65'536, 5, {}}}}, parse_index_part);
+  SnapshotRecord snapshot{.id = id<SnapshotId>(67), .time_ns = kTime, .host = "attic"};
+  snapshot.paths = {"/home/ann", "/etc"};
+  snapshot.tags = {"daily"};
+  snapshot.files = 90'675;
+  snapshot.bytes = 1'570'000'000;
+  snapshot.unreadable = 2;
+  snapshot.page_list = id<ChunkId>(68);
+  expect_golden("snapshot_part", SnapshotPart{{snapshot}}, parse_snapshot_part);
+}
+
+TreePage sample_page() {
+  TreePage page;
+  TreeEntry folder{.path = "home/ann", .kind = EntryKind::folder, .mode = 040755, .uid = 1000, .gid = 100};
+  folder.mtime_ns = kTime;
+  folder.xattrs = {{"user.note", some_bytes(5)}};
+  folder.ctime_ns = kTime + 1;
+  folder.device = 2049;
+  folder.inode = 131'072;
+  TreeEntry file{.path = "home/ann/photo.jpg", .kind = EntryKind::file, .mode = 0100644, .uid = 1000, .gid = 100};
+  file.mtime_ns = -1;
+  file.size = 5'000'000;
+  file.extents = {{0, 4096}, {4'000'000, 1'000'000}};
+  file.chunks = {id<ChunkId>(70), id<ChunkId>(71)};
+  TreeEntry hard{.path = "home/ann/photo2.jpg", .kind = EntryKind::file, .mode = 0100644};
+  hard.hard_link_to = "home/ann/photo.jpg";
+  TreeEntry huge{.path = "home/ann.big", .kind = EntryKind::file, .mode = 0100600, .size = 1ull << 40};
+  huge.chunks = {id<ChunkId>(72)};
+  huge.chunks_are_lists = true;
+  TreeEntry link{.path = "home/l\xffnk", .kind = EntryKind::symlink, .mode = 0120777, .link_target = "../etc"};
+  TreeEntry disk{.path = "home/sda", .kind = EntryKind::block_device, .mode = 060660, .rdev = 2048};
+  page.entries = {folder, file, hard, huge, link, disk};
+  return page;
+}
+
+TEST(Golden, Tree) {
+  expect_golden("tree_page", sample_page(), parse_tree_page);
+  expect_golden("page_list", PageList{{{id<ChunkId>(73), "home/ann"}, {id<ChunkId>(74), "home/ann/photo.jpg"}}},
+                parse_page_list);
+}
+
+TEST(Golden, State) {
+  expect_golden("device_secret", DeviceSecret{id<VaultId>(80), run(81), run(82)}, parse_device_secret);
+  expect_golden("seen_heads",
+                SeenHeads{{{id<DeviceId>(83), 300, id<HeadHash>(84)}, {id<DeviceId>(85), 1, id<HeadHash>(86)}}},
+                parse_seen_heads);
+  const JournalEntry entry{sample_indexed()};
+  const Bytes bytes = golden("journal", encode(entry));
+  EXPECT_EQ(to_lines(encode(entry)), to_lines(bytes));
+  EXPECT_EQ(parse_journal(bytes), std::vector<JournalEntry>{entry});
+}
+
+TEST(Golden, Fragment) {
+  FragmentHeader header{.row = 1, .k = 2, .epoch = 4, .row_bytes = 70'000, .sealed_bytes = 139'999};
+  header.segment = id<SegmentId>(1);
+  const std::size_t payload_at = fragment_payload_offset(header.row_bytes);
+  Bytes fragment(fragment_bytes(header.row_bytes));
+  std::ranges::copy(some_bytes(header.row_bytes), fragment.begin() + static_cast<std::ptrdiff_t>(payload_at));
+  const FragmentId id = finish_fragment(header, run(90), fragment);
+  // The front, then the id, so that the file stays small: the payload is byte i = 7 i + 1 modulo 256.
+  Bytes now(fragment.begin(), fragment.begin() + static_cast<std::ptrdiff_t>(payload_at));
+  now.insert(now.end(), id.bytes().begin(), id.bytes().end());
+  const Bytes bytes = golden("fragment_front_and_id", now);
+  EXPECT_EQ(to_lines(now), to_lines(bytes));
+  const auto front = parse_fragment_front(ByteView(bytes).first(payload_at), id);
+  ASSERT_TRUE(front) << front.error().detail;
+  EXPECT_EQ(front->header, header);
+}
+
+TEST(Golden, Record) {
+  const std::vector<std::uint8_t> rows{1, 4};
+  RecordFront front = plan_record(id<VaultId>(2), id<SegmentId>(1), rows, 1000, 200);
+  front.card_version = 3;
+  front.signed_card = some_bytes(190);
+  Bytes record(front.record_bytes);
+  for (const RecordRow& row : front.rows)
+    std::ranges::copy(some_bytes(row.bytes), record.begin() + static_cast<std::ptrdiff_t>(row.offset));
+  write_record_front(front, record);
+  std::ranges::copy(run(91), record_stamp(MutableBytes(record)).begin());
+  const Bytes bytes = golden("record", record);
+  EXPECT_EQ(to_lines(record), to_lines(bytes));
+  const auto parsed = parse_record_front(bytes);
+  ASSERT_TRUE(parsed) << parsed.error().detail;
+  EXPECT_EQ(*parsed, front);
+}
+
+}  // namespace
+}  // namespace mhp::wire

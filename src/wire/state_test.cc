@@ -1,0 +1,63 @@
+// A device's own files: round trips, bounds, and a journal whose end is torn anywhere.
+#include "wire/state.h"
+
+#include <wire/state.pb.h>
+
+#include "wire/test_support.h"
+
+namespace mhp::wire {
+namespace {
+
+TEST(DeviceSecret, RoundTrips) { expect_round_trips("DeviceSecret", samples::device_secret, parse_device_secret); }
+TEST(SeenHeads, RoundTrips) { expect_round_trips("SeenHeads", samples::seen_heads, parse_seen_heads); }
+
+TEST(State, GuardsFormats) {
+  samples::Random random(1);
+  expect_guards_format(message_of<proto::DeviceSecret>(samples::device_secret(random)), parse_device_secret,
+                       kMaxStateBytes);
+  expect_guards_format(message_of<proto::SeenHeads>(samples::seen_heads(random)), parse_seen_heads, kMaxStateBytes);
+}
+
+TEST(State, RefusesEachBound) {
+  SeenHeads seen;
+  seen.heads.resize(kMaxSeenHeads + 1);
+  expect_refused(parse_seen_heads(encode(seen)), Errc::invalid, "too many");
+  seen.heads.resize(2);
+  auto message = message_of<proto::SeenHeads>(seen);
+  message.mutable_hash()->resize(32);
+  expect_refused(parse_seen_heads(impl::serialize(message)), Errc::invalid, "columns");
+  auto secret = message_of<proto::DeviceSecret>(DeviceSecret{});
+  secret.mutable_signing_seed()->pop_back();
+  expect_refused(parse_device_secret(impl::serialize(secret)), Errc::invalid, "wrong length");
+}
+
+TEST(Journal, KeepsAllWholeEntriesBeforeATear) {
+  samples::Random random(test_seed());
+  SCOPED_TRACE("MHP_SEED=" + std::to_string(test_seed()));
+  std::vector<JournalEntry> entries;
+  std::vector<std::size_t> ends;
+  Bytes journal;
+  for (int i = 0; i < 5; ++i) {
+    IndexedSegment segment{.segment = random.id<SegmentId>(), .plain_bytes = 64_KiB};
+    segment.directory.bundles.push_back({.stored_bytes = 10, .plain_bytes = 10});
+    segment.directory.chunks.push_back({random.id<ChunkId>(), 0, 0, 10});
+    entries.push_back({segment});
+    const Bytes frame = encode(entries.back());
+    journal.insert(journal.end(), frame.begin(), frame.end());
+    ends.push_back(journal.size());
+  }
+  EXPECT_EQ(parse_journal(journal), entries);
+  for (std::size_t size = 0; size <= journal.size(); ++size) {
+    const auto whole = static_cast<std::size_t>(std::ranges::upper_bound(ends, size) - ends.begin());
+    ASSERT_EQ(parse_journal(ByteView(journal).first(size)).size(), whole) << size;
+  }
+  for (std::size_t at = 0; at < journal.size(); ++at) {
+    journal[at] ^= std::byte{0x20};
+    const auto whole = static_cast<std::size_t>(std::ranges::upper_bound(ends, at) - ends.begin());
+    ASSERT_EQ(parse_journal(journal).size(), whole) << at;
+    journal[at] ^= std::byte{0x20};
+  }
+}
+
+}  // namespace
+}  // namespace mhp::wire

@@ -1,0 +1,91 @@
+// The vault record and what is in it: round trips, and each bound refused.
+#include "wire/vault_record.h"
+
+#include <wire/sealed.pb.h>
+#include <wire/visible.pb.h>
+
+#include "wire/test_support.h"
+
+namespace mhp::wire {
+namespace {
+
+TEST(VaultRecord, RoundTrips) { expect_round_trips("VaultRecord", samples::vault_record, parse_vault_record); }
+TEST(VaultKeys, RoundTrips) { expect_round_trips("VaultKeys", samples::vault_keys, parse_vault_keys); }
+TEST(VaultPrivate, RoundTrips) { expect_round_trips("VaultPrivate", samples::vault_private, parse_vault_private); }
+TEST(DeviceCertificate, RoundTrips) {
+  expect_round_trips("DeviceCertificate", samples::device_certificate, parse_device_certificate);
+}
+TEST(Revocation, RoundTrips) { expect_round_trips("Revocation", samples::revocation, parse_revocation); }
+
+TEST(VaultRecord, GuardsFormats) {
+  samples::Random random(1);
+  expect_guards_format(message_of<proto::VaultRecord>(samples::vault_record(random)), parse_vault_record,
+                       kMaxVaultRecordBytes);
+  expect_guards_format(message_of<proto::VaultKeys>(samples::vault_keys(random)), parse_vault_keys, kMaxVaultKeysBytes);
+  expect_guards_format(message_of<proto::VaultPrivate>(samples::vault_private(random)), parse_vault_private,
+                       kMaxSealedPrivateBytes);
+  expect_guards_format(message_of<proto::DeviceCertificate>(samples::device_certificate(random)),
+                       parse_device_certificate, kMaxCertificateBytes);
+  expect_guards_format(message_of<proto::Revocation>(samples::revocation(random)), parse_revocation,
+                       kMaxCertificateBytes);
+}
+
+TEST(VaultRecord, RefusesEachBound) {
+  samples::Random random(2);
+  const VaultRecord good = samples::vault_record(random);
+  const auto refused = [&](auto spoil, const char* words) {
+    VaultRecord bad = good;
+    spoil(bad);
+    expect_refused(parse_vault_record(encode(bad)), Errc::invalid, words);
+  };
+  refused([](VaultRecord& r) { r.version = 0; }, "version 0");
+  refused([](VaultRecord& r) { r.devices.resize(kMaxDevices + 1); }, "too many devices");
+  refused([](VaultRecord& r) { r.revocations.resize(kMaxDevices + 1); }, "too many devices");
+  refused([](VaultRecord& r) { r.devices.assign(1, Bytes(kMaxCertificateBytes + 1)); }, "certificate");
+  refused([](VaultRecord& r) { r.wraps.resize(kMaxWraps + 1); }, "key wraps");
+  refused([](VaultRecord& r) { r.wraps.assign(1, KeyWrap{.sealed = Bytes(kMaxWrapBytes + 1)}); }, "key wrap: too long");
+  refused([](VaultRecord& r) { r.sealed_private.resize(kMaxSealedPrivateBytes + 1); }, "private");
+  refused([](VaultRecord& r) { r.wraps.resize(kMaxWraps + 2 * kMaxDevices + 64); }, "too many fields");
+}
+
+TEST(VaultKeys, RefusesEachBound) {
+  samples::Random random(3);
+  VaultKeys keys = samples::vault_keys(random);
+  keys.epochs.assign(2, EpochKey{.epoch = 7});
+  expect_refused(parse_vault_keys(encode(keys)), Errc::invalid, "do not rise");
+  keys.epochs.assign(kMaxEpochs + 1, {});
+  expect_refused(parse_vault_keys(encode(keys)), Errc::invalid, "too many epochs");
+  keys.epochs.clear();
+  for (std::uint32_t i = 0; i < kMaxEpochs; ++i) keys.epochs.push_back({.epoch = ~0u - kMaxEpochs + i});
+  EXPECT_TRUE(parse_vault_keys(encode(keys)));
+  auto message = message_of<proto::VaultKeys>(keys);
+  message.mutable_data_keys()->pop_back();
+  expect_refused(parse_vault_keys(impl::serialize(message)), Errc::invalid, "columns");
+}
+
+TEST(VaultPrivate, RefusesEachBound) {
+  samples::Random random(4);
+  VaultPrivate good = samples::vault_private(random);
+  good.homes.assign(1, HomeEntry{.name = "usb", .path = "/media/usb"});
+  ASSERT_TRUE(parse_vault_private(encode(good)));
+  const auto refused = [&](auto spoil, const char* words) {
+    VaultPrivate bad = good;
+    spoil(bad);
+    expect_refused(parse_vault_private(encode(bad)), Errc::invalid, words);
+  };
+  refused([](VaultPrivate& v) { v.name.resize(kMaxNameBytes + 1, 'x'); }, "name");
+  refused([](VaultPrivate& v) { v.name = std::string(1, '\0'); }, "name");
+  refused([](VaultPrivate& v) { v.level = 3; }, "level");
+  refused([](VaultPrivate& v) { v.homes.resize(kMaxHomes + 1); }, "too many");
+  refused([](VaultPrivate& v) { v.homes[0].kind = static_cast<HomeKind>(2); }, "unknown kind");
+  refused([](VaultPrivate& v) { v.homes[0].kind = static_cast<HomeKind>(0); }, "unknown kind");
+  refused([](VaultPrivate& v) { v.homes[0].path.resize(kMaxPathBytes + 1, 'x'); }, "path");
+}
+
+TEST(VaultRecord, IdOfAnIdentity) {
+  const primitives::PublicKey identity{};
+  EXPECT_EQ(vault_id_of(identity), VaultId::from_array(primitives::blake3_derive("mhp 0 vault id", identity)));
+}
+
+}  // namespace
+}  // namespace mhp::wire
