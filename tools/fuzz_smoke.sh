@@ -1,35 +1,33 @@
-#!/bin/sh
-# Short fuzzing of one target, as a test: replays its corpus, then tries 10,000 fresh inputs (20 s at most) from seed 1.
-# usage: tools/fuzz_smoke.sh BINARY CORPUS_DIR     the folder may be missing; nothing is written to it
-# Exit status: that of the fuzzer; 2 for wrong use. A crashing input is kept and named.
-set -u
+#!/usr/bin/env bash
+# A short fuzz run, as a test: every input of the corpus, then fresh ones from seed 1. MHP_LONG=1 runs for an hour.
+# usage: fuzz_smoke.sh PROGRAM CORPUS_FOLDER      the folder may be missing; nothing is written to it
+# Exit status: that of the fuzzer. An input that fails is kept, and the command that repeats it printed.
+set -euo pipefail
+program=$1 corpus=$2
+target=$(basename "$program")
+runs=10000 seconds=20
+if [[ ${MHP_LONG:-} == 1 ]]; then runs=-1 seconds=3600; fi
+scratch=$(mktemp -d "${MHP_TMP:-${TMPDIR:-/tmp}}/mhp-fuzz.XXXXXX")
+trap 'rm -rf "$scratch"' EXIT
+mkdir "$scratch/found"
+options=(-seed="${MHP_SEED:-1}" -rss_limit_mb=2048 -timeout=10 -max_len=65536 -artifact_prefix="$scratch/")
+folders=("$scratch/found")
 
-if [ $# -ne 2 ] || [ ! -x "$1" ]; then
-  echo "usage: $0 BINARY CORPUS_DIR" >&2
-  exit 2
-fi
-script=$(realpath "$0")
-binary=$(realpath "$1")
-corpus=$(realpath -m "$2")
-work=$(mktemp -d "${TMPDIR:-/tmp}/mhp-fuzz.XXXXXX") || exit 2
-
-# Runs the fuzzer in the temporary folder; where it fails, says how to do it again and leaves the folder there.
-run() {
-  (cd "$work" && "$binary" -rss_limit_mb=2048 -timeout=10 "$@") && return
-  status=$?
-  echo "fuzz_smoke: failed with status $status; the same again: $script $binary $corpus" >&2
-  for input in "$work"/crash-* "$work"/oom-* "$work"/timeout-* "$work"/leak-*; do
-    [ -e "$input" ] && echo "fuzz_smoke: this input alone: $binary $input" >&2
+failed() { # STATUS
+  local kept input
+  kept=$(dirname "$program")/found
+  mkdir -p "$kept"
+  for input in "$scratch"/{crash,leak,timeout,oom}-*; do
+    [[ -e $input ]] || continue
+    cp "$input" "$kept/"
+    echo "$target failed. Repeat: ./dev fuzz $target $kept/$(basename "$input")"
   done
-  exit "$status"
+  echo "$target failed with status $1. All of it again: $0 $program $corpus"
+  exit "$1"
 }
 
-mkdir "$work/found"
-if [ -d "$corpus" ]; then
-  run -runs=0 "$corpus"
-  set -- "$work/found" "$corpus"
-else
-  set -- "$work/found"
+if [[ -d $corpus ]]; then
+  folders+=("$corpus")
+  "$program" -runs=0 "${options[@]}" "$corpus" || failed $?
 fi
-run -seed=1 -runs=10000 -max_len=65536 -max_total_time=20 "$@"
-rm -rf "$work"
+"$program" -runs="$runs" -max_total_time="$seconds" "${options[@]}" "${folders[@]}" || failed $?
