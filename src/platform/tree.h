@@ -1,4 +1,5 @@
-// People's own files: reading a tree with all that its files have, and making one again beneath a folder, following no link.
+// People's own files: reading a tree with all that its files have, and making one again beneath a folder, following no
+// link.
 #pragma once
 
 #include <memory>
@@ -91,10 +92,13 @@ class TargetFolder {
   virtual Result<void> symlink(const std::string& name, const std::string& target) = 0;
   /// `path` is relative to the ROOT of this target tree, folders separated by "/".
   virtual Result<void> hard_link(const std::string& name, const std::string& existing_path) = 0;
+  /// Takes away what was made here and did not succeed; no folder. Errors: not_found.
+  virtual Result<void> remove(const std::string& name) = 0;
   /// Fifo, device or socket.
   virtual Result<void> special(const std::string& name, const NodeInfo& info) = 0;
-  /// Owner, mode, xattrs, then times, in the order that keeps each: of the child `name`, or of the folder itself for "".
-  /// Best effort: a part that may not be set (owner when not root) is an error after the rest has been set; the detail lists the parts.
+  /// Owner, mode, xattrs, then times, in the order that keeps each: of the child `name`, or of the folder itself for
+  /// "". Best effort: a part that may not be set (owner when not root) is an error after the rest has been set; the
+  /// detail lists the parts.
   virtual Result<void> set_info(const std::string& name, const NodeInfo& info, const std::vector<Xattr>& xattrs) = 0;
 };
 

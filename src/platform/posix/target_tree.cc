@@ -82,13 +82,20 @@ bool is_plain_path(std::string_view path) {
 
 mode_t type_of(NodeKind kind) {
   switch (kind) {
-    case NodeKind::file: return S_IFREG;
-    case NodeKind::folder: return S_IFDIR;
-    case NodeKind::symlink: return S_IFLNK;
-    case NodeKind::fifo: return S_IFIFO;
-    case NodeKind::char_device: return S_IFCHR;
-    case NodeKind::block_device: return S_IFBLK;
-    case NodeKind::socket: return S_IFSOCK;
+    case NodeKind::file:
+      return S_IFREG;
+    case NodeKind::folder:
+      return S_IFDIR;
+    case NodeKind::symlink:
+      return S_IFLNK;
+    case NodeKind::fifo:
+      return S_IFIFO;
+    case NodeKind::char_device:
+      return S_IFCHR;
+    case NodeKind::block_device:
+      return S_IFBLK;
+    case NodeKind::socket:
+      return S_IFSOCK;
   }
   return S_IFREG;
 }
@@ -132,6 +139,7 @@ class PosixTargetFolder : public TargetFolder {
   Result<std::unique_ptr<TargetFile>> reopen(const std::string& name) override;
   Result<void> symlink(const std::string& name, const std::string& target) override;
   Result<void> hard_link(const std::string& name, const std::string& existing_path) override;
+  Result<void> remove(const std::string& name) override;
   Result<void> special(const std::string& name, const NodeInfo& info) override;
   Result<void> set_info(const std::string& name, const NodeInfo& info, const std::vector<Xattr>& xattrs) override;
 
@@ -187,6 +195,12 @@ Result<void> PosixTargetFolder::hard_link(const std::string& name, const std::st
   MHP_TRY(const Fd from, open_beneath(root_->get(), at_root ? "" : existing_path.substr(0, slash)));
   const std::string last = at_root ? existing_path : existing_path.substr(slash + 1);
   if (::linkat(from.get(), last.c_str(), fd(), name.c_str(), 0) != 0) return fail_errno(errno);
+  return {};
+}
+
+Result<void> PosixTargetFolder::remove(const std::string& name) {
+  if (!is_plain_name(name)) return fail_name();
+  if (::unlinkat(fd(), name.c_str(), 0) != 0) return fail_errno(errno);
   return {};
 }
 
