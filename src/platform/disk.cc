@@ -1,3 +1,4 @@
+// Whole small files, read and replaced: what every store needs of a Disk.
 #include "platform/disk.h"
 
 namespace mhp::platform {

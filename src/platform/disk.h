@@ -1,4 +1,5 @@
-// Files that this program owns (homes and local state): what it needs of a disk, in calls that can be made to fail in tests.
+// Files that this program owns (homes and local state): what it needs of a disk, in calls that can be made to fail in
+// tests.
 #pragma once
 
 #include <memory>
@@ -17,8 +18,9 @@ enum class Open {
   create_exclusive,  // must not exist (Errc::busy where it does)
 };
 
-/// One open file. Calls block: use them from a worker pool. read_at and write_at on one File are safe from several threads.
-/// Errors everywhere: full (no space, quota), denied (rights, read-only), unavailable (I/O error), detail names the path.
+/// One open file. Calls block: use them from a worker pool. read_at and write_at on one File are safe from several
+/// threads. Errors everywhere: full (no space, quota), denied (rights, read-only), unavailable (I/O error), detail
+/// names the path.
 class File {
  public:
   virtual ~File() = default;
@@ -74,8 +76,8 @@ class Disk {
   /// Follows links. Errors: not_found.
   virtual Result<PathInfo> info(const std::string& path) = 0;
   virtual Result<SpaceInfo> space(const std::string& path) = 0;
-  /// An exclusive lock on the file `path` (made where absent) that dies with this process. `note` is written into it, for
-  /// the message another process shows. Errors: busy; the detail holds the holder's note.
+  /// An exclusive lock on the file `path` (made where absent) that dies with this process. `note` is written into it,
+  /// for the message another process shows. Errors: busy; the detail holds the holder's note.
   virtual Result<std::unique_ptr<FileLock>> lock(const std::string& path, const std::string& note) = 0;
   /// Absolute, with links resolved as far as the path exists.
   virtual Result<std::string> absolute(const std::string& path) = 0;
@@ -83,7 +85,8 @@ class Disk {
 
 /// Whole small files. `limit_bytes` is checked before anything is allocated. Errors: not_found, invalid (too big).
 Result<Bytes> read_file(Disk& disk, const std::string& path, std::uint64_t limit_bytes);
-/// Writes `path`.new, syncs it, renames it over `path`, syncs the folder: after a crash the old or the new content is there, whole.
+/// Writes `path`.new, syncs it, renames it over `path`, syncs the folder: after a crash the old or the new content is
+/// there, whole.
 Result<void> replace_file(Disk& disk, const std::string& path, ByteView content);
 /// "a/b" -> "a"; "b" -> ".".
 std::string parent_of(const std::string& path);

@@ -248,15 +248,24 @@ class RandomUser {
     const std::uint64_t offset = pick(9000);
     const Bytes bytes(pick(5000), static_cast<std::byte>('a' + pick(26)));
     switch (pick(9)) {
-      case 0: return told("open " + a, disk_.open(a, Open::create));
-      case 1: return told("exclusive " + a, disk_.open(a, Open::create_exclusive));
-      case 2: return with_file("write " + a, a, [&](File& file) { return file.write_at(offset, bytes); });
-      case 3: return with_file("truncate " + a, a, [&](File& file) { return file.truncate(offset); });
-      case 4: return told("rename " + a + " " + b, disk_.rename(a, b));
-      case 5: return pick(3) == 0 ? told("remove " + a, disk_.remove(a)) : "";
-      case 6: return pick(3) == 0 ? told("folder " + a, disk_.make_folder(a)) : "";
-      case 7: return "list " + a + " " + listed(a);
-      default: return "read " + a + " " + content(a);
+      case 0:
+        return told("open " + a, disk_.open(a, Open::create));
+      case 1:
+        return told("exclusive " + a, disk_.open(a, Open::create_exclusive));
+      case 2:
+        return with_file("write " + a, a, [&](File& file) { return file.write_at(offset, bytes); });
+      case 3:
+        return with_file("truncate " + a, a, [&](File& file) { return file.truncate(offset); });
+      case 4:
+        return told("rename " + a + " " + b, disk_.rename(a, b));
+      case 5:
+        return pick(3) == 0 ? told("remove " + a, disk_.remove(a)) : "";
+      case 6:
+        return pick(3) == 0 ? told("folder " + a, disk_.make_folder(a)) : "";
+      case 7:
+        return "list " + a + " " + listed(a);
+      default:
+        return "read " + a + " " + content(a);
     }
   }
 
@@ -304,7 +313,8 @@ TEST(Disk, TheOneInMemoryIsLikeTheRealOne) {
       std::string told = user_of_real.step();
       std::string told_memory = user_of_memory.step();
       const auto strip = [](std::string text, const std::string& folder) {
-        for (auto at = text.find(folder); at != std::string::npos; at = text.find(folder)) text.erase(at, folder.size());
+        for (auto at = text.find(folder); at != std::string::npos; at = text.find(folder))
+          text.erase(at, folder.size());
         return text;
       };
       ASSERT_EQ(strip(told, real.folder), strip(told_memory, memory.folder)) << "seed " << seed << " step " << i;

@@ -8,9 +8,9 @@
 
 namespace mhp::platform {
 
-/// Children are started with start() and awaited with join(). A Nursery that dies with children running aborts the program:
-/// nothing may throw or return between the first start() and join(). A child that ends by an exception other than
-/// cancellation ends the program with a message (our code has no throw).
+/// Children are started with start() and awaited with join(). A Nursery that dies with children running aborts the
+/// program: nothing may throw or return between the first start() and join(). A child that ends by an exception other
+/// than cancellation ends the program with a message (our code has no throw).
 class Nursery {
  public:
   explicit Nursery(asio::any_io_executor executor);
@@ -18,8 +18,8 @@ class Nursery {
   Nursery(const Nursery&) = delete;
   Nursery& operator=(const Nursery&) = delete;
 
-  /// The child begins once the caller waits, never before start() returns. A cancellation ends it where it sleeps, joins,
-  /// takes a permit or begins a job; elsewhere it goes on.
+  /// The child begins once the caller waits, never before start() returns. A cancellation ends it where it sleeps,
+  /// joins, takes a permit or begins a job; elsewhere it goes on.
   void start(Task<> child);
   /// Asks every running child to stop at its next await. Children started later run.
   void cancel();
@@ -45,8 +45,8 @@ class Semaphore {
   std::unique_ptr<State> state_;
 };
 
-/// Gives a taken permit back when it goes. A cancellation leaves a frame at any await, so a bare give() may never be reached:
-/// `co_await permits.take(); Permit permit(permits);`
+/// Gives a taken permit back when it goes. A cancellation leaves a frame at any await, so a bare give() may never be
+/// reached: `co_await permits.take(); Permit permit(permits);`
 class Permit {
  public:
   explicit Permit(Semaphore& from) : from_(from) {}

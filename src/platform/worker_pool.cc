@@ -1,3 +1,4 @@
+// Carrying a coroutine to a pool of threads and back to its loop.
 #include "platform/worker_pool.h"
 
 #include <asio/any_io_executor.hpp>
@@ -21,6 +22,17 @@ Task<> WorkerPool::run_void(std::function<void()> job) {
     });
   };
   co_await asio::async_initiate<const asio::use_awaitable_t<>, void()>(std::move(begin), asio::use_awaitable);
+}
+
+Task<> WorkerPool::run_void_detachable(std::function<void()> job) {
+  co_await stop_if_canceled();
+  const asio::any_io_executor loop = co_await asio::this_coro::executor;
+  auto done = std::make_shared<Waiter>(loop);
+  post([loop, done, job = std::move(job)] {
+    job();
+    asio::post(loop, [done] { done->wake(); });  // nobody waits any more where the caller was canceled
+  });
+  co_await done->wait();
 }
 
 }  // namespace mhp::platform

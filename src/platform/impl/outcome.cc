@@ -1,3 +1,4 @@
+// What a task at the root ended with, and how it begins.
 #include "platform/impl/outcome.h"
 
 #include <asio/error.hpp>

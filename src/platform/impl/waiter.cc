@@ -1,3 +1,4 @@
+// Parking a coroutine with its asio handler, and letting it go on.
 #include "platform/impl/waiter.h"
 
 #include <asio/associated_cancellation_slot.hpp>
@@ -25,7 +26,7 @@ Task<> Waiter::wait() {
     slot.assign([this](asio::cancellation_type) { finish(asio::error::operation_aborted); });
   };
   co_await asio::async_initiate<const asio::use_awaitable_t<>, void(asio::error_code)>(std::move(park),
-                                                                                      asio::use_awaitable);
+                                                                                       asio::use_awaitable);
 }
 
 void Waiter::wake() { finish({}); }

@@ -33,8 +33,8 @@ class Waiter {
   std::optional<Handler> handler_;
 };
 
-/// Ends the awaiting task by asio's cancellation exception where it was canceled before. Every primitive of this room that
-/// suspends asks this first, because tasks are told of a cancellation nowhere else (see Nursery::start).
+/// Ends the awaiting task by asio's cancellation exception where it was canceled before. Every primitive of this room
+/// that suspends asks this first, because tasks are told of a cancellation nowhere else (see Nursery::start).
 Task<> stop_if_canceled();
 
 }  // namespace mhp::platform

@@ -87,8 +87,12 @@ void move_names(Names& names, const std::string& from, const std::string& to) {
 /// Of a change whose ground was lost by a power cut (a move of what is not there) nothing comes.
 void carry_out(Names& names, const NameChange& change) {
   switch (change.kind) {
-    case NameChange::Kind::add: names[change.path] = change.inode; break;
-    case NameChange::Kind::remove: names.erase(change.path); break;
+    case NameChange::Kind::add:
+      names[change.path] = change.inode;
+      break;
+    case NameChange::Kind::remove:
+      names.erase(change.path);
+      break;
     case NameChange::Kind::move:
       if (names.contains(change.from)) move_names(names, change.from, change.path);
       break;
@@ -270,8 +274,8 @@ std::uint64_t MemoryDisk::State::end_that_fits(const Inode& inode, std::uint64_t
 
 void MemoryDisk::State::write(Inode& inode, std::uint64_t offset, ByteView bytes) {
   if (bytes.empty()) return;
-  Change change{.sequence = ++sequence, .is_truncate = false, .sync_failed = false, .offset = offset,
-                .bytes = to_bytes(bytes)};
+  Change change{
+      .sequence = ++sequence, .is_truncate = false, .sync_failed = false, .offset = offset, .bytes = to_bytes(bytes)};
   account(inode, [&] { carry_out(inode.live, change); });
   inode.changes.push_back(std::move(change));
 }
@@ -375,8 +379,7 @@ class MemoryDisk::State::OpenFile : public File {
       }
       carry_out(inode_->durable, change);
       std::erase_if(given_up, [&](const Change& old) {
-        return change.is_truncate ? old.end() > change.offset
-                                  : old.offset < change.end() && change.offset < old.end();
+        return change.is_truncate ? old.end() > change.offset : old.offset < change.end() && change.offset < old.end();
       });
     }
     inode_->changes = std::move(given_up);

@@ -61,7 +61,7 @@ TEST(PowerCut, TearsAtBlocksOnly) {
     }
     seen.insert(text);
   }
-  EXPECT_TRUE(seen.contains(std::string(20'000, 'o')));  // all lost
+  EXPECT_TRUE(seen.contains(std::string(20'000, 'o')));                                                    // all lost
   EXPECT_TRUE(seen.contains(std::string(1000, 'o') + std::string(10'000, 'n') + std::string(9000, 'o')));  // all kept
   EXPECT_GT(seen.size(), 50U);  // and torn in many ways
 }
@@ -77,8 +77,11 @@ TEST(PowerCut, ReordersUnsyncedWrites) {
   for (std::uint64_t seed = 0; seed < 500; ++seed) seen.insert(content_of(*disk->after_power_cut(seed), "/d/a"));
   EXPECT_TRUE(seen.contains(""));
   EXPECT_TRUE(seen.contains("32"));
-  EXPECT_TRUE(seen.contains("12"));                        // the later write to byte 0 lost or overtaken
-  EXPECT_TRUE(seen.contains(std::string("\0" "2", 2)));  // only the second
+  EXPECT_TRUE(seen.contains("12"));  // the later write to byte 0 lost or overtaken
+  EXPECT_TRUE(
+      seen.contains(std::string("\0"
+                                "2",
+                                2)));  // only the second
   EXPECT_TRUE(seen.contains("3"));
 }
 

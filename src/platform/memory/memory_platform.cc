@@ -32,7 +32,8 @@ class SimulatedClock : public Clock {
  private:
   asio::io_context& loop_;
   std::chrono::nanoseconds now_{0};
-  std::multimap<std::chrono::nanoseconds, Waiter*> sleepers_;  // each in its task's frame; equal times in order of arrival
+  std::multimap<std::chrono::nanoseconds, Waiter*>
+      sleepers_;  // each in its task's frame; equal times in order of arrival
 };
 
 Task<> SimulatedClock::sleep(std::chrono::nanoseconds duration) {

@@ -1,4 +1,5 @@
-// A machine made of memory and one seed: simulated clock, seeded randomness, a disk that can lose, tear and refuse writes.
+// A machine made of memory and one seed: simulated clock, seeded randomness, a disk that can lose, tear and refuse
+// writes.
 #pragma once
 
 #include <functional>
@@ -12,10 +13,10 @@ namespace mhp::platform {
 
 /// What the fault disk does wrong. Counters count calls of that kind over the whole disk, from 1; 0 = never.
 struct DiskFaults {
-  std::uint64_t fail_call = 0;           // this call (open, write, sync, rename, ... any that changes) fails with `fail_with`
-  bool fail_ever_after = false;          // ... and every later one
-  Errc fail_with = Errc::unavailable;    // unavailable = EIO, full = ENOSPC
-  bool short_write = false;              // the failing write leaves its first half
+  std::uint64_t fail_call = 0;   // this call (open, write, sync, rename, ... any that changes) fails with `fail_with`
+  bool fail_ever_after = false;  // ... and every later one
+  Errc fail_with = Errc::unavailable;         // unavailable = EIO, full = ENOSPC
+  bool short_write = false;                   // the failing write leaves its first half
   std::uint64_t capacity_bytes = UINT64_MAX;  // ENOSPC past it
 };
 
@@ -27,8 +28,8 @@ class MemoryDisk : public Disk {
   void set_faults(const DiskFaults& faults);
   /// Number of calls so far that could have failed.
   std::uint64_t calls() const;
-  /// A power cut: a new disk with what was synced, and of each un-synced write (in 512-byte or 4 KiB parts) and un-synced
-  /// name change a choice made by `seed`: kept, lost, or torn. Un-synced writes to one place keep no order.
+  /// A power cut: a new disk with what was synced, and of each un-synced write (in 512-byte or 4 KiB parts) and
+  /// un-synced name change a choice made by `seed`: kept, lost, or torn. Un-synced writes to one place keep no order.
   /// Files whose folder was not synced may be absent. seed 0 = everything un-synced is lost.
   std::unique_ptr<MemoryDisk> after_power_cut(std::uint64_t seed) const;
   /// Flips one bit / reads and writes raw content, for bit-rot tests.

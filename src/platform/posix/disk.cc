@@ -51,7 +51,7 @@ class PosixFile : public File {
   const std::string path_;
   const Fd fd_;
   std::once_flag direct_once_;
-  Fd direct_;                          // the same file with O_DIRECT; none where that is not to be had
+  Fd direct_;                            // the same file with O_DIRECT; none where that is not to be had
   std::atomic<bool> no_direct_ = false;  // it opened, but refused a write
 };
 
@@ -87,9 +87,8 @@ Result<std::size_t> PosixFile::write_direct(std::uint64_t offset, ByteView bytes
   });
   std::size_t done = 0;
   while (direct_ && !no_direct_ && done < bytes.size()) {
-    const auto put = retry_interrupted([&] {
-      return ::pwrite(direct_.get(), bytes.data() + done, bytes.size() - done, as_offset(offset + done));
-    });
+    const auto put = retry_interrupted(
+        [&] { return ::pwrite(direct_.get(), bytes.data() + done, bytes.size() - done, as_offset(offset + done)); });
     if (put < 0 && errno != EINVAL && errno != EOPNOTSUPP) return fail_errno(errno, path_);
     if (put <= 0) no_direct_ = true;
     if (put > 0) done += static_cast<std::size_t>(put);
@@ -160,10 +159,14 @@ class PosixDisk : public Disk {
 
 int flags_of(Open how) {
   switch (how) {
-    case Open::read: return O_RDONLY;
-    case Open::write: return O_RDWR;
-    case Open::create: return O_RDWR | O_CREAT;
-    case Open::create_exclusive: return O_RDWR | O_CREAT | O_EXCL;
+    case Open::read:
+      return O_RDONLY;
+    case Open::write:
+      return O_RDWR;
+    case Open::create:
+      return O_RDWR | O_CREAT;
+    case Open::create_exclusive:
+      return O_RDWR | O_CREAT | O_EXCL;
   }
   return O_RDONLY;
 }

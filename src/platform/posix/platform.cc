@@ -57,8 +57,8 @@ class PosixPlatform : public Platform {
   Disk& disk() override { return *disk_; }
   Trees& trees() override { return *trees_; }
   WorkerPool& workers() override { return workers_; }
-  std::unique_ptr<WorkerPool> make_lane() override { return std::make_unique<ThreadPool>(1); }
-  asio::any_io_executor executor() override { return loop_.get_executor(); }
+  std::unique_ptr<WorkerPool> make_lane() override { return std::make_unique<ThreadPool>(1, loop_); }
+  asio::any_io_executor executor() override { return loop_->get_executor(); }
   int run(Task<int> main) override;
 
  private:
@@ -69,8 +69,9 @@ class PosixPlatform : public Platform {
   std::unique_ptr<Random> random_ = make_system_random();
   std::unique_ptr<Disk> disk_ = make_posix_disk();
   std::unique_ptr<Trees> trees_ = make_posix_trees();
-  asio::io_context loop_{1};
-  ThreadPool workers_{worker_count()};
+  // Shared with the threads: one left behind with a hanging job still posts to it when the job ends after all.
+  std::shared_ptr<asio::io_context> loop_ = std::make_shared<asio::io_context>(1);
+  ThreadPool workers_{worker_count(), loop_};
 };
 
 void PosixPlatform::watch(asio::signal_set& signals, asio::cancellation_signal& stop, bool again) {
@@ -84,17 +85,17 @@ void PosixPlatform::watch(asio::signal_set& signals, asio::cancellation_signal& 
 
 int PosixPlatform::run(Task<int> main) {
   int code = kInterrupted;  // stays where the task ends by cancellation
-  asio::signal_set signals(loop_, SIGINT, SIGTERM);
+  asio::signal_set signals(*loop_, SIGINT, SIGTERM);
   asio::cancellation_signal stop;
   watch(signals, stop, false);
   auto ended = [&signals](std::exception_ptr error) {
     if (outcome_of(error) == Outcome::failed) die_of(error);
     signals.cancel();  // the loop has nothing left to do
   };
-  asio::co_spawn(loop_, run_as_root(keep_code(std::move(main), code)),
+  asio::co_spawn(*loop_, run_as_root(keep_code(std::move(main), code)),
                  asio::bind_cancellation_slot(stop.slot(), std::move(ended)));
-  loop_.restart();
-  loop_.run();
+  loop_->restart();
+  loop_->run();
   return code;
 }
 

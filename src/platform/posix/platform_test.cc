@@ -125,26 +125,69 @@ TEST(ThreadPool, RunsWhatIsQueuedBeforeItGoes) {
   EXPECT_EQ(done, 1000);
 }
 
+/// Opened by the test, awaited by a job.
+struct Gate {
+  std::mutex mutex;
+  std::condition_variable changed;
+  bool open = false;
+  bool passed = false;
+  void wait() {
+    std::unique_lock lock(mutex);
+    changed.wait(lock, [this] { return open; });
+    passed = true;
+    changed.notify_all();
+  }
+  void let_through() {
+    std::unique_lock lock(mutex);
+    open = true;
+    changed.notify_all();
+    changed.wait(lock, [this] { return passed; });
+  }
+};
+
 TEST(ThreadPool, LeavesAHangingJobBehind) {
-  struct Gate {
-    std::mutex mutex;
-    std::condition_variable changed;
-    bool open = false;
-  };
   const auto gate = std::make_shared<Gate>();  // outlives the pool: the job still looks at it
   auto lane = std::make_unique<ThreadPool>(1);
-  lane->post([gate] {
-    std::unique_lock lock(gate->mutex);
-    gate->changed.wait(lock, [&] { return gate->open; });
-  });
+  lane->post([gate] { gate->wait(); });
   const auto before = std::chrono::steady_clock::now();
   lane.reset();
   const auto took = std::chrono::steady_clock::now() - before;
   EXPECT_GE(took, ThreadPool::kShutdownLimit);
   EXPECT_LT(took, ThreadPool::kShutdownLimit + seconds(30));
-  std::lock_guard lock(gate->mutex);
-  gate->open = true;
-  gate->changed.notify_all();
+  gate->let_through();
+}
+
+Task<> cancel_now(Nursery& scope) {
+  scope.cancel();
+  co_return;
+}
+
+Task<> read_from_a_hanging_drive(WorkerPool& lane, std::shared_ptr<Gate> gate, bool& went_on) {
+  auto job = [gate] {
+    gate->wait();
+    return 1;
+  };
+  co_await lane.run_detachable(job);
+  went_on = true;
+}
+
+Task<int> give_up_a_hanging_drive(Platform& platform, std::shared_ptr<Gate> gate) {
+  bool went_on = false;
+  const auto lane = platform.make_lane();
+  Nursery scope(platform.executor());
+  scope.start(read_from_a_hanging_drive(*lane, gate, went_on));
+  scope.start(cancel_now(scope));
+  co_await scope.join();
+  co_return went_on ? 1 : 0;
+}
+
+TEST(PosixPlatform, AJobGivenUpMayEndAfterThePlatform) {
+  const auto gate = std::make_shared<Gate>();
+  {
+    const auto platform = make_posix_platform();
+    EXPECT_EQ(platform->run(give_up_a_hanging_drive(*platform, gate)), 0);
+  }
+  gate->let_through();  // the job's thread now posts to a loop that nobody runs
 }
 
 TEST(PosixDisk, NamesTheReasonOfAFailure) {

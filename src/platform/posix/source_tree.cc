@@ -16,13 +16,20 @@ namespace {
 
 NodeKind kind_of(mode_t mode) {
   switch (mode & S_IFMT) {
-    case S_IFDIR: return NodeKind::folder;
-    case S_IFLNK: return NodeKind::symlink;
-    case S_IFIFO: return NodeKind::fifo;
-    case S_IFCHR: return NodeKind::char_device;
-    case S_IFBLK: return NodeKind::block_device;
-    case S_IFSOCK: return NodeKind::socket;
-    default: return NodeKind::file;
+    case S_IFDIR:
+      return NodeKind::folder;
+    case S_IFLNK:
+      return NodeKind::symlink;
+    case S_IFIFO:
+      return NodeKind::fifo;
+    case S_IFCHR:
+      return NodeKind::char_device;
+    case S_IFBLK:
+      return NodeKind::block_device;
+    case S_IFSOCK:
+      return NodeKind::socket;
+    default:
+      return NodeKind::file;
   }
 }
 
@@ -72,7 +79,7 @@ Result<std::vector<Extent>> PosixSourceFile::extents() {
   off_t at = 0;
   while (at < size) {
     const off_t data = ::lseek(fd_.get(), at, SEEK_DATA);
-    if (data < 0 && errno == ENXIO) break;  // only hole from here on
+    if (data < 0 && errno == ENXIO) break;                                         // only hole from here on
     if (data < 0 && errno == EINVAL) return std::vector<Extent>{{0, found.size}};  // the file system cannot tell
     if (data < 0) return fail_errno(errno);
     if (data >= size) break;

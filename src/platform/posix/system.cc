@@ -1,3 +1,4 @@
+// Error numbers of Linux in our words.
 #include "platform/posix/system.h"
 
 #include <unistd.h>
@@ -14,16 +15,22 @@ Errc code_of(int error) {
   switch (error) {
     case ENOSPC:
     case EDQUOT:
-    case EFBIG: return Errc::full;
+    case EFBIG:
+      return Errc::full;
     case EACCES:
     case EPERM:
-    case EROFS: return Errc::denied;
+    case EROFS:
+      return Errc::denied;
     case ENOENT:
-    case ENOTDIR: return Errc::not_found;
+    case ENOTDIR:
+      return Errc::not_found;
     case EEXIST:
-    case ENOTEMPTY: return Errc::busy;
-    case ENAMETOOLONG: return Errc::invalid;
-    default: return Errc::unavailable;
+    case ENOTEMPTY:
+      return Errc::busy;
+    case ENAMETOOLONG:
+      return Errc::invalid;
+    default:
+      return Errc::unavailable;
   }
 }
 

@@ -1,3 +1,4 @@
+// Making and removing the folder of one test.
 #include "platform/posix/temp_folder.h"
 
 #include <cstdlib>

@@ -1,3 +1,4 @@
+// The threads of a pool and their queue.
 #include "platform/posix/thread_pool.h"
 
 #include <pthread.h>
@@ -19,6 +20,7 @@ struct ThreadPool::State {
   std::deque<std::function<void()>> queue;  // bounded by the coroutines that wait: each has one job here at most
   bool closing = false;
   std::size_t alive = 0;
+  std::shared_ptr<void> kept;
 
   void run();
 };
@@ -39,8 +41,10 @@ void ThreadPool::State::run() {
   gone.notify_all();
 }
 
-ThreadPool::ThreadPool(std::size_t threads) : threads_(threads), state_(std::make_shared<State>()) {
+ThreadPool::ThreadPool(std::size_t threads, std::shared_ptr<void> kept)
+    : threads_(threads), state_(std::make_shared<State>()) {
   MHP_CHECK(threads > 0);
+  state_->kept = std::move(kept);
   state_->alive = threads;
   // Signals are for the loop thread alone: a thread inherits the mask of the one that makes it.
   sigset_t all;
@@ -55,7 +59,8 @@ ThreadPool::~ThreadPool() {
   std::unique_lock lock(state_->mutex);
   state_->closing = true;
   state_->work.notify_all();
-  state_->gone.wait_for(lock, kShutdownLimit, [this] { return state_->alive == 0; });
+  const bool all_gone = state_->gone.wait_for(lock, kShutdownLimit, [this] { return state_->alive == 0; });
+  if (all_gone) state_->kept.reset();  // here, not on a thread that ends a moment later
 }
 
 void ThreadPool::post(std::function<void()> job) {

@@ -9,12 +9,12 @@ namespace mhp::platform {
 
 class ThreadPool : public WorkerPool {
  public:
-  /// How long the destructor waits for running jobs; a thread stuck longer (a drive that hangs) is left behind, so that the
-  /// program can end.
+  /// How long the destructor waits for running jobs; a thread stuck longer (a drive that hangs) is left behind, so that
+  /// the program can end.
   static constexpr std::chrono::seconds kShutdownLimit{2};
 
-  /// `threads`: at least 1.
-  explicit ThreadPool(std::size_t threads);
+  /// `threads`: at least 1. `kept`: what jobs use until their end (the loop), also on a thread that is left behind.
+  explicit ThreadPool(std::size_t threads, std::shared_ptr<void> kept = nullptr);
   /// Runs what is queued, then waits up to kShutdownLimit.
   ~ThreadPool() override;
   std::size_t threads() const override { return threads_; }

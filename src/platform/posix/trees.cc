@@ -21,7 +21,8 @@ class PosixTrees : public Trees {
   std::unique_ptr<Disk> disk_ = make_posix_disk();
 };
 
-/// A folder that the user named: links on the way to it are the user's own. One that may be passed but not read opens too.
+/// A folder that the user named: links on the way to it are the user's own. One that may be passed but not read opens
+/// too.
 Fd open_named_folder(const std::string& path) {
   Fd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (fd || errno != EACCES) return fd;

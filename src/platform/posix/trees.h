@@ -10,7 +10,8 @@ namespace mhp::platform {
 
 /// What lstat says, in our words.
 NodeInfo node_info_of(const struct stat& found);
-/// `/proc/self/fd/FD/NAME`: the child of an open folder, for calls that know no folders by descriptor. `name` may be empty.
+/// `/proc/self/fd/FD/NAME`: the child of an open folder, for calls that know no folders by descriptor. `name` may be
+/// empty.
 std::string path_below(int folder, const std::string& name);
 /// One name in one folder: not empty, not "." or "..", without "/" and "\0".
 bool is_plain_name(const std::string& name);

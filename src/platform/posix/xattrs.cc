@@ -1,3 +1,4 @@
+// Reading extended attributes with buffers that grow when they must.
 #include "platform/posix/xattrs.h"
 
 #include <sys/xattr.h>
