@@ -273,7 +273,7 @@ Result<std::unique_ptr<FileLock>> PosixDisk::lock(const std::string& path, const
       return fail(Errc::busy, path + ": held by " + note_in(fd));
     }
     if (!still_named(fd, path)) continue;
-    const std::string text = note.substr(0, kMaxNoteBytes);
+    const std::string text = note.substr(0, kMaxNoteBytes / 2) + ", process " + std::to_string(::getpid());
     if (::ftruncate(fd.get(), 0) != 0) return fail_errno(errno, path);
     if (::pwrite(fd.get(), text.data(), text.size(), 0) < 0 && errno != ENOSPC) return fail_errno(errno, path);
     return std::make_unique<PosixLock>(std::move(fd));

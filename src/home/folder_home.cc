@@ -1,0 +1,183 @@
+#include "home/folder_home.h"
+
+#include <algorithm>
+
+#include "home/impl/folder_store.h"
+
+namespace mhp::home {
+namespace {
+
+using impl::FolderStore;
+
+/// What may already be in a folder that becomes a home: leavings of a creation that was cut off, and what file systems put there.
+bool may_stand_in_new_home(const std::string& name) {
+  static constexpr std::string_view kNames[] = {"logs", "vaults", "lock", "mhp-home.new", "lost+found"};
+  return std::ranges::find(kNames, name) != std::end(kNames);
+}
+
+Result<void> check_empty(platform::Disk& disk, const std::string& path) {
+  MHP_TRY(const auto names, disk.list(path));
+  for (const std::string& name : names) {
+    if (!may_stand_in_new_home(name)) return fail(Errc::invalid, path + ": not empty and not a home (" + name + ")");
+  }
+  for (const char* inside : {"/logs", "/vaults"}) {
+    const auto held = disk.list(path + inside);
+    if (held && !held->empty()) return fail(Errc::invalid, path + ": holds data of a home whose identity file is lost");
+  }
+  return {};
+}
+
+/// Tasks over a FolderStore. Writing and reading have a lane each, so that a read does not queue behind big writes. Lanes may be
+/// left behind with a job that hangs: what jobs use they share.
+class FolderHome : public Home {
+ public:
+  FolderHome(platform::Platform& platform, const HomeId& id, std::shared_ptr<FolderStore> store)
+      : id_(id), store_(std::move(store)), writes_(platform.make_lane()), reads_(platform.make_lane()) {}
+
+  ~FolderHome() override {
+    writes_->post([store = store_] { store->close(); });
+    writes_.reset();  // waits for it, but not for ever
+    reads_.reset();
+    store_->close_if_idle();  // where the lane is the loop, that job has not run yet
+  }
+
+  const HomeId& id() const override { return id_; }
+
+  Task<Result<void>> put(MutableBytes record) override {
+    auto job = [store = store_, record] { return store->put(record); };
+    co_return co_await writes_->run(std::move(job));
+  }
+
+  Task<Result<void>> commit() override {
+    auto job = [store = store_] { return store->commit(); };
+    co_return co_await writes_->run(std::move(job));
+  }
+
+  Task<Result<Holding>> find(SegmentId segment) override {
+    auto job = [store = store_, segment] { return store->log().find(segment); };
+    co_return co_await reads_->run_detachable(std::move(job));
+  }
+
+  Task<Result<std::pair<SegmentId, std::uint8_t>>> find_fragment(FragmentId fragment) override {
+    auto job = [store = store_, fragment] { return store->log().find_fragment(fragment); };
+    co_return co_await reads_->run_detachable(std::move(job));
+  }
+
+  Task<Result<HeldPage>> list(VaultId vault, SegmentId after, std::size_t limit) override {
+    auto job = [store = store_, vault, after, limit] { return store->log().list(vault, after, limit); };
+    co_return co_await reads_->run_detachable(std::move(job));
+  }
+
+  Task<Result<Bytes>> read(SegmentId segment, std::uint8_t row, std::uint64_t offset, std::uint64_t bytes) override {
+    auto job = [store = store_, segment, row, offset, bytes] {
+      return store->log().read(segment, row, offset, bytes);
+    };
+    co_return co_await reads_->run_detachable(std::move(job));
+  }
+
+  Task<Result<void>> put_vault_record(Bytes signed_record) override {
+    auto job = [store = store_, bytes = std::move(signed_record)] { return store->put_vault_record(bytes); };
+    co_return co_await writes_->run(std::move(job));
+  }
+
+  Task<Result<Bytes>> vault_record(VaultId vault) override {
+    auto job = [store = store_, vault] { return store->vaults().record(vault); };
+    co_return co_await reads_->run_detachable(std::move(job));
+  }
+
+  Task<Result<std::vector<VaultId>>> vaults() override {
+    auto job = [store = store_] { return store->vaults().vaults(); };
+    co_return co_await reads_->run_detachable(std::move(job));
+  }
+
+  Task<Result<void>> put_heads(VaultId vault, DeviceId device, std::vector<Bytes> chain) override {
+    auto job = [store = store_, vault, device, chain = std::move(chain)]() mutable {
+      return store->put_heads(vault, device, std::move(chain));
+    };
+    co_return co_await writes_->run(std::move(job));
+  }
+
+  Task<Result<std::vector<DeviceHeads>>> heads(VaultId vault) override {
+    auto job = [store = store_, vault] { return store->vaults().heads(vault); };
+    co_return co_await reads_->run_detachable(std::move(job));
+  }
+
+  Task<Result<Usage>> usage() override {
+    auto job = [store = store_] { return store->log().usage(); };
+    co_return co_await reads_->run_detachable(std::move(job));
+  }
+
+  Task<Result<ScrubReport>> scrub(VaultId vault, unsigned percent, std::uint64_t seed) override;
+
+ private:
+  const HomeId id_;
+  const std::shared_ptr<FolderStore> store_;  // shared with jobs that outlive a caller who gave up
+  std::unique_ptr<platform::WorkerPool> writes_;
+  std::unique_ptr<platform::WorkerPool> reads_;
+};
+
+/// One job a segment, so that reads come in between and a cancellation is heard.
+Task<Result<ScrubReport>> FolderHome::scrub(VaultId vault, unsigned percent, std::uint64_t seed) {
+  constexpr std::size_t kPage = 1'000;
+  ScrubReport sum;
+  SegmentId after;
+  for (bool more = true; more;) {
+    auto next = [store = store_, vault, after] { return store->log().segments(vault, after, kPage); };
+    MHP_CO_TRY(const std::vector<SegmentId> page, co_await reads_->run_detachable(std::move(next)));
+    for (const SegmentId& segment : page) {
+      auto job = [store = store_, segment, percent, seed] {
+        return store->log().scrub_segment(segment, percent, seed);
+      };
+      MHP_CO_TRY(const ScrubReport one, co_await reads_->run_detachable(std::move(job)));
+      sum.rows += one.rows;
+      sum.bytes += one.bytes;
+      sum.bad.insert(sum.bad.end(), one.bad.begin(), one.bad.end());
+    }
+    more = page.size() == kPage;
+    if (more) after = page.back();
+  }
+  co_return sum;
+}
+
+}  // namespace
+
+std::uint64_t default_min_free(std::uint64_t disk_bytes, bool same_disk) {
+  if (same_disk) return std::min(256_MiB, disk_bytes / 100);
+  return std::max<std::uint64_t>(5'000'000'000, disk_bytes / 20);
+}
+
+Result<HomeId> create_folder_home(platform::Disk& disk, platform::Random& random, const std::string& path) {
+  MHP_TRY(const platform::PathInfo parent, disk.info(platform::parent_of(path)));
+  if (!parent.is_folder) return fail(Errc::invalid, platform::parent_of(path) + ": not a folder");
+  MHP_TRY_VOID(disk.make_folder(path));
+  MHP_TRY_VOID(disk.sync_folder(platform::parent_of(path)));
+  if (disk.info(impl::identity_path(path))) return folder_home_id(disk, path);
+  MHP_TRY_VOID(check_empty(disk, path));
+  MHP_TRY(const auto lock, disk.lock(path + "/lock", "mhp"));
+  if (disk.info(impl::identity_path(path))) return folder_home_id(disk, path);  // somebody was quicker
+  MHP_TRY_VOID(disk.make_folder(path + "/logs"));
+  MHP_TRY_VOID(disk.make_folder(path + "/vaults"));
+  MHP_TRY_VOID(disk.sync_folder(path));
+  wire::HomeFile identity;
+  identity.home = HomeId::from_array(random.array<HomeId::kSizeBytes>());
+  identity.log_key = random.array<32>();
+  MHP_TRY_VOID(platform::replace_file(disk, impl::identity_path(path), wire::encode(identity)));
+  return identity.home;
+}
+
+Result<HomeId> folder_home_id(platform::Disk& disk, const std::string& path) {
+  MHP_TRY(const wire::HomeFile identity, impl::read_identity(disk, path));
+  return identity.home;
+}
+
+Result<std::unique_ptr<Home>> open_folder_home(platform::Platform& platform, const std::string& path,
+                                               const HomeId& expected, const FolderLimits& limits) {
+  MHP_TRY(const wire::HomeFile identity, impl::read_identity(platform.disk(), path));
+  if (identity.home != expected) {
+    return fail(Errc::invalid, path + ": home " + identity.home.short_hex() + " is here, not " + expected.short_hex());
+  }
+  auto store = std::make_shared<FolderStore>(platform.disk(), path, identity, limits);
+  return std::make_unique<FolderHome>(platform, identity.home, std::move(store));
+}
+
+}  // namespace mhp::home

@@ -1,0 +1,77 @@
+#include "home/impl/folder_store.h"
+
+namespace mhp::home::impl {
+
+std::string identity_path(const std::string& home_path) { return home_path + "/" + kHomeFileName; }
+
+Result<wire::HomeFile> read_identity(platform::Disk& disk, const std::string& home_path) {
+  const std::string path = identity_path(home_path);
+  auto bytes = platform::read_file(disk, path, wire::kLogBlockBytes);
+  if (!bytes) {
+    if (bytes.error().code == Errc::not_found) bytes.error().detail = home_path + ": no home here (the drive may be away)";
+    return pass(bytes);
+  }
+  auto identity = wire::parse_home_file(*bytes);
+  if (!identity) return fail(Errc::invalid, path + ": " + identity.error().detail);
+  return identity;
+}
+
+FolderStore::FolderStore(platform::Disk& disk, std::string path, const wire::HomeFile& identity,
+                         const FolderLimits& limits)
+    : disk_(disk), path_(path), log_(disk, path, identity, limits), vaults_(disk, std::move(path)) {}
+
+/// The lock is on the home as it is now: a drive that went away and came back is another opening of this program.
+Result<void> FolderStore::become_writer() {
+  if (closed_) return fail(Errc::unavailable, path_ + ": the home is closed");
+  if (lock_) return {};
+  if (!disk_.info(identity_path(path_))) return fail(Errc::unavailable, path_ + ": the home is away");
+  auto lock = disk_.lock(path_ + "/lock", "mhp");
+  if (!lock) return pass(lock);
+  lock_ = std::move(*lock);
+  return {};
+}
+
+Result<void> FolderStore::put(MutableBytes record) {
+  std::lock_guard one(writing_);
+  MHP_TRY_VOID(become_writer());
+  wrote_records_ = true;
+  return log_.put(record);
+}
+
+Result<void> FolderStore::commit() {
+  std::lock_guard one(writing_);
+  if (!wrote_records_) return {};
+  MHP_TRY_VOID(become_writer());
+  return log_.commit();
+}
+
+Result<void> FolderStore::put_vault_record(const Bytes& signed_record) {
+  std::lock_guard one(writing_);
+  MHP_TRY_VOID(become_writer());
+  return vaults_.put_record(signed_record);
+}
+
+Result<void> FolderStore::put_heads(const VaultId& vault, const DeviceId& device, std::vector<Bytes> chain) {
+  std::lock_guard one(writing_);
+  MHP_TRY_VOID(become_writer());
+  return vaults_.put_heads(vault, device, std::move(chain));
+}
+
+void FolderStore::close_locked() {
+  if (closed_) return;
+  closed_ = true;
+  log_.finish();
+  lock_.reset();
+}
+
+void FolderStore::close() {
+  std::lock_guard one(writing_);
+  close_locked();
+}
+
+void FolderStore::close_if_idle() {
+  std::unique_lock one(writing_, std::try_to_lock);
+  if (one.owns_lock()) close_locked();
+}
+
+}  // namespace mhp::home::impl

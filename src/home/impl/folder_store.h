@@ -1,0 +1,50 @@
+// A folder home without coroutines: its lock, its records and its vaults' files, in blocking calls.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+
+#include "home/impl/fragment_log.h"
+#include "home/impl/vault_files.h"
+
+namespace mhp::home::impl {
+
+/// The folder as it is made: names in it, and the identity.
+std::string identity_path(const std::string& home_path);
+Result<wire::HomeFile> read_identity(platform::Disk& disk, const std::string& home_path);
+
+/// Any thread; writing calls queue behind each other, reading ones do not.
+class FolderStore {
+ public:
+  FolderStore(platform::Disk& disk, std::string path, const wire::HomeFile& identity, const FolderLimits& limits);
+
+  /// Each takes the home's lock first where it is not held. Errors: busy; those of Home.
+  Result<void> put(MutableBytes record);
+  Result<void> commit();
+  Result<void> put_vault_record(const Bytes& signed_record);
+  Result<void> put_heads(const VaultId& vault, const DeviceId& device, std::vector<Bytes> chain);
+
+  FragmentLog& log() { return log_; }
+  VaultFiles& vaults() { return vaults_; }
+
+  /// Writes the index and lets go of the lock. Nothing may be called after it.
+  void close();
+  /// The same unless a writing call runs (a drive that hangs): then that one keeps the lock till the process ends.
+  void close_if_idle();
+
+ private:
+  Result<void> become_writer();
+  void close_locked();
+
+  platform::Disk& disk_;
+  const std::string path_;
+  std::mutex writing_;
+  bool closed_ = false;
+  bool wrote_records_ = false;
+  std::unique_ptr<platform::FileLock> lock_;
+  FragmentLog log_;
+  VaultFiles vaults_;
+};
+
+}  // namespace mhp::home::impl

@@ -1,0 +1,435 @@
+#include "home/impl/fragment_log.h"
+
+#include <algorithm>
+#include <cstdio>
+
+#include "base/check.h"
+#include "home/impl/verify.h"
+#include "wire/fragment.h"
+
+namespace mhp::home::impl {
+namespace {
+
+using wire::kLogBlockBytes;
+
+constexpr std::uint64_t kMaxReserveBytes = 64_MiB;
+constexpr std::uint64_t kMinReserveBytes = 1_MiB;
+/// The index is written after so many new records: what a crash makes the next opening scan.
+constexpr std::size_t kIndexEveryRecords = 1000;
+constexpr std::size_t kIndexEveryPart = 16;  // or after a sixteenth of what there is, where that is more
+constexpr const char* kLogEnding = ".log";
+constexpr std::size_t kLogDigits = 8;
+
+std::optional<std::uint32_t> number_of_log(const std::string& name) {
+  if (name.size() != kLogDigits + 4 || !name.ends_with(kLogEnding)) return std::nullopt;
+  std::uint32_t number = 0;
+  for (const char c : name.substr(0, kLogDigits)) {
+    if (c < '0' || c > '9') return std::nullopt;
+    number = number * 10 + static_cast<std::uint32_t>(c - '0');
+  }
+  return number == 0 ? std::nullopt : std::optional(number);
+}
+
+/// A file of a home that is not there means that the home is away, not that a segment is not held.
+template <class T>
+Result<T> away(Result<T> result) {
+  if (!result && result.error().code == Errc::not_found) result.error().code = Errc::unavailable;
+  return result;
+}
+
+}  // namespace
+
+FragmentLog::FragmentLog(platform::Disk& disk, std::string path, const wire::HomeFile& identity,
+                         const FolderLimits& limits)
+    : disk_(disk), path_(std::move(path)), identity_(identity), space_(disk, path_, limits) {}
+
+FragmentLog::~FragmentLog() = default;
+
+std::string FragmentLog::log_path(std::uint32_t log) const {
+  std::array<char, 16> name;
+  std::snprintf(name.data(), name.size(), "%08u", log);
+  return path_ + "/logs/" + name.data() + kLogEnding;
+}
+
+std::string FragmentLog::index_path() const { return path_ + "/index"; }
+
+std::uint64_t FragmentLog::used() const {
+  std::uint64_t bytes = pending_bytes_;
+  for (const auto& [number, log] : logs_) bytes += log.end;
+  return bytes;
+}
+
+Result<FragmentLog::FilePointer> FragmentLog::open_log(std::uint32_t log) {
+  constexpr std::size_t kOpenFiles = 4;  // of each home: a process may have 255 homes and 1024 open files
+  std::lock_guard lock(files_mutex_);
+  const auto known = std::ranges::find(files_, log, &std::pair<std::uint32_t, FilePointer>::first);
+  if (known != files_.end()) {
+    std::rotate(files_.begin(), known, known + 1);
+    return files_.front().second;
+  }
+  auto opened = away(disk_.open(log_path(log), platform::Open::read));
+  if (!opened) return pass(opened);
+  FilePointer file = std::move(*opened);
+  if (files_.size() == kOpenFiles) files_.pop_back();
+  files_.insert(files_.begin(), {log, file});
+  return file;
+}
+
+// Loading.
+
+Result<void> FragmentLog::ensure_loaded() { return loaded_ ? Result<void>() : load(); }
+
+Result<std::vector<std::uint32_t>> FragmentLog::log_numbers() const {
+  MHP_TRY(const auto names, away(disk_.list(path_ + "/logs")));
+  std::vector<std::uint32_t> numbers;
+  for (const std::string& name : names) {
+    if (const auto number = number_of_log(name)) numbers.push_back(*number);
+  }
+  std::ranges::sort(numbers);
+  return numbers;
+}
+
+/// Believes the index file where it is whole, of this home, and no longer than the logs are.
+void FragmentLog::take_index(const std::vector<std::uint32_t>& numbers) {
+  const auto bytes = platform::read_file(disk_, index_path(), wire::kMaxHomeIndexBytes);
+  if (!bytes) return;
+  const auto index = wire::parse_home_index(*bytes);
+  if (!index || index->home != identity_.home) return;
+  for (const auto& log : index->logs) {
+    if (!std::ranges::binary_search(numbers, log.log)) return;
+    const auto info = disk_.info(log_path(log.log));
+    if (!info || info->size < log.end) return;
+  }
+  for (const auto& log : index->logs) logs_[log.log] = {.end = log.end, .seq = log.seq, .size = log.end};
+  for (const auto& record : index->records) {
+    index_.add({index->vaults[record.vault], record.segment, record.card_version, record.place, record.record_bytes,
+                record.front_bytes, record.rows});
+  }
+  indexed_records_ = index->records.size();
+}
+
+Result<void> FragmentLog::load() {
+  loaded_ = false;
+  index_ = {};
+  logs_.clear();
+  suspect_.reset();
+  indexed_records_ = 0;
+  pending_bytes_ = 0;
+  MHP_TRY(const std::vector<std::uint32_t> numbers, log_numbers());
+  take_index(numbers);
+  for (const std::uint32_t number : numbers) {
+    const bool is_last = number == numbers.back();
+    if (auto scanned = scan(number, is_last); !scanned) {
+      if (scanned.error().code == Errc::denied) return scanned;
+      logs_[number].unreadable_tail = true;  // the other logs are still good
+    }
+  }
+  next_log_ = numbers.empty() ? 1 : numbers.back() + 1;
+  committed_records_ = index_.records();
+  loaded_ = true;
+  return {};
+}
+
+/// Adds what `log` holds behind what is known of it. `after_crash`: it is the newest log, so its newest commit may be one that
+/// was never acknowledged and reached the disk in part: its rows are re-hashed.
+Result<void> FragmentLog::scan(std::uint32_t log, bool after_crash) {
+  const auto known = logs_.find(log);
+  const std::uint64_t from = known == logs_.end() ? kLogBlockBytes : known->second.end;
+  const std::uint64_t seq = known == logs_.end() ? 0 : known->second.seq;
+  MHP_TRY(const auto info, away(disk_.info(log_path(log))));
+  if (known != logs_.end() && info.size == known->second.size) return {};
+  MHP_TRY(const auto file, open_log(log));
+  MHP_TRY(LogScan found, scan_log(*file, identity_.log_key, log, from, seq));
+  const auto newest = std::span(found.records).subspan(found.last_group);
+  const bool was_left = found.size > found.end;  // with a tail that could not be cut off
+  if ((after_crash || was_left) && !drop_bad_rows(*file, newest)) {
+    if (after_crash) suspect_ = Suspect{newest.front().place.offset, log};
+  }
+  for (const auto& [begin, end] : found.recheck) {
+    const auto is_before = [](const FoundRecord& record, std::uint64_t offset) { return record.place.offset < offset; };
+    const auto first = std::lower_bound(found.records.begin(), found.records.end(), begin, is_before);
+    const auto last = std::lower_bound(first, found.records.end(), end, is_before);
+    (void)drop_bad_rows(*file, {first, last});
+  }
+  for (const FoundRecord& record : found.records) index_.add(record);
+  logs_[log] = {found.end, found.seq, found.size, found.unreadable_tail};
+  return {};
+}
+
+/// Looks whether another process has committed more. Its newest commit needs no re-hashing: the machine was up all the time.
+Result<void> FragmentLog::refresh() {
+  if (writing_) return {};
+  MHP_TRY(const std::vector<std::uint32_t> numbers, log_numbers());
+  for (const std::uint32_t number : numbers) {
+    const auto known = logs_.find(number);
+    const auto info = disk_.info(log_path(number));
+    if (known != logs_.end() && info && info->size < known->second.end) return load();  // not the log we knew
+    const bool may_have_grown = known == logs_.end() || number == logs_.rbegin()->first;
+    if (may_have_grown) {
+      MHP_TRY_VOID(scan(number, false));
+    }
+  }
+  committed_records_ = index_.records();
+  return {};
+}
+
+// Writing.
+
+Result<void> FragmentLog::begin_writing() {
+  active_.reset();
+  if (cut_back_) {
+    MHP_TRY_VOID(cut_back());
+  }
+  std::unique_lock lock(mutex_);
+  writing_ = false;
+  MHP_TRY_VOID(load());
+  {
+    std::lock_guard files(files_mutex_);
+    files_.clear();  // what was open may be another file by now
+  }
+  if (!logs_.empty()) {
+    const auto [number, state] = *logs_.rbegin();
+    MHP_TRY_VOID(attach(number, state));
+  }
+  if (suspect_) {
+    MHP_TRY_VOID(mark_suspect());
+  }
+  group_ = Group(tail_);
+  writing_ = true;
+  return {};
+}
+
+/// Makes the newest log the one to append to, cut to what is acknowledged. A log whose tail cannot be read, or that was never
+/// finished, is left as it is: the next put makes a new one.
+Result<void> FragmentLog::attach(std::uint32_t log, const Log& state) {
+  if (state.unreadable_tail) return {};
+  MHP_TRY(auto file, away(disk_.open(log_path(log), platform::Open::write)));
+  Bytes block(kLogBlockBytes);
+  const auto got = file->read_at(0, block);
+  const auto header = wire::parse_log_header(block);
+  const bool is_ours = got && header && header->home == identity_.home && header->log == log;
+  if (!is_ours && state.end <= kLogBlockBytes) return {};
+  MHP_TRY(const std::uint64_t size, file->size());
+  if (size > state.end) {
+    MHP_TRY_VOID(file->truncate(state.end));
+    MHP_TRY_VOID(file->sync());
+    logs_[log].size = state.end;
+  }
+  active_ = std::move(file);
+  active_log_ = log;
+  tail_ = reserved_end_ = state.end;
+  return {};
+}
+
+/// Says in the log itself that the newest commit is to be re-hashed by every scan: once another follows it, nothing else would.
+Result<void> FragmentLog::mark_suspect() {
+  const Suspect suspect = *std::exchange(suspect_, std::nullopt);
+  if (!active_ || active_log_ != suspect.log) return {};  // its tail stays, and tells every scan the same
+  Log& log = logs_[active_log_];
+  auto written = write_mark({.seq = log.seq + 1, .begin = suspect.begin, .recheck = true});
+  if (!written) {
+    cut_back_ = wire::LogPlace{active_log_, log.end};
+    return written;
+  }
+  log.end = log.size = tail_;
+  log.seq += 1;
+  return {};
+}
+
+Result<void> FragmentLog::ensure_writing() {
+  if (writing_ && !cut_back_) return {};
+  return begin_writing();
+}
+
+Result<void> FragmentLog::put(MutableBytes record) {
+  const auto front = wire::parse_record_front(record);
+  if (!front) return fail(Errc::invalid, "put: " + front.error().detail);
+  if (front->record_bytes != record.size() || record.size() > wire::kMaxLogBytes - 3 * kLogBlockBytes)
+    return fail(Errc::invalid, "put: a record of another length");
+  const auto card = card_in(*front);
+  if (!card) return fail(Errc::invalid, "put: " + card.error().detail);
+  for (const wire::RecordRow& row : front->rows) {
+    if (row.row >= card->n() || row.bytes != wire::fragment_bytes(card->row_bytes))
+      return fail(Errc::invalid, "put: a row that is not in the card");
+  }
+  MHP_TRY_VOID(ensure_writing());
+  if (has_whole_copies(*front, *card)) return {};
+  MHP_TRY_VOID(make_room(record.size()));
+  const auto hash = wire::record_front_hash(record);
+  std::ranges::copy(wire::stamp_of_record(identity_.log_key, hash, {active_log_, tail_}),
+                    wire::record_stamp(record).begin());
+  if (auto written = active_->write_bulk(tail_, record); !written) {
+    // Part of it may be there, behind the tail: the next record or mark takes its place.
+    if (written.error().code == Errc::full) written.error().detail = path_ + ": the disk is full";
+    return written;
+  }
+  space_.wrote(record.size());
+  group_.records += 1;
+  group_.hash.update(hash);
+  std::lock_guard lock(mutex_);
+  index_.add({front->vault, front->segment, front->card_version, {active_log_, tail_}, front->record_bytes,
+              front->front_bytes, front->rows});
+  tail_ += record.size();
+  pending_bytes_ += record.size();
+  return {};
+}
+
+/// True where nothing of this record is new: every row is held whole, and no older card.
+bool FragmentLog::has_whole_copies(const wire::RecordFront& front, const wire::Card& card) {
+  std::vector<RowPlace> held;
+  {
+    std::lock_guard lock(mutex_);
+    if (!index_.holds(front.segment) || index_.card_version(front.segment) < front.card_version) return false;
+    for (const wire::RecordRow& row : front.rows) {
+      const auto place = index_.row(front.segment, row.row);
+      if (!place) return false;
+      held.push_back(*place);
+    }
+  }
+  if (!find(front.segment)) return false;  // its card is damaged
+  return std::ranges::all_of(held, [&](const RowPlace& place) {
+    const auto file = open_log(place.place.log);
+    return file && check_row(**file, place, card);
+  });
+}
+
+/// Sees that there is space, and an active log with room for a record of `bytes` and its mark.
+Result<void> FragmentLog::make_room(std::uint64_t bytes) {
+  std::uint64_t used_bytes = 0;
+  {
+    std::lock_guard lock(mutex_);
+    used_bytes = used();
+  }
+  const std::uint64_t with_mark = bytes + kLogBlockBytes;
+  MHP_TRY_VOID(space_.check(used_bytes, with_mark));
+  if (active_ && tail_ + with_mark > wire::kMaxLogBytes) {
+    MHP_TRY_VOID(commit());
+    (void)active_->truncate(tail_);  // gives back what is reserved behind the end
+    active_.reset();
+  }
+  if (!active_) {
+    MHP_TRY_VOID(create_log());
+  }
+  return reserve(with_mark);
+}
+
+Result<void> FragmentLog::create_log() {
+  const std::uint32_t log = next_log_++;  // a number is never used twice, not even after a failure
+  MHP_TRY(auto file, away(disk_.open(log_path(log), platform::Open::create_exclusive)));
+  AlignedBuffer block(kLogBlockBytes);
+  wire::write_log_header({identity_.home, log}, wire::LogBlock(block.bytes()));
+  auto made = file->write_bulk(0, block.bytes());
+  if (made) made = file->sync();
+  if (made) made = disk_.sync_folder(path_ + "/logs");
+  if (!made) {
+    (void)disk_.remove(log_path(log));  // best effort: an empty log does no harm
+    return made;
+  }
+  active_ = std::move(file);
+  active_log_ = log;
+  tail_ = reserved_end_ = kLogBlockBytes;
+  group_ = Group(tail_);
+  std::lock_guard lock(mutex_);
+  logs_[log] = {.end = tail_, .seq = 0, .size = tail_};
+  return {};
+}
+
+/// Reserves ahead, so that a full disk is noticed before writing: as much as the log already has, within bounds.
+Result<void> FragmentLog::reserve(std::uint64_t bytes) {
+  if (tail_ + bytes <= reserved_end_) return {};
+  const std::uint64_t ahead = std::clamp(round_up(tail_, kLogBlockBytes), kMinReserveBytes, kMaxReserveBytes);
+  const std::uint64_t step = std::max(bytes, std::min(ahead, wire::kMaxLogBytes - std::min(tail_, wire::kMaxLogBytes)));
+  auto reserved = active_->reserve(tail_, step);
+  if (reserved) {
+    reserved_end_ = tail_ + step;
+    return {};
+  }
+  if (reserved.error().code == Errc::full) reserved = active_->reserve(tail_, bytes);
+  if (reserved) return {};
+  if (reserved.error().code == Errc::full) reserved.error().detail = path_ + ": the disk is full";
+  return reserved;
+}
+
+/// Writes a mark at the tail and makes the log durable.
+Result<void> FragmentLog::write_mark(const wire::CommitMark& mark) {
+  AlignedBuffer block(kLogBlockBytes);
+  wire::write_commit_mark(mark, identity_.log_key, {active_log_, tail_}, wire::LogBlock(block.bytes()));
+  MHP_TRY_VOID(active_->write_bulk(tail_, block.bytes()));
+  MHP_TRY_VOID(active_->sync());
+  tail_ += kLogBlockBytes;
+  return {};
+}
+
+Result<void> FragmentLog::commit() {
+  MHP_TRY_VOID(ensure_writing());
+  if (group_.records == 0) return {};
+  std::uint64_t seq = 0;
+  {
+    std::lock_guard lock(mutex_);
+    seq = logs_[active_log_].seq + 1;
+  }
+  wire::CommitMark mark{.seq = seq, .begin = group_.begin, .records = group_.records};
+  mark.records_hash = group_.hash.finish();
+  if (auto written = write_mark(mark); !written) return give_up(std::move(written.error()));
+  group_ = Group(tail_);
+  std::size_t new_records = 0;
+  {
+    std::lock_guard lock(mutex_);
+    logs_[active_log_] = {.end = tail_, .seq = seq, .size = tail_};
+    pending_bytes_ = 0;
+    committed_records_ = index_.records();
+    new_records = committed_records_ - indexed_records_;
+  }
+  if (new_records >= std::max(kIndexEveryRecords, committed_records_ / kIndexEveryPart)) write_index();
+  return {};
+}
+
+/// After a failed commit nothing un-synced may be trusted: forgets what was put since the last good one, in memory at once, in the
+/// log now or before the next write.
+Result<void> FragmentLog::give_up(Error reason) {
+  {
+    std::lock_guard lock(mutex_);
+    index_.shrink(committed_records_);
+    pending_bytes_ = 0;
+    cut_back_ = wire::LogPlace{active_log_, logs_[active_log_].end};
+  }
+  group_ = Group(0);
+  (void)begin_writing();  // tried again by the next call that writes
+  if (reason.code == Errc::full) reason.detail = path_ + ": the disk is full";
+  return tl::unexpected<Error>(std::move(reason));
+}
+
+Result<void> FragmentLog::cut_back() {
+  MHP_TRY(const auto file, away(disk_.open(log_path(cut_back_->log), platform::Open::write)));
+  MHP_TRY_VOID(file->truncate(cut_back_->offset));
+  MHP_TRY_VOID(file->sync());
+  cut_back_.reset();
+  return {};
+}
+
+void FragmentLog::write_index() {
+  wire::HomeIndex index;
+  {
+    std::lock_guard lock(mutex_);
+    index.home = identity_.home;
+    for (const auto& [number, log] : logs_) index.logs.push_back({number, log.end, log.seq});
+    index_.export_to(index, committed_records_);
+  }
+  const Bytes bytes = wire::encode(index);
+  if (bytes.size() > wire::kMaxHomeIndexBytes) return;
+  // A cache: where it cannot be written, the next opening scans more.
+  if (platform::replace_file(disk_, index_path(), bytes)) indexed_records_ = index.records.size();
+}
+
+void FragmentLog::finish() {
+  if (!writing_ || cut_back_) return;
+  if (active_) (void)active_->truncate(group_.begin);
+  active_.reset();
+  if (committed_records_ != indexed_records_) write_index();
+  std::lock_guard lock(mutex_);
+  index_.shrink(committed_records_);
+  pending_bytes_ = 0;
+  writing_ = false;
+}
+
+}  // namespace mhp::home::impl

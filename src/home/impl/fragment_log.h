@@ -1,0 +1,123 @@
+// The records of a folder home: append-only logs, and an index that can always be made again from them.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <mutex>
+
+#include "home/folder_home.h"
+#include "home/impl/held_index.h"
+#include "home/impl/log_scan.h"
+#include "home/impl/space_bound.h"
+#include "primitives/hash/blake3.h"
+#include "wire/card.h"
+#include "wire/home_log.h"
+
+namespace mhp::home::impl {
+
+/// Blocking. Reads may come from any thread at any time; the writing calls from one thread at a time, by who holds the home's
+/// lock. Format and rules: docs/formats/folder-home.md.
+class FragmentLog {
+ public:
+  FragmentLog(platform::Disk& disk, std::string path, const wire::HomeFile& identity, const FolderLimits& limits);
+  ~FragmentLog();
+
+  // Writing.
+  /// Reads the logs anew, cuts off what no commit covers, and is ready to append. Call once the lock is held, and again after
+  /// a failed commit (the writing calls do). Errors: unavailable, denied, full.
+  Result<void> begin_writing();
+  /// See Home::put.
+  Result<void> put(MutableBytes record);
+  /// See Home::commit. After an error nothing put since the last good commit is kept.
+  Result<void> commit();
+  /// Writes the index and gives back reserved space. What was not committed is given up.
+  void finish();
+
+  // Reading.
+  Result<Holding> find(const SegmentId& segment);
+  Result<std::pair<SegmentId, std::uint8_t>> find_fragment(const FragmentId& fragment);
+  Result<HeldPage> list(const VaultId& vault, const SegmentId& after, std::size_t limit);
+  Result<Bytes> read(const SegmentId& segment, std::uint8_t row, std::uint64_t offset, std::uint64_t bytes);
+  Result<Usage> usage();
+  /// Segments of `vault` after `after`, at most `limit`: what scrub_segment() is to be called for.
+  Result<std::vector<SegmentId>> segments(const VaultId& vault, const SegmentId& after, std::size_t limit);
+  /// Re-hashes the rows of one segment: all, or those that `seed` draws. A row that the disk cannot read is bad.
+  Result<ScrubReport> scrub_segment(const SegmentId& segment, unsigned percent, std::uint64_t seed);
+
+ private:
+  struct Log {
+    std::uint64_t end = 0;   // after the last mark
+    std::uint64_t seq = 0;
+    std::uint64_t size = 0;  // of the file, when last looked at
+    bool unreadable_tail = false;
+  };
+  /// Records of the newest commit that did not survive a crash whole, on a log of its own or at its end.
+  struct Suspect {
+    std::uint64_t begin = 0;
+    std::uint32_t log = 0;
+  };
+  /// What was put and not committed.
+  struct Group {
+    explicit Group(std::uint64_t begins) : begin(begins) {}
+    std::uint64_t begin;
+    std::uint32_t records = 0;
+    primitives::Blake3 hash;
+  };
+  using FilePointer = std::shared_ptr<platform::File>;
+
+  std::string log_path(std::uint32_t log) const;
+  std::string index_path() const;
+  Result<FilePointer> open_log(std::uint32_t log);  // for reading; the last few stay open
+
+  // With mutex_ held.
+  Result<void> ensure_loaded();
+  Result<void> load();
+  Result<std::vector<std::uint32_t>> log_numbers() const;
+  void take_index(const std::vector<std::uint32_t>& numbers);
+  Result<void> scan(std::uint32_t log, bool after_crash);
+  Result<void> refresh();
+  std::uint64_t used() const;
+  Result<Holding> holding(std::unique_lock<std::mutex>& lock, const SegmentId& segment);
+
+  // The writer's.
+  Result<void> ensure_writing();
+  Result<void> attach(std::uint32_t log, const Log& state);
+  Result<void> mark_suspect();
+  Result<void> make_room(std::uint64_t bytes);
+  Result<void> create_log();
+  Result<void> reserve(std::uint64_t bytes);
+  Result<void> write_mark(const wire::CommitMark& mark);
+  Result<void> give_up(Error reason);
+  Result<void> cut_back();
+  bool has_whole_copies(const wire::RecordFront& front, const wire::Card& card);
+  void write_index();
+
+  platform::Disk& disk_;
+  const std::string path_;
+  const wire::HomeFile identity_;
+
+  std::mutex mutex_;  // guards the next block; held while logs are scanned, never while records are written or read
+  bool loaded_ = false;
+  bool writing_ = false;  // this object is the writer: nobody else appends
+  HeldIndex index_;
+  std::map<std::uint32_t, Log> logs_;
+  std::uint64_t pending_bytes_ = 0;  // put, not committed
+  std::optional<Suspect> suspect_;
+
+  std::mutex files_mutex_;
+  std::vector<std::pair<std::uint32_t, FilePointer>> files_;  // open for reading, the last used first
+
+  // The writer's own.
+  SpaceBound space_;
+  std::unique_ptr<platform::File> active_;  // none: the next put makes a log
+  std::uint32_t active_log_ = 0;
+  std::uint32_t next_log_ = 1;
+  std::uint64_t tail_ = 0;                  // of the active log: where the next record goes
+  std::uint64_t reserved_end_ = 0;
+  Group group_{0};
+  std::size_t committed_records_ = 0;       // of index_
+  std::size_t indexed_records_ = 0;         // of the index file
+  std::optional<wire::LogPlace> cut_back_;  // after a failed commit: cut the log here before anything else
+};
+
+}  // namespace mhp::home::impl

@@ -1,0 +1,179 @@
+// The reading half of FragmentLog: short looks at the index under its mutex, then the disk without it.
+#include <algorithm>
+
+#include "home/impl/fragment_log.h"
+#include "home/impl/verify.h"
+#include "wire/fragment.h"
+#include "wire/signed.h"
+
+namespace mhp::home::impl {
+namespace {
+
+constexpr std::size_t kPageLimit = 10'000;
+constexpr std::size_t kCardsAtOnce = 1'000;
+
+tl::unexpected<Error> not_held(const SegmentId& segment) {
+  return fail(Errc::not_found, "segment " + segment.short_hex() + " is not held here");
+}
+
+/// Whether `seed` draws this row: the same for the same seed, `percent` of all in the mean. SplitMix64's last step.
+bool is_drawn(const SegmentId& segment, std::uint8_t row, unsigned percent, std::uint64_t seed) {
+  if (percent >= 100) return true;
+  std::uint64_t z = seed + IdHash()(segment) + 0x9E3779B97F4A7C15 * (row + 1ull);
+  z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9;
+  z = (z ^ (z >> 27)) * 0x94D049BB133111EB;
+  return (z ^ (z >> 31)) % 100 < percent;
+}
+
+}  // namespace
+
+Result<Holding> FragmentLog::holding(std::unique_lock<std::mutex>& lock, const SegmentId& segment) {
+  const std::vector<FrontPlace> fronts = index_.fronts(segment);
+  Holding out;
+  for (const RowPlace& row : index_.rows(segment)) out.rows.push_back(row.row);
+  lock.unlock();
+  std::optional<Error> problem;
+  for (const FrontPlace& place : fronts) {  // the newest card that can still be read
+    auto file = open_log(place.place.log);
+    if (!file) return pass(file);
+    auto front = read_front(**file, place, segment);
+    if (front) {
+      out.signed_card = std::move(front->signed_card);
+      return out;
+    }
+    problem = std::move(front.error());
+  }
+  return tl::unexpected<Error>(std::move(*problem));
+}
+
+Result<Holding> FragmentLog::find(const SegmentId& segment) {
+  std::unique_lock lock(mutex_);
+  MHP_TRY_VOID(ensure_loaded());
+  if (!index_.holds(segment)) {
+    MHP_TRY_VOID(refresh());
+  }
+  if (!index_.holds(segment)) return not_held(segment);
+  return holding(lock, segment);
+}
+
+Result<std::pair<SegmentId, std::uint8_t>> FragmentLog::find_fragment(const FragmentId& fragment) {
+  SegmentId after;
+  for (bool more = true; more;) {
+    std::vector<SegmentId> some;
+    {
+      std::lock_guard lock(mutex_);
+      MHP_TRY_VOID(ensure_loaded());
+      if (after.is_zero()) {
+        MHP_TRY_VOID(refresh());
+      }
+      some = index_.segments(std::nullopt, after, kCardsAtOnce);
+    }
+    for (const SegmentId& segment : some) {
+      std::unique_lock lock(mutex_);
+      const auto held = index_.holds(segment) ? holding(lock, segment) : Result<Holding>(not_held(segment));
+      if (!held) continue;  // a damaged card: scrub names it
+      const auto envelope = wire::parse_signed(held->signed_card, wire::kMaxCardBytes);
+      const auto card = envelope ? wire::parse_card(envelope->body) : Result<wire::Card>(not_held(segment));
+      if (!card) continue;
+      for (const std::uint8_t row : held->rows) {
+        if (row < card->n() && card->fragments[row] == fragment) return std::pair(segment, row);
+      }
+    }
+    more = some.size() == kCardsAtOnce;
+    if (more) after = some.back();
+  }
+  return fail(Errc::not_found, "fragment " + fragment.short_hex() + " is not held here");
+}
+
+Result<std::vector<SegmentId>> FragmentLog::segments(const VaultId& vault, const SegmentId& after, std::size_t limit) {
+  std::lock_guard lock(mutex_);
+  MHP_TRY_VOID(ensure_loaded());
+  if (after.is_zero()) {
+    MHP_TRY_VOID(refresh());
+  }
+  return index_.segments(vault, after, limit);
+}
+
+Result<HeldPage> FragmentLog::list(const VaultId& vault, const SegmentId& after, std::size_t limit) {
+  limit = std::clamp<std::size_t>(limit, 1, kPageLimit);
+  std::lock_guard lock(mutex_);
+  MHP_TRY_VOID(ensure_loaded());
+  if (after.is_zero()) {
+    MHP_TRY_VOID(refresh());
+  }
+  std::vector<SegmentId> ids = index_.segments(vault, after, limit + 1);
+  HeldPage page;
+  page.more = ids.size() > limit;
+  if (page.more) ids.pop_back();
+  for (const SegmentId& id : ids) {
+    HeldSegment held{id, index_.card_version(id), {}};
+    for (const RowPlace& row : index_.rows(id)) held.rows.push_back(row.row);
+    page.segments.push_back(std::move(held));
+  }
+  return page;
+}
+
+Result<Bytes> FragmentLog::read(const SegmentId& segment, std::uint8_t row, std::uint64_t offset,
+                                std::uint64_t bytes) {
+  std::optional<RowPlace> place;
+  {
+    std::lock_guard lock(mutex_);
+    MHP_TRY_VOID(ensure_loaded());
+    place = index_.row(segment, row);
+    if (!place) {
+      MHP_TRY_VOID(refresh());
+      place = index_.row(segment, row);
+    }
+  }
+  if (!place) return fail(Errc::not_found, "segment " + segment.short_hex() + ": row " + std::to_string(row) +
+                                               " is not held here");
+  if (offset > place->bytes) return fail(Errc::invalid, "read behind the end of a fragment");
+  MHP_TRY(const auto file, open_log(place->place.log));
+  Bytes out(std::min<std::uint64_t>(bytes, place->bytes - offset));
+  MHP_TRY(const std::size_t got, file->read_at(place->place.offset + offset, out));
+  if (got != out.size())
+    return fail(Errc::corrupt, "segment " + segment.short_hex() + ": row " + std::to_string(row) + " is cut short");
+  return out;
+}
+
+Result<Usage> FragmentLog::usage() {
+  Usage out;
+  {
+    std::lock_guard lock(mutex_);
+    MHP_TRY_VOID(ensure_loaded());
+    MHP_TRY_VOID(refresh());
+    out.used_bytes = used();
+  }
+  MHP_TRY(out.free_bytes, space_.room(out.used_bytes));
+  return out;
+}
+
+Result<ScrubReport> FragmentLog::scrub_segment(const SegmentId& segment, unsigned percent, std::uint64_t seed) {
+  std::vector<RowPlace> rows;
+  std::vector<FrontPlace> fronts;
+  {
+    std::lock_guard lock(mutex_);
+    MHP_TRY_VOID(ensure_loaded());
+    rows = index_.rows(segment);
+    fronts = index_.fronts(segment);
+  }
+  std::erase_if(rows, [&](const RowPlace& row) { return !is_drawn(segment, row.row, percent, seed); });
+  ScrubReport report;
+  if (rows.empty()) return report;
+  Result<wire::Card> card = not_held(segment);
+  for (const FrontPlace& place : fronts) {
+    MHP_TRY(const auto file, open_log(place.place.log));
+    const auto front = read_front(*file, place, segment);
+    if (front) card = card_in(*front);
+    if (front && card) break;
+  }
+  for (const RowPlace& row : rows) {
+    MHP_TRY(const auto file, open_log(row.place.log));
+    report.rows += 1;
+    report.bytes += row.bytes;
+    if (!card || !check_row(*file, row, *card)) report.bad.emplace_back(segment, row.row);
+  }
+  return report;
+}
+
+}  // namespace mhp::home::impl

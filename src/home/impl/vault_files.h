@@ -1,0 +1,35 @@
+// What a folder home keeps of each vault beside its records: the vault record and the heads of its devices, with their rules.
+#pragma once
+
+#include "home/home.h"
+#include "platform/disk.h"
+#include "wire/home_log.h"
+#include "wire/vault_record.h"
+
+namespace mhp::home::impl {
+
+/// Blocking. Reads may come from any thread; writing calls from one thread at a time, by who holds the home's lock.
+/// Contracts as in Home.
+class VaultFiles {
+ public:
+  VaultFiles(platform::Disk& disk, std::string home_path) : disk_(disk), home_path_(std::move(home_path)) {}
+
+  Result<void> put_record(ByteView signed_record);
+  Result<Bytes> record(const VaultId& vault);
+  Result<std::vector<VaultId>> vaults();
+  Result<void> put_heads(const VaultId& vault, const DeviceId& device, std::vector<Bytes> chain);
+  Result<std::vector<Home::DeviceHeads>> heads(const VaultId& vault);
+
+ private:
+  std::string folder() const { return home_path_ + "/vaults"; }
+  std::string folder(const VaultId& vault) const { return folder() + "/" + vault.hex(); }
+  std::string record_path(const VaultId& vault) const { return folder(vault) + "/record"; }
+  std::string heads_path(const VaultId& vault, const DeviceId& device) const;
+  Result<void> make_vault_folder(const VaultId& vault);
+  Result<wire::HeadsFile> held_heads(const VaultId& vault, const DeviceId& device);
+
+  platform::Disk& disk_;
+  const std::string home_path_;
+};
+
+}  // namespace mhp::home::impl

@@ -1,0 +1,170 @@
+#include "home/impl/vault_rules.h"
+
+#include <algorithm>
+
+#include "wire/head.h"
+#include "wire/signed.h"
+
+namespace mhp::home::impl {
+namespace {
+
+constexpr std::size_t kMaxChain = 4096;  // heads in one call
+
+/// What the identity key signed under `context`. Errors: denied, invalid.
+Result<Bytes> signed_by(const primitives::PublicKey& key, ByteView bytes, std::string_view context) {
+  MHP_TRY(wire::Signed envelope, wire::parse_signed(bytes, wire::kMaxCertificateBytes));
+  if (envelope.signer != key || !wire::verify(envelope, context))
+    return fail(Errc::denied, "a statement in the vault record is not signed by its identity");
+  return std::move(envelope.body);
+}
+
+Result<void> read_statements(ProvenRecord& proven) {
+  const wire::VaultRecord& record = proven.record;
+  for (const Bytes& bytes : record.devices) {
+    MHP_TRY(const Bytes body, signed_by(record.identity, bytes, wire::kSignDevice));
+    MHP_TRY(const wire::DeviceCertificate certificate, wire::parse_device_certificate(body));
+    if (certificate.vault != record.vault) return fail(Errc::denied, "a device certificate of another vault");
+    proven.devices.push_back(certificate.device);
+  }
+  for (const Bytes& bytes : record.revocations) {
+    MHP_TRY(const Bytes body, signed_by(record.identity, bytes, wire::kSignRevocation));
+    MHP_TRY(const wire::Revocation revocation, wire::parse_revocation(body));
+    if (revocation.vault != record.vault) return fail(Errc::denied, "a revocation of another vault");
+    proven.revocations.push_back(revocation);
+  }
+  return {};
+}
+
+struct ParsedHead {
+  wire::Head head;
+  HeadHash hash;
+};
+
+HeadHash hash_of(ByteView signed_head) { return HeadHash::from_array(primitives::blake3(signed_head)); }
+
+Result<ParsedHead> parse_signed_head(ByteView bytes, const VaultId& vault, const DeviceId& device) {
+  MHP_TRY(const wire::Signed envelope, wire::parse_signed(bytes, wire::kMaxHeadBytes));
+  MHP_TRY(wire::Head head, wire::parse_head(envelope.body));
+  if (head.vault != vault || head.device != device) return fail(Errc::denied, "a head of another vault or device");
+  if (!std::ranges::equal(envelope.signer, device.bytes()) || !wire::verify(envelope, wire::kSignHead))
+    return fail(Errc::denied, "a head that its device did not sign");
+  return ParsedHead{std::move(head), hash_of(bytes)};
+}
+
+/// Seq rises by one and each names the one before by its hash.
+Result<void> check_links(const std::vector<ParsedHead>& chain) {
+  const wire::Head& first = chain.front().head;
+  if (first.seq == 0 || (first.seq == 1) != first.previous.is_zero())
+    return fail(Errc::invalid, "head 1, and only it, has none before it");
+  for (std::size_t i = 1; i < chain.size(); ++i) {
+    const wire::Head& head = chain[i].head;
+    if (head.seq != chain[i - 1].head.seq + 1) return fail(Errc::invalid, "a gap in the chain of heads");
+    if (head.previous != chain[i - 1].hash) return fail(Errc::denied, "a head that does not follow the one before it");
+  }
+  return {};
+}
+
+Result<void> check_revocation(const wire::Revocation& revocation, const std::vector<ParsedHead>& chain) {
+  for (const ParsedHead& entry : chain) {
+    const bool is_last_good = entry.head.seq == revocation.last_good_seq;
+    if (entry.head.seq > revocation.last_good_seq || (is_last_good && entry.hash != revocation.last_good))
+      return fail(Errc::denied, "device " + entry.head.device.short_hex() + " is revoked: head " +
+                                    std::to_string(entry.head.seq) + " is not believed");
+  }
+  return {};
+}
+
+/// Where heads of both are held, they must be the same; where the chain begins later, it must link.
+Result<void> check_against_held(const std::vector<ParsedHead>& chain, const std::vector<ParsedHead>& held) {
+  const std::uint64_t oldest = held.front().head.seq;
+  const std::uint64_t newest = held.back().head.seq;
+  for (const ParsedHead& entry : chain) {
+    if (entry.head.seq < oldest || entry.head.seq > newest) continue;
+    if (entry.hash != held[entry.head.seq - oldest].hash)
+      return fail(Errc::denied, "a fork: another head " + std::to_string(entry.head.seq) + " is held");
+  }
+  const ParsedHead& first = chain.front();
+  if (first.head.seq == newest + 1 && first.head.previous != held.back().hash)
+    return fail(Errc::denied, "a fork: head " + std::to_string(first.head.seq) + " does not follow the held one");
+  // Homes keep no more than kMaxHeadsKept: who was away for longer is handed all there is, and the gap is let pass.
+  if (first.head.seq > newest + 1 && chain.size() < wire::kMaxHeadsKept)
+    return fail(Errc::invalid, "heads " + std::to_string(newest + 1) + " to " + std::to_string(first.head.seq - 1) +
+                                   " are missing before this chain");
+  return {};
+}
+
+}  // namespace
+
+bool ProvenRecord::certifies(const DeviceId& device) const { return std::ranges::find(devices, device) != devices.end(); }
+
+const wire::Revocation* ProvenRecord::revocation_of(const DeviceId& device) const {
+  const auto found = std::ranges::find(revocations, device, &wire::Revocation::device);
+  return found == revocations.end() ? nullptr : &*found;
+}
+
+Result<ProvenRecord> prove_record(ByteView signed_record) {
+  MHP_TRY(const wire::Signed envelope, wire::parse_signed(signed_record, wire::kMaxVaultRecordBytes));
+  ProvenRecord proven;
+  MHP_TRY(proven.record, wire::parse_vault_record(envelope.body));
+  if (proven.record.vault != wire::vault_id_of(proven.record.identity))
+    return fail(Errc::denied, "a vault record whose identity is not its vault's");
+  if (!wire::verify(envelope, wire::kSignVaultRecord)) return fail(Errc::denied, "a vault record with a bad signature");
+  MHP_TRY_VOID(read_statements(proven));
+  proven.signer = envelope.signer;
+  proven.by_identity = envelope.signer == proven.record.identity;
+  const DeviceId device = DeviceId::from_array(envelope.signer);
+  if (!proven.by_identity && (!proven.certifies(device) || proven.revocation_of(device) != nullptr))
+    return fail(Errc::denied, "a vault record signed by a device that is not certified, or revoked");
+  return proven;
+}
+
+Result<void> may_follow(const ProvenRecord& held, const ProvenRecord& next) {
+  if (next.record.version < held.record.version) {
+    return fail(Errc::invalid, "vault record " + std::to_string(next.record.version) + " is older than the one held, " +
+                                   std::to_string(held.record.version));
+  }
+  if (next.by_identity) return {};
+  if (held.revocation_of(DeviceId::from_array(next.signer)) != nullptr)
+    return fail(Errc::denied, "a vault record signed by a revoked device");
+  for (const wire::Revocation& revocation : held.revocations) {
+    const wire::Revocation* kept = next.revocation_of(revocation.device);
+    if (kept == nullptr || kept->last_good_seq > revocation.last_good_seq)
+      return fail(Errc::denied, "a vault record in which a revocation is missing");
+  }
+  return {};
+}
+
+Result<std::vector<Bytes>> join_heads(const ProvenRecord& record, const DeviceId& device, std::span<const Bytes> held,
+                                      std::vector<Bytes> chain) {
+  if (chain.empty() || chain.size() > kMaxChain) return fail(Errc::invalid, "number of heads in the chain");
+  if (!record.certifies(device)) return fail(Errc::denied, "device " + device.short_hex() + " is not certified here");
+  std::vector<ParsedHead> parsed;
+  for (const Bytes& bytes : chain) {
+    MHP_TRY(ParsedHead head, parse_signed_head(bytes, record.record.vault, device));
+    parsed.push_back(std::move(head));
+  }
+  MHP_TRY_VOID(check_links(parsed));
+  if (const auto* revocation = record.revocation_of(device)) {
+    MHP_TRY_VOID(check_revocation(*revocation, parsed));
+  }
+  std::vector<ParsedHead> known;
+  for (const Bytes& bytes : held) {
+    MHP_TRY(ParsedHead head, parse_signed_head(bytes, record.record.vault, device));
+    known.push_back(std::move(head));
+  }
+  std::vector<Bytes> out;
+  if (!known.empty()) {
+    MHP_TRY_VOID(check_against_held(parsed, known));
+    const bool has_gap = parsed.front().head.seq > known.back().head.seq + 1;
+    if (!has_gap) out.assign(held.begin(), held.end());
+  }
+  const std::uint64_t newest = out.empty() ? 0 : known.back().head.seq;
+  for (std::size_t i = 0; i < chain.size(); ++i) {
+    if (parsed[i].head.seq > newest) out.push_back(std::move(chain[i]));
+  }
+  if (out.size() > wire::kMaxHeadsKept)
+    out.erase(out.begin(), out.end() - static_cast<std::ptrdiff_t>(wire::kMaxHeadsKept));
+  return out;
+}
+
+}  // namespace mhp::home::impl

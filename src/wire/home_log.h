@@ -1,0 +1,107 @@
+// The files a folder home keeps for itself: identity, log header, commit mark, index, heads (docs/formats/folder-home.md).
+#pragma once
+
+#include <vector>
+
+#include "base/ids.h"
+#include "base/result.h"
+#include "primitives/hash/blake3.h"
+#include "wire/limits.h"
+#include "wire/record.h"
+
+namespace mhp::wire {
+
+constexpr std::size_t kLogBlockBytes = 4096;                  // a log header, a commit mark
+constexpr std::uint64_t kMaxLogBytes = 1_GiB;                 // of one log
+constexpr std::uint64_t kMaxHomeIndexBytes = 1_GiB;           // a bigger home is scanned instead
+constexpr std::uint64_t kMaxHeadsFileBytes = 512_KiB;
+static_assert(kMaxHeadsFileBytes > kMaxHeadsKept * (kMaxHeadBytes + 4) + 256);
+
+using LogBlock = std::span<std::byte, kLogBlockBytes>;
+
+/// `mhp-home`: makes a folder a home.
+struct HomeFile {
+  static constexpr std::size_t kSizeBytes = 128;
+  HomeId home;
+  primitives::Key log_key{};  // of all stamps in its logs; never leaves the folder
+  friend bool operator==(const HomeFile&, const HomeFile&) = default;
+};
+Bytes encode(const HomeFile& file);
+/// Errors: invalid, corrupt (hash).
+Result<HomeFile> parse_home_file(ByteView bytes);
+
+/// Block 0 of a log. Says what the file is; scanning does not depend on it.
+struct LogHeader {
+  HomeId home;
+  std::uint32_t log = 0;
+  friend bool operator==(const LogHeader&, const LogHeader&) = default;
+};
+void write_log_header(const LogHeader& header, LogBlock out);
+/// `block`: 4096 bytes. Errors: invalid, corrupt.
+Result<LogHeader> parse_log_header(ByteView block);
+
+/// Where in a home's logs something stands. Bound into stamps, so that bytes count only where they were written.
+struct LogPlace {
+  std::uint32_t log = 0;
+  std::uint64_t offset = 0;
+  friend bool operator==(const LogPlace&, const LogPlace&) = default;
+};
+
+/// The stamp of a record: BLAKE3 keyed with the home's log key, over front hash || log number || offset.
+primitives::Hash stamp_of_record(const primitives::Key& log_key, const primitives::Hash& front_hash, LogPlace place);
+
+/// One block after the records it covers: all of them were written, by one commit.
+struct CommitMark {
+  std::uint64_t seq = 0;    // of this log: 1, 2, 3 ...
+  std::uint64_t begin = 0;  // first byte covered; the last one is before the mark itself
+  std::uint32_t records = 0;
+  bool recheck = false;               // what it covers came out of a crash damaged: re-hash it before believing it
+  primitives::Hash records_hash{};    // BLAKE3 over the front hashes in order
+  friend bool operator==(const CommitMark&, const CommitMark&) = default;
+};
+void write_commit_mark(const CommitMark& mark, const primitives::Key& log_key, LogPlace place, LogBlock out);
+/// Errors: invalid (no mark, or one of another place or home).
+Result<CommitMark> parse_commit_mark(ByteView block, const primitives::Key& log_key, LogPlace place);
+
+/// What the index knows of one record.
+struct IndexedRecord {
+  SegmentId segment;
+  std::uint32_t vault = 0;  // into HomeIndex::vaults
+  std::uint32_t card_version = 0;
+  LogPlace place;
+  std::uint32_t record_bytes = 0;
+  std::uint32_t front_bytes = 0;
+  std::vector<RecordRow> rows;
+  friend bool operator==(const IndexedRecord&, const IndexedRecord&) = default;
+};
+
+/// File `index`: what a scan of the logs up to `end` of each would find. A cache.
+struct HomeIndex {
+  struct Log {
+    std::uint32_t log = 0;
+    std::uint64_t end = 0;  // after its last acknowledged mark
+    std::uint64_t seq = 0;  // of that mark
+    friend bool operator==(const Log&, const Log&) = default;
+  };
+  HomeId home;
+  std::vector<Log> logs;  // rising
+  std::vector<VaultId> vaults;
+  std::vector<IndexedRecord> records;  // in order of arrival
+  friend bool operator==(const HomeIndex&, const HomeIndex&) = default;
+};
+Bytes encode(const HomeIndex& index);
+/// Checks the hash, that every record lies inside its log's end, every row inside its record. Errors: invalid, corrupt.
+Result<HomeIndex> parse_home_index(ByteView bytes);
+
+/// File `heads-<device>`: the newest heads of one device.
+struct HeadsFile {
+  VaultId vault;
+  DeviceId device;
+  std::vector<Bytes> chain;  // signed, rising; 1 to kMaxHeadsKept
+  friend bool operator==(const HeadsFile&, const HeadsFile&) = default;
+};
+Bytes encode(const HeadsFile& file);
+/// Errors: invalid, corrupt.
+Result<HeadsFile> parse_heads_file(ByteView bytes);
+
+}  // namespace mhp::wire
