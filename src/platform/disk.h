@@ -77,7 +77,7 @@ class Disk {
   virtual Result<PathInfo> info(const std::string& path) = 0;
   virtual Result<SpaceInfo> space(const std::string& path) = 0;
   /// An exclusive lock on the file `path` (made where absent) that dies with this process. `note` is written into it,
-  /// for the message another process shows. Errors: busy; the detail holds the holder's note.
+  /// with the process number, for the message another process shows. Errors: busy; the detail holds what is written.
   virtual Result<std::unique_ptr<FileLock>> lock(const std::string& path, const std::string& note) = 0;
   /// Absolute, with links resolved as far as the path exists.
   virtual Result<std::string> absolute(const std::string& path) = 0;
