@@ -1,3 +1,4 @@
+// Walking two trees side by side.
 #include "app/compare_trees.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Writing sentences, JSON and errors to the standard streams.
 #include "app/output.h"
 
 #include <fmt/format.h>

@@ -1,3 +1,4 @@
+// Drawing the progress line.
 #include "app/progress.h"
 
 #include <fmt/format.h>

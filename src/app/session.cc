@@ -1,3 +1,4 @@
+// Opening the state folder, the homes and the vault for a command.
 #include "app/session.h"
 
 #include <fmt/format.h>

@@ -1,3 +1,4 @@
+// Drawing the recovery sheet: words in columns and a QR code, as HTML or text.
 #include "app/sheet.h"
 
 #include <fmt/format.h>

@@ -1,3 +1,4 @@
+// Turning numbers, sizes, times and names into a person's words.
 #include "app/text.h"
 
 #include <fmt/format.h>

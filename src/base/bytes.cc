@@ -1,7 +1,7 @@
+// Hexadecimal, wiping of secrets, aligned memory.
 #include "base/bytes.h"
 
 #include <cstdlib>
-#include <new>
 
 #include "base/check.h"
 
@@ -48,7 +48,7 @@ void wipe(MutableBytes secret) {
 AlignedBuffer::AlignedBuffer(std::size_t size) : size_(size) {
   if (size == 0) return;
   void* memory = std::aligned_alloc(kAlignment, round_up(size, kAlignment));
-  if (memory == nullptr) throw std::bad_alloc();
+  MHP_CHECK(memory != nullptr);  // out of memory: nothing sensible is left to do
   data_.reset(static_cast<std::byte*>(memory));
 }
 

@@ -1,3 +1,4 @@
+// How a bug is told before the program stops.
 #include "base/check.h"
 
 #include <cstdio>

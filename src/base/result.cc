@@ -1,3 +1,4 @@
+// The words of the error codes.
 #include "base/result.h"
 
 namespace mhp {

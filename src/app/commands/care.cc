@@ -198,7 +198,7 @@ static Task<int> run_repair(Session& session, RepairArgs args) {
   session.out.result({{"segments", report->segments}, {"segments_changed", report->segments_changed}, {"rows_made", report->rows_made},
                       {"stored_bytes", report->bytes_stored}, {"unrestorable", report->unrestorable}, {"margin_before", std::max(report->margin_before, 0)},
                       {"margin", std::max(report->margin, 0)}, {"homes", report->homes}, {"dry_run", args.dry_run}});
-  session.out.say(fmt::format(args.dry_run ? "Would make {} ({}) for {} of {} segments." : "Made {} ({}) for {} of {} segments.", plural(report->rows_made, "row", "rows"),
+  session.out.say(fmt::format("{} {} ({}) for {} of {} segments.", args.dry_run ? "Would make" : "Made", plural(report->rows_made, "row", "rows"),
                               format_bytes(report->bytes_stored), format_count(report->segments_changed), format_count(report->segments)));
   if (report->unrestorable > 0) {
     session.out.say(fmt::format("{} segments cannot be made again: too few of their rows are left on the homes that answer.", format_count(report->unrestorable)));

@@ -91,7 +91,7 @@ static Task<int> run_home_add(Session& session, HomeAddArgs args) {
   if (!added) co_return session.out.fail(added.error(), hint_for(added.error()), added.error().code == Errc::unavailable ? kFailed : exit_code_of(added.error().code));
   session.out.result({{"id", added->entry.id.hex()}, {"name", json_text(added->entry.name)}, {"path", json_text(added->entry.path)},
                       {"known", added->known}, {"homes", added->homes}});
-  session.out.say(fmt::format(added->known ? "Home '{}' is attached again, at {}." : "Home '{}' is added, at {}.", printable(added->entry.name),
+  session.out.say(fmt::format("Home '{}' is {}, at {}.", printable(added->entry.name), added->known ? "attached again" : "added",
                               printable(added->entry.path)));
   if (!added->shares_disk_with.empty()) {
     session.out.note(fmt::format("It lies on the same disk as home '{}': both are lost together, so they count as one. (--same-disk counts them apart, for trials.)",

@@ -41,8 +41,8 @@ static void show_report(Session& session, const RestoreArgs& args, const snapsho
   if (session.out.json) return;
   for (const auto& error : report.errors) session.out.note(fmt::format("not brought back: {}: {}", printable(error.path), printable(error.reason)));
   for (const auto& warning : report.warnings) session.out.note(fmt::format("{}: {}", printable(warning.path), printable(warning.reason)));
-  session.out.say(fmt::format(args.dry_run ? "Would bring back {}, {}." : "Brought back {}, {}, in {}, to {}.", plural(report.files, "file", "files"),
-                              format_bytes(report.bytes), format_seconds(seconds), printable(args.to)));
+  session.out.say(fmt::format("{} {}, {}, in {}, to {}.", args.dry_run ? "Would bring back" : "Brought back",
+                              plural(report.files, "file", "files"), format_bytes(report.bytes), format_seconds(seconds), printable(args.to)));
 }
 
 static Task<int> run_restore(Session& session, RestoreArgs args) {
