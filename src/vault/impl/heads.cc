@@ -1,0 +1,227 @@
+// Chains are checked one by one, then compared: the one that fits what was seen and reaches furthest is believed.
+#include "vault/impl/heads.h"
+
+#include <algorithm>
+#include <optional>
+
+#include "primitives/hash/blake3.h"
+
+namespace mhp::vault::impl {
+namespace {
+
+using dispersal::TroubleKind;
+
+constexpr std::size_t kNobody = SIZE_MAX;
+
+/// A device's chain as one home, or nobody's home, shows it.
+struct Candidate {
+  std::size_t member = kNobody;
+  std::vector<CheckedHead> chain;
+};
+
+const CheckedHead* at_seq(const std::vector<CheckedHead>& chain, std::uint64_t seq) {
+  if (chain.empty() || seq < chain.front().head.seq || seq > chain.back().head.seq) return nullptr;
+  return &chain[seq - chain.front().head.seq];
+}
+
+/// True where both have a head of one number, and not the same.
+bool conflict(const std::vector<CheckedHead>& a, const std::vector<CheckedHead>& b) {
+  std::uint64_t last = std::min(a.back().head.seq, b.back().head.seq);
+  const CheckedHead* in_a = at_seq(a, last);  // links make all earlier ones equal where these are
+  const CheckedHead* in_b = at_seq(b, last);
+  return in_a != nullptr && in_b != nullptr && in_a->hash != in_b->hash;
+}
+
+bool fits_seen(const std::vector<CheckedHead>& chain, const wire::SeenHead* seen) {
+  if (seen == nullptr) return true;
+  const CheckedHead* same = at_seq(chain, seen->seq);
+  return same == nullptr || same->hash == seen->hash;
+}
+
+struct DeviceFacts {
+  DeviceId device;
+  const wire::Revocation* revocation = nullptr;
+  const wire::SeenHead* seen = nullptr;
+};
+
+/// What came after a revocation's last good head is not believed; a chain without that head at its place is another's.
+bool cut_at_revocation(std::vector<CheckedHead>& chain, const wire::Revocation* revocation) {
+  if (revocation == nullptr) return true;
+  while (!chain.empty() && chain.back().head.seq > revocation->last_good_seq) chain.pop_back();
+  const CheckedHead* last_good = at_seq(chain, revocation->last_good_seq);
+  return !chain.empty() && (last_good == nullptr || last_good->hash == revocation->last_good);
+}
+
+std::string number_of(const DeviceId& device, std::uint64_t seq) {
+  return std::to_string(seq) + " of device " + device.short_hex();
+}
+
+class DeviceJudge {
+ public:
+  DeviceJudge(const DeviceFacts& facts, HeadsView& out) : facts_(facts), out_(out) {}
+
+  void take(std::size_t member, std::vector<CheckedHead> chain) {
+    if (!cut_at_revocation(chain, facts_.revocation)) return;
+    candidates_.push_back({.member = member, .chain = std::move(chain)});
+  }
+
+  void judge(const std::vector<ShownHeads>& shown) {
+    if (candidates_.empty()) return;
+    const Candidate& best = *std::ranges::max_element(candidates_, [this](const auto& a, const auto& b) {
+      return rank(a) < rank(b);
+    });
+    BelievedDevice believed;
+    believed.device = facts_.device;
+    believed.revoked = facts_.revocation != nullptr;
+    believed.chain = longest(best);
+    believed.homes_agree = agreeing(best);
+    for (const ShownHeads& home : shown) blame(home, believed);
+    out_.devices.push_back(std::move(believed));
+  }
+
+ private:
+  struct Rank {
+    bool fits_seen;
+    std::uint64_t seq;
+    unsigned homes;
+    HeadHash hash;  // so that the choice is always the same
+    auto operator<=>(const Rank&) const = default;
+  };
+
+  Rank rank(const Candidate& candidate) const {
+    return {.fits_seen = fits_seen(candidate.chain, facts_.seen),
+            .seq = candidate.chain.back().head.seq,
+            .homes = agreeing(candidate),
+            .hash = candidate.chain.back().hash};
+  }
+
+  unsigned agreeing(const Candidate& candidate) const {
+    auto same = [&](const Candidate& other) {
+      return other.member != kNobody && other.chain.back().hash == candidate.chain.back().hash;
+    };
+    return static_cast<unsigned>(std::ranges::count_if(candidates_, same));
+  }
+
+  /// Of the chains that end as `best` does, the one that reaches back furthest.
+  std::vector<CheckedHead> longest(const Candidate& best) const {
+    const Candidate* out = &best;
+    for (const Candidate& other : candidates_) {
+      if (other.chain.back().hash == best.chain.back().hash && other.chain.size() > out->chain.size()) out = &other;
+    }
+    return out->chain;
+  }
+
+  /// Every home is older than what this computer has seen.
+  bool rolled_back() const {
+    if (facts_.seen == nullptr) return false;
+    if (facts_.revocation != nullptr && facts_.seen->seq > facts_.revocation->last_good_seq) return false;
+    return std::ranges::none_of(candidates_, [this](const Candidate& candidate) {
+      return candidate.member != kNobody && candidate.chain.back().head.seq >= facts_.seen->seq;
+    });
+  }
+
+  void blame(const ShownHeads& home, const BelievedDevice& believed) {
+    auto own = std::ranges::find(candidates_, home.member, &Candidate::member);
+    std::uint64_t newest = believed.newest().head.seq;
+    auto find = [&](TroubleKind kind, std::string detail) {
+      out_.findings.push_back({.member = home.member, .kind = kind, .detail = std::move(detail)});
+    };
+    if (own == candidates_.end()) {
+      if (!home.has_record || believed.revoked) return;
+      return find(TroubleKind::old_heads, "has none of the heads up to " + number_of(facts_.device, newest) +
+                                              " (it may have been away)");
+    }
+    std::uint64_t seq = own->chain.back().head.seq;
+    if (conflict(own->chain, believed.chain)) {
+      return find(TroubleKind::forked_heads, "shows another head " + number_of(facts_.device, std::min(seq, newest)) +
+                                                 " than the one believed");
+    }
+    if (rolled_back()) {
+      return find(TroubleKind::old_heads, "shows an older state than this computer has seen");
+    }
+    if (seq < newest) {
+      find(TroubleKind::old_heads,
+           "has head " + std::to_string(seq) + " of " + std::to_string(newest) + " (it may have been away)");
+    }
+  }
+
+  const DeviceFacts facts_;
+  HeadsView& out_;
+  std::vector<Candidate> candidates_;
+};
+
+template <class List>
+auto find_device(const List& list, const DeviceId& device) -> decltype(&*list.begin()) {
+  for (const auto& entry : list) {
+    if (entry.device == device) return &entry;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+Result<std::vector<CheckedHead>> check_chain(const std::vector<Bytes>& chain, const VaultId& vault,
+                                             const DeviceId& device) {
+  std::vector<CheckedHead> out;
+  for (const Bytes& bytes : chain) {
+    MHP_TRY(wire::Signed envelope, wire::parse_signed(bytes, wire::kMaxHeadBytes));
+    MHP_TRY(wire::Head head, wire::parse_head(envelope.body));
+    if (head.vault != vault || head.device != device || DeviceId::from_array(envelope.signer) != device) {
+      return fail(Errc::denied, "a head of another device or vault");
+    }
+    if (!out.empty() && (head.seq != out.back().head.seq + 1 || head.previous != out.back().hash)) {
+      return fail(Errc::corrupt, "heads that do not follow each other");
+    }
+    // The newest signature covers all earlier heads by their hashes.
+    if (&bytes == &chain.back() && !wire::verify(envelope, wire::kSignHead)) {
+      return fail(Errc::denied, "a head with a bad signature");
+    }
+    out.push_back({.head = std::move(head),
+                   .signed_bytes = bytes,
+                   .hash = HeadHash::from_array(primitives::blake3(bytes))});
+  }
+  if (out.empty()) return fail(Errc::invalid, "a chain without heads");
+  return out;
+}
+
+HeadsView judge_heads(const wire::VaultRecord& record, const std::vector<ShownHeads>& shown,
+                      const home::Home::DeviceHeads& own, const wire::SeenHeads& seen) {
+  HeadsView out;
+  auto revocations = revocations_of(record);
+  for (const auto& certificate : devices_of(record)) {
+    const DeviceId& device = certificate.device;
+    DeviceFacts facts;
+    facts.device = device;
+    facts.revocation = find_device(revocations, device);
+    facts.seen = find_device(seen.heads, device);
+    DeviceJudge judge(facts, out);
+    for (const ShownHeads& home : shown) {
+      const auto* heads = find_device(home.devices, device);
+      if (heads == nullptr || heads->chain.empty()) continue;
+      auto checked = check_chain(heads->chain, record.vault, device);
+      if (checked) {
+        judge.take(home.member, std::move(*checked));
+      } else {
+        out.findings.push_back({.member = home.member,
+                                .kind = TroubleKind::wrong_bytes,
+                                .detail = "gives " + checked.error().detail});
+      }
+    }
+    if (own.device == device && !own.chain.empty()) {
+      auto checked = check_chain(own.chain, record.vault, device);
+      if (checked) judge.take(kNobody, std::move(*checked));
+    }
+    judge.judge(shown);
+  }
+  return out;
+}
+
+std::vector<Bytes> heads_after(const std::vector<CheckedHead>& chain, std::uint64_t held_seq) {
+  std::vector<Bytes> out;
+  for (const CheckedHead& head : chain) {
+    if (head.head.seq > held_seq) out.push_back(head.signed_bytes);
+  }
+  return out;
+}
+
+}  // namespace mhp::vault::impl

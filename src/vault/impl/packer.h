@@ -1,0 +1,67 @@
+// Chunks go in, a segment's plain bytes come out: bundles, directory, zeros, trailer.
+#pragma once
+
+#include <optional>
+
+#include "dispersal/encode.h"
+#include "primitives/compress/zstd.h"
+#include "vault/impl/chunk_table.h"
+#include "vault/vault.h"
+#include "wire/index.h"
+
+namespace mhp::vault::impl {
+
+constexpr std::size_t kBundleBytes = 1_MiB;          // what small chunks are gathered to before they are compressed
+constexpr std::size_t kOwnBundleBytes = 256_KiB;     // a chunk this long is a bundle of its own
+constexpr std::size_t kMinSegmentBytes = 5_MiB;      // a single chunk of 4 MiB always fits an empty segment
+
+/// What a packer needs of its surroundings. All outlive it.
+struct PackerParts {
+  const primitives::Key* dedup_secret = nullptr;
+  const ChunkTable* stored = nullptr;    // chunks that are there already; null: nothing is left out as a double
+  SessionChunks* session = nullptr;      // chunks that other packers took; null with `stored`
+  dispersal::BufferPool* buffers = nullptr;
+  int compression_level = 1;
+  std::size_t segment_bytes = 8_MiB;     // 5 to 16 MiB, a size class
+  bool index = false;                    // marks its segments
+};
+
+/// A segment's plain bytes, ready to be sealed; valid until the packer's next call.
+struct PackedSegment {
+  ByteView plain;  // a size class long
+  wire::SegmentDirectory directory;
+};
+
+class SegmentPacker : public Packer {
+ public:
+  explicit SegmentPacker(const PackerParts& parts);
+  ~SegmentPacker() override;
+  bool fits(std::size_t bytes) const override;
+  ChunkId add(ByteView chunk) override;
+  bool empty() const override { return directory_.chunks.empty(); }
+
+  /// Closes the open bundle and writes directory and trailer. Must not be empty.
+  PackedSegment pack();
+  /// Starts the next segment; counters start again too.
+  void reset();
+  /// Plain bytes of the chunks since reset(), and the same after compression.
+  std::uint64_t new_bytes() const { return new_bytes_; }
+  std::uint64_t packed_bytes() const { return used_; }
+
+ private:
+  void place(const ChunkId& id, std::uint32_t bundle, std::size_t offset, std::size_t bytes);
+  void close_bundle();
+  void write_bundle(ByteView plain);
+  std::uint32_t open_bundle() const { return static_cast<std::uint32_t>(directory_.bundles.size()); }
+
+  PackerParts parts_;
+  primitives::Compressor compressor_;
+  AlignedBuffer plain_;  // taken with the first chunk
+  std::size_t used_ = 0;
+  Bytes raw_;                            // the open bundle of small chunks
+  std::vector<std::size_t> raw_chunks_;  // entries of directory_.chunks in it, whose bundle has no number yet
+  wire::SegmentDirectory directory_;
+  std::uint64_t new_bytes_ = 0;
+};
+
+}  // namespace mhp::vault::impl

@@ -1,0 +1,196 @@
+// From ranges of plain bytes to frames to sealed ranges, and back.
+#include "vault/impl/reader.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "primitives/aead/frames.h"
+#include "primitives/compress/zstd.h"
+
+namespace mhp::vault::impl {
+namespace {
+
+using primitives::kFramePlainBytes;
+using primitives::kFrameSealedBytes;
+
+constexpr std::uint32_t kJoinFrames = 4;          // a gap of at most so many frames is read along
+
+struct FrameRun {
+  std::uint32_t first = 0;
+  std::uint32_t count = 0;
+};
+
+std::uint32_t frames_of(std::uint64_t plain_bytes) {
+  return static_cast<std::uint32_t>((plain_bytes + kFramePlainBytes - 1) / kFramePlainBytes);
+}
+
+/// Frames that hold the ranges, rising, runs joined over small gaps.
+std::vector<FrameRun> frame_runs(std::vector<Range> ranges) {
+  std::ranges::sort(ranges, {}, &Range::offset);
+  std::vector<FrameRun> runs;
+  for (const Range& range : ranges) {
+    if (range.bytes == 0) continue;
+    auto first = static_cast<std::uint32_t>(range.offset / kFramePlainBytes);
+    std::uint32_t end = frames_of(range.offset + range.bytes);
+    if (!runs.empty() && first <= runs.back().first + runs.back().count + kJoinFrames) {
+      runs.back().count = std::max(runs.back().count, end - runs.back().first);
+    } else {
+      runs.push_back({.first = first, .count = end - first});
+    }
+  }
+  return runs;
+}
+
+std::uint32_t total_frames(const std::vector<FrameRun>& runs) {
+  std::uint32_t total = 0;
+  for (const FrameRun& run : runs) total += run.count;
+  return total;
+}
+
+}  // namespace
+
+Result<ByteView> find_plain(const std::vector<PlainPart>& parts, const Range& range) {
+  for (const PlainPart& part : parts) {
+    if (range.offset < part.offset || range.offset + range.bytes > part.offset + part.bytes.size()) continue;
+    return ByteView(part.bytes).subspan(range.offset - part.offset, range.bytes);
+  }
+  return fail(Errc::not_found, "segment: this part was not fetched");
+}
+
+Result<Bytes> FetchedSegment::bundle(std::uint32_t number) const {
+  if (number >= bundles_.size()) return fail(Errc::not_found, "segment: no such bundle");
+  const wire::Bundle& bundle = bundles_[number];
+  MHP_TRY(ByteView stored, find_plain(parts_, {.offset = bundle.offset, .bytes = bundle.stored_bytes}));
+  if (!bundle.compressed) return to_bytes(stored);
+  Bytes out(bundle.plain_bytes);
+  MHP_TRY_VOID(primitives::decompress(stored, out));
+  return out;
+}
+
+const primitives::Key* SegmentReader::data_key(std::uint32_t epoch) const {
+  auto found = std::ranges::find(keys_.epochs, epoch, &wire::EpochKey::epoch);
+  return found == keys_.epochs.end() ? nullptr : &found->data_key;
+}
+
+Result<void> SegmentReader::check_card(const wire::Card& card) const {
+  if (card.vault != vault_) return fail(Errc::corrupt, "segment " + card.segment.short_hex() + ": of another vault");
+  if (data_key(card.epoch) == nullptr) {
+    return fail(Errc::corrupt, "segment " + card.segment.short_hex() + ": its key epoch is not known");
+  }
+  return {};
+}
+
+Result<SegmentKey> SegmentReader::make_key(const dispersal::Gathered& front) {
+  MHP_TRY_VOID(check_card(front.card));
+  if (front.salts.size() != front.card.k || front.sealed.size() < kCommitmentBytes) {
+    return fail(Errc::corrupt, "segment " + front.card.segment.short_hex() + ": its front is cut short");
+  }
+  SegmentKey key(*data_key(front.card.epoch), front.salts, front.card.segment);
+  if (!key.matches(ByteView(front.sealed).first(kCommitmentBytes))) {
+    return fail(Errc::corrupt, "segment " + front.card.segment.short_hex() + ": sealed with another key");
+  }
+  if (kept_keys_.size() >= kMaxKeysKept) kept_keys_.clear();
+  kept_keys_.insert_or_assign(front.card.segment, key);
+  return key;
+}
+
+Task<Result<SegmentKey>> SegmentReader::key_of(SegmentId segment) {
+  auto kept = kept_keys_.find(segment);
+  if (kept != kept_keys_.end()) co_return kept->second;
+  MHP_CO_TRY(auto front, co_await homes_.gather(segment, 0, kCommitmentBytes, true));
+  co_return make_key(front);
+}
+
+Task<Result<PlainPart>> SegmentReader::open_whole(const dispersal::Gathered& gathered) {
+  MHP_CO_TRY(std::uint64_t plain_bytes, plain_bytes_of(gathered.card.sealed_bytes));
+  if (gathered.sealed.size() != gathered.card.sealed_bytes) {
+    co_return fail(Errc::corrupt, "segment " + gathered.card.segment.short_hex() + ": cut short");
+  }
+  MHP_CO_TRY(SegmentKey key, make_key(gathered));
+  PlainPart part;
+  part.bytes.resize(plain_bytes);
+  auto job = [&] { return key.open(plain_bytes, 0, ByteView(gathered.sealed).subspan(kCommitmentBytes), part.bytes); };
+  MHP_CO_TRY_VOID(co_await platform_.workers().run(job));
+  co_return part;
+}
+
+Task<Result<PlainPart>> SegmentReader::read_frames(SegmentId segment, std::uint64_t plain_bytes, SegmentKey key,
+                                                   std::uint32_t first, std::uint32_t count) {
+  std::uint64_t offset = kCommitmentBytes + std::uint64_t{first} * kFrameSealedBytes;
+  std::uint64_t end = std::min(sealed_bytes_of(plain_bytes), offset + std::uint64_t{count} * kFrameSealedBytes);
+  MHP_CO_TRY(auto gathered, co_await homes_.gather(segment, offset, end - offset, false));
+  if (gathered.sealed.size() != end - offset) {
+    co_return fail(Errc::corrupt, "segment " + segment.short_hex() + ": cut short");
+  }
+  PlainPart part;
+  part.offset = std::uint64_t{first} * kFramePlainBytes;
+  part.bytes.resize(std::min(plain_bytes - part.offset, std::uint64_t{count} * kFramePlainBytes));
+  auto job = [&] { return key.open(plain_bytes, first, gathered.sealed, part.bytes); };
+  MHP_CO_TRY_VOID(co_await platform_.workers().run(job));
+  co_return part;
+}
+
+Task<Result<std::vector<PlainPart>>> SegmentReader::read(SegmentId segment, std::uint64_t plain_bytes,
+                                                         std::vector<Range> ranges) {
+  for (const Range& range : ranges) {
+    if (range.offset > plain_bytes || range.bytes > plain_bytes - range.offset) {
+      co_return fail(Errc::corrupt, "segment " + segment.short_hex() + ": shorter than the index says");
+    }
+  }
+  std::vector<FrameRun> runs = frame_runs(std::move(ranges));
+  std::vector<PlainPart> parts;
+  bool whole = runs.empty() || total_frames(runs) * 2 > frames_of(plain_bytes);
+  if (whole) {
+    MHP_CO_TRY(auto gathered, co_await homes_.gather(segment, 0, 0, true));
+    MHP_CO_TRY(PlainPart part, co_await open_whole(gathered));
+    if (part.bytes.size() != plain_bytes) {
+      co_return fail(Errc::corrupt, "segment " + segment.short_hex() + ": not as long as the index says");
+    }
+    parts.push_back(std::move(part));
+    co_return parts;
+  }
+  MHP_CO_TRY(SegmentKey key, co_await key_of(segment));
+  for (const FrameRun& run : runs) {
+    MHP_CO_TRY(PlainPart part, co_await read_frames(segment, plain_bytes, key, run.first, run.count));
+    parts.push_back(std::move(part));
+  }
+  co_return parts;
+}
+
+Task<Result<SegmentReader::Opened>> SegmentReader::open(SegmentId segment) {
+  Opened out;
+  MHP_CO_TRY(auto gathered, co_await homes_.gather(segment, 0, 0, true));
+  MHP_CO_TRY(out.plain, co_await open_whole(gathered));
+  out.card = std::move(gathered.card);
+  ByteView plain = out.plain.bytes;
+  constexpr std::size_t kTrailer = wire::SegmentTrailer::kSizeBytes;
+  if (plain.size() <= kTrailer) co_return fail(Errc::corrupt, "segment " + segment.short_hex() + ": too short");
+  MHP_CO_TRY(wire::SegmentTrailer trailer, wire::parse_segment_trailer(plain.last(kTrailer), plain.size()));
+  ByteView directory = plain.subspan(trailer.directory_offset, trailer.directory_bytes);
+  MHP_CO_TRY(out.directory, wire::parse_segment_directory(directory, plain.size()));
+  co_return out;
+}
+
+Task<Result<std::vector<Bytes>>> SegmentReader::objects(SegmentId segment, std::vector<ChunkId> chunks) {
+  MHP_CO_TRY(Opened opened, co_await open(segment));
+  std::vector<PlainPart> parts;
+  parts.push_back(std::move(opened.plain));
+  FetchedSegment fetched(std::move(parts), opened.directory.bundles);
+  std::vector<Bytes> out;
+  for (const ChunkId& id : chunks) {
+    const auto& entries = opened.directory.chunks;
+    auto entry = std::ranges::find(entries, id, &wire::ChunkEntry::id);
+    if (entry == entries.end()) {
+      co_return fail(Errc::corrupt, "segment " + segment.short_hex() + ": does not hold what the index names");
+    }
+    MHP_CO_TRY(Bytes bundle, fetched.bundle(entry->bundle));
+    ByteView chunk = ByteView(bundle).subspan(entry->offset, entry->bytes);
+    if (ChunkId::from_array(primitives::blake3_keyed(keys_.dedup_secret, chunk)) != id) {
+      co_return fail(Errc::corrupt, "segment " + segment.short_hex() + ": an object differs from its id");
+    }
+    out.push_back(to_bytes(chunk));
+  }
+  co_return out;
+}
+
+}  // namespace mhp::vault::impl

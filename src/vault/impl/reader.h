@@ -1,0 +1,82 @@
+// Brings segments back from the homes and opens them: whole, in parts, or one object of them.
+#pragma once
+
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "dispersal/home_set.h"
+#include "platform/platform.h"
+#include "vault/impl/segment_seal.h"
+#include "vault/vault.h"
+
+namespace mhp::vault::impl {
+
+/// A run of plain bytes of a segment.
+struct PlainPart {
+  std::uint64_t offset = 0;
+  Bytes bytes;
+};
+
+struct Range {
+  std::uint64_t offset = 0;
+  std::uint64_t bytes = 0;
+};
+
+/// Errors: not_found where no part holds all of it.
+Result<ByteView> find_plain(const std::vector<PlainPart>& parts, const Range& range);
+
+/// The bytes of a segment that were fetched, and its bundles.
+class FetchedSegment : public OpenSegment {
+ public:
+  FetchedSegment(std::vector<PlainPart> parts, std::vector<wire::Bundle> bundles)
+      : parts_(std::move(parts)), bundles_(std::move(bundles)) {}
+  Result<Bytes> bundle(std::uint32_t number) const override;
+
+ private:
+  std::vector<PlainPart> parts_;
+  std::vector<wire::Bundle> bundles_;
+};
+
+/// On the loop; calls may overlap. Borrows all; they outlive it.
+class SegmentReader {
+ public:
+  SegmentReader(platform::Platform& platform, dispersal::HomeSet& homes, const VaultId& vault,
+                const wire::VaultKeys& keys)
+      : platform_(platform), homes_(homes), vault_(vault), keys_(keys) {}
+
+  /// Plain bytes of these ranges, widened to whole frames and joined where they nearly touch; all of it where they are none.
+  /// `plain_bytes`: the segment's length, as the index has it. Errors: unavailable, corrupt.
+  Task<Result<std::vector<PlainPart>>> read(SegmentId segment, std::uint64_t plain_bytes, std::vector<Range> ranges);
+
+  /// A whole segment with its own directory, for what no index names.
+  struct Opened {
+    wire::Card card;
+    PlainPart plain;
+    wire::SegmentDirectory directory;
+  };
+  Task<Result<Opened>> open(SegmentId segment);
+  /// Chunks of a segment that no index names, checked against their ids. Errors: unavailable, corrupt.
+  Task<Result<std::vector<Bytes>>> objects(SegmentId segment, std::vector<ChunkId> chunks);
+
+  /// Null for an epoch that the keys at hand do not have.
+  const primitives::Key* data_key(std::uint32_t epoch) const;
+
+ private:
+  static constexpr std::size_t kMaxKeysKept = 4096;
+
+  Result<SegmentKey> make_key(const dispersal::Gathered& front);
+  Task<Result<SegmentKey>> key_of(SegmentId segment);
+  Task<Result<PlainPart>> open_whole(const dispersal::Gathered& gathered);
+  Task<Result<PlainPart>> read_frames(SegmentId segment, std::uint64_t plain_bytes, SegmentKey key, std::uint32_t first,
+                                      std::uint32_t count);
+  Result<void> check_card(const wire::Card& card) const;
+
+  platform::Platform& platform_;
+  dispersal::HomeSet& homes_;
+  const VaultId& vault_;
+  const wire::VaultKeys& keys_;
+  std::unordered_map<SegmentId, SegmentKey, IdHash> kept_keys_;
+};
+
+}  // namespace mhp::vault::impl

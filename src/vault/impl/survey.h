@@ -1,0 +1,48 @@
+// What the reachable homes hold of segments, and the cards that describe them.
+#pragma once
+
+#include <unordered_map>
+
+#include "vault/impl/vault_impl.h"
+
+namespace mhp::vault::impl {
+
+/// Borrows the vault; on the loop.
+class Survey {
+ public:
+  explicit Survey(VaultImpl& vault) : vault_(vault) {}
+
+  /// Asks every reachable home for its list; keeps what it says of `wanted`, or of all segments where there is none given.
+  /// Homes that do not give it within a time limit count as away.
+  Task<> take(std::optional<std::vector<SegmentId>> wanted);
+  /// Those wanted, or all that were found; in rising order of their ids.
+  const std::vector<SegmentId>& segments() const { return segments_; }
+  /// Members that gave their list.
+  const std::vector<std::size_t>& members() const { return members_; }
+  /// Card and holders of a segment; rows that the card does not know are left out. Errors: not_found (no home has a good card).
+  Task<Result<dispersal::Located>> locate(SegmentId segment);
+
+  /// Reads every row of a segment.
+  struct Verdict {
+    std::vector<dispersal::RowsFor> bad;     // differ from the card
+    std::vector<dispersal::RowsFor> unread;  // of homes that could not be read: unknown, not bad
+    std::uint64_t bytes_read = 0;
+  };
+  Task<Verdict> verify(const dispersal::Located& located);
+
+ private:
+  void keep(std::size_t member, std::vector<home::HeldSegment> held, bool all);
+  Task<Result<wire::Card>> read_card(const dispersal::Holder& holder, SegmentId segment, Bytes& signed_card);
+
+  VaultImpl& vault_;
+  std::vector<SegmentId> segments_;
+  std::vector<std::size_t> members_;
+  std::unordered_map<SegmentId, std::vector<dispersal::Holder>, IdHash> holders_;
+};
+
+/// Distinct rows over all holders.
+std::vector<std::uint8_t> rows_of(const std::vector<dispersal::Holder>& holders);
+/// Takes rows out of the holders.
+void take_out(std::vector<dispersal::Holder>& holders, const std::vector<dispersal::RowsFor>& rows);
+
+}  // namespace mhp::vault::impl

@@ -1,0 +1,120 @@
+// One write session: segments to the homes in groups, then the index, then the head.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+
+#include "vault/impl/sealer.h"
+#include "vault/impl/vault_impl.h"
+
+namespace mhp::vault::impl {
+
+/// Sends finished segments and makes them durable by groups. On the loop; store() may overlap, the rest may not.
+class Outbox {
+ public:
+  explicit Outbox(VaultImpl& vault) : vault_(vault), last_commit_(vault.platform_.clock().steady()) {}
+
+  /// Errors: unavailable, full.
+  Task<Result<void>> store(FinishedSegment segment);
+  /// Makes everything stored so far durable. No store() may be running.
+  Task<Result<void>> commit();
+  /// What is durable on at least k rows, in order.
+  const std::vector<wire::IndexedSegment>& durable() const { return durable_; }
+  std::vector<wire::IndexedSegment> take_durable() { return std::move(durable_); }
+  bool idle() const { return pending_.empty() && running_ == 0 && !committing_; }
+  /// Worst case over the durable segments; nothing where there is none.
+  std::optional<int> margin() const { return margin_; }
+  std::uint64_t stored_bytes() const { return stored_bytes_; }
+  std::uint64_t segments() const { return segments_; }
+
+ private:
+  static constexpr std::uint64_t kGroupBytes = 256_MiB;
+  static constexpr auto kGroupTime = std::chrono::seconds(5);
+
+  struct Pending {
+    wire::IndexedSegment indexed;
+    std::vector<dispersal::RowsFor> placed;
+    unsigned k = 0;
+  };
+
+  Task<Result<void>> commit_group();
+  Task<Result<void>> settle(std::vector<Pending> group);
+  Task<Result<void>> note(std::vector<wire::IndexedSegment> segments);
+
+  VaultImpl& vault_;
+  std::vector<Pending> pending_;
+  std::vector<wire::IndexedSegment> durable_;
+  std::uint64_t pending_bytes_ = 0;
+  std::chrono::nanoseconds last_commit_;
+  std::size_t running_ = 0;
+  bool committing_ = false;
+  std::optional<Error> failed_;  // a segment that could not be kept: nothing may refer to it
+  std::optional<int> margin_;
+  std::uint64_t stored_bytes_ = 0;
+  std::uint64_t segments_ = 0;
+};
+
+class WriterImpl : public Writer {
+ public:
+  WriterImpl(VaultImpl& vault, std::unique_ptr<platform::FileLock> lock, const WriteOptions& options);
+
+  std::unique_ptr<Packer> new_packer() override;
+  FinishedSegment seal(Packer& packer) override;
+  Task<Result<void>> store(FinishedSegment segment) override { return outbox_.store(std::move(segment)); }
+  Task<Result<Committed>> finish(wire::SnapshotRecord record) override;
+  WriteTotals totals() const override;
+  std::uint64_t adopted_segments() const override { return adopted_; }
+  void set_adopted(std::uint64_t segments) { adopted_ = segments; }
+
+ private:
+  PackerParts packer_parts() const;
+  Task<Result<void>> publish(std::vector<wire::IndexedSegment> segments, const wire::SnapshotRecord& record,
+                             Committed& out);
+  Result<CheckedHead> make_head(const wire::RootRef& root);
+
+  VaultImpl& vault_;
+  std::unique_ptr<platform::FileLock> lock_;
+  const WriteOptions options_;
+  const dispersal::Plan plan_;
+  const Sealer sealer_;
+  SessionChunks session_;
+  Outbox outbox_;
+  std::atomic<std::uint64_t> new_bytes_{0};
+  std::atomic<std::uint64_t> packed_bytes_{0};
+  std::uint64_t adopted_ = 0;
+  bool finished_ = false;
+};
+
+/// Puts index objects into segments of their own.
+class IndexSession {
+ public:
+  IndexSession(VaultImpl& vault, const Sealer& sealer, Outbox& outbox, const PackerParts& parts)
+      : vault_(vault), sealer_(sealer), outbox_(outbox), packer_(parts), id_(sealer.draw_id()) {}
+
+  struct Layout {
+    wire::RootRef root;
+    std::vector<KnownPart> parts;
+    std::vector<KnownPart> snapshot_parts;
+  };
+  /// Parts for the new segments, small ones merged, snapshots with the new one, and the top; all durable when it returns.
+  Task<Result<Layout>> write(const std::vector<wire::IndexedSegment>& segments, const wire::SnapshotRecord& snapshot);
+
+ private:
+  Task<Result<KnownPart>> put(Bytes object);
+  Task<Result<void>> flush();
+  Task<Result<std::vector<KnownPart>>> put_parts(std::vector<wire::IndexedSegment> segments);
+  Task<Result<std::vector<KnownPart>>> put_snapshots(const wire::SnapshotRecord& snapshot);
+  Task<Result<std::vector<wire::IndexedSegment>>> take_small_parts(std::vector<KnownPart>& kept);
+
+  VaultImpl& vault_;
+  const Sealer& sealer_;
+  Outbox& outbox_;
+  SegmentPacker packer_;
+  SegmentId id_;  // of the segment being filled
+};
+
+/// Segments that are durable on the homes and in no believed index, found by the journal, or without one by asking the homes.
+/// They are in the vault's index afterwards. Their number.
+Task<Result<std::uint64_t>> adopt_segments(VaultImpl& vault, const dispersal::Plan& plan);
+
+}  // namespace mhp::vault::impl

@@ -1,0 +1,137 @@
+// The index in segments of its own: new parts, small ones merged, snapshots, top.
+#include <algorithm>
+
+#include "base/check.h"
+#include "vault/impl/writer.h"
+
+namespace mhp::vault::impl {
+namespace {
+
+constexpr std::size_t kPartBytes = 2_MiB;       // target of an encoded part
+constexpr std::size_t kSmallPartBytes = 1_MiB;  // shorter ones are merged once there are more than kMaxSmallParts
+constexpr std::size_t kMaxSmallParts = 16;
+
+/// Upper bound of what a segment takes in a part.
+std::size_t part_bytes_of(const wire::IndexedSegment& segment) {
+  const auto& directory = segment.directory;
+  return 64 + wire::directory_capacity(directory.bundles.size(), directory.chunks.size());
+}
+
+std::size_t small_parts(const std::vector<KnownPart>& parts) {
+  return static_cast<std::size_t>(
+      std::ranges::count_if(parts, [](const KnownPart& part) { return part.bytes < kSmallPartBytes; }));
+}
+
+template <class List>
+void append(List& to, List from) {
+  to.insert(to.end(), std::make_move_iterator(from.begin()), std::make_move_iterator(from.end()));
+}
+
+wire::IndexTop top_of(const std::vector<KnownPart>& parts, const std::vector<KnownPart>& snapshot_parts) {
+  wire::IndexTop top;
+  for (const KnownPart& part : parts) top.parts.push_back(part.ref);
+  for (const KnownPart& part : snapshot_parts) top.snapshot_parts.push_back(part.ref);
+  return top;
+}
+
+}  // namespace
+
+Task<Result<KnownPart>> IndexSession::put(Bytes object) {
+  if (object.size() > wire::kMaxChunkBytes) co_return fail(Errc::invalid, "index: an object is too long");
+  if (!packer_.fits(object.size())) {
+    MHP_CO_TRY_VOID(co_await flush());
+  }
+  auto job = [&] { return packer_.add(object); };
+  ChunkId chunk = co_await vault_.platform_.workers().run(job);
+  vault_.objects_.keep(chunk, object);
+  co_return KnownPart{.ref = {.segment = id_, .chunk = chunk}, .bytes = object.size()};
+}
+
+Task<Result<void>> IndexSession::flush() {
+  auto job = [&] { return sealer_.seal(packer_, id_); };
+  FinishedSegment segment = co_await vault_.platform_.workers().run(job);
+  id_ = sealer_.draw_id();  // one id, one seal
+  co_return co_await outbox_.store(std::move(segment));
+}
+
+Task<Result<std::vector<KnownPart>>> IndexSession::put_parts(std::vector<wire::IndexedSegment> segments) {
+  std::vector<KnownPart> out;
+  wire::IndexPart part;
+  std::size_t bytes = 0;
+  for (auto& segment : segments) {
+    std::size_t more = part_bytes_of(segment);
+    if (!part.segments.empty() && bytes + more > kPartBytes) {
+      MHP_CO_TRY(KnownPart known, co_await put(wire::encode(part)));
+      out.push_back(known);
+      part.segments.clear();
+      bytes = 0;
+    }
+    bytes += more;
+    part.segments.push_back(std::move(segment));
+  }
+  if (!part.segments.empty()) {
+    MHP_CO_TRY(KnownPart known, co_await put(wire::encode(part)));
+    out.push_back(known);
+  }
+  co_return out;
+}
+
+Task<Result<std::vector<wire::IndexedSegment>>> IndexSession::take_small_parts(std::vector<KnownPart>& kept) {
+  std::vector<wire::IndexedSegment> segments;
+  std::vector<wire::PhysicalRef> small;
+  for (const KnownPart& part : kept) {
+    if (part.bytes < kSmallPartBytes) small.push_back(part.ref);
+  }
+  std::erase_if(kept, [](const KnownPart& part) { return part.bytes < kSmallPartBytes; });
+  MHP_CO_TRY(auto objects, co_await vault_.objects_.load_all(std::move(small)));
+  for (const Bytes& object : objects) {
+    MHP_CO_TRY(wire::IndexPart part, wire::parse_index_part(object));
+    append(segments, std::move(part.segments));
+  }
+  std::ranges::sort(segments, {}, &wire::IndexedSegment::segment);
+  auto same = std::ranges::unique(segments, {}, &wire::IndexedSegment::segment);
+  segments.erase(same.begin(), same.end());
+  co_return segments;
+}
+
+Task<Result<std::vector<KnownPart>>> IndexSession::put_snapshots(const wire::SnapshotRecord& snapshot) {
+  std::vector<wire::SnapshotRecord> snapshots{snapshot};
+  std::vector<KnownPart> out = vault_.snapshot_parts_;
+  if (small_parts(out) + 1 > kMaxSmallParts) {
+    snapshots = vault_.snapshots();
+    snapshots.push_back(snapshot);
+    out.clear();  // all that they hold is in the vault's own list
+  }
+  wire::SnapshotPart part;
+  for (std::size_t i = 0; i < snapshots.size(); ++i) {
+    part.snapshots.push_back(snapshots[i]);
+    bool last = i + 1 == snapshots.size();
+    Bytes encoded = last || part.snapshots.size() % 256 == 0 ? wire::encode(part) : Bytes();
+    if (!last && encoded.size() < kSmallPartBytes) continue;
+    MHP_CO_TRY(KnownPart known, co_await put(std::move(encoded)));
+    out.push_back(known);
+    part.snapshots.clear();
+  }
+  co_return out;
+}
+
+Task<Result<IndexSession::Layout>> IndexSession::write(const std::vector<wire::IndexedSegment>& segments,
+                                                       const wire::SnapshotRecord& snapshot) {
+  Layout out;
+  out.parts = vault_.parts_;
+  std::vector<wire::IndexedSegment> listed = segments;
+  if (!segments.empty() && small_parts(out.parts) + 1 > kMaxSmallParts) {
+    MHP_CO_TRY(auto merged, co_await take_small_parts(out.parts));
+    append(listed, std::move(merged));
+  }
+  MHP_CO_TRY(auto new_parts, co_await put_parts(std::move(listed)));
+  append(out.parts, std::move(new_parts));
+  MHP_CO_TRY(out.snapshot_parts, co_await put_snapshots(snapshot));
+  MHP_CO_TRY(KnownPart top, co_await put(wire::encode(top_of(out.parts, out.snapshot_parts))));
+  out.root = top.ref;
+  MHP_CO_TRY_VOID(co_await flush());
+  MHP_CO_TRY_VOID(co_await outbox_.commit());
+  co_return out;
+}
+
+}  // namespace mhp::vault::impl

@@ -1,0 +1,148 @@
+// One list from every home, then one card for each segment.
+#include "vault/impl/survey.h"
+
+#include <algorithm>
+
+#include "platform/nursery.h"
+#include "vault/impl/round.h"
+#include "wire/fragment.h"
+
+namespace mhp::vault::impl {
+namespace {
+
+using dispersal::Holder;
+using dispersal::TroubleKind;
+constexpr auto kListLimit = std::chrono::minutes(2);
+
+using Lists = std::vector<std::optional<std::vector<home::HeldSegment>>>;
+
+Task<> list_one(dispersal::HomeSet& homes, std::size_t member, Lists& lists, Round& round) {
+  auto held = co_await homes.list(member);
+  if (held) lists[member] = std::move(*held);
+  round.done();
+}
+
+bool signed_by_vault(const primitives::PublicKey& signer, const wire::VaultRecord& record) {
+  if (signer == record.identity) return true;
+  return std::ranges::any_of(devices_of(record),
+                             [&](const auto& device) { return std::ranges::equal(device.device.bytes(), signer); });
+}
+
+Result<wire::Card> check_card(const Bytes& signed_card, const SegmentId& segment, const wire::VaultRecord& record) {
+  MHP_TRY(wire::Signed envelope, wire::parse_signed(signed_card, wire::kMaxCardBytes));
+  if (!signed_by_vault(envelope.signer, record) || !wire::verify(envelope, wire::kSignCard)) {
+    return fail(Errc::denied, "card: bad signature");
+  }
+  MHP_TRY(wire::Card card, wire::parse_card(envelope.body));
+  if (card.segment != segment || card.vault != record.vault) return fail(Errc::corrupt, "card: of another segment");
+  return card;
+}
+
+/// All borrowed: the caller joins.
+Task<> verify_one(dispersal::HomeSet& homes, const dispersal::Located& located, const Holder& holder,
+                  Survey::Verdict& verdict) {
+  auto bad = co_await homes.verify_rows(holder.member, located);
+  if (!bad) {
+    homes.report(holder.member, TroubleKind::failed, "could not be read: " + bad.error().detail);
+    verdict.unread.push_back({.home = holder.member, .rows = holder.rows});
+    co_return;
+  }
+  verdict.bytes_read += holder.rows.size() * wire::fragment_bytes(located.card.row_bytes);
+  if (!bad->empty()) verdict.bad.push_back({.home = holder.member, .rows = std::move(*bad)});
+}
+
+}  // namespace
+
+std::vector<std::uint8_t> rows_of(const std::vector<Holder>& holders) {
+  std::vector<std::uint8_t> rows;
+  for (const Holder& holder : holders) rows.insert(rows.end(), holder.rows.begin(), holder.rows.end());
+  std::ranges::sort(rows);
+  auto same = std::ranges::unique(rows);
+  rows.erase(same.begin(), same.end());
+  return rows;
+}
+
+void take_out(std::vector<Holder>& holders, const std::vector<dispersal::RowsFor>& rows) {
+  for (const auto& out : rows) {
+    auto holder = std::ranges::find(holders, out.home, &Holder::member);
+    if (holder == holders.end()) continue;
+    std::erase_if(holder->rows, [&](std::uint8_t row) { return std::ranges::find(out.rows, row) != out.rows.end(); });
+  }
+}
+
+Task<> Survey::take(std::optional<std::vector<SegmentId>> wanted) {
+  const auto& all = vault_.homes_.members();
+  Lists lists(all.size());
+  platform::Nursery scope(co_await asio::this_coro::executor);
+  Round round{.scope = scope};
+  for (const auto& member : all) round.left += member.home != nullptr;
+  if (round.left > 0) scope.start(watch(vault_.platform_.clock(), kListLimit, round));
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    if (all[i].home) scope.start(list_one(vault_.homes_, i, lists, round));
+  }
+  co_await scope.join();
+  bool everything = !wanted.has_value();
+  if (wanted) segments_ = std::move(*wanted);
+  std::ranges::sort(segments_);
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    if (all[i].home && !lists[i]) vault_.homes_.report(i, TroubleKind::failed, "did not list what it holds");
+    if (!lists[i]) continue;
+    members_.push_back(i);
+    keep(i, std::move(*lists[i]), everything);
+  }
+  if (!everything) co_return;
+  for (const auto& [segment, holders] : holders_) segments_.push_back(segment);
+  std::ranges::sort(segments_);
+}
+
+void Survey::keep(std::size_t member, std::vector<home::HeldSegment> held, bool all) {
+  for (auto& segment : held) {
+    if (!all && !std::ranges::binary_search(segments_, segment.segment)) continue;
+    holders_[segment.segment].push_back(
+        {.member = member, .rows = std::move(segment.rows), .card_version = segment.card_version});
+  }
+}
+
+Task<Result<wire::Card>> Survey::read_card(const Holder& holder, SegmentId segment, Bytes& signed_card) {
+  MHP_CO_TRY(auto holding, co_await vault_.homes_.members()[holder.member].home->find(segment));
+  auto card = check_card(holding.signed_card, segment, vault_.record_.record);
+  if (card) {
+    signed_card = std::move(holding.signed_card);
+  } else {
+    vault_.homes_.report(holder.member, TroubleKind::wrong_card, card.error().detail);
+  }
+  co_return card;
+}
+
+Task<Result<dispersal::Located>> Survey::locate(SegmentId segment) {
+  dispersal::Located out;
+  auto found = holders_.find(segment);
+  if (found == holders_.end()) co_return fail(Errc::not_found, "segment " + segment.short_hex() + ": no home has it");
+  out.holders = found->second;
+  std::vector<Holder> by_version = out.holders;
+  std::ranges::sort(by_version, [](const Holder& a, const Holder& b) {
+    return std::tie(b.card_version, a.member) < std::tie(a.card_version, b.member);
+  });
+  for (const Holder& holder : by_version) {
+    auto card = co_await read_card(holder, segment, out.signed_card);
+    if (!card) continue;
+    out.card = std::move(*card);
+    for (Holder& other : out.holders) {
+      std::erase_if(other.rows, [&](std::uint8_t row) { return row >= out.card.n(); });
+    }
+    co_return out;
+  }
+  co_return fail(Errc::not_found, "segment " + segment.short_hex() + ": no home has a good card");
+}
+
+Task<Survey::Verdict> Survey::verify(const dispersal::Located& located) {
+  Verdict verdict;
+  platform::Nursery scope(co_await asio::this_coro::executor);
+  for (const Holder& holder : located.holders) {
+    if (!holder.rows.empty()) scope.start(verify_one(vault_.homes_, located, holder, verdict));
+  }
+  co_await scope.join();
+  co_return verdict;
+}
+
+}  // namespace mhp::vault::impl

@@ -1,0 +1,329 @@
+// Opens a vault from what its homes show, and reads chunks from it.
+#include "vault/vault.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "primitives/aead/box.h"
+#include "vault/impl/context.h"
+#include "vault/impl/vault_impl.h"
+
+namespace mhp::vault {
+namespace impl {
+namespace {
+
+using dispersal::TroubleKind;
+
+std::vector<primitives::PublicKey> card_signers(const wire::VaultRecord& record) {
+  std::vector<primitives::PublicKey> signers{record.identity};
+  for (const auto& device : devices_of(record)) {
+    primitives::PublicKey key;
+    std::ranges::copy(device.device.bytes(), key.begin());
+    signers.push_back(key);
+  }
+  return signers;
+}
+
+void add_part(std::vector<KnownPart>& parts, const wire::PhysicalRef& ref) {
+  bool known = std::ranges::any_of(parts, [&](const KnownPart& part) { return part.ref == ref; });
+  if (!known) parts.push_back({.ref = ref});
+}
+
+std::vector<wire::PhysicalRef> refs_of(const std::vector<KnownPart>& parts) {
+  std::vector<wire::PhysicalRef> refs;
+  for (const KnownPart& part : parts) refs.push_back(part.ref);
+  return refs;
+}
+
+}  // namespace
+
+Bytes root_context(const wire::Head& head) {
+  return joined({as_bytes("mhp 0 root"), head.vault.bytes(), head.device.bytes(), little_endian(head.seq)});
+}
+
+std::shared_ptr<const Bytes> BundleCache::find(const Name& name) {
+  auto found = std::ranges::find(entries_, name, &decltype(entries_)::value_type::first);
+  if (found == entries_.end()) return nullptr;
+  entries_.splice(entries_.begin(), entries_, found);
+  return entries_.front().second;
+}
+
+void BundleCache::keep(const Name& name, std::shared_ptr<const Bytes> bytes) {
+  if (find(name)) return;
+  bytes_ += bytes->size();
+  entries_.emplace_front(name, std::move(bytes));
+  while (bytes_ > kMaxBytes && entries_.size() > 1) {
+    bytes_ -= entries_.back().second->size();
+    entries_.pop_back();
+  }
+}
+
+VaultImpl::VaultImpl(platform::Platform& platform, dispersal::HomeSet& homes, State& state, const Device& device,
+                     const OpenRecord& record)
+    : platform_(platform),
+      homes_(homes),
+      state_(state),
+      device_(device),
+      record_(record),
+      reader_(platform, homes, record_.record.vault, record_.keys),
+      objects_(platform, reader_, state, record_.keys) {}
+
+Task<Result<void>> VaultImpl::load() {
+  if (homes_.reachable() == 0) co_return fail(Errc::unavailable, "none of the vault's homes is reachable");
+  index_ = Index();
+  snapshots_.clear();
+  tops_.clear();
+  parts_.clear();
+  snapshot_parts_.clear();
+  unlisted_.clear();
+  unlisted_margin_.reset();
+  bundles_ = BundleCache();
+  views_ = co_await ask_homes(homes_, record_.record.vault, &platform_.clock());
+  bool answered = std::ranges::any_of(views_, [](const HomeView& view) { return view.answered; });
+  if (!answered) co_return fail(Errc::unavailable, "none of the vault's homes answers");
+  MHP_CO_TRY_VOID(take_newest_record());
+  homes_.trust(card_signers(record_.record));
+  home::Home::DeviceHeads own{.device = device_.id, .chain = {}};
+  auto chain = state_.own_heads();
+  if (chain) own.chain = std::move(*chain);  // else the homes' own copies have to do
+  auto seen = state_.seen();
+  wire::SeenHeads nothing;
+  heads_ = judge_heads(record_.record, shown_heads(views_), own, seen ? *seen : nothing);
+  report_findings();
+  MHP_CO_TRY_VOID(co_await load_index());
+  remember_seen();
+  co_return Result<void>{};
+}
+
+Result<void> VaultImpl::take_newest_record() {
+  std::vector<ByteView> records{record_.signed_bytes};
+  std::vector<std::size_t> owners{SIZE_MAX};
+  for (std::size_t i = 0; i < views_.size(); ++i) {
+    if (!views_[i].record) continue;
+    records.push_back(*views_[i].record);
+    owners.push_back(i);
+  }
+  NewestRecord newest = choose_record(records, record_.record.vault);
+  for (std::size_t refused : newest.refused) {
+    if (owners[refused] == SIZE_MAX) return fail(Errc::denied, "this device was revoked: the vault record it signed is not believed");
+    homes_.report(owners[refused], TroubleKind::wrong_record, "gives a vault record that is not genuine");
+  }
+  MHP_CHECK(newest.index.has_value());
+  if (newest.version <= record_.record.version) return {};
+  ByteView bytes = records[*newest.index];
+  MHP_TRY(OpenRecord opened, open_record(bytes, device_));
+  if (opened.record.recovery_x25519 != record_.record.recovery_x25519) {
+    homes_.report(owners[*newest.index], TroubleKind::wrong_record, "gives a record with another recovery key");
+    return fail(Errc::denied, "vault record: names another recovery key than this device knows");
+  }
+  record_ = std::move(opened);
+  (void)state_.set_signed_record(record_.signed_bytes);  // a copy: a full disk does not matter here
+  return {};
+}
+
+void VaultImpl::report_findings() {
+  for (const HeadFinding& finding : heads_.findings) homes_.report(finding.member, finding.kind, finding.detail);
+}
+
+Result<wire::RootRef> VaultImpl::open_root(const CheckedHead& head) const {
+  Bytes context = root_context(head.head);
+  auto plain = primitives::open_box(record_.keys.record_key, context, head.head.sealed_root);
+  if (!plain) {
+    return fail(Errc::corrupt, "head " + std::to_string(head.head.seq) + " of device " +
+                                   head.head.device.short_hex() + ": its root does not open");
+  }
+  return wire::parse_physical_ref(*plain);
+}
+
+Task<Result<void>> VaultImpl::load_tops() {
+  for (const BelievedDevice& device : heads_.devices) {
+    MHP_CO_TRY(wire::RootRef root, open_root(device.newest()));
+    set_top(device.device, root);
+    MHP_CO_TRY(Bytes bytes, co_await objects_.load(root));
+    MHP_CO_TRY(wire::IndexTop top, wire::parse_index_top(bytes));
+    for (const auto& ref : top.parts) add_part(parts_, ref);
+    for (const auto& ref : top.snapshot_parts) add_part(snapshot_parts_, ref);
+  }
+  co_return Result<void>{};
+}
+
+Task<Result<void>> VaultImpl::load_index() {
+  MHP_CO_TRY_VOID(co_await load_tops());
+  constexpr std::size_t kBatch = 16;  // parts in memory at once
+  for (std::size_t at = 0; at < parts_.size(); at += kBatch) {
+    std::vector<wire::PhysicalRef> refs;
+    for (std::size_t i = at; i < std::min(parts_.size(), at + kBatch); ++i) refs.push_back(parts_[i].ref);
+    MHP_CO_TRY(auto objects, co_await objects_.load_all(std::move(refs)));
+    for (std::size_t i = 0; i < objects.size(); ++i) {
+      parts_[at + i].bytes = objects[i].size();
+      MHP_CO_TRY(wire::IndexPart part, wire::parse_index_part(objects[i]));
+      for (const auto& segment : part.segments) {
+        MHP_CO_TRY_VOID(index_.add(segment));
+      }
+    }
+  }
+  MHP_CO_TRY(auto objects, co_await objects_.load_all(refs_of(snapshot_parts_)));
+  for (std::size_t i = 0; i < objects.size(); ++i) {
+    snapshot_parts_[i].bytes = objects[i].size();
+    MHP_CO_TRY(wire::SnapshotPart part, wire::parse_snapshot_part(objects[i]));
+    for (const auto& snapshot : part.snapshots) add_snapshot(snapshot);
+  }
+  co_return Result<void>{};
+}
+
+void VaultImpl::add_snapshot(const wire::SnapshotRecord& snapshot) {
+  bool known = std::ranges::any_of(snapshots_, [&](const auto& other) { return other.id == snapshot.id; });
+  if (known) return;
+  auto order = [](const wire::SnapshotRecord& a, const wire::SnapshotRecord& b) {
+    return std::tie(a.time_ns, a.id) < std::tie(b.time_ns, b.id);
+  };
+  snapshots_.insert(std::ranges::upper_bound(snapshots_, snapshot, order), snapshot);
+}
+
+Vault::NewestHead VaultImpl::newest_head() const {
+  NewestHead out;
+  for (const HomeView& view : views_) out.homes_answered += view.answered;
+  for (const BelievedDevice& device : heads_.devices) {
+    if (device.newest().head.time_ns < out.time_ns) continue;
+    out.time_ns = device.newest().head.time_ns;
+    out.homes_agree = device.homes_agree;
+  }
+  return out;
+}
+
+std::vector<wire::SeenHead> VaultImpl::believed_heads() const {
+  std::vector<wire::SeenHead> out;
+  for (const BelievedDevice& device : heads_.devices) {
+    out.push_back({.device = device.device, .seq = device.newest().head.seq, .hash = device.newest().hash});
+  }
+  return out;
+}
+
+void VaultImpl::remember_seen() {
+  auto old = state_.seen();
+  wire::SeenHeads seen;
+  if (old) seen = *old;
+  for (const wire::SeenHead& head : believed_heads()) {
+    auto known = std::ranges::find(seen.heads, head.device, &wire::SeenHead::device);
+    if (known == seen.heads.end()) {
+      seen.heads.push_back(head);
+    } else if (known->seq < head.seq) {
+      *known = head;
+    }
+  }
+  if (!old || seen != *old) (void)state_.set_seen(seen);
+}
+
+std::vector<CheckedHead> VaultImpl::own_chain() const {
+  auto own = std::ranges::find(heads_.devices, device_.id, &BelievedDevice::device);
+  return own == heads_.devices.end() ? std::vector<CheckedHead>() : own->chain;
+}
+
+Result<void> VaultImpl::take_own_head(CheckedHead head) {
+  std::vector<CheckedHead> chain = own_chain();
+  chain.push_back(std::move(head));
+  if (chain.size() > State::kOwnHeadsKept) chain.erase(chain.begin());
+  MHP_TRY_VOID(state_.set_own_heads(heads_after(chain, 0)));
+  std::erase_if(heads_.devices, [this](const BelievedDevice& other) { return other.device == device_.id; });
+  BelievedDevice own;
+  own.device = device_.id;
+  own.chain = std::move(chain);
+  heads_.devices.push_back(std::move(own));
+  return {};
+}
+
+Task<std::vector<std::size_t>> VaultImpl::bring_homes_up_to_date() {
+  auto took = co_await bring_up_to_date(homes_, views_, record_.signed_bytes, heads_.devices, &platform_.clock());
+  for (BelievedDevice& device : heads_.devices) {
+    device.homes_agree = std::max(device.homes_agree, static_cast<unsigned>(took.size()));
+  }
+  co_return took;
+}
+
+Task<Result<void>> VaultImpl::refresh_for_write() {
+  auto kept = state_.own_heads();
+  std::vector<CheckedHead> own = own_chain();
+  bool written_meanwhile = kept && !kept->empty() && (own.empty() || own.back().signed_bytes != kept->back());
+  if (written_meanwhile) {
+    MHP_CO_TRY_VOID(co_await load());
+  }
+  co_await bring_homes_up_to_date();
+  co_return Result<void>{};
+}
+
+void VaultImpl::set_top(const DeviceId& device, const wire::PhysicalRef& ref) {
+  std::erase_if(tops_, [&](const KnownTop& top) { return top.device == device; });
+  tops_.push_back({.device = device, .ref = ref});
+}
+
+std::vector<wire::PhysicalRef> VaultImpl::index_objects() const {
+  std::vector<wire::PhysicalRef> out;
+  for (const auto& top : tops_) out.push_back(top.ref);
+  for (const auto& part : parts_) out.push_back(part.ref);
+  for (const auto& part : snapshot_parts_) out.push_back(part.ref);
+  return out;
+}
+
+std::vector<SegmentId> VaultImpl::live_segments() const {
+  std::vector<SegmentId> out;
+  std::unordered_set<SegmentId, IdHash> taken;
+  auto take = [&](const SegmentId& id) {
+    if (taken.insert(id).second) out.push_back(id);
+  };
+  for (const auto& ref : index_objects()) take(ref.segment);
+  for (const auto& segment : index_.segments()) take(segment.id);
+  return out;
+}
+
+Result<ChunkPlace> VaultImpl::place_of(const ChunkId& chunk) const {
+  auto place = index_.chunks().find(chunk);
+  if (!place) return fail(Errc::not_found, "chunk " + chunk.short_hex() + " is not in the index");
+  return *place;
+}
+
+Task<Result<std::shared_ptr<const OpenSegment>>> VaultImpl::fetch(std::uint32_t segment,
+                                                                  std::vector<std::uint32_t> bundles) {
+  MHP_CHECK(segment < index_.segments().size());
+  SegmentId id = index_.segments()[segment].id;
+  std::vector<wire::Bundle> all = index_.segments()[segment].bundles;
+  std::vector<Range> ranges;
+  for (std::uint32_t number : bundles) {
+    if (number >= all.size()) co_return fail(Errc::not_found, "segment " + id.short_hex() + ": no such bundle");
+    ranges.push_back({.offset = all[number].offset, .bytes = all[number].stored_bytes});
+  }
+  std::uint64_t plain_bytes = index_.segments()[segment].plain_bytes;
+  MHP_CO_TRY(auto parts, co_await reader_.read(id, plain_bytes, std::move(ranges)));
+  co_return std::make_shared<const FetchedSegment>(std::move(parts), std::move(all));
+}
+
+Task<Result<Bytes>> VaultImpl::read(ChunkId chunk) {
+  MHP_CO_TRY(ChunkPlace place, place_of(chunk));
+  auto bundle = bundles_.find({place.segment, place.bundle});
+  if (!bundle) {
+    std::vector<std::uint32_t> wanted{place.bundle};
+    MHP_CO_TRY(auto segment, co_await fetch(place.segment, std::move(wanted)));
+    auto job = [&] { return segment->bundle(place.bundle); };
+    MHP_CO_TRY(Bytes plain, co_await platform_.workers().run(job));
+    bundle = std::make_shared<const Bytes>(std::move(plain));
+    bundles_.keep({place.segment, place.bundle}, bundle);
+  }
+  if (std::uint64_t{place.offset} + place.bytes > bundle->size()) {
+    co_return fail(Errc::corrupt, "chunk " + chunk.short_hex() + ": its bundle is too short");
+  }
+  ByteView bytes = ByteView(*bundle).subspan(place.offset, place.bytes);
+  if (ChunkId::from_array(primitives::blake3_keyed(keys().dedup_secret, bytes)) != chunk) {
+    co_return fail(Errc::corrupt, "chunk " + chunk.short_hex() + ": differs from its id");
+  }
+  co_return to_bytes(bytes);
+}
+
+}  // namespace impl
+
+Task<Result<std::unique_ptr<Vault>>> Vault::open(platform::Platform& platform, dispersal::HomeSet& homes, State& state,
+                                                 const Device& device, const OpenRecord& record) {
+  auto vault = std::make_unique<impl::VaultImpl>(platform, homes, state, device, record);
+  MHP_CO_TRY_VOID(co_await vault->load());
+  co_return std::unique_ptr<Vault>(std::move(vault));
+}
+
+}  // namespace mhp::vault

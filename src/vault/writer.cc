@@ -1,0 +1,139 @@
+// The order of a write session: rows durable, then the index, then this device's head on disk, then the head on the homes.
+#include <algorithm>
+#include <climits>
+
+#include "base/check.h"
+#include "primitives/aead/box.h"
+#include "primitives/hash/blake3.h"
+#include "vault/impl/writer.h"
+
+namespace mhp::vault::impl {
+namespace {
+
+std::size_t segment_size(std::size_t wanted) {
+  return wire::size_class(std::clamp<std::size_t>(wanted, kMinSegmentBytes, wire::kMaxSegmentBytes));
+}
+
+}  // namespace
+
+WriterImpl::WriterImpl(VaultImpl& vault, std::unique_ptr<platform::FileLock> lock, const WriteOptions& options)
+    : vault_(vault),
+      lock_(std::move(lock)),
+      options_(options),
+      plan_(vault.homes_.plan(vault.level())),
+      sealer_(vault.platform_.random(), vault.homes_, vault.device_, vault.record_.keys, plan_),
+      outbox_(vault) {}
+
+PackerParts WriterImpl::packer_parts() const {
+  PackerParts parts;
+  parts.dedup_secret = &vault_.record_.keys.dedup_secret;
+  parts.buffers = &vault_.homes_.buffers();
+  parts.compression_level = options_.compression_level;
+  parts.segment_bytes = segment_size(options_.segment_bytes);
+  return parts;
+}
+
+std::unique_ptr<Packer> WriterImpl::new_packer() {
+  PackerParts parts = packer_parts();
+  parts.stored = &vault_.index_.chunks();
+  parts.session = &session_;
+  return std::make_unique<SegmentPacker>(parts);
+}
+
+FinishedSegment WriterImpl::seal(Packer& packer) {
+  auto& own = static_cast<SegmentPacker&>(packer);  // every packer of ours is one
+  std::uint64_t new_bytes = own.new_bytes();
+  FinishedSegment out = sealer_.seal(own, sealer_.draw_id());
+  new_bytes_ += new_bytes;
+  for (const auto& bundle : out.indexed.directory.bundles) packed_bytes_ += bundle.stored_bytes;
+  return out;
+}
+
+WriteTotals WriterImpl::totals() const {
+  WriteTotals totals;
+  totals.new_bytes = new_bytes_;
+  totals.packed_bytes = packed_bytes_;
+  totals.stored_bytes = outbox_.stored_bytes();
+  totals.segments = outbox_.segments();
+  return totals;
+}
+
+Task<Result<Committed>> WriterImpl::finish(wire::SnapshotRecord record) {
+  MHP_CHECK(!finished_);
+  finished_ = true;
+  Committed out;
+  record.id = SnapshotId::from_array(vault_.platform_.random().array<32>());
+  out.snapshot = record.id;
+  MHP_CO_TRY_VOID(co_await outbox_.commit());
+  MHP_CHECK(outbox_.idle());  // rows first
+  std::vector<wire::IndexedSegment> segments = outbox_.take_durable();
+  segments.insert(segments.end(), vault_.unlisted_.begin(), vault_.unlisted_.end());
+  MHP_CO_TRY_VOID(co_await publish(std::move(segments), record, out));
+  (void)vault_.state_.clear_journal();  // what is listed already is passed over when it is read
+  vault_.objects_.keep_only(vault_.index_objects());
+  out.totals = totals();
+  co_return out;
+}
+
+Task<Result<void>> WriterImpl::publish(std::vector<wire::IndexedSegment> segments, const wire::SnapshotRecord& record,
+                                       Committed& out) {
+  PackerParts parts = packer_parts();
+  parts.index = true;
+  IndexSession session(vault_, sealer_, outbox_, parts);
+  MHP_CO_TRY(IndexSession::Layout layout, co_await session.write(segments, record));
+  MHP_CHECK(outbox_.idle());  // the index before the head
+  MHP_CO_TRY(CheckedHead head, make_head(layout.root));
+  MHP_CO_TRY_VOID(vault_.take_own_head(std::move(head)));
+
+  // From here on this device stands by the new head, whether homes take it now or after a crash.
+  for (const auto& segment : segments) {
+    MHP_CO_TRY_VOID(vault_.index_.add(segment));
+  }
+  out.margin = std::min(outbox_.margin().value_or(0), vault_.unlisted_margin_.value_or(INT_MAX));
+  vault_.unlisted_.clear();
+  vault_.unlisted_margin_.reset();
+  vault_.add_snapshot(record);
+  vault_.parts_ = std::move(layout.parts);
+  vault_.snapshot_parts_ = std::move(layout.snapshot_parts);
+  vault_.set_top(vault_.device_.id, layout.root);
+
+  auto took = co_await vault_.bring_homes_up_to_date();
+  out.homes = static_cast<unsigned>(took.size());
+  if (took.size() <= plan_.margin) {
+    co_return fail(Errc::unavailable, "the new snapshot is stored, but only " + std::to_string(took.size()) +
+                                          " homes took its head, more than " + std::to_string(plan_.margin) +
+                                          " are needed: the next backup gives it to them again");
+  }
+  vault_.remember_seen();
+  co_return Result<void>{};
+}
+
+Result<CheckedHead> WriterImpl::make_head(const wire::RootRef& root) {
+  std::vector<CheckedHead> chain = vault_.own_chain();
+  wire::Head head;
+  head.vault = vault_.record_.record.vault;
+  head.device = vault_.device_.id;
+  head.seq = chain.empty() ? 1 : chain.back().head.seq + 1;
+  if (!chain.empty()) head.previous = chain.back().hash;
+  head.vault_record = vault_.record_.hash;
+  head.time_ns = vault_.platform_.clock().unix_ns();
+  auto nonce = vault_.platform_.random().array<24>();
+  head.sealed_root =
+      primitives::seal_box(vault_.record_.keys.record_key, nonce, root_context(head), wire::encode(root));
+  CheckedHead out;
+  out.signed_bytes = wire::encode(wire::sign(vault_.device_.signing, wire::kSignHead, wire::encode(head)));
+  out.hash = HeadHash::from_array(primitives::blake3(out.signed_bytes));
+  out.head = std::move(head);
+  return out;
+}
+
+Task<Result<std::unique_ptr<Writer>>> VaultImpl::begin_write(const WriteOptions& options) {
+  MHP_CO_TRY(auto lock, state_.lock(state_.who()));
+  MHP_CO_TRY_VOID(co_await refresh_for_write());
+  auto writer = std::make_unique<WriterImpl>(*this, std::move(lock), options);
+  MHP_CO_TRY(std::uint64_t adopted, co_await adopt_segments(*this, homes_.plan(level())));
+  writer->set_adopted(adopted);
+  co_return std::unique_ptr<Writer>(std::move(writer));
+}
+
+}  // namespace mhp::vault::impl
