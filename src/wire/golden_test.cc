@@ -129,6 +129,10 @@ TEST(Golden, WhatTheVaultRecordSeals) {
 TEST(Golden, Segment) {
   expect_golden("segment_directory", sample_directory(),
                 [](ByteView bytes) { return parse_segment_directory(bytes, 131'072); });
+  SegmentDirectory of_index = sample_directory();
+  of_index.index = true;
+  expect_golden("segment_directory_of_index", of_index,
+                [](ByteView bytes) { return parse_segment_directory(bytes, 131'072); });
   const SegmentTrailer trailer{.directory_offset = 70'300, .directory_bytes = 160};
   Bytes bytes(SegmentTrailer::kSizeBytes);
   write_segment_trailer(trailer, std::span<std::byte, SegmentTrailer::kSizeBytes>(bytes));

@@ -152,6 +152,7 @@ inline SegmentDirectory segment_directory(Random& random, std::uint32_t plain_by
     chunk.bytes = random.number<std::uint32_t>(std::uint64_t{room} - chunk.offset + 1);
     out.chunks.push_back(chunk);
   }
+  out.index = random.flip();
   return out;
 }
 

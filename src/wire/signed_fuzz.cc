@@ -2,6 +2,7 @@
 #include "wire/signed.h"
 
 #include "wire/fuzz_support.h"
+#include "wire/limits.h"
 
 using namespace mhp;
 using namespace mhp::wire;
