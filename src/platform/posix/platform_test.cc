@@ -238,7 +238,7 @@ TEST(PosixDisk, ALockDiesWithItsProcess) {
   EXPECT_EQ(sign, 'y');
   const auto busy = disk->lock(path, "the parent");
   ASSERT_FALSE(busy);
-  EXPECT_EQ(busy.error().detail, path + ": held by the child");
+  EXPECT_EQ(busy.error().detail, path + ": held by the child, process " + std::to_string(child));
   ::kill(child, SIGKILL);
   ASSERT_EQ(::waitpid(child, nullptr, 0), child);
   EXPECT_TRUE(disk->lock(path, "the parent"));
