@@ -1,6 +1,8 @@
 // Restore: a snapshot, or a path in it, comes back with all it had.
 #pragma once
 
+#include <optional>
+
 #include "snapshot/backup.h"
 
 namespace mhp::snapshot {
@@ -16,11 +18,15 @@ struct RestoreReport {
   std::uint64_t files = 0;  // entries that are not folders
   std::uint64_t folders = 0;
   std::uint64_t bytes = 0;
-  std::vector<SourceError> errors;    // could not be brought back, each named
+  std::vector<SourceError> errors;    // could not be brought back, each named; nothing of them is left in `to`
   std::vector<SourceError> warnings;  // back, but an owner or attribute could not be set
+  /// The gravest reason among `errors`: corrupt (damaged data) before unavailable (too few rows) before the rest.
+  std::optional<Errc> worst;
 };
 
-/// Errors: not_found (no such path), busy (`to` is not empty), unavailable (too few homes: says what is missing), full.
+/// Files whose content cannot be had are in the report, the rest is brought back.
+/// Errors: not_found (no such path), busy (`to` is not empty), full, and those of reading the snapshot's tree: unavailable (too few
+/// homes: says what is missing), corrupt.
 Task<Result<RestoreReport>> restore(platform::Platform& platform, vault::Vault& vault, const RestoreOptions& options,
                                     Counters& counters);
 

@@ -1,11 +1,14 @@
 // Walks source trees in the order of a snapshot's entries, leaving out what is excluded, and batches the files for workers.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "platform/disk.h"
 #include "platform/tree.h"
+#include "snapshot/pattern.h"
 #include "wire/tree_page.h"
 
 namespace mhp::snapshot {
@@ -19,10 +22,89 @@ struct ScanOptions {
   std::vector<std::string> paths;     // absolute
   std::vector<std::string> excludes;  // gitignore syntax, relative to each path; "!" takes back
   std::vector<std::string> exclude_files;  // files with such lines
-  bool exclude_caches = true;         // folders with a valid CACHEDIR.TAG
-  bool one_file_system = false;
+  bool exclude_caches = true;         // what is in folders with a valid CACHEDIR.TAG, but the tag
+  bool one_file_system = false;       // folders where another file system is mounted are kept, empty
   /// Folders left out by device and inode: the state folder, own folder homes.
   std::vector<std::pair<std::uint64_t, std::uint64_t>> leave_out;
+};
+
+/// Absolute, in entry order, links resolved but for the last name, without those that lie in another one.
+/// Errors: invalid (not absolute, none at all).
+Result<std::vector<std::string>> normal_paths(platform::Disk& disk, std::vector<std::string> paths);
+
+/// One thing that was met.
+struct ScanItem {
+  std::string path;  // as entries have it: without the first "/"
+  platform::NodeInfo info;
+  std::shared_ptr<platform::SourceFolder> folder;  // that holds it; shared by its files until they are read
+  std::string hard_link_to;                        // path of an earlier item that is the same file
+  std::string name() const { return path.substr(path.rfind('/') + 1); }
+};
+
+struct ScanBatch {
+  std::uint64_t seq = 0;  // 0, 1, 2 ...
+  std::vector<ScanItem> items;
+  std::vector<SourceError> errors;
+};
+
+/// How much goes into one batch: it ends with the item that reaches one of these.
+struct BatchLimits {
+  std::size_t items = 1024;
+  std::uint64_t file_bytes = 8_MiB;
+  std::size_t folders = 128;  // open ones that its items hold
+};
+
+/// Walks several paths at once. Memory: the names of the folders it is in, and links whose other names were not met yet.
+/// Blocking calls; one thread at a time.
+class Scanner {
+ public:
+  /// `options.paths` as normal_paths() gives them. Errors: invalid (a path does not exist, an exclude file cannot be read: named).
+  static Result<std::unique_ptr<Scanner>> start(platform::Trees& trees, platform::Disk& disk, const ScanOptions& options,
+                                                BatchLimits limits);
+  /// The next items in the order of entries; empty where `batch.items` and `batch.errors` are both empty: the end.
+  ScanBatch next();
+
+ private:
+  /// The given paths as a tree: what is walked above them is these names only.
+  struct Way {
+    std::map<std::string, Way> below;
+    bool given = false;
+  };
+  /// A folder being walked.
+  struct Level {
+    std::shared_ptr<platform::SourceFolder> folder;  // empty: closed meanwhile, see handle()
+    std::vector<std::string> names;
+    std::size_t at = 0;
+    std::size_t path_bytes = 0;     // of path_ that are this folder's
+    const Way* way = nullptr;       // above the given paths
+    std::size_t given_bytes = 0;    // of path_ that are the given path's
+    std::uint64_t device = 0;       // of the given path
+  };
+  using NodeKey = std::pair<std::uint64_t, std::uint64_t>;
+  struct LinkGroup {
+    std::string first_path;
+    std::uint64_t left = 0;
+  };
+
+  Scanner(const ScanOptions& options, BatchLimits limits) : options_(options), limits_(limits) {}
+  Result<void> open_paths(platform::Trees& trees);
+  void visit(const std::string& name, ScanBatch& batch);
+  bool left_out(const Level& level, const platform::NodeInfo& info) const;
+  void add_item(const std::shared_ptr<platform::SourceFolder>& folder, const platform::NodeInfo& info, ScanBatch& batch);
+  void enter(const std::shared_ptr<platform::SourceFolder>& parent, const std::string& name, Level level, ScanBatch& batch);
+  Result<std::shared_ptr<platform::SourceFolder>> handle(std::size_t level);
+  bool is_cache(platform::SourceFolder& folder, const std::vector<std::string>& names) const;
+
+  ScanOptions options_;
+  BatchLimits limits_;
+  IgnoreLines ignore_;
+  Way ways_;
+  std::vector<Level> levels_;
+  std::string path_;
+  std::map<NodeKey, LinkGroup> links_;
+  std::uint64_t next_seq_ = 0;
+  std::uint64_t batch_bytes_ = 0;
+  std::size_t batch_folders_ = 0;
 };
 
 }  // namespace mhp::snapshot

@@ -1,0 +1,118 @@
+#include "snapshot/batch.h"
+
+#include <algorithm>
+
+namespace mhp::snapshot {
+namespace {
+
+using platform::NodeKind;
+
+bool same_times(const wire::TreeEntry& earlier, const platform::NodeInfo& info) {
+  return earlier.kind == static_cast<wire::EntryKind>(info.kind) && earlier.mtime_ns == info.mtime_ns &&
+         earlier.ctime_ns == info.ctime_ns && earlier.inode == info.inode;
+}
+
+/// True where the content that the earlier entry has is the file's, and is all there.
+bool content_known(const wire::TreeEntry& earlier, const platform::NodeInfo& info, const vault::Vault& vault) {
+  return earlier.size == info.size && earlier.hard_link_to.empty() &&
+         std::ranges::all_of(earlier.chunks, [&](const ChunkId& chunk) { return vault.has(chunk); });
+}
+
+void lose(BatchWork& work, std::size_t item, std::string reason) {
+  work.lost[item] = true;
+  work.errors.push_back({"/" + work.batch.items[item].path, std::move(reason)});
+}
+
+/// Link target and attributes of what is no file.
+void describe(BatchWork& work, std::size_t at) {
+  const ScanItem& item = work.batch.items[at];
+  wire::TreeEntry& entry = work.entries[at];
+  if (item.info.kind == NodeKind::symlink) {
+    auto target = item.folder->link_target(item.name());
+    if (!target) return lose(work, at, target.error().detail);
+    entry.link_target = std::move(*target);
+  }
+  auto xattrs = item.folder->xattrs_of(item.name());
+  if (xattrs) {
+    entry.xattrs = entry_xattrs(std::move(*xattrs));
+  } else if (xattrs.error().code != Errc::not_found) {
+    work.warnings.push_back({"/" + item.path, "its attributes could not be read: " + xattrs.error().detail});
+  }
+}
+
+void count(BatchWork& work, const ScanItem& item, bool existed, bool unchanged) {
+  if (item.info.kind == NodeKind::folder) {
+    ++work.folders;
+  } else if (unchanged) {
+    ++work.files_unchanged;
+  } else {
+    ++(existed ? work.files_changed : work.files_new);
+  }
+}
+
+}  // namespace
+
+void compare(BatchWork& work, const vault::Vault& vault, const BackupOptions& options, Counters& counters) {
+  EarlierCursor cursor(std::move(work.earlier));
+  std::size_t items = work.batch.items.size();
+  work.entries.reserve(items);
+  work.lost.assign(items, false);
+  work.errors = std::move(work.batch.errors);
+  for (std::size_t i = 0; i < items; ++i) {
+    const ScanItem& item = work.batch.items[i];
+    wire::TreeEntry& entry = work.entries.emplace_back(entry_of(item.path, item.info));
+    wire::TreeEntry* earlier = cursor.find(item.path);
+    bool is_file = item.info.kind == NodeKind::file;
+    bool same = earlier != nullptr && same_times(*earlier, item.info);
+    bool has_content = is_file && item.hard_link_to.empty();
+    bool unchanged = same && (!has_content || content_known(*earlier, item.info, vault));
+    count(work, item, earlier != nullptr, unchanged);
+    if (!item.hard_link_to.empty()) {
+      entry.hard_link_to = item.hard_link_to;
+    } else if (unchanged && !(has_content && options.full_read)) {
+      entry.link_target = std::move(earlier->link_target);
+      entry.xattrs = std::move(earlier->xattrs);
+      entry.extents = std::move(earlier->extents);
+      entry.chunks = std::move(earlier->chunks);
+      entry.chunks_are_lists = earlier->chunks_are_lists;
+    } else if (!options.dry_run) {
+      if (has_content) {
+        work.to_read.push_back(i);
+        continue;
+      }
+      describe(work, i);
+    }
+    if (item.info.kind != NodeKind::folder) counters.files.fetch_add(1, std::memory_order_relaxed);
+    if (has_content) counters.bytes.fetch_add(item.info.size, std::memory_order_relaxed);
+  }
+}
+
+FileReader::Step read_files(BatchWork& work, FileReader& reader, vault::Packer& packer, Counters& counters,
+                            std::atomic<std::uint64_t>& added_bytes) {
+  for (; work.reading < work.to_read.size(); ++work.reading) {
+    std::size_t at = work.to_read[work.reading];
+    const ScanItem& item = work.batch.items[at];
+    Result<void> ready;
+    if (!work.opened) ready = reader.start(item);
+    work.opened = true;
+    Result<FileReader::Step> step = FileReader::Step::done;
+    if (ready) step = reader.advance(packer);
+    std::uint64_t bytes = reader.take_progress();
+    added_bytes += bytes;
+    counters.bytes.fetch_add(bytes, std::memory_order_relaxed);
+    if (ready && step && *step != FileReader::Step::done) return *step;
+    work.opened = false;
+    counters.files.fetch_add(1, std::memory_order_relaxed);
+    if (!ready || !step) {
+      lose(work, at, !ready ? ready.error().detail : step.error().detail);
+      continue;
+    }
+    work.entries[at] = reader.take_entry();
+    if (reader.changed()) work.warnings.push_back({"/" + item.path, "changed while it was read"});
+    if (!reader.xattr_error().empty())
+      work.warnings.push_back({"/" + item.path, "its attributes could not be read: " + reader.xattr_error()});
+  }
+  return FileReader::Step::done;
+}
+
+}  // namespace mhp::snapshot

@@ -1,0 +1,65 @@
+// A vault of memory for this room's tests: real chunk ids, segments and bundles, no homes and no keys.
+#pragma once
+
+#include <map>
+#include <mutex>
+#include <set>
+
+#include "vault/vault.h"
+#include "wire/tree_page.h"
+
+namespace mhp::snapshot {
+
+class MemoryVault : public vault::Vault {
+ public:
+  explicit MemoryVault(std::uint64_t seed);
+
+  // What tests look at and do.
+  std::size_t chunks() const { return places_.size(); }
+  std::size_t segments() const { return segments_.size(); }
+  std::uint64_t fetches() const { return fetches_; }
+  std::uint64_t reads() const { return reads_; }
+  /// Its bundles cannot be had any more.
+  void lose_segment(std::uint32_t number) { lost_.insert(number); }
+  /// One bit of the chunk is wrong from now on.
+  void damage(const ChunkId& chunk);
+  void forget(const ChunkId& chunk) { places_.erase(chunk); }
+  void forget_snapshots() { snapshots_.clear(); }
+  /// The next store() fails with `full`.
+  void fail_store() { fail_store_ = true; }
+  /// Stores bytes as a chunk of its own, and a snapshot made by hand.
+  ChunkId put(ByteView bytes);
+  wire::SnapshotRecord put_snapshot(const std::vector<wire::TreePage>& pages, const std::vector<std::string>& first_paths);
+
+  dispersal::HomeSet& homes() override;
+  const wire::VaultKeys& keys() const override { return keys_; }
+  dispersal::Level level() const override { return {}; }
+  const std::vector<wire::SnapshotRecord>& snapshots() const override { return snapshots_; }
+  NewestHead newest_head() const override { return {}; }
+  std::vector<wire::SeenHead> believed_heads() const override { return {}; }
+  bool has(const ChunkId& chunk) const override;
+  Result<vault::ChunkPlace> place_of(const ChunkId& chunk) const override;
+  Task<Result<std::shared_ptr<const vault::OpenSegment>>> fetch(std::uint32_t segment,
+                                                                std::vector<std::uint32_t> bundles) override;
+  Task<Result<Bytes>> read(ChunkId chunk) override;
+  Task<Result<std::unique_ptr<vault::Writer>>> begin_write(const vault::WriteOptions& options) override;
+  Task<Result<vault::CheckReport>> check(unsigned, vault::Progress) override;
+  Task<Result<vault::RepairReport>> repair(bool, std::vector<std::size_t>, bool, vault::Progress) override;
+
+ private:
+  friend class TestPacker;
+  friend class TestWriter;
+  using Bundles = std::vector<Bytes>;
+  mutable std::mutex mutex_;
+  wire::VaultKeys keys_;
+  std::vector<wire::SnapshotRecord> snapshots_;
+  std::map<ChunkId, vault::ChunkPlace> places_;  // of segments that were sealed
+  std::set<ChunkId> added_;
+  std::vector<Bundles> segments_;
+  std::set<std::uint32_t> lost_;
+  std::uint64_t fetches_ = 0;
+  std::uint64_t reads_ = 0;
+  bool fail_store_ = false;
+};
+
+}  // namespace mhp::snapshot

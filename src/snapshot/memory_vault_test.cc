@@ -1,0 +1,169 @@
+#include "snapshot/memory_vault.h"
+
+#include "base/check.h"
+
+namespace mhp::snapshot {
+
+static constexpr std::size_t kBundleBytes = 1_MiB;
+
+class TestPacker : public vault::Packer {
+ public:
+  TestPacker(MemoryVault& vault, std::size_t limit) : vault_(vault), limit_(limit) {}
+  bool fits(std::size_t bytes) const override { return bytes_ == 0 || bytes_ + bytes <= limit_; }
+  bool empty() const override { return bytes_ == 0; }
+  ChunkId add(ByteView chunk) override {
+    MHP_CHECK(!chunk.empty() && chunk.size() <= wire::kMaxChunkBytes && fits(chunk.size()));
+    ChunkId id = ChunkId::from_array(primitives::blake3_keyed(vault_.keys_.dedup_secret, chunk));
+    {
+      std::lock_guard lock(vault_.mutex_);
+      if (!vault_.added_.insert(id).second) return id;
+    }
+    if (bundles_.empty() || bundles_.back().size() >= kBundleBytes) bundles_.emplace_back();
+    Bytes& bundle = bundles_.back();
+    vault::ChunkPlace place;
+    place.bundle = static_cast<std::uint32_t>(bundles_.size() - 1);
+    place.offset = static_cast<std::uint32_t>(bundle.size());
+    place.bytes = static_cast<std::uint32_t>(chunk.size());
+    chunks_.emplace_back(id, place);
+    bundle.insert(bundle.end(), chunk.begin(), chunk.end());
+    bytes_ += chunk.size();
+    return id;
+  }
+  void seal() {
+    std::lock_guard lock(vault_.mutex_);
+    auto number = static_cast<std::uint32_t>(vault_.segments_.size());
+    for (auto& [id, place] : chunks_) {
+      place.segment = number;
+      vault_.places_[id] = place;
+    }
+    vault_.segments_.push_back(std::move(bundles_));
+    bundles_.clear();
+    chunks_.clear();
+    bytes_ = 0;
+  }
+
+ private:
+  MemoryVault& vault_;
+  std::size_t limit_;
+  std::size_t bytes_ = 0;
+  std::vector<Bytes> bundles_;
+  std::vector<std::pair<ChunkId, vault::ChunkPlace>> chunks_;
+};
+
+class TestWriter : public vault::Writer {
+ public:
+  TestWriter(MemoryVault& vault, std::size_t segment_bytes) : vault_(vault), segment_bytes_(segment_bytes) {}
+  std::unique_ptr<vault::Packer> new_packer() override { return std::make_unique<TestPacker>(vault_, segment_bytes_); }
+  vault::FinishedSegment seal(vault::Packer& packer) override {
+    MHP_CHECK(!packer.empty());
+    static_cast<TestPacker&>(packer).seal();
+    return {};
+  }
+  Task<Result<void>> store(vault::FinishedSegment) override {
+    if (vault_.fail_store_) co_return fail(Errc::full, "homes are full");
+    ++totals_.segments;
+    co_return Result<void>();
+  }
+  Task<Result<vault::Committed>> finish(wire::SnapshotRecord record) override {
+    SnapshotId::Array id{};
+    id[0] = static_cast<std::byte>(vault_.snapshots_.size() + 1);
+    record.id = SnapshotId::from_array(id);
+    vault_.snapshots_.push_back(record);
+    vault::Committed committed;
+    committed.snapshot = record.id;
+    committed.totals = totals_;
+    co_return committed;
+  }
+  vault::WriteTotals totals() const override { return totals_; }
+  std::uint64_t adopted_segments() const override { return 0; }
+
+ private:
+  MemoryVault& vault_;
+  std::size_t segment_bytes_;
+  vault::WriteTotals totals_;
+};
+
+class TestSegment : public vault::OpenSegment {
+ public:
+  explicit TestSegment(std::map<std::uint32_t, Bytes> bundles) : bundles_(std::move(bundles)) {}
+  Result<Bytes> bundle(std::uint32_t number) const override {
+    auto found = bundles_.find(number);
+    if (found == bundles_.end()) return fail(Errc::not_found, "bundle was not fetched");
+    return found->second;
+  }
+
+ private:
+  std::map<std::uint32_t, Bytes> bundles_;
+};
+
+MemoryVault::MemoryVault(std::uint64_t seed) {
+  keys_.dedup_secret[0] = static_cast<std::byte>(seed);
+  keys_.chunker_secret[1] = static_cast<std::byte>(seed);
+}
+
+dispersal::HomeSet& MemoryVault::homes() { check_failed("a memory vault has no homes", __FILE__, __LINE__); }
+
+void MemoryVault::damage(const ChunkId& chunk) {
+  const vault::ChunkPlace& place = places_.at(chunk);
+  segments_.at(place.segment).at(place.bundle).at(place.offset) ^= std::byte{1};
+}
+
+ChunkId MemoryVault::put(ByteView bytes) {
+  TestPacker packer(*this, wire::kMaxSegmentBytes);
+  ChunkId id = packer.add(bytes);
+  packer.seal();
+  return id;
+}
+
+wire::SnapshotRecord MemoryVault::put_snapshot(const std::vector<wire::TreePage>& pages,
+                                             const std::vector<std::string>& first_paths) {
+  wire::PageList list;
+  for (std::size_t i = 0; i < pages.size(); ++i) list.pages.push_back({put(wire::encode(pages[i])), first_paths[i]});
+  wire::SnapshotRecord record;
+  record.page_list = put(wire::encode(list));
+  snapshots_.push_back(record);
+  return record;
+}
+
+bool MemoryVault::has(const ChunkId& chunk) const {
+  std::lock_guard lock(mutex_);
+  return places_.contains(chunk);
+}
+
+Result<vault::ChunkPlace> MemoryVault::place_of(const ChunkId& chunk) const {
+  std::lock_guard lock(mutex_);
+  auto found = places_.find(chunk);
+  if (found == places_.end()) return fail(Errc::not_found, "no such chunk");
+  return found->second;
+}
+
+Task<Result<std::shared_ptr<const vault::OpenSegment>>> MemoryVault::fetch(std::uint32_t segment,
+                                                                         std::vector<std::uint32_t> bundles) {
+  ++fetches_;
+  if (lost_.contains(segment)) co_return fail(Errc::unavailable, "needs 12 rows, 3 found");
+  std::lock_guard lock(mutex_);
+  std::map<std::uint32_t, Bytes> got;
+  for (std::uint32_t number : bundles) got[number] = segments_.at(segment).at(number);
+  co_return std::make_shared<const TestSegment>(std::move(got));
+}
+
+Task<Result<Bytes>> MemoryVault::read(ChunkId chunk) {
+  ++reads_;
+  MHP_CO_TRY(vault::ChunkPlace place, place_of(chunk));
+  if (lost_.contains(place.segment)) co_return fail(Errc::unavailable, "needs 12 rows, 3 found");
+  std::lock_guard lock(mutex_);
+  const Bytes& bundle = segments_.at(place.segment).at(place.bundle);
+  co_return to_bytes(ByteView(bundle).subspan(place.offset, place.bytes));
+}
+
+Task<Result<std::unique_ptr<vault::Writer>>> MemoryVault::begin_write(const vault::WriteOptions& options) {
+  co_return std::make_unique<TestWriter>(*this, options.segment_bytes);
+}
+
+Task<Result<vault::CheckReport>> MemoryVault::check(unsigned, vault::Progress) { co_return vault::CheckReport(); }
+
+Task<Result<vault::RepairReport>> MemoryVault::repair(bool, std::vector<std::size_t>, bool, vault::Progress) {
+  co_return vault::RepairReport();
+}
+
+}  // namespace mhp::snapshot

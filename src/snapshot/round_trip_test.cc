@@ -1,0 +1,90 @@
+// What goes in comes out: whole trees with all that files have, through backup and restore.
+#include "snapshot/test_tree.h"
+
+namespace mhp::snapshot {
+namespace {
+
+void expect_same(const std::vector<std::string>& expected, const std::vector<std::string>& actual) {
+  EXPECT_EQ(expected.size(), actual.size());
+  for (std::size_t i = 0; i < std::min(expected.size(), actual.size()); ++i) EXPECT_EQ(expected[i], actual[i]);
+}
+
+/// A tree with everything; what this user may not make is left out.
+void make_everything(TestTree& tree) {
+  tree.folder("kinds");
+  tree.file("kinds/empty", "");
+  tree.file("kinds/small", "small");
+  tree.file("kinds/setuid", "x", 04755);
+  tree.file("kinds/nobody may", "secret", 0000);
+  tree.symlink("kinds/link", "small");
+  tree.symlink("kinds/dangling", "/no/such/place");
+  tree.fifo("kinds/fifo");
+  tree.socket("kinds/socket");
+  tree.device("kinds/char", false, 1, 3);
+  tree.device("kinds/block", true, 7, 200);
+  tree.folder("kinds/sticky", 01777);
+  tree.folder("names");
+  tree.file("names/new\nline", "n");
+  tree.file("names/\xff\xfe not utf-8", "u");
+  tree.file(std::string("names/") + std::string(255, 'w'), "w");
+  tree.file("names/-rf *", "r");
+  tree.file("names/\x1b[31m", "e");
+  tree.folder("names/a");
+  tree.file("names/a/b", "before a.b");
+  tree.file("names/a.b", "behind a/b");
+  tree.file("names/a b", "between");
+  tree.folder("links");
+  tree.file("links/1", "one content");
+  tree.hard_link("links/2", "links/1");
+  tree.hard_link("kinds/3", "links/1");
+  tree.folder("big");
+  tree.random_file("big/one chunk", 256_KiB, 1);
+  tree.random_file("big/two chunks", 256_KiB + 1, 2);
+  tree.random_file("big/many chunks", 20_MiB, 3);
+  tree.folder("sparse");
+  tree.sparse_file("sparse/only hole", 10_MiB, {});
+  tree.sparse_file("sparse/ends in hole", 10_MiB, {{1_MiB, std::string(300'000, 'a')}});
+  tree.sparse_file("sparse/ends in data", 10_MiB, {{0, "start"}, {5_MiB, std::string(100'000, 'b')}, {10_MiB - 3, "end"}});
+  tree.xattr("kinds/small", "user.note", "a note");
+  tree.xattr("kinds/sticky", "user.folder", std::string_view("\0\1\2", 3));
+  tree.mtime("kinds/small", 1'000'000'000'123'456'789);
+  tree.mtime("kinds/link", 5);
+  tree.mtime("names", 1'234'567'890'000'000'001);
+  tree.folder("closed", 0500);
+}
+
+TEST(RoundTrip, BringsBackAllThatFilesHave) {
+  platform::TempFolder place;
+  TestTree tree(place.path() + "/source");
+  tree.folder("");
+  make_everything(tree);
+  Bench bench;
+  auto saved = bench.backup({tree.at("")});
+  EXPECT_TRUE(saved.errors.empty());
+  EXPECT_TRUE(saved.warnings.empty());
+  auto restored = bench.restore(saved.snapshot, place.path() + "/out", tree.at(""));
+  EXPECT_TRUE(restored.errors.empty());
+  EXPECT_TRUE(restored.warnings.empty());
+  EXPECT_EQ(restored.files, saved.snapshot.files);
+  EXPECT_EQ(restored.bytes, saved.snapshot.bytes);
+  expect_same(describe_tree(bench.platform.trees(), tree.at("")), describe_tree(bench.platform.trees(), place.path() + "/out"));
+}
+
+TEST(RoundTrip, WholeSnapshotKeepsItsPaths) {
+  platform::TempFolder place;
+  TestTree tree(place.path() + "/source");
+  tree.folder("");
+  make_everything(tree);
+  Bench bench;
+  auto saved = bench.backup({tree.at("big"), tree.at("links/2"), tree.at("names"), tree.at("names/a")});
+  auto restored = bench.restore(saved.snapshot, place.path() + "/out");
+  EXPECT_TRUE(restored.errors.empty());
+  auto& trees = bench.platform.trees();
+  for (const char* path : {"big", "names"})
+    expect_same(describe_tree(trees, tree.at(path)), describe_tree(trees, place.path() + "/out" + tree.at(path)));
+  EXPECT_EQ(saved.snapshot.paths.size(), 3u);
+  EXPECT_EQ(restored.files, saved.snapshot.files);
+}
+
+}  // namespace
+}  // namespace mhp::snapshot

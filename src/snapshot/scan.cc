@@ -1,0 +1,220 @@
+#include "snapshot/scan.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+
+namespace mhp::snapshot {
+namespace {
+
+using platform::NodeInfo;
+using platform::NodeKind;
+using platform::SourceFolder;
+
+/// Of the folders on the way down this many stay open; the ones further up are opened again when the walk comes back to them.
+constexpr std::size_t kOpenLevels = 64;
+constexpr std::uint64_t kMaxExcludeFileBytes = 4_MiB;
+constexpr std::string_view kCacheTag = "CACHEDIR.TAG";
+/// @source Cache Directory Tagging Specification, https://bford.info/cachedir/
+constexpr std::string_view kCacheSignature = "Signature: 8a477f597d28d172789f06886806bc55";
+
+}  // namespace
+
+Result<std::vector<std::string>> normal_paths(platform::Disk& disk, std::vector<std::string> paths) {
+  if (paths.empty()) return fail(Errc::invalid, "no path given");
+  for (std::string& path : paths) {
+    if (!path.starts_with('/')) return fail(Errc::invalid, path + ": not an absolute path");
+    while (path.size() > 1 && path.ends_with('/')) path.pop_back();
+    std::size_t slash = path.rfind('/');
+    std::string name = path.substr(slash + 1);
+    if (name.empty()) continue;
+    bool whole = name == "." || name == "..";
+    MHP_TRY(std::string folder, disk.absolute(whole ? path : path.substr(0, std::max<std::size_t>(slash, 1))));
+    path = whole ? folder : (folder == "/" ? "/" : folder + "/") + name;
+  }
+  std::ranges::sort(paths, [](const std::string& a, const std::string& b) { return wire::compare_paths(a, b) < 0; });
+  std::vector<std::string> kept;
+  for (std::string& path : paths) {
+    // What lies in an earlier path stands right behind it in this order.
+    if (!kept.empty() && (path == kept.back() || kept.back() == "/" || path.starts_with(kept.back() + "/"))) continue;
+    kept.push_back(std::move(path));
+  }
+  return kept;
+}
+
+Result<std::unique_ptr<Scanner>> Scanner::start(platform::Trees& trees, platform::Disk& disk, const ScanOptions& options,
+                                                BatchLimits limits) {
+  std::unique_ptr<Scanner> scanner(new Scanner(options, limits));
+  for (const std::string& file : options.exclude_files) {
+    auto text = platform::read_file(disk, file, kMaxExcludeFileBytes);
+    if (!text) return fail(Errc::invalid, "exclude file " + text.error().detail);
+    scanner->ignore_.add_text(as_text(*text));
+  }
+  for (const std::string& line : options.excludes) scanner->ignore_.add(line);
+  MHP_TRY_VOID(scanner->open_paths(trees));
+  return scanner;
+}
+
+Result<void> Scanner::open_paths(platform::Trees& trees) {
+  for (const std::string& path : options_.paths) {
+    auto place = trees.source(path);
+    if (!place) return fail(Errc::invalid, path + ": " + place.error().detail);
+    auto info = place->name.empty() ? place->folder->info() : place->folder->info_of(place->name);
+    if (!info) return fail(Errc::invalid, path + ": " + info.error().detail);
+    Way* way = &ways_;
+    for (std::size_t at = 1; at < path.size();) {
+      std::size_t end = std::min(path.find('/', at), path.size());
+      way = &way->below[path.substr(at, end - at)];
+      at = end + 1;
+    }
+    way->given = true;
+  }
+  MHP_TRY(auto root, trees.source("/"));
+  Level top;
+  top.folder = std::move(root.folder);
+  if (ways_.given) {
+    MHP_TRY(NodeInfo info, top.folder->info());
+    top.device = info.device;
+    MHP_TRY(top.names, top.folder->names());
+    std::ranges::sort(top.names);
+  } else {
+    top.way = &ways_;
+    for (const auto& [name, below] : ways_.below) top.names.push_back(name);
+  }
+  levels_.push_back(std::move(top));
+  return {};
+}
+
+ScanBatch Scanner::next() {
+  ScanBatch batch;
+  batch.seq = next_seq_;
+  batch_bytes_ = 0;
+  batch_folders_ = 0;
+  while (!levels_.empty() && batch.items.size() < limits_.items && batch_bytes_ < limits_.file_bytes &&
+         batch_folders_ < limits_.folders && batch.errors.size() < limits_.items) {
+    Level& level = levels_.back();
+    path_.resize(level.path_bytes);
+    if (level.at == level.names.size()) {
+      levels_.pop_back();
+      continue;
+    }
+    std::string name = std::move(level.names[level.at++]);
+    visit(name, batch);
+  }
+  if (!batch.items.empty() || !batch.errors.empty()) ++next_seq_;
+  return batch;
+}
+
+/// One name of the folder that is walked: an item, and if it is a folder the walk goes into it.
+void Scanner::visit(const std::string& name, ScanBatch& batch) {
+  auto folder = handle(levels_.size() - 1);
+  Level& level = levels_.back();
+  if (!folder) {
+    batch.errors.push_back({"/" + path_, folder.error().detail});
+    level.at = level.names.size();
+    return;
+  }
+  auto info = (*folder)->info_of(name);
+  if (level.path_bytes > 0) path_ += '/';
+  path_ += name;
+  if (!info) {
+    // Gone since the folder was listed: as if it had gone before.
+    if (info.error().code != Errc::not_found) batch.errors.push_back({"/" + path_, info.error().detail});
+    return;
+  }
+  if (left_out(level, *info)) return;
+  add_item(*folder, *info, batch);
+  if (info->kind != NodeKind::folder) return;
+
+  Level below;
+  below.path_bytes = path_.size();
+  below.way = level.way == nullptr ? nullptr : &level.way->below.at(name);
+  below.given_bytes = level.given_bytes;
+  below.device = level.device;
+  if (below.way != nullptr && below.way->given) {
+    below.way = nullptr;
+    below.given_bytes = path_.size();
+    below.device = info->device;
+  }
+  bool other_system = below.way == nullptr && options_.one_file_system && info->device != below.device;
+  if (!other_system) enter(*folder, name, std::move(below), batch);
+}
+
+bool Scanner::left_out(const Level& level, const NodeInfo& info) const {
+  bool is_folder = info.kind == NodeKind::folder;
+  if (is_folder && std::ranges::find(options_.leave_out, NodeKey(info.device, info.inode)) != options_.leave_out.end())
+    return true;
+  if (level.way != nullptr) return false;
+  std::string_view relative = path_;
+  if (level.given_bytes > 0) relative.remove_prefix(level.given_bytes + 1);
+  return ignore_.ignores(relative, is_folder);
+}
+
+void Scanner::add_item(const std::shared_ptr<SourceFolder>& folder, const NodeInfo& info, ScanBatch& batch) {
+  if (batch.items.empty() || batch.items.back().folder != folder) ++batch_folders_;
+  ScanItem& item = batch.items.emplace_back();
+  item.path = path_;
+  item.info = info;
+  item.folder = folder;
+  if (info.kind == NodeKind::file) batch_bytes_ += info.size;
+  if (info.kind == NodeKind::folder || info.links < 2) return;
+  auto [group, is_first] = links_.try_emplace(NodeKey(info.device, info.inode), LinkGroup{path_, info.links - 1});
+  if (is_first) return;
+  item.hard_link_to = group->second.first_path;
+  if (info.kind == NodeKind::file) batch_bytes_ -= info.size;
+  if (--group->second.left == 0) links_.erase(group);
+}
+
+void Scanner::enter(const std::shared_ptr<SourceFolder>& parent, const std::string& name, Level level, ScanBatch& batch) {
+  auto folder = parent->folder(name);
+  if (!folder) {
+    if (folder.error().code != Errc::not_found) batch.errors.push_back({"/" + path_, folder.error().detail});
+    return;
+  }
+  level.folder = std::move(*folder);
+  if (level.way != nullptr) {
+    for (const auto& [below, way] : level.way->below) level.names.push_back(below);
+  } else {
+    auto names = level.folder->names();
+    if (!names) {
+      batch.errors.push_back({"/" + path_, names.error().detail});
+      return;
+    }
+    level.names = std::move(*names);
+    std::ranges::sort(level.names);
+    if (options_.exclude_caches && is_cache(*level.folder, level.names)) level.names.assign(1, std::string(kCacheTag));
+  }
+  levels_.push_back(std::move(level));
+  // The top stays open, so that every other level can be reached again.
+  if (levels_.size() > kOpenLevels + 1) levels_[levels_.size() - 1 - kOpenLevels].folder.reset();
+}
+
+/// The open folder of a level; opens it again, from the nearest one above that is open.
+Result<std::shared_ptr<SourceFolder>> Scanner::handle(std::size_t level) {
+  std::size_t open = level;
+  while (!levels_[open].folder) {
+    MHP_CHECK(open > 0);
+    --open;
+  }
+  std::shared_ptr<SourceFolder> folder = levels_[open].folder;
+  while (open < level) {
+    std::size_t begin = levels_[open].path_bytes + (levels_[open].path_bytes > 0 ? 1 : 0);
+    ++open;
+    MHP_TRY(folder, folder->folder(path_.substr(begin, levels_[open].path_bytes - begin)));
+    if (level - open < kOpenLevels) levels_[open].folder = folder;
+  }
+  return folder;
+}
+
+bool Scanner::is_cache(SourceFolder& folder, const std::vector<std::string>& names) const {
+  if (!std::ranges::binary_search(names, kCacheTag)) return false;
+  auto info = folder.info_of(std::string(kCacheTag));
+  if (!info || info->kind != NodeKind::file) return false;  // never opens a fifo
+  auto file = folder.file(std::string(kCacheTag));
+  if (!file) return false;
+  std::array<std::byte, kCacheSignature.size()> start;
+  auto got = (*file)->read_at(0, start);
+  return got && *got == start.size() && as_text(start) == kCacheSignature;
+}
+
+}  // namespace mhp::snapshot
