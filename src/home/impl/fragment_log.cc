@@ -119,10 +119,7 @@ Result<void> FragmentLog::load() {
   take_index(numbers);
   for (const std::uint32_t number : numbers) {
     const bool is_last = number == numbers.back();
-    if (auto scanned = scan(number, is_last); !scanned) {
-      if (scanned.error().code == Errc::denied) return scanned;
-      logs_[number].unreadable_tail = true;  // the other logs are still good
-    }
+    MHP_TRY_VOID(scan(number, is_last));  // a log left out would make held segments look lost
   }
   next_log_ = numbers.empty() ? 1 : numbers.back() + 1;
   committed_records_ = index_.records();

@@ -1,0 +1,213 @@
+// A folder home by the contract of every home, and what is its own: identity, lock, space, readers beside a writer.
+#include "home/folder_home.h"
+
+#include <gtest/gtest.h>
+
+#include "home/home_contract_test.h"
+#include "platform/posix/temp_folder.h"
+
+namespace mhp::home {
+namespace {
+
+using platform::DiskFaults;
+using platform::MemoryPlatform;
+
+/// A folder home at `path` of any machine.
+class FolderWorld : public HomeWorld {
+ public:
+  FolderWorld(std::unique_ptr<platform::Platform> machine, std::string path)
+      : machine_(std::move(machine)), path_(std::move(path)) {
+    const auto made = create_folder_home(machine_->disk(), machine_->random(), path_);
+    EXPECT_TRUE(made) << made.error().detail;
+    if (made) id_ = *made;
+  }
+  platform::Platform& machine() override { return *machine_; }
+  std::unique_ptr<Home> open() override { return open_with({}); }
+  std::unique_ptr<Home> open_with(const FolderLimits& limits) {
+    auto home = open_folder_home(*machine_, path_, id_, limits);
+    EXPECT_TRUE(home) << home.error().detail;
+    return home ? std::move(*home) : nullptr;
+  }
+  const HomeId& id() const { return id_; }
+  const std::string& path() const { return path_; }
+
+ private:
+  std::unique_ptr<platform::Platform> machine_;
+  const std::string path_;
+  HomeId id_;
+};
+
+std::unique_ptr<FolderWorld> memory_world() {
+  return std::make_unique<FolderWorld>(std::make_unique<MemoryPlatform>(1), "/home");
+}
+
+/// On a real disk, with real threads.
+class RealWorld : public HomeWorld {
+ public:
+  platform::Platform& machine() override { return world_.machine(); }
+  std::unique_ptr<Home> open() override { return world_.open(); }
+  FolderWorld& folder() { return world_; }
+
+ private:
+  platform::TempFolder temp_;
+  FolderWorld world_{platform::make_posix_platform(), temp_.path() + "/home"};
+};
+
+INSTANTIATE_TEST_SUITE_P(FolderInMemory, HomeContract, testing::Values(MakeHomeWorld(memory_world)),
+                         [](const auto&) { return "memory"; });
+INSTANTIATE_TEST_SUITE_P(FolderOnDisk, HomeContract,
+                         testing::Values(MakeHomeWorld([] { return std::make_unique<RealWorld>(); })),
+                         [](const auto&) { return "posix"; });
+
+Result<void> put(FolderWorld& world, Home& home, const samples::Owner& owner, const samples::Segment& segment,
+                 std::vector<std::uint8_t> rows) {
+  AlignedBuffer record = samples::make_record(owner, segment, std::move(rows));
+  return platform::run_task(world.machine(), home.put(record.bytes()));
+}
+
+TEST(FolderHome, TakesNoFolderThatHoldsOtherThings) {
+  MemoryPlatform machine(1);
+  auto& disk = machine.disk();
+  ASSERT_TRUE(disk.make_folder("/photos/2020"));
+  const auto refused = create_folder_home(disk, machine.random(), "/photos");
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Errc::invalid);
+  EXPECT_EQ(create_folder_home(disk, machine.random(), "/nowhere/home").error().code, Errc::not_found);
+  ASSERT_TRUE(disk.make_folder("/drive/lost+found"));
+  const auto made = create_folder_home(disk, machine.random(), "/drive");
+  ASSERT_TRUE(made) << made.error().detail;
+  const auto again = create_folder_home(disk, machine.random(), "/drive");
+  ASSERT_TRUE(again);
+  EXPECT_EQ(*again, *made);
+  EXPECT_EQ(*folder_home_id(disk, "/drive"), *made);
+}
+
+TEST(FolderHome, KnowsAwayFromDamagedFromAnother) {
+  auto world = memory_world();
+  auto& disk = static_cast<MemoryPlatform&>(world->machine()).memory_disk();
+  EXPECT_EQ(folder_home_id(disk, "/other").error().code, Errc::not_found);
+  const auto another = open_folder_home(world->machine(), "/home", HomeId(), {});
+  ASSERT_FALSE(another);
+  EXPECT_EQ(another.error().code, Errc::invalid);
+  disk.flip_bit("/home/mhp-home", 200);
+  EXPECT_EQ(folder_home_id(disk, "/home").error().code, Errc::invalid);
+  EXPECT_EQ(create_folder_home(disk, world->machine().random(), "/home").error().code, Errc::invalid);
+  ASSERT_TRUE(disk.remove("/home/mhp-home"));
+  EXPECT_EQ(open_folder_home(world->machine(), "/home", world->id(), {}).error().code, Errc::not_found);
+}
+
+TEST(FolderHome, GivesNoNewIdentityToOldData) {
+  primitives::init_sodium();
+  auto world = memory_world();
+  const samples::Owner owner(1);
+  auto home = world->open();
+  ASSERT_TRUE(put(*world, *home, owner, samples::make_segment(owner, 1), {0}));
+  ASSERT_TRUE(platform::run_task(world->machine(), home->commit()));
+  home.reset();
+  ASSERT_TRUE(world->machine().disk().remove("/home/mhp-home"));
+  EXPECT_EQ(create_folder_home(world->machine().disk(), world->machine().random(), "/home").error().code, Errc::invalid);
+}
+
+TEST(FolderHome, SecondWriterIsToldWhoHoldsIt) {
+  primitives::init_sodium();
+  RealWorld real;
+  FolderWorld& world = real.folder();
+  const samples::Owner owner(1);
+  auto first = world.open();
+  auto second = world.open();  // flock is per open file: the same as another process
+  ASSERT_TRUE(put(world, *first, owner, samples::make_segment(owner, 1), {0}));
+  const auto refused = put(world, *second, owner, samples::make_segment(owner, 2), {0});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Errc::busy);
+  EXPECT_NE(refused.error().detail.find("held by mhp, process "), std::string::npos) << refused.error().detail;
+  first.reset();
+  EXPECT_TRUE(put(world, *second, owner, samples::make_segment(owner, 2), {0}));
+}
+
+TEST(FolderHome, ReaderSeesCommitsOfAWriter) {
+  primitives::init_sodium();
+  for (const bool on_disk : {false, true}) {
+    std::unique_ptr<RealWorld> real = on_disk ? std::make_unique<RealWorld>() : nullptr;
+    std::unique_ptr<FolderWorld> memory = on_disk ? nullptr : memory_world();
+    FolderWorld& world = on_disk ? real->folder() : *memory;
+    const samples::Owner owner(1);
+    const auto segment = samples::make_segment(owner, 1);
+    auto writer = world.open();
+    auto reader = world.open();
+    ASSERT_TRUE(put(world, *writer, owner, segment, {0, 1}));
+    const auto before = platform::run_task(world.machine(), reader->find(segment.card.segment));
+    ASSERT_FALSE(before);
+    EXPECT_EQ(before.error().code, Errc::not_found);  // not committed: not there for others
+    ASSERT_TRUE(platform::run_task(world.machine(), writer->commit()));
+    const auto after = platform::run_task(world.machine(), reader->find(segment.card.segment));
+    ASSERT_TRUE(after) << after.error().detail;
+    EXPECT_EQ(after->rows, (std::vector<std::uint8_t>{0, 1}));
+    const auto bytes = platform::run_task(world.machine(), reader->read(segment.card.segment, 1, 0, 1 << 20));
+    ASSERT_TRUE(bytes);
+    EXPECT_EQ(*bytes, segment.fragments[1]);
+  }
+}
+
+TEST(FolderHome, KeepsItsBounds) {
+  primitives::init_sodium();
+  auto world = memory_world();
+  const samples::Owner owner(1);
+  const auto small = samples::make_segment(owner, 1);
+  {
+    auto home = world->open_with({.max_used_bytes = 30'000, .min_free_bytes = 0});
+    ASSERT_TRUE(put(*world, *home, owner, small, {0}));
+    const auto refused = put(*world, *home, owner, samples::make_segment(owner, 2, 4, 20'000), {0});
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, Errc::full);
+    EXPECT_NE(refused.error().detail.find("may hold 30.0 kB"), std::string::npos) << refused.error().detail;
+    ASSERT_TRUE(platform::run_task(world->machine(), home->commit()));  // what was put stays
+    const auto usage = platform::run_task(world->machine(), home->usage());
+    ASSERT_TRUE(usage);
+    EXPECT_LE(usage->used_bytes + usage->free_bytes, 30'000U);
+  }
+  auto& disk = static_cast<MemoryPlatform&>(world->machine()).memory_disk();
+  disk.set_faults({.capacity_bytes = 10'000'000});
+  auto home = world->open_with({.max_used_bytes = 0, .min_free_bytes = 9'999'000});
+  EXPECT_TRUE(platform::run_task(world->machine(), home->find(small.card.segment)));
+  const auto refused = put(*world, *home, owner, samples::make_segment(owner, 2), {0});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Errc::full);
+  EXPECT_NE(refused.error().detail.find("left and keeps 9.9 MB free"), std::string::npos) << refused.error().detail;
+}
+
+TEST(FolderHome, DefaultReserve) {
+  EXPECT_EQ(default_min_free(1'000'000'000'000, false), 50'000'000'000U);
+  EXPECT_EQ(default_min_free(20'000'000'000, false), 5'000'000'000U);
+  EXPECT_EQ(default_min_free(1'000'000'000'000, true), 256_MiB);
+  EXPECT_EQ(default_min_free(1'000'000'000, true), 10'000'000U);
+}
+
+/// A disk that takes a second, seen from one that does not wait.
+TEST(FolderHome, ACanceledReadReturnsAtOnce) {
+  primitives::init_sodium();
+  auto world = memory_world();
+  const samples::Owner owner(1);
+  const auto segment = samples::make_segment(owner, 1);
+  auto home = world->open();
+  ASSERT_TRUE(put(*world, *home, owner, segment, {0}));
+  auto read = [](Home& from, SegmentId id, bool& finished) -> Task<> {
+    const auto bytes = co_await from.read(id, 0, 0, 100);
+    finished = bytes.has_value();
+  };
+  bool finished = false;
+  auto main = [&]() -> Task<int> {
+    platform::Nursery scope(world->machine().executor());
+    scope.start(read(*home, segment.card.segment, finished));
+    scope.cancel();
+    co_await scope.join();
+    co_return 0;
+  };
+  platform::run_task(world->machine(), main());
+  EXPECT_FALSE(finished);
+  home.reset();  // with the job of that read perhaps still to run
+  const auto again = world->open();
+  EXPECT_TRUE(platform::run_task(world->machine(), again->find(segment.card.segment)).error().code == Errc::not_found);
+}
+
+}  // namespace
+}  // namespace mhp::home

@@ -1,0 +1,339 @@
+// What every kind of home must do: a suite to be instantiated with a way to make a home.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <functional>
+
+#include "home/home.h"
+#include "home/home_samples_test.h"
+#include "platform/memory/memory_platform.h"
+
+namespace mhp::home {
+
+/// A machine with one home on it.
+class HomeWorld {
+ public:
+  virtual ~HomeWorld() = default;
+  virtual platform::Platform& machine() = 0;
+  /// Opens the home again, as another run of the program would. The one opened before must be gone.
+  virtual std::unique_ptr<Home> open() = 0;
+};
+
+using MakeHomeWorld = std::function<std::unique_ptr<HomeWorld>()>;
+
+class HomeContract : public testing::TestWithParam<MakeHomeWorld> {
+ protected:
+  void SetUp() override {
+    primitives::init_sodium();
+    world_ = GetParam()();
+    home_ = world_->open();
+    ASSERT_TRUE(home_);
+  }
+  void TearDown() override { home_.reset(); }
+
+  template <class T>
+  T run(Task<T> task) {
+    return platform::run_task(world_->machine(), std::move(task));
+  }
+  void reopen() {
+    home_.reset();
+    home_ = world_->open();
+    ASSERT_TRUE(home_);
+  }
+  Result<void> put(const samples::Segment& segment, std::vector<std::uint8_t> rows) {
+    AlignedBuffer record = samples::make_record(owner_, segment, std::move(rows));
+    return run(home_->put(record.bytes()));
+  }
+  void expect_held(const samples::Segment& segment, const std::vector<std::uint8_t>& rows) {
+    const auto held = run(home_->find(segment.card.segment));
+    ASSERT_TRUE(held) << held.error().detail;
+    EXPECT_EQ(held->rows, rows);
+    EXPECT_EQ(held->signed_card, samples::signed_card(owner_, segment.card));
+    for (const std::uint8_t row : rows) {
+      const auto bytes = run(home_->read(segment.card.segment, row, 0, segment.fragments[row].size()));
+      ASSERT_TRUE(bytes) << bytes.error().detail;
+      EXPECT_EQ(*bytes, segment.fragments[row]);
+    }
+  }
+  template <class T>
+  static Errc code_of(const Result<T>& result) {
+    return result ? Errc{} : result.error().code;
+  }
+
+  const samples::Owner owner_{1};
+  std::unique_ptr<HomeWorld> world_;
+  std::unique_ptr<Home> home_;
+};
+
+TEST_P(HomeContract, KeepsWhatWasCommitted) {
+  const auto segment = samples::make_segment(owner_, 1);
+  ASSERT_TRUE(put(segment, {0, 2}));
+  expect_held(segment, {0, 2});  // to this process at once
+  ASSERT_TRUE(run(home_->commit()));
+  expect_held(segment, {0, 2});
+  reopen();
+  expect_held(segment, {0, 2});
+}
+
+TEST_P(HomeContract, ASecondPutOfTheSameRowsTakesNoSpace) {
+  const auto segment = samples::make_segment(owner_, 1);
+  ASSERT_TRUE(put(segment, {0, 1}));
+  ASSERT_TRUE(run(home_->commit()));
+  const auto before = run(home_->usage());
+  ASSERT_TRUE(before);
+  ASSERT_TRUE(put(segment, {0, 1}));
+  ASSERT_TRUE(put(segment, {1}));
+  ASSERT_TRUE(run(home_->commit()));
+  const auto after = run(home_->usage());
+  ASSERT_TRUE(after);
+  EXPECT_EQ(after->used_bytes, before->used_bytes);
+  expect_held(segment, {0, 1});
+}
+
+TEST_P(HomeContract, ReadsRanges) {
+  const auto segment = samples::make_segment(owner_, 1, 2, 200'000);
+  ASSERT_TRUE(put(segment, {1}));
+  const Bytes& whole = segment.fragments[1];
+  for (const auto& [offset, bytes] : std::vector<std::pair<std::size_t, std::size_t>>{
+           {0, 1}, {5, 70'000}, {whole.size() - 3, 3}, {whole.size() - 3, 100}, {whole.size(), 1}}) {
+    const auto got = run(home_->read(segment.card.segment, 1, offset, bytes));
+    ASSERT_TRUE(got) << got.error().detail;
+    const std::size_t count = std::min(bytes, whole.size() - offset);  // short only at its end
+    EXPECT_TRUE(std::ranges::equal(*got, ByteView(whole).subspan(offset, count))) << offset;
+  }
+  EXPECT_EQ(code_of(run(home_->read(segment.card.segment, 1, whole.size() + 1, 1))), Errc::invalid);
+}
+
+TEST_P(HomeContract, SaysWhatItDoesNotHold) {
+  const auto segment = samples::make_segment(owner_, 1);
+  const auto other = samples::make_segment(owner_, 2);
+  ASSERT_TRUE(put(segment, {1}));
+  EXPECT_EQ(code_of(run(home_->find(other.card.segment))), Errc::not_found);
+  EXPECT_EQ(code_of(run(home_->read(other.card.segment, 1, 0, 10))), Errc::not_found);
+  EXPECT_EQ(code_of(run(home_->read(segment.card.segment, 0, 0, 10))), Errc::not_found);
+  EXPECT_EQ(code_of(run(home_->find_fragment(segment.card.fragments[0]))), Errc::not_found);
+  EXPECT_EQ(code_of(run(home_->vault_record(owner_.vault))), Errc::not_found);
+  EXPECT_EQ(code_of(run(home_->heads(owner_.vault))), Errc::not_found);
+  const auto page = run(home_->list(samples::Owner(9).vault, {}, 10));
+  ASSERT_TRUE(page);
+  EXPECT_TRUE(page->segments.empty());
+  EXPECT_FALSE(page->more);
+}
+
+TEST_P(HomeContract, JoinsRecordsOfOneSegment) {
+  auto segment = samples::make_segment(owner_, 1, 6);
+  auto narrow = segment;
+  narrow.card.fragments.resize(4);
+  ASSERT_TRUE(put(narrow, {0}));
+  segment.card.version = 2;
+  ASSERT_TRUE(put(segment, {5}));
+  ASSERT_TRUE(put(narrow, {3}));  // an older card brings a row, and does not hide the newer one
+  ASSERT_TRUE(run(home_->commit()));
+  expect_held(segment, {0, 3, 5});
+  const auto page = run(home_->list(owner_.vault, {}, 10));
+  ASSERT_TRUE(page);
+  ASSERT_EQ(page->segments.size(), 1U);
+  EXPECT_EQ(page->segments[0].card_version, 2U);
+  EXPECT_EQ(page->segments[0].rows, (std::vector<std::uint8_t>{0, 3, 5}));
+  reopen();
+  expect_held(segment, {0, 3, 5});
+}
+
+TEST_P(HomeContract, TakesACardAlone) {
+  auto segment = samples::make_segment(owner_, 1);
+  ASSERT_TRUE(put(segment, {1}));
+  segment.card.version = 7;
+  ASSERT_TRUE(put(segment, {}));
+  expect_held(segment, {1});
+}
+
+TEST_P(HomeContract, FindsTheSegmentOfAFragment) {
+  const auto one = samples::make_segment(owner_, 1);
+  const auto two = samples::make_segment(owner_, 2);
+  ASSERT_TRUE(put(one, {0, 3}));
+  ASSERT_TRUE(put(two, {2}));
+  const auto found = run(home_->find_fragment(two.card.fragments[2]));
+  ASSERT_TRUE(found) << found.error().detail;
+  EXPECT_EQ(*found, std::pair(two.card.segment, std::uint8_t{2}));
+}
+
+TEST_P(HomeContract, ListsAVaultInPages) {
+  const samples::Owner other(2);
+  std::vector<SegmentId> expected;
+  for (std::uint64_t i = 0; i < 25; ++i) {
+    const auto segment = samples::make_segment(owner_, i, 2, 100);
+    expected.push_back(segment.card.segment);
+    ASSERT_TRUE(put(segment, {1}));
+    AlignedBuffer foreign = samples::make_record(other, samples::make_segment(other, 100 + i, 2, 100), {0});
+    ASSERT_TRUE(run(home_->put(foreign.bytes())));
+  }
+  ASSERT_TRUE(run(home_->commit()));
+  std::ranges::sort(expected);
+  std::vector<SegmentId> got;
+  SegmentId after;
+  for (bool more = true; more;) {
+    const auto page = run(home_->list(owner_.vault, after, 10));
+    ASSERT_TRUE(page) << page.error().detail;
+    ASSERT_LE(page->segments.size(), 10U);
+    for (const HeldSegment& held : page->segments) {
+      got.push_back(held.segment);
+      EXPECT_EQ(held.rows, std::vector<std::uint8_t>{1});
+    }
+    more = page->more;
+    ASSERT_TRUE(!more || !page->segments.empty());
+    if (more) after = got.back();
+  }
+  EXPECT_EQ(got, expected);
+}
+
+TEST_P(HomeContract, RefusesWhatIsNoRecord) {
+  const auto segment = samples::make_segment(owner_, 1);
+  AlignedBuffer record = samples::make_record(owner_, segment, {0});
+  record.bytes()[100] ^= std::byte{1};
+  EXPECT_EQ(code_of(run(home_->put(record.bytes()))), Errc::invalid);
+  AlignedBuffer zeros(4096);
+  std::ranges::fill(zeros.bytes(), std::byte{0});
+  EXPECT_EQ(code_of(run(home_->put(zeros.bytes()))), Errc::invalid);
+  EXPECT_EQ(code_of(run(home_->find(segment.card.segment))), Errc::not_found);
+}
+
+TEST_P(HomeContract, ScrubsAllOrAPart) {
+  for (std::uint64_t i = 0; i < 40; ++i) ASSERT_TRUE(put(samples::make_segment(owner_, i, 4, 500), {0, 1, 2, 3}));
+  ASSERT_TRUE(run(home_->commit()));
+  const auto all = run(home_->scrub(owner_.vault, 100, 1));
+  ASSERT_TRUE(all);
+  EXPECT_EQ(all->rows, 160U);
+  EXPECT_TRUE(all->bad.empty());
+  const auto part = run(home_->scrub(owner_.vault, 25, 1));
+  ASSERT_TRUE(part);
+  EXPECT_GT(part->rows, 15U);
+  EXPECT_LT(part->rows, 80U);
+  const auto none = run(home_->scrub(owner_.vault, 0, 1));
+  ASSERT_TRUE(none);
+  EXPECT_EQ(none->rows, 0U);
+}
+
+TEST_P(HomeContract, KeepsTheNewestVaultRecord) {
+  const Bytes first = owner_.signed_record(1);
+  const Bytes third = samples::Owner::signed_by(owner_.key, owner_.record(3));
+  ASSERT_TRUE(run(home_->put_vault_record(first)));
+  ASSERT_TRUE(run(home_->put_vault_record(third)));  // a device may sign, too
+  EXPECT_EQ(code_of(run(home_->put_vault_record(owner_.signed_record(2)))), Errc::invalid);
+  reopen();
+  const auto held = run(home_->vault_record(owner_.vault));
+  ASSERT_TRUE(held);
+  EXPECT_EQ(*held, third);
+  const auto vaults = run(home_->vaults());
+  ASSERT_TRUE(vaults);
+  EXPECT_EQ(*vaults, std::vector<VaultId>{owner_.vault});
+}
+
+TEST_P(HomeContract, RefusesVaultRecordsThatDoNotProveThemselves) {
+  const samples::Owner thief(5);
+  EXPECT_EQ(code_of(run(home_->put_vault_record(samples::Owner::signed_by(thief.key, owner_.record(1))))), Errc::denied);
+  wire::VaultRecord stolen = owner_.record(1);
+  stolen.identity = thief.identity.public_key();  // his key, the owner's vault
+  EXPECT_EQ(code_of(run(home_->put_vault_record(samples::Owner::signed_by(thief.identity, stolen)))), Errc::denied);
+  wire::VaultRecord smuggled = owner_.record(1);
+  smuggled.devices.push_back(thief.certificate(thief.device));  // certified by himself
+  EXPECT_EQ(code_of(run(home_->put_vault_record(samples::Owner::signed_by(thief.key, smuggled)))), Errc::denied);
+  Bytes flipped = owner_.signed_record(1);
+  flipped[flipped.size() / 2] ^= std::byte{1};
+  EXPECT_FALSE(run(home_->put_vault_record(flipped)));
+  EXPECT_EQ(code_of(run(home_->vault_record(owner_.vault))), Errc::not_found);
+}
+
+TEST_P(HomeContract, ARevokedDeviceCannotSpeakAnyMore) {
+  ASSERT_TRUE(run(home_->put_vault_record(owner_.signed_record(1))));
+  ASSERT_TRUE(run(home_->put_heads(owner_.vault, owner_.device, owner_.heads(1, 3))));
+  const HeadHash last_good = HeadHash::from_array(primitives::blake3(owner_.heads(4, 4)[0]));
+  wire::VaultRecord revoking = owner_.record(2);
+  revoking.revocations.push_back(owner_.revocation(owner_.device, 4, last_good));
+  ASSERT_TRUE(run(home_->put_vault_record(samples::Owner::signed_by(owner_.identity, revoking))));
+  EXPECT_EQ(code_of(run(home_->put_vault_record(samples::Owner::signed_by(owner_.key, owner_.record(3))))), Errc::denied);
+  EXPECT_EQ(code_of(run(home_->put_heads(owner_.vault, owner_.device, owner_.heads(4, 5)))), Errc::denied);
+  ASSERT_TRUE(run(home_->put_heads(owner_.vault, owner_.device, owner_.heads(4, 4))));
+  EXPECT_EQ(code_of(run(home_->put_heads(owner_.vault, owner_.device, owner_.heads(5, 5)))), Errc::denied);
+}
+
+TEST_P(HomeContract, HeadsRiseWithoutGaps) {
+  const VaultId vault = owner_.vault;
+  EXPECT_EQ(code_of(run(home_->put_heads(vault, owner_.device, owner_.heads(1, 1)))), Errc::denied);  // no record yet
+  ASSERT_TRUE(run(home_->put_vault_record(owner_.signed_record(1))));
+  ASSERT_TRUE(run(home_->put_heads(vault, owner_.device, owner_.heads(1, 2))));
+  ASSERT_TRUE(run(home_->put_heads(vault, owner_.device, owner_.heads(3, 3))));
+  ASSERT_TRUE(run(home_->put_heads(vault, owner_.device, owner_.heads(2, 5))));  // held ones again, and more
+  ASSERT_TRUE(run(home_->put_heads(vault, owner_.device, owner_.heads(1, 3))));  // a replay changes nothing
+  EXPECT_EQ(code_of(run(home_->put_heads(vault, owner_.device, owner_.heads(7, 8)))), Errc::invalid);
+  EXPECT_EQ(code_of(run(home_->put_heads(vault, owner_.device, {}))), Errc::invalid);
+  reopen();
+  const auto heads = run(home_->heads(vault));
+  ASSERT_TRUE(heads);
+  ASSERT_EQ(heads->size(), 1U);
+  EXPECT_EQ(heads->at(0).device, owner_.device);
+  EXPECT_EQ(heads->at(0).chain, owner_.heads(1, 5));
+}
+
+TEST_P(HomeContract, RefusesForksAndForgedHeads) {
+  const VaultId vault = owner_.vault;
+  ASSERT_TRUE(run(home_->put_vault_record(owner_.signed_record(1))));
+  ASSERT_TRUE(run(home_->put_heads(vault, owner_.device, owner_.heads(1, 4))));
+  EXPECT_EQ(code_of(run(home_->put_heads(vault, owner_.device, owner_.heads(4, 4, 1)))), Errc::denied);
+  EXPECT_EQ(code_of(run(home_->put_heads(vault, owner_.device, owner_.heads(4, 6, 1)))), Errc::denied);
+  EXPECT_EQ(code_of(run(home_->put_heads(vault, owner_.device, owner_.heads(5, 5, 1)))), Errc::denied);
+  const samples::Owner thief(5);
+  EXPECT_EQ(code_of(run(home_->put_heads(vault, thief.device, thief.heads(1, 1)))), Errc::denied);
+  EXPECT_EQ(code_of(run(home_->put_heads(vault, owner_.device, thief.heads(5, 5)))), Errc::denied);
+  auto mixed = owner_.heads(5, 6);
+  mixed[1] = owner_.heads(6, 6, 1)[0];  // does not follow
+  EXPECT_EQ(code_of(run(home_->put_heads(vault, owner_.device, mixed))), Errc::denied);
+  const auto heads = run(home_->heads(vault));
+  ASSERT_TRUE(heads);
+  EXPECT_EQ(heads->at(0).chain, owner_.heads(1, 4));
+}
+
+TEST_P(HomeContract, KeepsTheNewestHeadsAndLetsALongAbsenceEnd) {
+  const VaultId vault = owner_.vault;
+  ASSERT_TRUE(run(home_->put_vault_record(owner_.signed_record(1))));
+  ASSERT_TRUE(run(home_->put_heads(vault, owner_.device, owner_.heads(1, 70))));
+  auto heads = run(home_->heads(vault));
+  ASSERT_TRUE(heads);
+  EXPECT_EQ(heads->at(0).chain, owner_.heads(7, 70));
+  // It missed 100: no home has what lies between any more.
+  EXPECT_EQ(code_of(run(home_->put_heads(vault, owner_.device, owner_.heads(108, 170)))), Errc::invalid);
+  ASSERT_TRUE(run(home_->put_heads(vault, owner_.device, owner_.heads(107, 170))));
+  heads = run(home_->heads(vault));
+  ASSERT_TRUE(heads);
+  EXPECT_EQ(heads->at(0).chain, owner_.heads(107, 170));
+}
+
+TEST_P(HomeContract, CallsMayOverlap) {
+  std::vector<samples::Segment> segments;
+  std::vector<AlignedBuffer> records;
+  for (std::uint64_t i = 0; i < 20; ++i) {
+    segments.push_back(samples::make_segment(owner_, i, 2, 50'000));
+    records.push_back(samples::make_record(owner_, segments.back(), {0, 1}));
+  }
+  unsigned done = 0;
+  auto put_and_read = [](Home& home, AlignedBuffer& record, const samples::Segment& segment, unsigned& count) -> Task<> {
+    const auto put = co_await home.put(record.bytes());
+    const auto committed = co_await home.commit();
+    const auto got = co_await home.read(segment.card.segment, 1, 0, segment.fragments[1].size());
+    if (put && committed && got && *got == segment.fragments[1]) ++count;
+  };
+  auto all = [&]() -> Task<int> {
+    platform::Nursery scope(world_->machine().executor());
+    for (std::size_t i = 0; i < records.size(); ++i)
+      scope.start(put_and_read(*home_, records[i], segments[i], done));
+    co_await scope.join();
+    co_return 0;
+  };
+  run(all());
+  EXPECT_EQ(done, 20U);
+  reopen();
+  for (const auto& segment : segments) expect_held(segment, {0, 1});
+}
+
+}  // namespace mhp::home
