@@ -88,6 +88,8 @@ class HomeSet {
   /// Sends the records, all homes in parallel; buffers go back to the pool. Homes that fail are reported and left out.
   /// Errors: unavailable when fewer than k distinct rows were accepted (code full where that was the reason).
   Task<Result<PutReport>> put(EncodedSegment encoded);
+  /// The same for rows or cards that are added to a segment that homes have already: any number of them is fine.
+  Task<PutReport> put_more(EncodedSegment encoded);
   /// Makes durable on every home that was written to since its last commit. The members that did; a failed one is reported.
   Task<std::vector<std::size_t>> commit();
 

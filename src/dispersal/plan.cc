@@ -2,11 +2,12 @@
 #include "dispersal/plan.h"
 
 #include <algorithm>
+#include <array>
 #include <bitset>
-#include <cstring>
 #include <functional>
 #include <map>
 #include <numeric>
+#include <utility>
 
 #include "base/check.h"
 
@@ -120,28 +121,56 @@ std::size_t distinct(std::span<const RowSet> domains) {
   return all.count();
 }
 
-/// A lower bound of the margin. A row goes only with the last of its c holders; counting 1/c of it at each holder, the rows lost
-/// with a set of domains are at most the sum of their shares. Exact where every row is held once.
-int margin_by_shares(std::span<const RowSet> domains, std::size_t rows, unsigned k) {
-  constexpr std::uint64_t kWhole = 232792560;  // divisible by 1..22, so shares of rows on up to 22 domains are exact
-  std::vector<std::uint64_t> holders(256);
-  for (const RowSet& domain : domains) {
-    for (std::size_t row = 0; row < domain.size(); ++row) holders[row] += domain[row];
+/// Gives each row to one of its holders so that no other way of giving is more even: for every m, the m largest loads sum up to as
+/// little as they can. @source optimal semi-matching: Harvey, Ladner, Lovasz, Tamir, 2003 (one augmenting search a row).
+class EvenShares {
+ public:
+  explicit EvenShares(std::span<const RowSet> domains) : domains_(domains), loads_(domains.size()) {
+    for (std::size_t row = 0; row < owner_.size(); ++row) add(row);
   }
-  std::vector<std::uint64_t> shares;
-  for (const RowSet& domain : domains) {
-    std::uint64_t share = 0;
-    for (std::size_t row = 0; row < domain.size(); ++row) {
-      if (domain[row]) share += (kWhole + holders[row] - 1) / holders[row];
+  const std::vector<std::size_t>& loads() const { return loads_; }
+
+ private:
+  static constexpr std::size_t kNone = SIZE_MAX;
+
+  void add(std::size_t row) {
+    std::vector<std::size_t> moved(domains_.size(), kNone);  // the row that would come to a domain
+    std::vector<std::size_t> reached;
+    auto reach = [&](std::size_t through) {
+      for (std::size_t at = 0; at < domains_.size(); ++at) {
+        if (!domains_[at][through] || moved[at] != kNone) continue;
+        moved[at] = through;
+        reached.push_back(at);
+      }
+    };
+    reach(row);
+    for (std::size_t i = 0; i < reached.size(); ++i) {
+      for (std::size_t other = 0; other < row; ++other) {
+        if (owner_[other] == reached[i]) reach(other);
+      }
     }
-    shares.push_back(share);
+    owner_[row] = kNone;
+    if (reached.empty()) return;
+    std::size_t at = *std::min_element(reached.begin(), reached.end(),
+                                       [this](std::size_t a, std::size_t b) { return loads_[a] < loads_[b]; });
+    ++loads_[at];
+    while (at != kNone) at = std::exchange(owner_[moved[at]], at);
   }
-  std::sort(shares.begin(), shares.end(), std::greater<>());
-  std::uint64_t lost = 0;
+
+  std::span<const RowSet> domains_;
+  std::vector<std::size_t> loads_;             // by domain
+  std::array<std::size_t, 255> owner_{};       // by row; only of rows added already
+};
+
+/// A lower bound of the margin: a row held by several may survive, but is counted as lost with the one it was given to.
+/// Exact where every row is held once.
+int margin_by_shares(std::span<const RowSet> domains, std::size_t rows, unsigned k) {
+  std::vector<std::size_t> loads = EvenShares(domains).loads();
+  std::sort(loads.begin(), loads.end(), std::greater<>());
   int margin = 0;
-  for (std::uint64_t share : shares) {
-    lost += share;
-    if (rows - std::min<std::uint64_t>(rows, lost / kWhole) < k) break;
+  for (std::size_t load : loads) {
+    if (rows - load < k) break;
+    rows -= load;
     ++margin;
   }
   return margin;

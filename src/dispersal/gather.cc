@@ -1,0 +1,371 @@
+// Reads a range of a segment from the fastest homes: data rows first, another row for each that is missing, bad or slow.
+#include <algorithm>
+#include <array>
+#include <tuple>
+
+#include "base/check.h"
+#include "dispersal/impl/set.h"
+#include "primitives/erasure/row_code.h"
+
+namespace mhp::dispersal::impl {
+namespace {
+
+using primitives::Hash;
+using primitives::kLeafBytes;
+
+constexpr unsigned kMaxAttempts = 3;  // reads of one row from a home that gave it before: more columns are asked for
+
+/// Payload leaves [first, end) of a row: columns [first * 64 KiB, end * 64 KiB), as far as the row goes.
+struct Leaves {
+  std::uint32_t first = 0;
+  std::uint32_t end = 0;
+  bool empty() const { return first >= end; }
+  bool cover(const Leaves& other) const { return other.empty() || (first <= other.first && other.end <= end); }
+};
+
+/// The smallest range that covers both.
+Leaves hull(const Leaves& a, const Leaves& b) {
+  if (a.empty()) return b;
+  if (b.empty()) return a;
+  return {std::min(a.first, b.first), std::max(a.end, b.end)};
+}
+
+struct Row {
+  std::uint8_t number = 0;
+  std::vector<std::size_t> untried;  // holders that have not been asked for it
+  Leaves wanted;                     // of a data row: what the answer needs of it
+  std::optional<Fetched> got;        // checked
+  std::size_t from = 0;              // who gave it
+  unsigned attempts = 0;
+
+  Leaves have() const { return got ? Leaves{got->first_leaf, got->end_leaf} : Leaves{}; }
+  bool covers(const Leaves& leaves) const { return got && have().cover(leaves); }
+  bool satisfied() const { return wanted.empty() || covers(wanted); }
+};
+
+/// One request under way.
+struct Read {
+  std::size_t row = 0;  // index in rows_
+  std::size_t member = 0;
+  Leaves leaves;
+  Nanoseconds started{};
+  bool late = false;  // others are asked instead; it may still come
+  bool over = false;  // came, failed or was given up
+};
+
+class Gatherer {
+ public:
+  Gatherer(Set& set, const Located& located, std::uint64_t offset, std::uint64_t bytes, bool with_salts)
+      : set_(set), card_(located.card), offset_(offset), bytes_(bytes), with_salts_(with_salts), course_(set.platform),
+        load_(set.members.size()) {
+    rows_.resize(card_.n());
+    for (std::size_t i = 0; i < rows_.size(); ++i) rows_[i].number = static_cast<std::uint8_t>(i);
+    for (const Holder& holder : located.holders) {
+      if (holder.member >= set.members.size() || set.members[holder.member].home == nullptr) continue;
+      for (std::uint8_t row : holder.rows) {
+        if (row < rows_.size()) rows_[row].untried.push_back(holder.member);
+      }
+    }
+    for (std::uint64_t row = offset / card_.row_bytes; row * card_.row_bytes < offset + bytes; ++row) {
+      const auto [from, to] = columns_of(row);
+      rows_[row].wanted = {static_cast<std::uint32_t>(from / kLeafBytes),
+                           static_cast<std::uint32_t>((to + kLeafBytes - 1) / kLeafBytes)};
+    }
+  }
+
+  Task<Result<Gathered>> run() {
+    co_await course_.run(read_enough());
+    name_the_slow();
+    if (!complete()) co_return fail(Errc::unavailable, what_is_missing());
+    auto job = [this] { return assemble(); };
+    Result<Gathered> made = co_await set_.platform.workers().run(job);
+    co_return made;
+  }
+
+ private:
+  // ---- reading ----
+
+  Task<> read_enough() {
+    for (;;) {
+      judge_the_late();
+      if (complete()) break;
+      start_reads();
+      const bool waiting = std::any_of(reads_.begin(), reads_.end(), [](const Read& read) { return !read.over; });
+      if (!waiting) break;
+      course_.wake_at(next_deadline());
+      co_await course_.next();
+    }
+  }
+
+  Task<> read_one(std::size_t index) {
+    const std::size_t member = reads_[index].member;
+    Row& row = rows_[reads_[index].row];
+    const Leaves leaves = reads_[index].leaves;
+    const bool knows_front = row.got.has_value();
+    wire::FragmentFront front;
+    if (knows_front) front = row.got->front;
+    Result<Fetched> got = co_await fetch_row(set_, *set_.members[member].home, card_, row.number, leaves.first, leaves.end,
+                                             knows_front ? &front : nullptr);
+    Read& read = reads_[index];  // the vector may have grown meanwhile
+    --load_[member];
+    const Nanoseconds took = course_.now() - read.started;
+    const bool given_up = std::exchange(read.over, true);
+    if (!got) {
+      note_failure(member, got.error());
+      co_return;
+    }
+    if (!given_up) finished_.push_back(took);
+    if (took >= kSlow) note_slow(member, took);
+    if (!row.got || got->end_leaf - got->first_leaf >= row.have().end - row.have().first) {
+      row.got = std::move(*got);
+      row.from = member;
+    }
+  }
+
+  void note_failure(std::size_t member, const Error& error) {
+    if (error.code == Errc::invalid) return;  // the card's fault, see fetch.cc
+    const bool lie = error.code == Errc::corrupt || error.code == Errc::not_found;
+    const std::string where = error.code == Errc::not_found ? "it lacks a row it said it has: " : "";
+    set_.report(member, lie ? TroubleKind::wrong_bytes : TroubleKind::failed,
+                "segment " + card_.segment.short_hex() + ": " + where + error.detail);
+    set_.suspect(member);
+  }
+
+  void note_slow(std::size_t member, Nanoseconds took) {
+    const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(took).count();
+    set_.report(member, TroubleKind::slow, "a read took more than " + std::to_string(ms) + " ms");
+  }
+
+  void judge_the_late() {
+    const Nanoseconds now = course_.now();
+    const Nanoseconds fair = hedge_delay(finished_);
+    for (Read& read : reads_) {
+      if (read.over) continue;
+      if (now >= read.started + fair) read.late = true;
+      if (now < read.started + kReadPatience) continue;
+      read.over = true;
+      note_slow(read.member, now - read.started);
+      set_.suspect(read.member);
+    }
+  }
+
+  Nanoseconds next_deadline() {
+    const Nanoseconds fair = hedge_delay(finished_);
+    Nanoseconds next = Nanoseconds::max();
+    for (const Read& read : reads_) {
+      if (!read.over) next = std::min(next, read.started + (read.late ? kReadPatience : fair));
+    }
+    return next;
+  }
+
+  /// Late when all is there: another home was asked in their place, or could have been.
+  void name_the_slow() {
+    for (const Read& read : reads_) {
+      if (read.over || !read.late) continue;
+      note_slow(read.member, course_.now() - read.started);
+      set_.suspect(read.member);
+    }
+  }
+
+  // ---- what is needed ----
+
+  /// A read of the row that is under way, in time, and will cover `leaves`.
+  bool expected(std::size_t row, const Leaves& leaves) const {
+    return std::any_of(reads_.begin(), reads_.end(), [&](const Read& read) {
+      return read.row == row && !read.over && !read.late && read.leaves.cover(leaves);
+    });
+  }
+
+  template <class Has>
+  std::size_t count_rows(Has has) const {
+    std::size_t count = 0;
+    for (std::size_t i = 0; i < rows_.size(); ++i) count += has(i) ? 1 : 0;
+    return count;
+  }
+
+  /// Columns that must be there of k rows because wanted rows are not coming; empty where all are.
+  template <class Coming>
+  Leaves to_decode(Coming coming) const {
+    Leaves all;
+    for (std::size_t i = 0; i < rows_.size(); ++i) {
+      if (!rows_[i].satisfied() && !coming(i)) all = hull(all, rows_[i].wanted);
+    }
+    return all;
+  }
+
+  bool complete() const {
+    const Leaves columns = to_decode([](std::size_t) { return false; });
+    if (!columns.empty() && count_rows([&](std::size_t i) { return rows_[i].covers(columns); }) < card_.k) return false;
+    return !with_salts_ || count_rows([&](std::size_t i) { return rows_[i].got.has_value(); }) >= card_.k;
+  }
+
+  void start_reads() {
+    read_wanted();
+    const Leaves columns = to_decode([this](std::size_t i) { return expected(i, rows_[i].wanted); });
+    if (!columns.empty()) read_until_k(columns);
+    if (with_salts_) read_until_k({});
+  }
+
+  /// Each wanted row from a holder that was not asked yet. A row that only a suspect has is left for the others to make up.
+  void read_wanted() {
+    const bool enough_without = count_rows([this](std::size_t i) {
+      return rows_[i].got || std::any_of(rows_[i].untried.begin(), rows_[i].untried.end(),
+                                         [this](std::size_t member) { return !set_.is_suspect(member); });
+    }) >= card_.k;
+    for (std::size_t i = 0; i < rows_.size(); ++i) {
+      Row& row = rows_[i];
+      if (row.satisfied() || row.untried.empty() || expected(i, row.wanted)) continue;
+      if (enough_without && set_.is_suspect(best_holder(row))) continue;
+      start(i, row.wanted);
+    }
+  }
+
+  /// Further rows until k cover `columns` or are on their way to.
+  void read_until_k(const Leaves& columns) {
+    auto counts = [&](std::size_t i) { return rows_[i].covers(columns) || expected(i, columns); };
+    while (count_rows(counts) < card_.k) {
+      std::optional<std::size_t> best;
+      for (std::size_t i = 0; i < rows_.size(); ++i) {
+        if (counts(i) || !can_read(rows_[i])) continue;
+        if (!best || rank(rows_[i]) < rank(rows_[*best])) best = i;
+      }
+      if (!best) return;
+      start(*best, columns);
+    }
+  }
+
+  bool can_read(const Row& row) const { return (row.got && row.attempts < kMaxAttempts) || !row.untried.empty(); }
+
+  std::size_t best_holder(const Row& row) const {
+    return *std::min_element(row.untried.begin(), row.untried.end(), [this](std::size_t a, std::size_t b) {
+      return std::tuple(set_.is_suspect(a), load_[a]) < std::tuple(set_.is_suspect(b), load_[b]);
+    });
+  }
+
+  /// Who would be asked for a row; one that gave it before is asked again for more columns.
+  std::size_t next_holder(const Row& row) const {
+    return row.got && row.attempts < kMaxAttempts ? row.from : best_holder(row);
+  }
+
+  /// Lower is better: trusted homes, idle homes, data rows.
+  std::tuple<bool, std::size_t, std::uint8_t> rank(const Row& row) const {
+    const std::size_t member = next_holder(row);
+    return {set_.is_suspect(member), load_[member], row.number};
+  }
+
+  void start(std::size_t index, const Leaves& leaves) {
+    Row& row = rows_[index];
+    const std::size_t member = next_holder(row);
+    std::erase(row.untried, member);
+    ++row.attempts;
+    ++load_[member];
+    Leaves all = hull(leaves, row.have());
+    if (!row.satisfied()) all = hull(all, row.wanted);
+    reads_.push_back({.row = index, .member = member, .leaves = all, .started = course_.now()});
+    course_.start(read_one(reads_.size() - 1));
+  }
+
+  std::string what_is_missing() const {
+    const std::size_t found = count_rows([this](std::size_t i) { return rows_[i].got.has_value(); });
+    return "segment " + card_.segment.short_hex() + " needs " + std::to_string(card_.k) + " rows, " + std::to_string(found) +
+           " found" + set_.troubles_in_words();
+  }
+
+  // ---- the answer ----
+
+  /// Columns of data row `row` that the answer needs.
+  std::pair<std::uint64_t, std::uint64_t> columns_of(std::uint64_t row) const {
+    const std::uint64_t start = row * card_.row_bytes;
+    return {offset_ > start ? offset_ - start : 0, std::min<std::uint64_t>(card_.row_bytes, offset_ + bytes_ - start)};
+  }
+
+  /// Column `column` of a row that was read.
+  static const std::byte* at(const Row& row, std::uint64_t column) {
+    return row.got->bytes.data() + row.got->payload_at + (column - row.got->first_leaf * std::uint64_t{kLeafBytes});
+  }
+
+  /// Runs in a worker, when nothing else touches this any more.
+  Result<Gathered> assemble() const {
+    Gathered out{.card = card_, .sealed = Bytes(bytes_), .salts = {}};
+    std::vector<std::uint8_t> lost;
+    for (const Row& row : rows_) {
+      if (row.wanted.empty()) continue;
+      if (!row.satisfied()) {
+        lost.push_back(row.number);
+        continue;
+      }
+      const auto [from, to] = columns_of(row.number);
+      copy_out(row.number, at(row, from), out.sealed);
+    }
+    MHP_TRY_VOID(decode(lost, out.sealed));
+    if (with_salts_) {
+      MHP_TRY(out.salts, decode_salts());
+    }
+    return out;
+  }
+
+  void copy_out(std::uint8_t row, const std::byte* from, Bytes& sealed) const {
+    const auto [first, end] = columns_of(row);
+    std::copy_n(from, end - first, sealed.data() + (std::uint64_t{row} * card_.row_bytes + first - offset_));
+  }
+
+  Result<void> decode(const std::vector<std::uint8_t>& lost, Bytes& sealed) const {
+    if (lost.empty()) return {};
+    const Leaves leaves = to_decode([](std::size_t) { return false; });
+    const std::uint64_t from = std::uint64_t{leaves.first} * kLeafBytes;
+    const std::uint64_t to = std::min<std::uint64_t>(card_.row_bytes, std::uint64_t{leaves.end} * kLeafBytes);
+    std::vector<std::uint8_t> have;
+    std::vector<const std::byte*> in;
+    for (const Row& row : rows_) {
+      if (have.size() == card_.k || !row.covers(leaves)) continue;
+      have.push_back(row.number);
+      in.push_back(at(row, from));
+    }
+    MHP_TRY(const primitives::RowCode code, primitives::RowCode::make(have, lost));
+    std::vector<Bytes> rows(lost.size(), Bytes(to - from));
+    std::vector<std::byte*> made;
+    for (Bytes& row : rows) made.push_back(row.data());
+    code.apply(to - from, in, made);
+    for (std::size_t i = 0; i < lost.size(); ++i) copy_out(lost[i], made[i] + (columns_of(lost[i]).first - from), sealed);
+    return {};
+  }
+
+  Result<std::vector<Hash>> decode_salts() const {
+    std::vector<std::uint8_t> have;
+    std::vector<const std::byte*> in;
+    for (const Row& row : rows_) {
+      if (have.size() == card_.k || !row.got) continue;
+      have.push_back(row.number);
+      in.push_back(row.got->front.salt.data());
+    }
+    std::vector<std::uint8_t> want(card_.k);
+    for (std::size_t i = 0; i < want.size(); ++i) want[i] = static_cast<std::uint8_t>(i);
+    MHP_TRY(const primitives::RowCode code, primitives::RowCode::make(have, want));
+    std::vector<Hash> salts(card_.k);
+    std::vector<std::byte*> made;
+    for (Hash& salt : salts) made.push_back(salt.data());
+    code.apply(sizeof(Hash), in, made);
+    return salts;
+  }
+
+  Set& set_;
+  const wire::Card& card_;
+  const std::uint64_t offset_;
+  const std::uint64_t bytes_;
+  const bool with_salts_;
+  Course course_;
+  std::vector<Row> rows_;  // by number
+  std::vector<Read> reads_;
+  std::vector<std::size_t> load_;  // reads under way, by member
+  std::vector<Nanoseconds> finished_;
+};
+
+}  // namespace
+
+Task<Result<Gathered>> gather(Set& set, const Located& located, std::uint64_t offset, std::uint64_t bytes, bool with_salts) {
+  Gatherer gatherer(set, located, offset, bytes, with_salts);
+  Result<Gathered> got = co_await gatherer.run();
+  co_return got;
+}
+
+}  // namespace mhp::dispersal::impl

@@ -1,0 +1,323 @@
+// The homes of one vault as one store: writing, listing, checking, and what is told of homes that fail.
+#include "dispersal/home_set.h"
+
+#include <algorithm>
+#include <bitset>
+
+#include "base/check.h"
+#include "dispersal/impl/set.h"
+
+namespace mhp::dispersal {
+
+struct HomeSet::State : impl::Set {
+  using Set::Set;
+};
+
+bool is_lie(TroubleKind kind) {
+  switch (kind) {
+    case TroubleKind::wrong_bytes:
+    case TroubleKind::wrong_card:
+    case TroubleKind::old_heads:
+    case TroubleKind::forked_heads:
+    case TroubleKind::wrong_record: return true;
+    default: return false;
+  }
+}
+
+const char* to_string(TroubleKind kind) {
+  switch (kind) {
+    case TroubleKind::away: return "away";
+    case TroubleKind::failed: return "failed";
+    case TroubleKind::full: return "full";
+    case TroubleKind::slow: return "slow";
+    case TroubleKind::wrong_bytes: return "wrong bytes";
+    case TroubleKind::wrong_card: return "wrong card";
+    case TroubleKind::old_heads: return "old heads";
+    case TroubleKind::forked_heads: return "forked heads";
+    case TroubleKind::wrong_record: return "wrong vault record";
+  }
+  return "failed";
+}
+
+namespace impl {
+
+void Set::report(std::size_t member, TroubleKind kind, std::string detail) {
+  const Member& who = members.at(member);
+  if (kind == TroubleKind::failed || kind == TroubleKind::full || kind == TroubleKind::away) {
+    standings[member].no_writes = true;
+  }
+  for (Trouble& known : troubles) {
+    if (known.home != who.id || known.kind != kind) continue;
+    ++known.count;
+    return;
+  }
+  troubles.push_back({.home = who.id, .name = who.name, .kind = kind, .detail = std::move(detail)});
+}
+
+std::string Set::troubles_in_words() const {
+  std::string words;
+  for (int kind = 0; kind <= static_cast<int>(TroubleKind::wrong_record); ++kind) {
+    const auto now = static_cast<TroubleKind>(kind);
+    const char* before = "";
+    for (const Trouble& trouble : troubles) {
+      if (trouble.kind != now) continue;
+      words += *before == 0 ? std::string("; ") + to_string(now) + ": " : before;
+      words += trouble.name;
+      before = ", ";
+    }
+  }
+  return words;
+}
+
+Nanoseconds hedge_delay(std::vector<Nanoseconds>& finished) {
+  if (finished.empty()) return kBlindHedge;
+  const auto middle = finished.begin() + static_cast<std::ptrdiff_t>(finished.size() / 2);
+  std::nth_element(finished.begin(), middle, finished.end());
+  return std::max(kLeastHedge, 2 * *middle);
+}
+
+}  // namespace impl
+
+HomeSet::HomeSet(platform::Platform& platform, VaultId vault, std::vector<Member> members)
+    : state_(std::make_unique<State>(platform, vault, std::move(members))) {}
+HomeSet::~HomeSet() = default;
+
+const std::vector<Member>& HomeSet::members() const { return state_->members; }
+const std::vector<Trouble>& HomeSet::troubles() const { return state_->troubles; }
+BufferPool& HomeSet::buffers() { return state_->buffers; }
+
+std::size_t HomeSet::reachable() const {
+  return static_cast<std::size_t>(
+      std::count_if(state_->members.begin(), state_->members.end(), [](const Member& m) { return m.home != nullptr; }));
+}
+
+void HomeSet::trust(std::vector<primitives::PublicKey> signers) { state_->trusted.insert(signers.begin(), signers.end()); }
+
+void HomeSet::report(std::size_t member, TroubleKind kind, std::string detail) {
+  state_->report(member, kind, std::move(detail));
+}
+
+namespace {
+
+/// Members a new segment is planned on: those that count, or all where none does.
+std::vector<std::size_t> planned_on(const std::vector<Member>& members) {
+  std::vector<std::size_t> counting;
+  std::vector<std::size_t> all;
+  for (std::size_t i = 0; i < members.size(); ++i) {
+    all.push_back(i);
+    if (members[i].counts) counting.push_back(i);
+  }
+  return counting.empty() ? all : counting;
+}
+
+}  // namespace
+
+Plan HomeSet::plan(Level level) const {
+  const std::size_t homes = planned_on(state_->members).size();
+  MHP_CHECK(homes > 0);
+  return make_plan(level, static_cast<unsigned>(std::min<std::size_t>(homes, wire::kMaxHomes)));
+}
+
+std::vector<RowsFor> HomeSet::place_new(const Plan& plan, const SegmentId& segment) const {
+  const std::vector<std::size_t> usable = planned_on(state_->members);
+  MHP_CHECK(plan.homes <= usable.size());
+  std::vector<RowsFor> wanted;
+  std::size_t at = 0;
+  for (auto& rows : place(plan, segment)) {
+    if (!rows.empty()) wanted.push_back({.home = usable[at], .rows = std::move(rows)});
+    ++at;
+  }
+  return wanted;
+}
+
+namespace {
+
+/// The records of one segment; their buffers go back to the pool however the sending ends.
+struct Load {
+  BufferPool& pool;
+  EncodedSegment encoded;
+  ~Load() {
+    for (Shipment& shipment : encoded.shipments) pool.give(std::move(shipment.buffer));
+  }
+};
+
+struct PutState {
+  PutReport report;
+  std::bitset<256> rows;
+};
+
+Task<> put_one(impl::Set& set, Shipment& shipment, PutState& out) {
+  const std::size_t member = shipment.home;
+  const MutableBytes record = shipment.buffer.bytes().first(shipment.front.record_bytes);
+  Task<Result<void>> put = set.members[member].home->put(record);
+  std::optional<Result<void>> done = co_await impl::within(set.platform, impl::kWritePatience, std::move(put));
+  if (!done) {
+    set.report(member, TroubleKind::failed, "did not take a record within 10 minutes");
+    co_return;
+  }
+  if (!*done) {
+    const Error& error = done->error();
+    const bool full = error.code == Errc::full;
+    set.report(member, full ? TroubleKind::full : TroubleKind::failed, error.detail);
+    co_return;
+  }
+  set.standings[member].dirty = true;
+  RowsFor placed{.home = member, .rows = {}};
+  for (const wire::RecordRow& row : shipment.front.rows) {
+    placed.rows.push_back(row.row);
+    out.rows.set(row.row);
+  }
+  out.report.placed.push_back(std::move(placed));
+}
+
+}  // namespace
+
+Task<PutReport> HomeSet::put_more(EncodedSegment encoded) {
+  Load load{.pool = state_->buffers, .encoded = std::move(encoded)};
+  PutState out;
+  platform::Nursery nursery(state_->platform.executor());
+  for (Shipment& shipment : load.encoded.shipments) {
+    const Member& member = state_->members.at(shipment.home);
+    if (member.home == nullptr) report(shipment.home, TroubleKind::away, member.away_reason);
+    else if (!state_->standings[shipment.home].no_writes) nursery.start(put_one(*state_, shipment, out));
+  }
+  co_await nursery.join();
+  out.report.rows = static_cast<unsigned>(out.rows.count());
+  std::sort(out.report.placed.begin(), out.report.placed.end(),
+            [](const RowsFor& a, const RowsFor& b) { return a.home < b.home; });
+  co_return std::move(out.report);
+}
+
+Task<Result<PutReport>> HomeSet::put(EncodedSegment encoded) {
+  const unsigned k = encoded.card.k;
+  PutReport report = co_await put_more(std::move(encoded));
+  if (report.rows >= k) co_return report;
+  const bool full = std::any_of(state_->troubles.begin(), state_->troubles.end(),
+                                [](const Trouble& trouble) { return trouble.kind == TroubleKind::full; });
+  co_return fail(full ? Errc::full : Errc::unavailable,
+                 "needs " + std::to_string(k) + " rows on homes, " + std::to_string(report.rows) + " were taken" +
+                     state_->troubles_in_words());
+}
+
+namespace {
+
+Task<> commit_one(impl::Set& set, std::size_t member, std::vector<std::size_t>& durable) {
+  Task<Result<void>> commit = set.members[member].home->commit();
+  std::optional<Result<void>> done = co_await impl::within(set.platform, impl::kWritePatience, std::move(commit));
+  if (done && *done) durable.push_back(member);
+  else set.report(member, TroubleKind::failed, done ? done->error().detail : "a commit took more than 10 minutes");
+}
+
+}  // namespace
+
+Task<std::vector<std::size_t>> HomeSet::commit() {
+  std::vector<std::size_t> durable;
+  platform::Nursery nursery(state_->platform.executor());
+  for (std::size_t i = 0; i < state_->members.size(); ++i) {
+    if (!state_->standings[i].dirty) continue;
+    state_->standings[i].dirty = false;  // a put from now on asks for a commit of its own
+    nursery.start(commit_one(*state_, i, durable));
+  }
+  co_await nursery.join();
+  std::sort(durable.begin(), durable.end());
+  co_return durable;
+}
+
+Task<Result<Located>> HomeSet::locate(SegmentId segment) { return impl::locate(*state_, segment, /*patient=*/true); }
+
+Task<Result<Gathered>> HomeSet::gather(SegmentId segment, std::uint64_t offset, std::uint64_t bytes, bool with_salts) {
+  Result<Located> quick = co_await impl::locate(*state_, segment, /*patient=*/false);
+  if (!quick) co_return pass(quick);
+  Result<Gathered> got = co_await gather(*quick, offset, bytes, with_salts);
+  if (got || got.error().code != Errc::unavailable) co_return got;
+  // The rows of homes that had no time to answer may be what is missing.
+  MHP_CO_TRY(const Located all, co_await impl::locate(*state_, segment, /*patient=*/true));
+  co_return co_await gather(all, offset, bytes, with_salts);
+}
+
+Task<Result<Gathered>> HomeSet::gather(const Located& located, std::uint64_t offset, std::uint64_t bytes, bool with_salts) {
+  const std::uint64_t size = located.card.sealed_bytes;
+  if (offset >= size || bytes > size - offset) co_return fail(Errc::invalid, "a range outside of its segment was asked for");
+  co_return co_await impl::gather(*state_, located, offset, bytes == 0 ? size - offset : bytes, with_salts);
+}
+
+Task<Result<std::vector<home::HeldSegment>>> HomeSet::list(std::size_t member) {
+  constexpr std::size_t kPage = 1000;
+  home::Home* home = state_->members.at(member).home.get();
+  if (home == nullptr) co_return fail(Errc::unavailable, state_->members[member].name + " is away");
+  std::vector<home::HeldSegment> all;
+  for (SegmentId after;;) {
+    Task<Result<home::HeldPage>> ask = home->list(state_->vault, after, kPage);
+    std::optional<Result<home::HeldPage>> page = co_await impl::within(state_->platform, impl::kWritePatience, std::move(ask));
+    if (!page) co_return fail(Errc::timed_out, state_->members[member].name + " does not list what it holds");
+    if (!*page) co_return pass(*page);
+    for (home::HeldSegment& held : (*page)->segments) {
+      // Ids that do not rise would let a lying home keep us here for ever.
+      if (!all.empty() && held.segment <= after) co_return fail(Errc::invalid, "a list that goes back");
+      after = held.segment;
+      all.push_back(std::move(held));
+    }
+    if (!(*page)->more || (*page)->segments.empty()) co_return all;
+  }
+}
+
+namespace {
+
+struct Verified {
+  std::vector<std::uint8_t> bad;
+  std::optional<Error> error;
+};
+
+Task<> verify_one(impl::Set& set, std::size_t member, const wire::Card& card, std::uint8_t row, Verified& out) {
+  const std::uint32_t leaves = primitives::leaf_count(card.row_bytes) - 1;
+  Task<Result<impl::Fetched>> fetch =
+      impl::fetch_row(set, *set.members[member].home, card, row, 0, leaves, /*front=*/nullptr);
+  std::optional<Result<impl::Fetched>> got = co_await impl::within(set.platform, impl::kReadPatience, std::move(fetch));
+  if (!got) {
+    set.report(member, TroubleKind::slow, "did not give row " + std::to_string(row) + " within 30 seconds");
+    out.error = Error{Errc::timed_out, "row " + std::to_string(row) + " did not come"};
+    co_return;
+  }
+  if (*got) co_return;
+  const Error& error = got->error();
+  if (error.code == Errc::corrupt || error.code == Errc::not_found) {
+    set.report(member, TroubleKind::wrong_bytes, error.detail);
+    out.bad.push_back(row);
+    co_return;
+  }
+  set.report(member, TroubleKind::failed, error.detail);
+  out.error = error;
+}
+
+}  // namespace
+
+Task<Result<std::vector<std::uint8_t>>> HomeSet::verify_rows(std::size_t member, const Located& located) {
+  if (state_->members.at(member).home == nullptr) co_return fail(Errc::unavailable, state_->members[member].name + " is away");
+  Verified out;
+  platform::Nursery nursery(state_->platform.executor());
+  for (const Holder& holder : located.holders) {
+    if (holder.member != member) continue;
+    for (std::uint8_t row : holder.rows) nursery.start(verify_one(*state_, member, located.card, row, out));
+  }
+  co_await nursery.join();
+  std::sort(out.bad.begin(), out.bad.end());
+  if (out.error) co_return tl::unexpected<Error>(std::move(*out.error));
+  co_return std::move(out.bad);
+}
+
+int HomeSet::margin_of(const std::vector<RowsFor>& placed, unsigned k) const {
+  std::vector<RowsAt> at;
+  for (const RowsFor& rows : placed) {
+    const Member& member = state_->members.at(rows.home);
+    at.push_back({.domain = member.domain, .counts = member.counts, .rows = rows.rows});
+  }
+  return dispersal::margin_of(at, k);
+}
+
+int HomeSet::margin_of(const Located& located) const {
+  std::vector<RowsFor> placed;
+  for (const Holder& holder : located.holders) placed.push_back({.home = holder.member, .rows = holder.rows});
+  return margin_of(placed, located.card.k);
+}
+
+}  // namespace mhp::dispersal

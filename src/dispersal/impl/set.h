@@ -1,0 +1,69 @@
+// What a HomeSet knows of its homes, shared by the operations on it.
+#pragma once
+
+#include <set>
+#include <string>
+#include <vector>
+
+#include "dispersal/home_set.h"
+#include "dispersal/impl/course.h"
+#include "wire/fragment.h"
+
+namespace mhp::dispersal::impl {
+
+/// Waits on homes: none is without a bound.
+constexpr Nanoseconds kLeastHedge = std::chrono::milliseconds(150);  // no other home is asked before, where others were quick
+constexpr Nanoseconds kBlindHedge = std::chrono::seconds(1);         // the same where none has answered yet: drives spin up
+constexpr Nanoseconds kSlow = std::chrono::seconds(2);               // an answer after this is told to the owner
+constexpr Nanoseconds kReadPatience = std::chrono::seconds(30);      // then a read or question counts as failed
+constexpr Nanoseconds kWritePatience = std::chrono::minutes(10);     // the same for a put, commit or page of a list
+constexpr Nanoseconds kSuspicion = std::chrono::seconds(30);         // after a fault a home is asked last for so long
+
+struct Standing {
+  bool no_writes = false;      // failed, full or away during this run
+  bool dirty = false;          // written to since its last commit
+  Nanoseconds suspect_until{};  // by the steady clock; others are preferred until then
+};
+
+struct Set {
+  Set(platform::Platform& machine, const VaultId& of, std::vector<Member> all)
+      : platform(machine), vault(of), members(std::move(all)), standings(members.size()) {}
+
+  platform::Platform& platform;
+  VaultId vault;
+  std::vector<Member> members;
+  std::vector<Standing> standings;  // by member
+  std::set<primitives::PublicKey> trusted;
+  std::vector<Trouble> troubles;
+  BufferPool buffers;
+
+  void report(std::size_t member, TroubleKind kind, std::string detail);
+  void suspect(std::size_t member) { standings[member].suspect_until = platform.clock().steady() + kSuspicion; }
+  bool is_suspect(std::size_t member) const { return standings[member].suspect_until > platform.clock().steady(); }
+  /// "; away: Drive A, Drive B; slow: Drive C", empty where there is no trouble.
+  std::string troubles_in_words() const;
+};
+
+/// How long to wait for a request before another home is asked: twice the median of what finished. Sorts `finished`.
+Nanoseconds hedge_delay(std::vector<Nanoseconds>& finished);
+
+/// `patient`: waits for every home (within bounds), to know all rows; else stops when the segment can be read and the rest are slow.
+Task<Result<Located>> locate(Set& set, SegmentId segment, bool patient);
+/// Range checked by the caller. `located` must live until it is done.
+Task<Result<Gathered>> gather(Set& set, const Located& located, std::uint64_t offset, std::uint64_t bytes, bool with_salts);
+
+/// A part of a fragment, checked.
+struct Fetched {
+  wire::FragmentFront front;
+  std::uint32_t first_leaf = 0;  // of the payload, from 0
+  std::uint32_t end_leaf = 0;
+  Bytes bytes;
+  std::size_t payload_at = 0;  // where the payload of first_leaf starts in bytes
+};
+/// Payload leaves [first_leaf, end_leaf) of a row, and more where that saves a read; only the front where there are none.
+/// @param front  known already, or null.  `home` and `card` must live until it is done.
+/// Errors: as Home::read; corrupt where the bytes are not the card's; timed_out.
+Task<Result<Fetched>> fetch_row(Set& set, home::Home& home, const wire::Card& card, std::uint8_t row, std::uint32_t first_leaf,
+                                std::uint32_t end_leaf, const wire::FragmentFront* front);
+
+}  // namespace mhp::dispersal::impl

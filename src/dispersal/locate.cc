@@ -1,0 +1,177 @@
+// Who holds which rows of a segment: asks all homes at once and believes only cards that the owner signed.
+#include <algorithm>
+#include <bitset>
+#include <map>
+
+#include "dispersal/impl/set.h"
+#include "wire/signed.h"
+
+namespace mhp::dispersal::impl {
+namespace {
+
+using RowSet = std::bitset<256>;
+
+class Locator {
+ public:
+  Locator(Set& set, const SegmentId& segment, bool patient)
+      : set_(set), segment_(segment), patient_(patient), course_(set.platform), answers_(set.members.size()) {}
+
+  Task<Result<Located>> run() {
+    co_await course_.run(ask_all());
+    name_the_silent();
+    if (asked_ == 0) co_return fail(Errc::unavailable, "no home can be reached" + set_.troubles_in_words());
+    std::optional<Located> best = choose();
+    if (best) co_return std::move(*best);
+    const bool all_said_no = answered_ == asked_ && !failed_;
+    co_return fail(all_said_no ? Errc::not_found : Errc::unavailable,
+                   "no home has a good card of segment " + segment_.short_hex() + set_.troubles_in_words());
+  }
+
+ private:
+  struct Answer {
+    bool asked = false;
+    bool came = false;
+    std::vector<std::uint8_t> rows;
+    Bytes signed_card;
+    const wire::Card* card = nullptr;  // in cards_; null where it holds nothing or its card is bad
+  };
+
+  Task<> ask_all() {
+    start_ = course_.now();
+    for (std::size_t i = 0; i < set_.members.size(); ++i) {
+      if (set_.members[i].home == nullptr) {
+        set_.report(i, TroubleKind::away, set_.members[i].away_reason);
+        continue;
+      }
+      answers_[i].asked = true;
+      ++asked_;
+      course_.start(ask(i));
+    }
+    while (answered_ < asked_) {
+      const Nanoseconds until = deadline();
+      if (course_.now() >= until) break;
+      course_.wake_at(until);
+      co_await course_.next();
+    }
+  }
+
+  Task<> ask(std::size_t member) {
+    Result<home::Holding> got = co_await set_.members[member].home->find(segment_);
+    ++answered_;
+    finished_.push_back(course_.now() - start_);
+    Answer& answer = answers_[member];
+    answer.came = true;
+    if (!got) {
+      if (got.error().code == Errc::not_found) co_return;
+      failed_ = true;
+      set_.report(member, TroubleKind::failed, got.error().detail);
+      set_.suspect(member);
+      co_return;
+    }
+    answer.card = read_card(member, got->signed_card);
+    answer.rows = std::move(got->rows);
+    answer.signed_card = std::move(got->signed_card);
+  }
+
+  /// When waiting ends although not all have answered. One who reads has enough with k rows, and gives the others a fair time.
+  Nanoseconds deadline() {
+    if (patient_ || !can_read()) return start_ + kReadPatience;
+    const bool only_suspects_left = [&] {
+      for (std::size_t i = 0; i < answers_.size(); ++i) {
+        if (answers_[i].asked && !answers_[i].came && !set_.is_suspect(i)) return false;
+      }
+      return true;
+    }();
+    return only_suspects_left ? course_.now() : start_ + hedge_delay(finished_);
+  }
+
+  bool can_read() const {
+    RowSet rows;
+    std::uint32_t k = UINT32_MAX;
+    for (const Answer& answer : answers_) {
+      if (answer.card == nullptr) continue;
+      k = answer.card->k;
+      for (std::uint8_t row : answer.rows) rows.set(row);
+    }
+    return rows.count() >= k;
+  }
+
+  /// Null where it is not the owner's card of this segment. Cards are equal nearly always: each is checked once.
+  const wire::Card* read_card(std::size_t member, const Bytes& signed_card) {
+    auto [at, fresh] = cards_.try_emplace(signed_card);
+    if (fresh) at->second = check(signed_card);
+    if (at->second) return &*at->second;
+    failed_ = true;
+    set_.report(member, TroubleKind::wrong_card, "its card of segment " + segment_.short_hex() + " is not the owner's");
+    set_.suspect(member);
+    return nullptr;
+  }
+
+  std::optional<wire::Card> check(const Bytes& signed_card) const {
+    const Result<wire::Signed> envelope = wire::parse_signed(signed_card, wire::kMaxCardBytes);
+    if (!envelope || !set_.trusted.contains(envelope->signer) || !wire::verify(*envelope, wire::kSignCard)) return {};
+    Result<wire::Card> card = wire::parse_card(envelope->body);
+    if (!card || card->segment != segment_ || card->vault != set_.vault) return {};
+    return std::move(*card);
+  }
+
+  void name_the_silent() {
+    for (std::size_t i = 0; i < answers_.size(); ++i) {
+      if (!answers_[i].asked || answers_[i].came) continue;
+      if (!set_.is_suspect(i)) set_.report(i, TroubleKind::slow, "did not answer in time");
+      set_.suspect(i);
+    }
+  }
+
+  /// The card of the highest version; of two such the one that most homes hold. Rows count where the card names them.
+  std::optional<Located> choose() const {
+    const Answer* best = nullptr;
+    std::size_t best_homes = 0;
+    for (const Answer& answer : answers_) {
+      if (answer.card == nullptr) continue;
+      const auto homes = static_cast<std::size_t>(std::count_if(answers_.begin(), answers_.end(), [&](const Answer& other) {
+        return other.card != nullptr && *other.card == *answer.card;
+      }));
+      if (best != nullptr && answer.card->version < best->card->version) continue;
+      if (best != nullptr && answer.card->version == best->card->version && homes <= best_homes) continue;
+      best = &answer;
+      best_homes = homes;
+    }
+    if (best == nullptr) return {};
+    Located located{.card = *best->card, .signed_card = best->signed_card, .holders = {}};
+    for (std::size_t i = 0; i < answers_.size(); ++i) {
+      if (answers_[i].card == nullptr) continue;
+      Holder holder{.member = i, .rows = {}, .card_version = answers_[i].card->version};
+      RowSet rows;
+      for (std::uint8_t row : answers_[i].rows) {
+        if (row < located.card.n()) rows.set(row);
+      }
+      for (std::size_t row = 0; row < rows.size(); ++row) {
+        if (rows[row]) holder.rows.push_back(static_cast<std::uint8_t>(row));
+      }
+      located.holders.push_back(std::move(holder));
+    }
+    return located;
+  }
+
+  Set& set_;
+  const SegmentId segment_;
+  const bool patient_;
+  Course course_;
+  Nanoseconds start_{};
+  std::size_t asked_ = 0;
+  std::size_t answered_ = 0;
+  bool failed_ = false;
+  std::vector<Nanoseconds> finished_;
+  std::vector<Answer> answers_;  // by member
+  std::map<Bytes, std::optional<wire::Card>> cards_;
+};
+
+}  // namespace
+
+Task<Result<Located>> locate(Set& set, SegmentId segment, bool patient) {
+  Locator locator(set, segment, patient);
+  co_return co_await locator.run();
+}
+
+}  // namespace mhp::dispersal::impl
