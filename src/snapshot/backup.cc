@@ -40,6 +40,7 @@ class BackupRun {
   Task<> process(BatchWork& work, FileReader& reader);
   Task<> read_changed(BatchWork& work, FileReader& reader);
   Task<> deliver(BatchWork work);
+  bool can_store(const wire::TreeEntry& entry, BatchWork& work) const;
   void merge(BatchWork& work);
   Task<> store_pages();
   Task<> finish_pages();
@@ -170,7 +171,9 @@ Task<> BackupRun::read_changed(BatchWork& work, FileReader& reader) {
   for (bool more = true; more && !failed_;) {
     FileReader::Step step = co_await platform_.workers().run(read);
     allow_packers();
-    if (step == FileReader::Step::packer_full) co_await seal_and_store(*packer);
+    bool full = step == FileReader::Step::packer_full;
+    if (full && packer->empty()) note(Error{Errc::invalid, "segments are too small for a chunk"});
+    if (full) co_await seal_and_store(*packer);
     more = step != FileReader::Step::done;
   }
   free_packers_.push_back(packer);
@@ -226,17 +229,24 @@ Task<> BackupRun::deliver(BatchWork work) {
   delivering_ = false;
 }
 
+/// False where the entry cannot be stored; why is among the errors.
+bool BackupRun::can_store(const wire::TreeEntry& entry, BatchWork& work) const {
+  std::string reason;
+  auto good = wire::check_entry(entry);
+  if (!good) reason = "cannot be written down: " + good.error().detail;
+  if (!entry.hard_link_to.empty() && lost_links_.contains(entry.hard_link_to))
+    reason = "is the same file as /" + entry.hard_link_to + ", which could not be read";
+  if (reason.empty()) return true;
+  work.errors.push_back({"/" + entry.path, std::move(reason)});
+  return false;
+}
+
 /// In the order of the scan: counts, and entries to pages.
 void BackupRun::merge(BatchWork& work) {
   for (std::size_t i = 0; i < work.entries.size(); ++i) {
     wire::TreeEntry& entry = work.entries[i];
-    const ScanItem& item = work.batch.items[i];
-    if (work.lost[i]) {
-      if (item.info.links > 1) lost_links_.insert(entry.path);
-      continue;
-    }
-    if (!entry.hard_link_to.empty() && lost_links_.contains(entry.hard_link_to)) {
-      work.errors.push_back({"/" + entry.path, "is the same file as /" + entry.hard_link_to + ", which could not be read"});
+    if (work.lost[i] || !can_store(entry, work)) {
+      if (work.batch.items[i].info.links > 1) lost_links_.insert(entry.path);
       continue;
     }
     if (entry.kind != wire::EntryKind::folder) ++report_.snapshot.files;

@@ -23,7 +23,8 @@ constexpr std::string_view kCacheSignature = "Signature: 8a477f597d28d172789f068
 Result<std::vector<std::string>> normal_paths(platform::Disk& disk, std::vector<std::string> paths) {
   if (paths.empty()) return fail(Errc::invalid, "no path given");
   for (std::string& path : paths) {
-    if (!path.starts_with('/')) return fail(Errc::invalid, path + ": not an absolute path");
+    if (path.empty()) return fail(Errc::invalid, "an empty path");
+    if (path.front() != '/') path.insert(0, "./");
     while (path.size() > 1 && path.ends_with('/')) path.pop_back();
     std::size_t slash = path.rfind('/');
     std::string name = path.substr(slash + 1);
@@ -44,20 +45,20 @@ Result<std::vector<std::string>> normal_paths(platform::Disk& disk, std::vector<
 
 Result<std::unique_ptr<Scanner>> Scanner::start(platform::Trees& trees, platform::Disk& disk, const ScanOptions& options,
                                                 BatchLimits limits) {
-  std::unique_ptr<Scanner> scanner(new Scanner(options, limits));
+  std::unique_ptr<Scanner> scanner(new Scanner(trees, options, limits));
   for (const std::string& file : options.exclude_files) {
     auto text = platform::read_file(disk, file, kMaxExcludeFileBytes);
     if (!text) return fail(Errc::invalid, "exclude file " + text.error().detail);
     scanner->ignore_.add_text(as_text(*text));
   }
   for (const std::string& line : options.excludes) scanner->ignore_.add(line);
-  MHP_TRY_VOID(scanner->open_paths(trees));
+  MHP_TRY_VOID(scanner->open_paths());
   return scanner;
 }
 
-Result<void> Scanner::open_paths(platform::Trees& trees) {
+Result<void> Scanner::open_paths() {
   for (const std::string& path : options_.paths) {
-    auto place = trees.source(path);
+    auto place = trees_.source(path);
     if (!place) return fail(Errc::invalid, path + ": " + place.error().detail);
     auto info = place->name.empty() ? place->folder->info() : place->folder->info_of(place->name);
     if (!info) return fail(Errc::invalid, path + ": " + info.error().detail);
@@ -69,7 +70,7 @@ Result<void> Scanner::open_paths(platform::Trees& trees) {
     }
     way->given = true;
   }
-  MHP_TRY(auto root, trees.source("/"));
+  MHP_TRY(auto root, trees_.source("/"));
   Level top;
   top.folder = std::move(root.folder);
   if (ways_.given) {
@@ -165,8 +166,16 @@ void Scanner::add_item(const std::shared_ptr<SourceFolder>& folder, const NodeIn
   if (--group->second.left == 0) links_.erase(group);
 }
 
+/// path_ is the folder's. One above the given paths need not be readable: it is enough that it may be passed.
+Result<std::unique_ptr<SourceFolder>> Scanner::open_folder(SourceFolder& parent, const std::string& name, const Level& level) {
+  auto folder = parent.folder(name);
+  if (folder || level.way == nullptr || folder.error().code != Errc::denied) return folder;
+  MHP_TRY(auto place, trees_.source("/" + path_ + "/" + level.way->below.begin()->first));
+  return std::move(place.folder);
+}
+
 void Scanner::enter(const std::shared_ptr<SourceFolder>& parent, const std::string& name, Level level, ScanBatch& batch) {
-  auto folder = parent->folder(name);
+  auto folder = open_folder(*parent, name, level);
   if (!folder) {
     if (folder.error().code != Errc::not_found) batch.errors.push_back({"/" + path_, folder.error().detail});
     return;

@@ -19,7 +19,7 @@ struct SourceError {
 };
 
 struct ScanOptions {
-  std::vector<std::string> paths;     // absolute
+  std::vector<std::string> paths;     // absolute or relative; a last name that is a link is stored as a link
   std::vector<std::string> excludes;  // gitignore syntax, relative to each path; "!" takes back
   std::vector<std::string> exclude_files;  // files with such lines
   bool exclude_caches = true;         // what is in folders with a valid CACHEDIR.TAG, but the tag
@@ -28,8 +28,8 @@ struct ScanOptions {
   std::vector<std::pair<std::uint64_t, std::uint64_t>> leave_out;
 };
 
-/// Absolute, in entry order, links resolved but for the last name, without those that lie in another one.
-/// Errors: invalid (not absolute, none at all).
+/// Made absolute, in entry order, links resolved but for the last name, without those that lie in another one.
+/// Errors: invalid (an empty one, none at all), those of Disk::absolute.
 Result<std::vector<std::string>> normal_paths(platform::Disk& disk, std::vector<std::string> paths);
 
 /// One thing that was met.
@@ -58,7 +58,7 @@ struct BatchLimits {
 /// Blocking calls; one thread at a time.
 class Scanner {
  public:
-  /// `options.paths` as normal_paths() gives them. Errors: invalid (a path does not exist, an exclude file cannot be read: named).
+  /// `options.paths` as normal_paths() gives them; `trees` is borrowed. Errors: invalid (a path does not exist, an exclude file cannot be read: named).
   static Result<std::unique_ptr<Scanner>> start(platform::Trees& trees, platform::Disk& disk, const ScanOptions& options,
                                                 BatchLimits limits);
   /// The next items in the order of entries; empty where `batch.items` and `batch.errors` are both empty: the end.
@@ -86,8 +86,11 @@ class Scanner {
     std::uint64_t left = 0;
   };
 
-  Scanner(const ScanOptions& options, BatchLimits limits) : options_(options), limits_(limits) {}
-  Result<void> open_paths(platform::Trees& trees);
+  Scanner(platform::Trees& trees, const ScanOptions& options, BatchLimits limits)
+      : trees_(trees), options_(options), limits_(limits) {}
+  Result<void> open_paths();
+  Result<std::unique_ptr<platform::SourceFolder>> open_folder(platform::SourceFolder& parent, const std::string& name,
+                                                              const Level& level);
   void visit(const std::string& name, ScanBatch& batch);
   bool left_out(const Level& level, const platform::NodeInfo& info) const;
   void add_item(const std::shared_ptr<platform::SourceFolder>& folder, const platform::NodeInfo& info, ScanBatch& batch);
@@ -95,6 +98,7 @@ class Scanner {
   Result<std::shared_ptr<platform::SourceFolder>> handle(std::size_t level);
   bool is_cache(platform::SourceFolder& folder, const std::vector<std::string>& names) const;
 
+  platform::Trees& trees_;
   ScanOptions options_;
   BatchLimits limits_;
   IgnoreLines ignore_;

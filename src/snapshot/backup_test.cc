@@ -1,0 +1,174 @@
+#include "snapshot/backup.h"
+
+#include <algorithm>
+#include <set>
+
+#include "snapshot/test_tree.h"
+#include "snapshot/tree.h"
+
+namespace mhp::snapshot {
+namespace {
+
+class Backup : public testing::Test {
+ protected:
+  Backup() : tree_(place_.path() + "/source") { tree_.folder(""); }
+  BackupReport backup() { return bench_.backup({tree_.at("")}); }
+  void many_files(int folders, int files) {
+    for (int d = 0; d < folders; ++d) {
+      std::string folder = "d" + std::to_string(d);
+      tree_.folder(folder);
+      for (int f = 0; f < files; ++f) tree_.file(folder + "/f" + std::to_string(f), std::to_string(d * files + f));
+    }
+  }
+  const wire::TreeEntry entry(const BackupReport& report, const std::string& path) {
+    auto found = bench_.entries(report.snapshot, tree_.at(path));
+    return found.empty() ? wire::TreeEntry() : found.front();
+  }
+
+  platform::TempFolder place_;
+  TestTree tree_;
+  Bench bench_;
+};
+
+TEST_F(Backup, ASmallOneIsOneSegment) {
+  many_files(5, 20);
+  tree_.random_file("big", 3_MiB, 1);
+  auto report = backup();
+  EXPECT_EQ(bench_.vault.segments(), 1u);
+  EXPECT_EQ(report.files_new, 101u);
+  EXPECT_EQ(report.snapshot.files, 101u);
+  EXPECT_EQ(report.snapshot.host, "here");
+  EXPECT_EQ(report.snapshot.paths, std::vector<std::string>{tree_.at("")});
+  EXPECT_FALSE(report.snapshot.id.is_zero());
+}
+
+TEST_F(Backup, UnchangedStoresNothing) {
+  many_files(30, 40);
+  tree_.random_file("big", 9_MiB, 1);
+  tree_.hard_link("link", "big");
+  tree_.symlink("symbolic", "big");
+  auto first = backup();
+  std::size_t chunks = bench_.vault.chunks();
+  auto again = backup();
+  EXPECT_EQ(bench_.vault.chunks(), chunks);
+  EXPECT_EQ(again.committed.totals.segments, 0u);
+  EXPECT_EQ(again.snapshot.page_list, first.snapshot.page_list);
+  EXPECT_EQ(again.files_unchanged, first.files_new);
+  EXPECT_EQ(again.files_new + again.files_changed, 0u);
+  EXPECT_EQ(again.snapshot.bytes, first.snapshot.bytes);
+}
+
+TEST_F(Backup, ReadsWhatChangedOnly) {
+  many_files(10, 10);
+  auto first = backup();
+  tree_.file("d3/f3", "something else");
+  tree_.file("d4/new", "new");
+  tree_.remove("d5/f5");
+  auto second = backup();
+  EXPECT_EQ(second.files_changed, 1u);
+  EXPECT_EQ(second.files_new, 1u);
+  EXPECT_EQ(second.files_unchanged, 98u);
+  auto out = bench_.restore(second.snapshot, place_.path() + "/out", tree_.at(""));
+  EXPECT_TRUE(out.errors.empty());
+  EXPECT_EQ(describe_tree(bench_.platform.trees(), tree_.at("")), describe_tree(bench_.platform.trees(), place_.path() + "/out"));
+}
+
+TEST_F(Backup, SameTimesAreNotTrustedWhereTheContentIsGone) {
+  tree_.file("a", "content of a");
+  auto first = backup();
+  bench_.vault.forget(entry(first, "a").chunks.at(0));
+  auto second = backup();
+  EXPECT_EQ(second.files_changed, 1u);
+}
+
+TEST_F(Backup, FullReadReadsEverything) {
+  tree_.file("a", "content of a");
+  backup();
+  BackupOptions options;
+  options.scan.paths = {tree_.at("")};
+  options.host = "here";
+  options.full_read = true;
+  auto report = bench_.try_backup(options);
+  ASSERT_TRUE(report);
+  EXPECT_EQ(report->committed.totals.segments, 0u);
+  EXPECT_EQ(entry(*report, "a").chunks.size(), 1u);
+}
+
+TEST_F(Backup, TakesTheNewestSnapshotOfThesePathsToCompare) {
+  tree_.folder("x");
+  tree_.folder("y");
+  tree_.file("x/1", "1");
+  tree_.file("y/2", "2");
+  bench_.backup({tree_.at("x")});
+  bench_.backup({tree_.at("y")});
+  EXPECT_EQ(bench_.backup({tree_.at("x")}).files_unchanged, 1u);
+  EXPECT_EQ(bench_.backup({tree_.at("x"), tree_.at("y")}).files_unchanged, 1u);  // none of both: the newest
+}
+
+TEST_F(Backup, DryRunStoresNothing) {
+  many_files(3, 3);
+  BackupOptions options;
+  options.scan.paths = {tree_.at("")};
+  options.dry_run = true;
+  auto report = bench_.try_backup(options);
+  ASSERT_TRUE(report);
+  EXPECT_EQ(report->files_new, 9u);
+  EXPECT_EQ(report->snapshot.files, 9u);
+  EXPECT_EQ(bench_.vault.chunks(), 0u);
+  EXPECT_TRUE(bench_.vault.snapshots().empty());
+}
+
+TEST_F(Backup, AnErrorOfTheHomesEndsIt) {
+  many_files(3, 3);
+  tree_.random_file("big", 40_MiB, 1);
+  bench_.vault.fail_store();
+  BackupOptions options;
+  options.scan.paths = {tree_.at("")};
+  auto report = bench_.try_backup(options);
+  ASSERT_FALSE(report);
+  EXPECT_EQ(report.error().code, Errc::full);
+  EXPECT_TRUE(bench_.vault.snapshots().empty());
+}
+
+TEST_F(Backup, ManyChunksAreWrittenDownInLists) {
+  // Holes make it cheap: 1,100 data parts of 1 MiB would be 1 GiB, so the chunks are made small by the parts' ends instead.
+  tree_.random_file("big", 12_MiB, 7);
+  auto report = backup();
+  auto big = entry(report, "big");
+  EXPECT_FALSE(big.chunks_are_lists);
+  EXPECT_GT(big.chunks.size(), 3u);
+  auto ids = platform::run_task(bench_.platform, content_of(bench_.vault, big));
+  ASSERT_TRUE(ids);
+  EXPECT_EQ(*ids, big.chunks);
+}
+
+TEST_F(Backup, ASmallChangeTouchesFewPages) {
+  many_files(60, 200);
+  auto first = backup();
+  auto pages = [&](const BackupReport& report) {
+    auto bytes = platform::run_task(bench_.platform, bench_.vault.read(report.snapshot.page_list));
+    std::set<ChunkId> ids;
+    for (const auto& page : wire::parse_page_list(*bytes)->pages) ids.insert(page.page);
+    return ids;
+  };
+  auto before = pages(first);
+  EXPECT_GT(before.size(), 5u);
+  tree_.file("d30/f100", "changed");
+  tree_.file("d31/a new file", "new");
+  std::size_t fresh = 0;
+  for (const ChunkId& page : pages(backup())) fresh += before.contains(page) ? 0 : 1;
+  EXPECT_LE(fresh, 4u);
+}
+
+TEST_F(Backup, TheSameRunIsTheSameEveryTime) {
+  many_files(20, 20);
+  tree_.random_file("big", 20_MiB, 1);
+  auto first = backup();
+  Bench other;
+  auto second = other.backup({tree_.at("")});
+  EXPECT_EQ(first.snapshot.page_list, second.snapshot.page_list);
+  EXPECT_EQ(bench_.vault.segments(), other.vault.segments());
+}
+
+}  // namespace
+}  // namespace mhp::snapshot
