@@ -80,8 +80,8 @@ class HomeSet {
   const std::vector<Trouble>& troubles() const;
   BufferPool& buffers();
 
-  /// Plan and placement of a new segment over ALL homes of the set that count as usable (away ones too: their rows are left out
-  /// when putting). `exclude`: members that get nothing.
+  /// Plan and placement of a new segment over ALL members that count in the margin, away ones too (their rows are left out when
+  /// putting); over all members where none counts. Of more than 36 the first 36.
   Plan plan(Level level) const;
   std::vector<RowsFor> place_new(const Plan& plan, const SegmentId& segment) const;
 

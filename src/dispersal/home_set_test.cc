@@ -1,0 +1,284 @@
+// Writing, finding, listing and checking over homes that are away, full, failing or lying.
+#include "dispersal/home_set.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <set>
+
+#include "dispersal/testing/world.h"
+
+namespace mhp::dispersal {
+namespace {
+
+using testing::make_sample;
+using testing::Sample;
+using testing::World;
+using namespace std::chrono_literals;
+
+TEST(HomeSet, StoresAndGathersWithEveryNumberOfHomes) {
+  for (std::size_t homes : {1u, 2u, 3u, 5u, 6u, 10u, 20u, 40u}) {
+    SCOPED_TRACE(homes);
+    World world(homes);
+    const Sample sample = make_sample(world.random, 300'000);
+    const Plan plan = world.set().plan(Level::normal);
+    const auto put = world.store(sample);
+    ASSERT_TRUE(put) << put.error().detail;
+    EXPECT_EQ(put->rows, plan.n);
+    EXPECT_EQ(world.set().margin_of(put->placed, plan.k), static_cast<int>(plan.margin));
+    EXPECT_EQ(world.run(world.set().commit()).size(), std::min<std::size_t>(homes, 36));
+    EXPECT_TRUE(world.run(world.set().commit()).empty());  // nothing new
+    const auto located = world.run(world.set().locate(sample.id));
+    ASSERT_TRUE(located);
+    EXPECT_EQ(world.set().margin_of(*located), static_cast<int>(plan.margin));
+    const auto got = world.gather(sample);
+    ASSERT_TRUE(got) << got.error().detail;
+    EXPECT_EQ(got->sealed, sample.sealed);
+    EXPECT_EQ(got->salts, sample.salts);
+    EXPECT_TRUE(world.set().troubles().empty());
+  }
+}
+
+TEST(HomeSet, HomesThatFailAreNamedOnceAndNotWrittenToAgain) {
+  World world(10);
+  world.home(2).faults.full = true;
+  world.home(4).faults.fails = true;
+  world.home(5).faults.hangs = true;
+  world.set_away(7, true);
+  world.open();
+  const Sample first = make_sample(world.random, 100'000);
+  const auto put = world.store(first);
+  ASSERT_TRUE(put) << put.error().detail;
+  EXPECT_EQ(put->rows, 18u);
+  EXPECT_LT(world.took, 11min);
+  EXPECT_EQ(world.told(TroubleKind::full, 2), 1u);
+  EXPECT_EQ(world.told(TroubleKind::failed, 4), 1u);
+  EXPECT_EQ(world.told(TroubleKind::failed, 5), 1u);
+  EXPECT_EQ(world.told(TroubleKind::away, 7), 1u);
+  world.home(4).faults.fails = false;
+  const Sample second = make_sample(world.random, 100'000);
+  ASSERT_TRUE(world.store(second));
+  EXPECT_LT(world.took, 1s);
+  EXPECT_FALSE(world.home(4).held.contains(second.id));
+  EXPECT_EQ(world.told(TroubleKind::failed, 4), 1u);
+}
+
+TEST(HomeSet, TooFewRowsIsAnErrorThatSaysWhy) {
+  World world(3);
+  const Sample sample = make_sample(world.random, 100'000);
+  world.home(0).faults.full = true;
+  world.home(1).faults.full = true;
+  const auto put = world.store(sample);
+  ASSERT_FALSE(put);
+  EXPECT_EQ(put.error().code, Errc::full);
+  EXPECT_EQ(put.error().detail, "needs 12 rows on homes, 6 were taken; full: Drive 0, Drive 1");
+
+  World away(3);
+  away.set_away(0, true);
+  away.home(1).faults.fails = true;
+  away.open();
+  const auto none = away.store(sample);
+  ASSERT_FALSE(none);
+  EXPECT_EQ(none.error().code, Errc::unavailable);
+  EXPECT_EQ(none.error().detail, "needs 12 rows on homes, 6 were taken; away: Drive 0; failed: Drive 1");
+}
+
+TEST(HomeSet, AFailedCommitIsNamedAndLeftOut) {
+  World world(6);
+  world.home(3).faults.fails_commit = true;
+  ASSERT_TRUE(world.store(make_sample(world.random, 100'000)));
+  EXPECT_EQ(world.run(world.set().commit()), (std::vector<std::size_t>{0, 1, 2, 4, 5}));
+  EXPECT_EQ(world.told(TroubleKind::failed, 3), 1u);
+}
+
+TEST(HomeSet, BuffersComeBackHoweverPutEnds) {
+  World world(6);
+  world.home(1).faults.full = true;
+  const Sample sample = make_sample(world.random, 100'000);
+  ASSERT_TRUE(world.store(sample));
+  std::set<const std::byte*> before;
+  std::vector<AlignedBuffer> taken;
+  for (int i = 0; i < 6; ++i) taken.push_back(world.set().buffers().take(1));
+  for (AlignedBuffer& buffer : taken) {
+    EXPECT_GT(buffer.size(), 1000u);  // one that was used
+    before.insert(buffer.data());
+    world.set().buffers().give(std::move(buffer));
+  }
+  EXPECT_EQ(before.size(), 6u);
+}
+
+TEST(HomeSet, SpreadsSegmentsOverMoreHomesThanRows) {
+  World world(36);
+  std::set<std::size_t> used;
+  for (int i = 0; i < 40; ++i) {
+    const Sample sample = make_sample(world.random, 100);
+    for (const RowsFor& rows : world.set().place_new(world.set().plan(Level::thrifty), sample.id)) used.insert(rows.home);
+  }
+  EXPECT_EQ(used.size(), 36u);
+}
+
+TEST(HomeSet, HomesOnTheSourcesDiskGetRowsOnlyWhereThereIsNoOther) {
+  World world(0);
+  std::vector<Member> members(3);
+  members[1].counts = false;
+  HomeSet set(world.platform(), world.vault(), std::move(members));
+  const Plan plan = set.plan(Level::normal);
+  EXPECT_EQ(plan.homes, 2u);
+  for (const RowsFor& rows : set.place_new(plan, SegmentId())) EXPECT_NE(rows.home, 1u);
+  std::vector<Member> alone(1);
+  alone[0].counts = false;
+  HomeSet only(world.platform(), world.vault(), std::move(alone));
+  EXPECT_EQ(only.plan(Level::normal).homes, 1u);
+  EXPECT_EQ(only.margin_of(only.place_new(only.plan(Level::normal), SegmentId()), kNeed), 0);
+}
+
+TEST(Locate, TellsNothingHeldFromNobodyThere) {
+  World world(3);
+  const auto nothing = world.run(world.set().locate(SegmentId()));
+  ASSERT_FALSE(nothing);
+  EXPECT_EQ(nothing.error().code, Errc::not_found);
+  for (std::size_t i = 0; i < 3; ++i) world.set_away(i, true);
+  world.open();
+  const auto nobody = world.run(world.set().locate(SegmentId()));
+  ASSERT_FALSE(nobody);
+  EXPECT_EQ(nobody.error().code, Errc::unavailable);
+  EXPECT_EQ(nobody.error().detail, "no home can be reached; away: Drive 0, Drive 1, Drive 2");
+}
+
+TEST(Locate, AForgedCardIsNamedAndNotBelieved) {
+  World world(6);
+  const Sample sample = make_sample(world.random, 100'000);
+  ASSERT_TRUE(world.store(sample));
+  world.home(2).faults.forges_card = true;
+  const auto located = world.run(world.set().locate(sample.id));
+  ASSERT_TRUE(located);
+  EXPECT_EQ(located->holders.size(), 5u);
+  EXPECT_EQ(world.told(TroubleKind::wrong_card, 2), 1u);
+  ASSERT_TRUE(world.gather(sample));
+}
+
+TEST(Locate, ACardOfAnotherSegmentVaultOrSignerIsWrong) {
+  World world(6);
+  const Sample sample = make_sample(world.random, 100'000);
+  const Sample other = make_sample(world.random, 100'000);
+  ASSERT_TRUE(world.store(sample));
+  ASSERT_TRUE(world.store(other));
+  const wire::Card card = world.run(world.set().locate(sample.id))->card;
+  world.home(0).held[sample.id].signed_card = world.home(0).held[other.id].signed_card;
+  wire::Card stranger = card;
+  stranger.vault = testing::random_id<VaultId>(world.random);
+  world.home(1).held[sample.id].signed_card = world.signed_card(stranger);
+  const primitives::SigningKey thief(world.platform().random().array<32>());
+  world.home(2).held[sample.id].signed_card = wire::encode(wire::sign(thief, wire::kSignCard, wire::encode(card)));
+  world.home(3).held[sample.id].signed_card = wire::encode(wire::sign(world.key(), wire::kSignHead, wire::encode(card)));
+  world.home(4).held[sample.id].signed_card = Bytes(70, std::byte{9});
+  const auto located = world.run(world.set().locate(sample.id));
+  ASSERT_TRUE(located);
+  EXPECT_EQ(located->card, card);
+  ASSERT_EQ(located->holders.size(), 1u);
+  EXPECT_EQ(located->holders[0].member, 5u);
+  for (std::size_t home = 0; home < 5; ++home) EXPECT_EQ(world.told(TroubleKind::wrong_card, home), 1u) << home;
+}
+
+TEST(Locate, TheHighestVersionWinsAndAmongEqualsTheMost) {
+  World world(6);
+  const Sample sample = make_sample(world.random, 100'000);
+  ASSERT_TRUE(world.store(sample));
+  wire::Card card = world.run(world.set().locate(sample.id))->card;
+  const std::size_t n = card.n();
+  card.version = 2;
+  card.fragments.push_back(testing::random_id<FragmentId>(world.random));
+  world.home(0).held[sample.id].signed_card = world.signed_card(card);
+  card.fragments.back() = testing::random_id<FragmentId>(world.random);
+  for (std::size_t home : {2u, 3u}) world.home(home).held[sample.id].signed_card = world.signed_card(card);
+  world.home(4).held[sample.id].rows[200] = Bytes(10);  // a row its card does not name
+  const auto located = world.run(world.set().locate(sample.id));
+  ASSERT_TRUE(located);
+  EXPECT_EQ(located->card, card);
+  EXPECT_EQ(located->card.n(), n + 1);
+  EXPECT_EQ(located->holders.size(), 6u);
+  EXPECT_EQ(located->holders[4].rows.size(), 4u);
+  EXPECT_EQ(located->holders[4].card_version, 1u);
+}
+
+TEST(Locate, ReadersGiveASlowHomeAFairTimeAndThenAskItLast) {
+  World world(10);
+  std::vector<Sample> samples;
+  for (int i = 0; i < 5; ++i) {
+    samples.push_back(make_sample(world.random, 100'000));
+    ASSERT_TRUE(world.store(samples.back()));
+  }
+  world.home(3).faults.hangs = true;
+  ASSERT_TRUE(world.gather(samples[0]));
+  EXPECT_GE(world.took, 150ms);
+  EXPECT_LT(world.took, 200ms);
+  EXPECT_EQ(world.told(TroubleKind::slow, 3), 1u);
+  for (int i = 1; i < 5; ++i) {
+    ASSERT_TRUE(world.gather(samples[static_cast<std::size_t>(i)]));
+    EXPECT_LT(world.took, 10ms) << i;  // suspected: nobody waits for it
+  }
+  const auto all = world.run(world.set().locate(samples[0].id));  // who wants to know all rows waits longer, but not for ever
+  ASSERT_TRUE(all);
+  EXPECT_EQ(all->holders.size(), 9u);
+  EXPECT_EQ(world.took, 30s);
+}
+
+TEST(HomeSet, ListsInPages) {
+  World world(1);
+  std::set<SegmentId> ids;
+  for (int i = 0; i < 2500; ++i) {
+    const auto id = testing::random_id<SegmentId>(world.random);
+    ids.insert(id);
+    world.home(0).held[id].version = 1;
+  }
+  const auto listed = world.run(world.set().list(0));
+  ASSERT_TRUE(listed);
+  ASSERT_EQ(listed->size(), 2500u);
+  EXPECT_TRUE(std::equal(listed->begin(), listed->end(), ids.begin(), [](const auto& held, const auto& id) { return held.segment == id; }));
+  EXPECT_EQ(world.home(0).list_calls, 3u);
+  world.home(0).faults.hangs = true;
+  EXPECT_EQ(world.run(world.set().list(0)).error().code, Errc::timed_out);
+}
+
+TEST(VerifyRows, FindsEveryKindOfBadRow) {
+  World world(6);
+  const Sample sample = make_sample(world.random, 1'000'000);
+  ASSERT_TRUE(world.store(sample));
+  const auto located = world.run(world.set().locate(sample.id));
+  ASSERT_TRUE(located);
+  for (std::size_t home = 0; home < 6; ++home) {
+    const auto fine = world.run(world.set().verify_rows(home, *located));
+    ASSERT_TRUE(fine);
+    EXPECT_TRUE(fine->empty());
+  }
+  EXPECT_TRUE(world.set().troubles().empty());
+  auto& rows = world.home(1).held[sample.id].rows;
+  ASSERT_EQ(rows.size(), 4u);
+  auto row = rows.begin();
+  std::vector<std::uint8_t> bad;
+  for (std::size_t at : {std::size_t{3}, std::size_t{200}, row->second.size() - 1}) {  // header, leaf hash, payload
+    bad.push_back(row->first);
+    (row++)->second[at] ^= std::byte{1};
+  }
+  EXPECT_EQ(*world.run(world.set().verify_rows(1, *located)), bad);
+  EXPECT_EQ(world.told(TroubleKind::wrong_bytes, 1), 3u);
+  world.home(2).faults.cuts = true;
+  EXPECT_EQ(world.run(world.set().verify_rows(2, *located))->size(), 4u);
+  world.home(3).faults.forgets_rows = true;
+  EXPECT_EQ(world.run(world.set().verify_rows(3, *located))->size(), 4u);
+  world.home(4).faults.fails = true;
+  EXPECT_EQ(world.run(world.set().verify_rows(4, *located)).error().code, Errc::unavailable);
+  world.home(5).faults.hangs = true;
+  EXPECT_EQ(world.run(world.set().verify_rows(5, *located)).error().code, Errc::timed_out);
+}
+
+TEST(Troubles, WordsAndWhichAreLies) {
+  EXPECT_STREQ(to_string(TroubleKind::wrong_bytes), "wrong bytes");
+  EXPECT_TRUE(is_lie(TroubleKind::wrong_bytes));
+  EXPECT_TRUE(is_lie(TroubleKind::old_heads));
+  EXPECT_FALSE(is_lie(TroubleKind::away));
+  EXPECT_FALSE(is_lie(TroubleKind::slow));
+}
+
+}  // namespace
+}  // namespace mhp::dispersal
