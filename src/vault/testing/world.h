@@ -1,0 +1,78 @@
+// A world for this room's tests: folder homes on a disk of memory, computers with a state folder each, one phrase.
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+
+#include "home/folder_home.h"
+#include "platform/memory/memory_platform.h"
+#include "vault/vault.h"
+
+namespace mhp::vault::testing {
+
+/// MHP_SEED repeats a run.
+std::uint64_t seed_of_run();
+
+using Files = std::map<std::string, Bytes>;
+
+/// A vault opened by one computer. Order matters: what is below borrows what is above.
+struct Session {
+  std::unique_ptr<State> state;
+  std::unique_ptr<Device> device;
+  std::unique_ptr<OpenRecord> record;
+  std::unique_ptr<dispersal::HomeSet> homes;
+  std::unique_ptr<Vault> vault;
+};
+
+class World {
+ public:
+  explicit World(std::uint64_t seed, unsigned homes = 6, std::string phrase = "one");
+  ~World();
+
+  platform::MemoryPlatform& platform() { return platform_; }
+  const Root& root() const { return root_; }
+  std::string home_path(unsigned number) const { return "/homes/" + std::to_string(number); }
+  std::string state_path(const std::string& computer) const { return "/computers/" + computer; }
+
+  /// `init` on a computer: homes made, record on all of them.
+  void init(const std::string& computer);
+  /// Another home, in the record from now on.
+  void add_home(const std::string& computer);
+  /// A folder that is not there any more.
+  void lose_home(unsigned number) { lost_.insert(number); }
+  void find_home(unsigned number) { lost_.erase(number); }
+  void lose_computer(const std::string& computer);
+  /// From the phrase and one home.
+  void recover(const std::string& computer, unsigned from_home);
+
+  Result<Session> open(const std::string& computer);
+  /// Homes as the members of a set, those lost are away.
+  std::vector<dispersal::Member> members(const std::vector<wire::HomeEntry>& entries);
+  /// Lets jobs run that closing left behind.
+  void settle();
+  /// A machine without power: what was not synced is up to `seed`. No session may be open.
+  void cut_power(std::uint64_t seed);
+
+  template <class T>
+  T run(Task<T> task) {
+    return platform::run_task(platform_, std::move(task));
+  }
+  Bytes noise(std::size_t bytes);
+
+ private:
+  wire::VaultPrivate content() const;
+
+  platform::MemoryPlatform platform_;
+  Root root_;
+  std::vector<HomeId> homes_;
+  std::set<unsigned> lost_;
+};
+
+/// A snapshot of files, each a chunk (or several of at most 4 MiB); its page_list is a chunk of our own making.
+Task<Result<Committed>> back_up(platform::Platform& platform, Vault& vault, Files files, WriteOptions options = {});
+/// The same, up to finish(): as when the power goes.
+Task<Result<void>> back_up_without_end(platform::Platform& platform, Vault& vault, Files files, WriteOptions options = {});
+Task<Result<Files>> read_back(Vault& vault, wire::SnapshotRecord snapshot);
+
+}  // namespace mhp::vault::testing

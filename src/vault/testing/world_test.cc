@@ -1,0 +1,243 @@
+// The world of this room's tests: see world.h.
+#include "vault/testing/world.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "base/check.h"
+#include "primitives/hash/blake3.h"
+#include "vault/impl/context.h"
+
+namespace mhp::vault::testing {
+namespace {
+
+primitives::Key entropy_of(const std::string& phrase) { return primitives::blake3(as_bytes(phrase)); }
+
+std::vector<ByteView> chunks_of(ByteView content) {
+  std::vector<ByteView> out;
+  for (std::size_t at = 0; at < content.size(); at += 4_MiB) {
+    out.push_back(content.subspan(at, std::min<std::size_t>(4_MiB, content.size() - at)));
+  }
+  return out;
+}
+
+Task<Result<void>> seal_and_store(platform::Platform& platform, Writer& writer, Packer& packer) {
+  auto job = [&] { return writer.seal(packer); };
+  FinishedSegment segment = co_await platform.workers().run(job);
+  co_return co_await writer.store(std::move(segment));
+}
+
+Task<Result<ChunkId>> add(platform::Platform& platform, Writer& writer, Packer& packer, ByteView chunk) {
+  if (!packer.fits(chunk.size())) {
+    MHP_CO_TRY_VOID(co_await seal_and_store(platform, writer, packer));
+  }
+  co_return packer.add(chunk);
+}
+
+/// name NUL count of chunks (4 bytes) ids.
+Task<Result<ChunkId>> add_all(platform::Platform& platform, Writer& writer, const Files& files) {
+  auto packer = writer.new_packer();
+  Bytes list;
+  for (const auto& [name, content] : files) {
+    auto chunks = chunks_of(content);
+    Bytes entry = impl::joined({as_bytes(name), std::array<std::byte, 1>{},
+                                impl::little_endian(static_cast<std::uint32_t>(chunks.size()))});
+    for (ByteView chunk : chunks) {
+      MHP_CO_TRY(ChunkId id, co_await add(platform, writer, *packer, chunk));
+      entry.insert(entry.end(), id.bytes().begin(), id.bytes().end());
+    }
+    list.insert(list.end(), entry.begin(), entry.end());
+  }
+  list.push_back(std::byte{0});
+  MHP_CO_TRY(ChunkId id, co_await add(platform, writer, *packer, list));
+  if (!packer->empty()) {
+    MHP_CO_TRY_VOID(co_await seal_and_store(platform, writer, *packer));
+  }
+  co_return id;
+}
+
+}  // namespace
+
+std::uint64_t seed_of_run() {
+  const char* text = std::getenv("MHP_SEED");
+  return text != nullptr ? std::strtoull(text, nullptr, 10) : 1;
+}
+
+World::World(std::uint64_t seed, unsigned homes, std::string phrase) : platform_(seed), root_(entropy_of(phrase)) {
+  primitives::init_sodium();
+  MHP_CHECK(platform_.disk().make_folder("/homes"));
+  for (unsigned i = 0; i < homes; ++i) {
+    MHP_CHECK(platform_.disk().make_folder(home_path(i)));
+    auto id = home::create_folder_home(platform_.disk(), platform_.random(), home_path(i));
+    MHP_CHECK(id);
+    homes_.push_back(*id);
+  }
+  MHP_CHECK(platform_.disk().sync_folder("/homes"));
+  MHP_CHECK(platform_.disk().sync_folder("/"));
+}
+
+World::~World() { settle(); }
+
+wire::VaultPrivate World::content() const {
+  wire::VaultPrivate content;
+  content.name = "test";
+  for (unsigned i = 0; i < homes_.size(); ++i) {
+    wire::HomeEntry entry;
+    entry.id = homes_[i];
+    entry.name = "home " + std::to_string(i);
+    entry.path = home_path(i);
+    content.homes.push_back(entry);
+  }
+  return content;
+}
+
+void World::init(const std::string& computer) {
+  Device device = make_device(root_.vault(), platform_.random());
+  OpenRecord record = make_first_record(root_, device, content(), platform_.random(), platform_.clock().unix_ns());
+  State state(platform_.disk(), state_path(computer));
+  ASSERT_TRUE(state.create(device, record));
+  dispersal::HomeSet homes(platform_, root_.vault(), members(record.content.homes));
+  auto took = run(publish_record(homes, record.signed_bytes));
+  EXPECT_EQ(took.size(), homes_.size() - lost_.size());
+}
+
+void World::add_home(const std::string& computer) {
+  auto number = static_cast<unsigned>(homes_.size());
+  ASSERT_TRUE(platform_.disk().make_folder(home_path(number)));
+  auto id = home::create_folder_home(platform_.disk(), platform_.random(), home_path(number));
+  ASSERT_TRUE(id);
+  homes_.push_back(*id);
+  State state(platform_.disk(), state_path(computer));
+  auto device = state.device();
+  auto bytes = state.signed_record();
+  ASSERT_TRUE(device && bytes);
+  auto record = open_record(*bytes, *device);
+  ASSERT_TRUE(record);
+  auto next = next_record(*record, *device, content(), platform_.random(), platform_.clock().unix_ns());
+  ASSERT_TRUE(next);
+  ASSERT_TRUE(state.set_signed_record(next->signed_bytes));
+  dispersal::HomeSet homes(platform_, root_.vault(), members(next->content.homes));
+  run(publish_record(homes, next->signed_bytes));
+}
+
+void World::lose_computer(const std::string& computer) {
+  auto& disk = platform_.disk();
+  for (const std::string& folder : {state_path(computer) + "/cache", state_path(computer)}) {
+    auto names = disk.list(folder);
+    if (!names) continue;
+    for (const std::string& name : *names) EXPECT_TRUE(disk.remove(folder + "/" + name)) << name;
+  }
+}
+
+void World::recover(const std::string& computer, unsigned from_home) {
+  auto first = home::open_folder_home(platform_, home_path(from_home), homes_[from_home], {});
+  ASSERT_TRUE(first);
+  std::vector<home::Home*> at_hand{first->get()};
+  auto bytes = run(newest_record(at_hand, root_.vault()));
+  ASSERT_TRUE(bytes) << bytes.error().detail;
+  auto record = open_record(*bytes, root_);
+  ASSERT_TRUE(record) << record.error().detail;
+  first->reset();
+
+  State state(platform_.disk(), state_path(computer));
+  Device device = make_device(root_.vault(), platform_.random());
+  dispersal::HomeSet homes(platform_, root_.vault(), members(record->content.homes));
+  std::vector<wire::SeenHead> heads;
+  {
+    auto vault = run(Vault::open(platform_, homes, state, device, *record));
+    ASSERT_TRUE(vault) << vault.error().detail;
+    heads = (*vault)->believed_heads();
+  }
+  auto next = recovered_record(*record, root_, device, heads, platform_.random(), platform_.clock().unix_ns());
+  ASSERT_TRUE(next) << next.error().detail;
+  ASSERT_TRUE(state.create(device, *next));
+  auto took = run(publish_record(homes, next->signed_bytes));
+  EXPECT_EQ(took.size(), homes.reachable());
+}
+
+std::vector<dispersal::Member> World::members(const std::vector<wire::HomeEntry>& entries) {
+  std::vector<dispersal::Member> out;
+  for (unsigned i = 0; i < entries.size(); ++i) {
+    dispersal::Member member;
+    member.id = entries[i].id;
+    member.name = entries[i].name;
+    member.domain = i;
+    auto home = home::open_folder_home(platform_, entries[i].path, entries[i].id, {});
+    if (home && !lost_.contains(i)) {
+      member.home = std::move(*home);
+    } else {
+      member.away_reason = home ? "lost" : home.error().detail;
+    }
+    out.push_back(std::move(member));
+  }
+  return out;
+}
+
+Result<Session> World::open(const std::string& computer) {
+  settle();
+  Session out;
+  out.state = std::make_unique<State>(platform_.disk(), state_path(computer));
+  MHP_TRY(Device device, out.state->device());
+  out.device = std::make_unique<Device>(device);
+  MHP_TRY(Bytes bytes, out.state->signed_record());
+  MHP_TRY(OpenRecord record, open_record(bytes, device));
+  out.record = std::make_unique<OpenRecord>(std::move(record));
+  out.homes = std::make_unique<dispersal::HomeSet>(platform_, root_.vault(), members(out.record->content.homes));
+  MHP_TRY(out.vault, run(Vault::open(platform_, *out.homes, *out.state, *out.device, *out.record)));
+  return out;
+}
+
+void World::settle() {
+  auto nothing = []() -> Task<int> { co_return 0; };
+  platform_.run(nothing());
+}
+
+void World::cut_power(std::uint64_t seed) {
+  settle();
+  platform_.set_disk(platform_.memory_disk().after_power_cut(seed));
+}
+
+Bytes World::noise(std::size_t bytes) {
+  Bytes out(bytes);
+  platform_.random().fill(out);
+  return out;
+}
+
+Task<Result<Committed>> back_up(platform::Platform& platform, Vault& vault, Files files, WriteOptions options) {
+  MHP_CO_TRY(auto writer, co_await vault.begin_write(options));
+  wire::SnapshotRecord record;
+  MHP_CO_TRY(record.page_list, co_await add_all(platform, *writer, files));
+  record.time_ns = platform.clock().unix_ns();
+  record.host = "host";
+  record.paths = {"/data"};
+  record.files = files.size();
+  co_return co_await writer->finish(record);
+}
+
+Task<Result<void>> back_up_without_end(platform::Platform& platform, Vault& vault, Files files, WriteOptions options) {
+  MHP_CO_TRY(auto writer, co_await vault.begin_write(options));
+  MHP_CO_TRY(ChunkId list, co_await add_all(platform, *writer, files));
+  co_return Result<void>{};
+}
+
+Task<Result<Files>> read_back(Vault& vault, wire::SnapshotRecord snapshot) {
+  Files out;
+  MHP_CO_TRY(Bytes list, co_await vault.read(snapshot.page_list));
+  std::size_t at = 0;
+  while (list[at] != std::byte{0}) {
+    std::string name(reinterpret_cast<const char*>(list.data() + at));
+    at += name.size() + 1;
+    auto count = impl::from_little_endian<std::uint32_t>(ByteView(list).subspan(at, 4));
+    at += 4;
+    Bytes& content = out[name];
+    for (std::uint32_t i = 0; i < count; ++i, at += 32) {
+      MHP_CO_TRY(Bytes chunk, co_await vault.read(ChunkId::from_bytes(ByteView(list).subspan(at, 32))));
+      content.insert(content.end(), chunk.begin(), chunk.end());
+    }
+  }
+  co_return out;
+}
+
+}  // namespace mhp::vault::testing
