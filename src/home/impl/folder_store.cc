@@ -17,8 +17,8 @@ Result<wire::HomeFile> read_identity(platform::Disk& disk, const std::string& ho
 }
 
 FolderStore::FolderStore(platform::Disk& disk, std::string path, const wire::HomeFile& identity,
-                         const FolderLimits& limits)
-    : disk_(disk), path_(path), log_(disk, path, identity, limits), vaults_(disk, std::move(path)) {}
+                         const FolderLimits& limits, std::uint64_t max_log_bytes)
+    : disk_(disk), path_(path), log_(disk, path, identity, limits, max_log_bytes), vaults_(disk, std::move(path)) {}
 
 /// The lock is on the home as it is now: a drive that went away and came back is another opening of this program.
 Result<void> FolderStore::become_writer() {

@@ -17,7 +17,8 @@ Result<wire::HomeFile> read_identity(platform::Disk& disk, const std::string& ho
 /// Any thread; writing calls queue behind each other, reading ones do not.
 class FolderStore {
  public:
-  FolderStore(platform::Disk& disk, std::string path, const wire::HomeFile& identity, const FolderLimits& limits);
+  FolderStore(platform::Disk& disk, std::string path, const wire::HomeFile& identity, const FolderLimits& limits,
+              std::uint64_t max_log_bytes = wire::kMaxLogBytes);
 
   /// Each takes the home's lock first where it is not held. Errors: busy; those of Home.
   Result<void> put(MutableBytes record);

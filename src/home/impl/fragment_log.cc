@@ -40,8 +40,11 @@ Result<T> away(Result<T> result) {
 }  // namespace
 
 FragmentLog::FragmentLog(platform::Disk& disk, std::string path, const wire::HomeFile& identity,
-                         const FolderLimits& limits)
-    : disk_(disk), path_(std::move(path)), identity_(identity), space_(disk, path_, limits) {}
+                         const FolderLimits& limits, std::uint64_t max_log_bytes)
+    : disk_(disk), path_(std::move(path)), identity_(identity), max_log_bytes_(max_log_bytes),
+      space_(disk, path_, limits) {
+  MHP_CHECK(max_log_bytes <= wire::kMaxLogBytes);
+}
 
 FragmentLog::~FragmentLog() = default;
 
@@ -113,6 +116,7 @@ Result<void> FragmentLog::load() {
   index_ = {};
   logs_.clear();
   suspect_.reset();
+  distrusted_.reset();
   indexed_records_ = 0;
   pending_bytes_ = 0;
   MHP_TRY(const std::vector<std::uint32_t> numbers, log_numbers());
@@ -139,8 +143,10 @@ Result<void> FragmentLog::scan(std::uint32_t log, bool after_crash) {
   MHP_TRY(LogScan found, scan_log(*file, identity_.log_key, log, from, seq));
   const auto newest = std::span(found.records).subspan(found.last_group);
   const bool was_left = found.size > found.end;  // with a tail that could not be cut off
-  if ((after_crash || was_left) && !drop_bad_rows(*file, newest)) {
-    if (after_crash) suspect_ = Suspect{newest.front().place.offset, log};
+  const bool is_whole = (!after_crash && !was_left) || drop_bad_rows(*file, newest);
+  if (after_crash && !newest.empty() && (!is_whole || distrust_newest_)) {
+    suspect_ = Suspect{newest.front().place.offset, found.end, log};
+    if (distrust_newest_) distrusted_ = suspect_;
   }
   for (const auto& [begin, end] : found.recheck) {
     const auto is_before = [](const FoundRecord& record, std::uint64_t offset) { return record.place.offset < offset; };
@@ -199,8 +205,13 @@ Result<void> FragmentLog::begin_writing() {
 /// Makes the newest log the one to append to, cut to what is acknowledged. A log whose tail cannot be read, or that was never
 /// finished, is left as it is: the next put makes a new one.
 Result<void> FragmentLog::attach(std::uint32_t log, const Log& state) {
-  if (state.unreadable_tail) return {};
   MHP_TRY(auto file, away(disk_.open(log_path(log), platform::Open::write)));
+  // A writer that was killed before its sync left what is whole, but not durable: from here on it counts as acknowledged.
+  if (auto synced = file->sync(); !synced) {
+    distrust_newest_ = true;  // what a failed sync left may be whole in memory only, and a second sync would not say so
+    return synced;
+  }
+  if (state.unreadable_tail) return {};
   Bytes block(kLogBlockBytes);
   const auto got = file->read_at(0, block);
   const auto header = wire::parse_log_header(block);
@@ -241,7 +252,7 @@ Result<void> FragmentLog::ensure_writing() {
 Result<void> FragmentLog::put(MutableBytes record) {
   const auto front = wire::parse_record_front(record);
   if (!front) return fail(Errc::invalid, "put: " + front.error().detail);
-  if (front->record_bytes != record.size() || record.size() > wire::kMaxLogBytes - 3 * kLogBlockBytes)
+  if (front->record_bytes != record.size() || record.size() > max_log_bytes_ - 2 * kLogBlockBytes)
     return fail(Errc::invalid, "put: a record of another length");
   const auto card = card_in(*front);
   if (!card) return fail(Errc::invalid, "put: " + card.error().detail);
@@ -249,6 +260,7 @@ Result<void> FragmentLog::put(MutableBytes record) {
     if (row.row >= card->n() || row.bytes != wire::fragment_bytes(card->row_bytes))
       return fail(Errc::invalid, "put: a row that is not in the card");
   }
+  if (lost_) return tl::unexpected<Error>(*lost_);
   MHP_TRY_VOID(ensure_writing());
   if (has_whole_copies(*front, *card)) return {};
   MHP_TRY_VOID(make_room(record.size()));
@@ -279,7 +291,7 @@ bool FragmentLog::has_whole_copies(const wire::RecordFront& front, const wire::C
     if (!index_.holds(front.segment) || index_.card_version(front.segment) < front.card_version) return false;
     for (const wire::RecordRow& row : front.rows) {
       const auto place = index_.row(front.segment, row.row);
-      if (!place) return false;
+      if (!place || (distrusted_ && distrusted_->covers(place->place))) return false;
       held.push_back(*place);
     }
   }
@@ -299,8 +311,11 @@ Result<void> FragmentLog::make_room(std::uint64_t bytes) {
   }
   const std::uint64_t with_mark = bytes + kLogBlockBytes;
   MHP_TRY_VOID(space_.check(used_bytes, with_mark));
-  if (active_ && tail_ + with_mark > wire::kMaxLogBytes) {
-    MHP_TRY_VOID(commit());
+  if (active_ && tail_ + with_mark > max_log_bytes_) {
+    if (auto done = commit(); !done) {
+      lost_ = done.error();
+      return done;
+    }
     (void)active_->truncate(tail_);  // gives back what is reserved behind the end
     active_.reset();
   }
@@ -335,7 +350,7 @@ Result<void> FragmentLog::create_log() {
 Result<void> FragmentLog::reserve(std::uint64_t bytes) {
   if (tail_ + bytes <= reserved_end_) return {};
   const std::uint64_t ahead = std::clamp(round_up(tail_, kLogBlockBytes), kMinReserveBytes, kMaxReserveBytes);
-  const std::uint64_t step = std::max(bytes, std::min(ahead, wire::kMaxLogBytes - std::min(tail_, wire::kMaxLogBytes)));
+  const std::uint64_t step = std::max(bytes, std::min(ahead, max_log_bytes_ - std::min(tail_, max_log_bytes_)));
   auto reserved = active_->reserve(tail_, step);
   if (reserved) {
     reserved_end_ = tail_ + step;
@@ -358,6 +373,7 @@ Result<void> FragmentLog::write_mark(const wire::CommitMark& mark) {
 }
 
 Result<void> FragmentLog::commit() {
+  if (lost_) return tl::unexpected<Error>(*std::exchange(lost_, std::nullopt));
   MHP_TRY_VOID(ensure_writing());
   if (group_.records == 0) return {};
   std::uint64_t seq = 0;

@@ -19,14 +19,17 @@ namespace mhp::home::impl {
 /// lock. Format and rules: docs/formats/folder-home.md.
 class FragmentLog {
  public:
-  FragmentLog(platform::Disk& disk, std::string path, const wire::HomeFile& identity, const FolderLimits& limits);
+  /// `max_log_bytes`: tests make logs small.
+  FragmentLog(platform::Disk& disk, std::string path, const wire::HomeFile& identity, const FolderLimits& limits,
+              std::uint64_t max_log_bytes = wire::kMaxLogBytes);
   ~FragmentLog();
 
   // Writing.
   /// Reads the logs anew, cuts off what no commit covers, and is ready to append. Call once the lock is held, and again after
   /// a failed commit (the writing calls do). Errors: unavailable, denied, full.
   Result<void> begin_writing();
-  /// See Home::put.
+  /// See Home::put. After an error that struck earlier records too (a full log is committed on the way), every call fails until
+  /// commit() has told it.
   Result<void> put(MutableBytes record);
   /// See Home::commit. After an error nothing put since the last good commit is kept.
   Result<void> commit();
@@ -51,10 +54,14 @@ class FragmentLog {
     std::uint64_t size = 0;  // of the file, when last looked at
     bool unreadable_tail = false;
   };
-  /// Records of the newest commit that did not survive a crash whole, on a log of its own or at its end.
+  /// Records of the newest commit, where a crash or a failed sync may have left them in part.
   struct Suspect {
     std::uint64_t begin = 0;
+    std::uint64_t end = 0;
     std::uint32_t log = 0;
+    bool covers(const wire::LogPlace& place) const {
+      return place.log == log && place.offset >= begin && place.offset < end;
+    }
   };
   /// What was put and not committed.
   struct Group {
@@ -95,6 +102,7 @@ class FragmentLog {
   platform::Disk& disk_;
   const std::string path_;
   const wire::HomeFile identity_;
+  const std::uint64_t max_log_bytes_;
 
   std::mutex mutex_;  // guards the next block; held while logs are scanned, never while records are written or read
   bool loaded_ = false;
@@ -103,6 +111,8 @@ class FragmentLog {
   std::map<std::uint32_t, Log> logs_;
   std::uint64_t pending_bytes_ = 0;  // put, not committed
   std::optional<Suspect> suspect_;
+  bool distrust_newest_ = false;  // a sync of what a killed writer left has failed: is its newest commit durable?
+  std::optional<Suspect> distrusted_;  // that commit: readable, but what is put again is written again
 
   std::mutex files_mutex_;
   std::vector<std::pair<std::uint32_t, FilePointer>> files_;  // open for reading, the last used first
@@ -115,6 +125,7 @@ class FragmentLog {
   std::uint64_t tail_ = 0;                  // of the active log: where the next record goes
   std::uint64_t reserved_end_ = 0;
   Group group_{0};
+  std::optional<Error> lost_;               // earlier puts fell to a failed commit inside put(): the next commit() must say so
   std::size_t committed_records_ = 0;       // of index_
   std::size_t indexed_records_ = 0;         // of the index file
   std::optional<wire::LogPlace> cut_back_;  // after a failed commit: cut the log here before anything else

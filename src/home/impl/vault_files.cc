@@ -25,7 +25,6 @@ std::string VaultFiles::heads_path(const VaultId& vault, const DeviceId& device)
 
 /// Never makes a home's own folders: where they are missing, the drive is gone and this is the empty place it was mounted on.
 Result<void> VaultFiles::make_vault_folder(const VaultId& vault) {
-  if (disk_.info(folder(vault))) return {};
   if (!disk_.info(folder())) return fail(Errc::unavailable, home_path_ + ": the home is away");
   MHP_TRY_VOID(disk_.make_folder(folder(vault)));
   return disk_.sync_folder(folder());
@@ -49,13 +48,16 @@ Result<void> VaultFiles::put_record(ByteView signed_record) {
   const VaultId vault = next.record.vault;
   auto held = record(vault);
   if (held) {
-    if (std::ranges::equal(*held, signed_record)) return {};
+    // The same again: it may be here from a call that failed, or was killed, just before the end.
+    if (std::ranges::equal(*held, signed_record)) return disk_.sync_folder(folder(vault));
     MHP_TRY(const ProvenRecord before, prove_record(*held));
     MHP_TRY_VOID(may_follow(before, next));
   } else if (held.error().code != Errc::not_found && held.error().code != Errc::corrupt) {
     return pass(held);  // a damaged one is replaced; one that may be there but cannot be read is not
   }
-  MHP_TRY_VOID(make_vault_folder(vault));
+  if (!held) {
+    MHP_TRY_VOID(make_vault_folder(vault));
+  }
   return platform::replace_file(disk_, record_path(vault), signed_record);
 }
 
@@ -93,7 +95,7 @@ Result<void> VaultFiles::put_heads(const VaultId& vault, const DeviceId& device,
   if (!held && held.error().code != Errc::not_found && held.error().code != Errc::corrupt) return pass(held);
   const std::vector<Bytes> known = held ? held->chain : std::vector<Bytes>();
   MHP_TRY(std::vector<Bytes> joined, join_heads(proven, device, known, std::move(chain)));
-  if (held && joined == known) return {};
+  if (held && joined == known) return disk_.sync_folder(folder(vault));  // as with records
   return platform::replace_file(disk_, heads_path(vault, device), wire::encode({vault, device, std::move(joined)}));
 }
 

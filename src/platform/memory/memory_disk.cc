@@ -379,6 +379,7 @@ class MemoryDisk::State::OpenFile : public File {
       }
       carry_out(inode_->durable, change);
       std::erase_if(given_up, [&](const Change& old) {
+        if (old.is_truncate) return old.offset <= change.end();  // it cannot cut off what came later
         return change.is_truncate ? old.end() > change.offset : old.offset < change.end() && change.offset < old.end();
       });
     }
