@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "snapshot/content.h"
 #include "snapshot/test_tree.h"
 #include "snapshot/tree.h"
 
@@ -131,15 +132,40 @@ TEST_F(Backup, AnErrorOfTheHomesEndsIt) {
 }
 
 TEST_F(Backup, ManyChunksAreWrittenDownInLists) {
-  // Holes make it cheap: 1,100 data parts of 1 MiB would be 1 GiB, so the chunks are made small by the parts' ends instead.
   tree_.random_file("big", 12_MiB, 7);
-  auto report = backup();
-  auto big = entry(report, "big");
-  EXPECT_FALSE(big.chunks_are_lists);
-  EXPECT_GT(big.chunks.size(), 3u);
-  auto ids = platform::run_task(bench_.platform, content_of(bench_.vault, big));
+  primitives::Chunker small_chunks(bench_.vault.keys().chunker_secret, {.min_bytes = 512, .normal_bytes = 2_KiB, .max_bytes = 8_KiB});
+  FileReader reader(small_chunks);
+  auto place = bench_.platform.trees().source(tree_.at("big"));
+  ASSERT_TRUE(place);
+  ScanItem item;
+  item.path = "big";
+  item.folder = std::move(place->folder);
+  item.info = item.folder->info_of("big").value();
+  auto writer = platform::run_task(bench_.platform, bench_.vault.begin_write({}));
+  auto packer = (*writer)->new_packer();
+  ASSERT_TRUE(reader.start(item));
+  for (auto step = FileReader::Step::more; step != FileReader::Step::done;) {
+    step = reader.advance(*packer).value();
+    if (step != FileReader::Step::more) (void)(*writer)->seal(*packer);
+  }
+  wire::TreePage page;
+  page.entries.push_back(reader.take_entry());
+  const wire::TreeEntry& entry = page.entries.front();
+  EXPECT_TRUE(entry.chunks_are_lists);
+  EXPECT_LT(entry.chunks.size(), 10u);
+  auto ids = platform::run_task(bench_.platform, content_of(bench_.vault, entry));
   ASSERT_TRUE(ids);
-  EXPECT_EQ(*ids, big.chunks);
+  EXPECT_GT(ids->size(), FileReader::kMaxDirectChunks);
+
+  auto snapshot = bench_.vault.put_snapshot({page}, {"big"});
+  EXPECT_TRUE(bench_.restore(snapshot, place_.path() + "/out").errors.empty());
+  auto& trees = bench_.platform.trees();
+  EXPECT_EQ(describe_tree(trees, tree_.at("big")), describe_tree(trees, place_.path() + "/out/big"));
+
+  bench_.vault.forget(entry.chunks.back());
+  auto without = bench_.restore(snapshot, place_.path() + "/out 2");
+  ASSERT_EQ(without.errors.size(), 1u);
+  EXPECT_TRUE(trees.source(place_.path() + "/out 2/big")->folder->names()->empty());
 }
 
 TEST_F(Backup, ASmallChangeTouchesFewPages) {
@@ -147,8 +173,9 @@ TEST_F(Backup, ASmallChangeTouchesFewPages) {
   auto first = backup();
   auto pages = [&](const BackupReport& report) {
     auto bytes = platform::run_task(bench_.platform, bench_.vault.read(report.snapshot.page_list));
+    wire::PageList list = wire::parse_page_list(*bytes).value();
     std::set<ChunkId> ids;
-    for (const auto& page : wire::parse_page_list(*bytes)->pages) ids.insert(page.page);
+    for (const auto& page : list.pages) ids.insert(page.page);
     return ids;
   };
   auto before = pages(first);

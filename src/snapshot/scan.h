@@ -19,13 +19,13 @@ struct SourceError {
 };
 
 struct ScanOptions {
-  std::vector<std::string> paths;     // absolute or relative; a last name that is a link is stored as a link
-  std::vector<std::string> excludes;  // gitignore syntax, relative to each path; "!" takes back
-  std::vector<std::string> exclude_files;  // files with such lines
+  std::vector<std::string> paths{};     // absolute or relative; a last name that is a link is stored as a link
+  std::vector<std::string> excludes{};  // gitignore syntax, relative to each path; "!" takes back
+  std::vector<std::string> exclude_files{};  // files with such lines
   bool exclude_caches = true;         // what is in folders with a valid CACHEDIR.TAG, but the tag
   bool one_file_system = false;       // folders where another file system is mounted are kept, empty
   /// Folders left out by device and inode: the state folder, own folder homes.
-  std::vector<std::pair<std::uint64_t, std::uint64_t>> leave_out;
+  std::vector<std::pair<std::uint64_t, std::uint64_t>> leave_out{};
 };
 
 /// Made absolute, in entry order, links resolved but for the last name, without those that lie in another one.

@@ -1,0 +1,113 @@
+#include "snapshot/tree.h"
+
+#include <algorithm>
+
+#include "snapshot/test_tree.h"
+
+namespace mhp::snapshot {
+namespace {
+
+wire::SnapshotRecord record_of(unsigned char first, unsigned char second) {
+  SnapshotId::Array id{};
+  id[0] = static_cast<std::byte>(first);
+  id[1] = static_cast<std::byte>(second);
+  wire::SnapshotRecord record;
+  record.id = SnapshotId::from_array(id);
+  return record;
+}
+
+TEST(ChooseSnapshot, TakesLatestAnIdOrItsFirstDigits) {
+  std::vector<wire::SnapshotRecord> all = {record_of(0x12, 0x34), record_of(0x12, 0x35), record_of(0xab, 0xcd)};
+  EXPECT_EQ(choose_snapshot(all, "latest")->id, all[2].id);
+  EXPECT_EQ(choose_snapshot(all, "1234")->id, all[0].id);
+  EXPECT_EQ(choose_snapshot(all, "ABCD")->id, all[2].id);
+  EXPECT_EQ(choose_snapshot(all, all[1].id.hex())->id, all[1].id);
+  EXPECT_EQ(choose_snapshot(all, "123").error().code, Errc::invalid);
+  EXPECT_EQ(choose_snapshot(all, "ffff").error().code, Errc::not_found);
+  EXPECT_EQ(choose_snapshot({}, "latest").error().code, Errc::not_found);
+  all.push_back(record_of(0x12, 0x34));
+  auto several = choose_snapshot(all, "1234");
+  ASSERT_FALSE(several);
+  EXPECT_EQ(several.error().code, Errc::invalid);
+  EXPECT_NE(several.error().detail.find(all[0].id.short_hex()), std::string::npos);
+}
+
+class Tree : public testing::Test {
+ protected:
+  Tree() : tree_(place_.path()) {
+    for (int d = 0; d < 50; ++d) {
+      std::string folder = "d" + std::to_string(d);
+      tree_.folder(folder);
+      for (int f = 0; f < 100; ++f) tree_.file(folder + "/" + std::to_string(f), std::to_string(d * 100 + f));
+    }
+  }
+  std::vector<std::string> changes(const wire::SnapshotRecord& older, const wire::SnapshotRecord& newer) {
+    std::vector<std::string> lines;
+    auto found = platform::run_task(bench_.platform, diff(bench_.vault, older, newer));
+    if (!found) ADD_FAILURE() << found.error().detail;
+    for (const Change& change : *found) {
+      constexpr const char* kNames[] = {"added", "removed", "content", "metadata", "kind"};
+      std::string path = "/" + change.path;
+      if (!path.starts_with(place_.path() + "/")) continue;  // folders on the way change by themselves
+      lines.push_back(std::string(kNames[static_cast<std::size_t>(change.kind)]) + " " + path.substr(place_.path().size() + 1));
+    }
+    return lines;
+  }
+  platform::TempFolder place_;
+  TestTree tree_;
+  Bench bench_;
+};
+
+using Lines = std::vector<std::string>;
+
+TEST_F(Tree, WalkReadsWhatItNeeds) {
+  auto saved = bench_.backup({place_.path()}).snapshot;
+  EXPECT_EQ(bench_.paths(saved, tree_.at("d3")).size(), 101u);
+  EXPECT_EQ(bench_.paths(saved, tree_.at("d3") + "/").front(), tree_.at("d3").substr(1));
+  EXPECT_TRUE(bench_.paths(saved, tree_.at("none")).empty());
+  EXPECT_TRUE(bench_.paths(saved, tree_.at("d")).empty());
+  std::uint64_t reads = bench_.vault.reads();
+  EXPECT_EQ(bench_.paths(saved, tree_.at("d3/17")), Lines{tree_.at("d3/17").substr(1)});
+  EXPECT_LE(bench_.vault.reads() - reads, 3u);
+}
+
+TEST_F(Tree, EveryEntryIsFoundByItsPath) {
+  auto saved = bench_.backup({place_.path()}).snapshot;
+  auto all = bench_.paths(saved);
+  EXPECT_GE(all.size(), 5051u);
+  for (std::size_t i = 0; i < all.size(); i += 37) EXPECT_EQ(bench_.paths(saved, all[i]).at(0), all[i]);
+}
+
+TEST_F(Tree, DiffNamesEveryChange) {
+  auto older = bench_.backup({place_.path()}).snapshot;
+  tree_.file("d3/5", "other content");
+  tree_.remove("d4/6");
+  tree_.file("d5/new", "new");
+  tree_.mtime("d6/7", 42);
+  tree_.remove("d7/8");
+  tree_.symlink("d7/8", "9");
+  tree_.remove("d49");
+  for (const char* folder : {"d3", "d4", "d5", "d6", "d7"}) tree_.mtime(folder, 1'000'000'000);
+  auto newer = bench_.backup({place_.path()}).snapshot;
+  auto lines = changes(older, newer);
+  std::erase_if(lines, [](const std::string& line) { return line.starts_with("removed d49/"); });
+  EXPECT_EQ(lines, (Lines{"metadata d3", "content d3/5", "metadata d4", "removed d4/6", "removed d49", "metadata d5",
+                          "added d5/new", "metadata d6", "metadata d6/7", "metadata d7", "kind d7/8"}));
+}
+
+TEST_F(Tree, DiffDoesNotReadWhatIsTheSame) {
+  auto older = bench_.backup({place_.path()}).snapshot;
+  tree_.file("d20/50", "changed");
+  auto newer = bench_.backup({place_.path()}).snapshot;
+  auto list = wire::parse_page_list(*platform::run_task(bench_.platform, bench_.vault.read(newer.page_list))).value();
+  ASSERT_GT(list.pages.size(), 3u);
+  std::uint64_t reads = bench_.vault.reads();
+  EXPECT_EQ(changes(older, newer), (Lines{"content d20/50"}));
+  EXPECT_LE(bench_.vault.reads() - reads, 8u);
+  reads = bench_.vault.reads();
+  EXPECT_TRUE(changes(newer, newer).empty());
+  EXPECT_EQ(bench_.vault.reads() - reads, 2u);
+}
+
+}  // namespace
+}  // namespace mhp::snapshot
