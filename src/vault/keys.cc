@@ -191,27 +191,37 @@ Result<OpenRecord> next_record(const OpenRecord& current, const Device& device, 
   return next;
 }
 
-Result<OpenRecord> recovered_record(const OpenRecord& current, const Root& root, const Device& device,
-                                    const std::vector<wire::SeenHead>& last_good, platform::Random& random,
-                                    std::int64_t now_ns) {
-  if (current.record.vault != root.vault()) return fail(Errc::denied, "the phrase is another vault's");
-  wire::VaultRecord record = current.record;
+/// Devices that are certified and not revoked.
+static std::vector<wire::DeviceCertificate> standing_devices(const wire::VaultRecord& record) {
   std::vector<DeviceId> revoked;
   for (const auto& revocation : revocations_of(record)) revoked.push_back(revocation.device);
-  for (const auto& earlier : devices_of(record)) {
-    if (contains(revoked, earlier.device) || earlier.device == device.id) continue;
-    wire::Revocation revocation;
-    revocation.vault = record.vault;
-    revocation.device = earlier.device;
-    auto good = std::ranges::find(last_good, earlier.device, &wire::SeenHead::device);
-    if (good != last_good.end()) {
-      revocation.last_good_seq = good->seq;
-      revocation.last_good = good->hash;
-    }
-    revocation.time_ns = now_ns;
-    Bytes body = wire::encode(revocation);
-    record.revocations.push_back(
-        wire::encode(wire::sign(root.identity(), wire::kSignRevocation, std::move(body))));
+  std::vector<wire::DeviceCertificate> standing = devices_of(record);
+  std::erase_if(standing, [&](const auto& certificate) { return contains(revoked, certificate.device); });
+  return standing;
+}
+
+static void revoke(wire::VaultRecord& record, const Root& root, const DeviceId& device,
+                   const std::vector<wire::SeenHead>& last_good, std::int64_t now_ns) {
+  wire::Revocation revocation;
+  revocation.vault = record.vault;
+  revocation.device = device;
+  auto good = std::ranges::find(last_good, device, &wire::SeenHead::device);
+  if (good != last_good.end()) {
+    revocation.last_good_seq = good->seq;
+    revocation.last_good = good->hash;
+  }
+  revocation.time_ns = now_ns;
+  Bytes body = wire::encode(revocation);
+  record.revocations.push_back(wire::encode(wire::sign(root.identity(), wire::kSignRevocation, std::move(body))));
+}
+
+Result<OpenRecord> recovered_record(const OpenRecord& current, const Root& root, const Device& device,
+                                    const std::vector<wire::SeenHead>& last_good, platform::Random& random,
+                                    std::int64_t now_ns, Earlier earlier) {
+  if (current.record.vault != root.vault()) return fail(Errc::denied, "the phrase is another vault's");
+  wire::VaultRecord record = current.record;
+  if (earlier == Earlier::shut_out) {
+    for (const auto& standing : standing_devices(record)) revoke(record, root, standing.device, last_good, now_ns);
   }
   ++record.version;
   record.time_ns = now_ns;
@@ -220,11 +230,12 @@ Result<OpenRecord> recovered_record(const OpenRecord& current, const Root& root,
 
   wire::VaultKeys keys = current.keys;
   keys.epochs.push_back({.epoch = newest_epoch(keys) + 1, .data_key = random.array<32>()});
-  record.wraps.clear();
-  PublicKey own = primitives::x25519_public(device.secret.x25519_secret);
   MHP_TRY(auto for_recovery, wrap_keys(keys, record.vault, Role::recovery, root.recovery_public(), random));
-  MHP_TRY(auto for_device, wrap_keys(keys, record.vault, Role::device, own, random));
-  record.wraps = {std::move(for_recovery), std::move(for_device)};
+  record.wraps = {std::move(for_recovery)};
+  for (const auto& standing : standing_devices(record)) {
+    MHP_TRY(auto for_device, wrap_keys(keys, record.vault, Role::device, standing.x25519, random));
+    record.wraps.push_back(std::move(for_device));
+  }
   wire::VaultPrivate content = current.content;
   record.sealed_private = seal_private(record, keys, content, random);
   return signed_by(root.identity(), std::move(record), std::move(content), std::move(keys));

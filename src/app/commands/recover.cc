@@ -89,10 +89,11 @@ std::string ask_phrase() {
 
 /// The new device takes over: a record signed by the identity, a new epoch, earlier devices revoked at their last good heads.
 static Task<Result<void>> enrol(Session& session, const RecoverArgs& args, const vault::Root& root, const vault::Device& device, Opened& opened) {
-  const auto last_good = args.keep_devices ? std::vector<wire::SeenHead>() : opened.vault->believed_heads();
+  const auto last_good = opened.vault->believed_heads();
+  const auto earlier = args.keep_devices ? vault::Earlier::keep : vault::Earlier::shut_out;
   platform::Random& random = session.platform.random();
   const std::int64_t now_ns = session.platform.clock().unix_ns();
-  MHP_CO_TRY(vault::OpenRecord record, vault::recovered_record(*opened.record, root, device, last_good, !args.keep_devices, random, now_ns));
+  MHP_CO_TRY(vault::OpenRecord record, vault::recovered_record(*opened.record, root, device, last_good, random, now_ns, earlier));
   const auto took = co_await vault::publish_record(*opened.homes, record.signed_bytes);
   if (took.empty()) co_return fail(Errc::unavailable, "no home took the new vault record; nothing was changed");
   MHP_CO_TRY_VOID(opened.state->create(device, record));
