@@ -1,45 +1,9 @@
 // Golden bytes: homes and drives hold files like these. They are added to, never changed, once a format is frozen.
-#include <fstream>
-#include <iterator>
-
+#include "wire/golden_support.h"
 #include "wire/test_support.h"
 
 namespace mhp::wire {
 namespace {
-
-/// Lines of 32 bytes in hexadecimal, so that a difference shows where it is.
-std::string to_lines(ByteView bytes) {
-  std::string out;
-  for (std::size_t at = 0; at < bytes.size(); at += 32)
-    out += to_hex(bytes.subspan(at, std::min<std::size_t>(32, bytes.size() - at))) + "\n";
-  return out;
-}
-
-/// The bytes of tests/golden/format0/NAME.hex. With MHP_WRITE_GOLDEN=1 a missing file is written, and the test says so.
-Bytes golden(const std::string& name, ByteView now) {
-  const std::string path = std::string(MHP_SOURCE_DIR) + "/tests/golden/format0/" + name + ".hex";
-  std::ifstream in(path);
-  if (!in && std::getenv("MHP_WRITE_GOLDEN") != nullptr) {
-    std::ofstream(path) << to_lines(now);
-    ADD_FAILURE() << "written: " << path << "; look at it, then run without MHP_WRITE_GOLDEN";
-    return to_bytes(now);
-  }
-  EXPECT_TRUE(in) << path << " is missing; MHP_WRITE_GOLDEN=1 writes what is missing";
-  std::string text((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
-  std::erase(text, '\n');
-  Bytes out;
-  EXPECT_TRUE(from_hex(text, out)) << path;
-  return out;
-}
-
-template <class Value, class Parse>
-void expect_golden(const std::string& name, const Value& value, Parse parse) {
-  const Bytes bytes = golden(name, encode(value));
-  EXPECT_EQ(to_lines(encode(value)), to_lines(bytes)) << name;
-  const auto parsed = parse(ByteView(bytes));
-  ASSERT_TRUE(parsed) << name << ": " << parsed.error().detail;
-  EXPECT_TRUE(*parsed == value) << name;
-}
 
 /// 32 bytes `first`, first + 1, ...
 std::array<std::byte, 32> run(unsigned first) {

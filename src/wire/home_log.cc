@@ -197,6 +197,8 @@ Result<HomeFile> parse_home_file(ByteView bytes) {
   MHP_TRY_VOID(check_beginning(bytes, kHomeMagic, "home file"));
   if (bytes.size() != HomeFile::kSizeBytes) return bad("home file", "its length");
   MHP_TRY_VOID(check_seal(bytes, kHomeContext, "home file"));
+  if (!impl::all_zero(bytes.subspan(kMagicBytes + 2, 6)) || !impl::all_zero(bytes.subspan(80, 16)))
+    return bad("home file", "unused bytes are not zero");
   HomeFile file;
   file.home = HomeId::from_bytes(bytes.subspan(kHomeIdAt, HomeId::kSizeBytes));
   file.log_key = array_at<primitives::Key>(bytes, kLogKeyAt);
@@ -215,6 +217,7 @@ Result<LogHeader> parse_log_header(ByteView block) {
   if (block.size() != kLogBlockBytes) return bad("log header", "its length");
   MHP_TRY_VOID(check_beginning(block, kLogMagic, "log header"));
   MHP_TRY_VOID(check_seal(block.first(kLogHashAt + kHashBytes), kLogContext, "log header"));
+  if (!impl::all_zero(block.subspan(kMagicBytes + 2, 2))) return bad("log header", "unused bytes are not zero");
   LogHeader header;
   header.log = impl::get<std::uint32_t>(block, kLogNumberAt);
   header.home = HomeId::from_bytes(block.subspan(kLogHomeAt, HomeId::kSizeBytes));
@@ -243,7 +246,9 @@ Result<CommitMark> parse_commit_mark(ByteView block, const primitives::Key& log_
   if (!std::ranges::equal(stamp(log_key, block.first(kMarkStampAt), place), block.subspan(kMarkStampAt, kHashBytes)))
     return bad("commit mark", "its stamp");
   CommitMark mark;
-  mark.recheck = (impl::get<std::uint16_t>(block, kFlagsAt) & kRecheckFlag) != 0;
+  const auto flags = impl::get<std::uint16_t>(block, kFlagsAt);
+  if ((flags & ~kRecheckFlag) != 0) return bad("commit mark", "its flags");
+  mark.recheck = flags == kRecheckFlag;
   mark.records = impl::get<std::uint32_t>(block, kRecordsAt);
   mark.seq = impl::get<std::uint64_t>(block, kSeqAt);
   mark.begin = impl::get<std::uint64_t>(block, kBeginAt);

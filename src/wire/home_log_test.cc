@@ -1,0 +1,207 @@
+// The files of a folder home: round trip, every changed byte found, each bound refused, stamps bound to their place.
+#include "wire/home_log.h"
+
+#include "wire/golden_support.h"
+#include "wire/impl/fixed.h"
+#include "wire/test_support.h"
+
+namespace mhp::wire {
+namespace {
+
+HomeFile home_file(samples::Random& random) { return {.home = random.id<HomeId>(), .log_key = random.array()}; }
+
+HeadsFile heads_file(samples::Random& random) {
+  HeadsFile file{.vault = random.id<VaultId>(), .device = random.id<DeviceId>(), .chain = {}};
+  const std::size_t count = 1 + random.below(kMaxHeadsKept);
+  for (std::size_t i = 0; i < count; ++i) file.chain.push_back(random.bytes(1 + random.below(kMaxHeadBytes)));
+  return file;
+}
+
+HomeIndex home_index(samples::Random& random) {
+  HomeIndex index;
+  index.home = random.id<HomeId>();
+  std::uint32_t log = 0;
+  for (std::size_t i = 0; i < 1 + random.below(4); ++i) {
+    log += 1 + random.number<std::uint32_t>(100);
+    index.logs.push_back({.log = log, .end = kLogBlockBytes * (2 + random.below(1000)), .seq = random.below(1000)});
+  }
+  for (std::size_t i = 0; i < 1 + random.below(3); ++i) index.vaults.push_back(random.id<VaultId>());
+  for (std::size_t i = 0; i < random.below(50); ++i) {
+    const HomeIndex::Log& in = index.logs[random.below(index.logs.size())];
+    IndexedRecord record;
+    record.segment = random.id<SegmentId>();
+    record.vault = random.number<std::uint32_t>(index.vaults.size());
+    record.card_version = random.number<std::uint32_t>(1000);
+    record.place = {in.log, kLogBlockBytes};
+    record.record_bytes = static_cast<std::uint32_t>(in.end - kLogBlockBytes);
+    record.front_bytes = 192 + random.number<std::uint32_t>(64);
+    for (std::size_t row = 0; row < random.below(5); ++row)
+      record.rows.push_back({random.number<std::uint8_t>(kMaxRows), random.number<std::uint32_t>(1000), 1000});
+    index.records.push_back(std::move(record));
+  }
+  return index;
+}
+
+CommitMark commit_mark(samples::Random& random) {
+  CommitMark mark;
+  mark.seq = random.below(UINT64_MAX);
+  mark.begin = kLogBlockBytes * (1 + random.below(10));
+  mark.records = random.number<std::uint32_t>(UINT32_MAX);
+  mark.recheck = random.flip();
+  mark.records_hash = random.array();
+  return mark;
+}
+
+std::array<std::byte, kLogBlockBytes> block_of(const CommitMark& mark, const primitives::Key& key, LogPlace place) {
+  std::array<std::byte, kLogBlockBytes> block;
+  write_commit_mark(mark, key, place, block);
+  return block;
+}
+
+TEST(HomeLog, FilesRoundTrip) {
+  expect_round_trips("HomeFile", home_file, parse_home_file);
+  expect_round_trips("HeadsFile", heads_file, parse_heads_file, 50);
+  expect_round_trips("HomeIndex", home_index, parse_home_index);
+}
+
+TEST(HomeLog, FindsEveryChangedByte) {
+  samples::Random random(test_seed());
+  const auto expect_found = [](Bytes bytes, auto parse) {
+    for (std::byte& b : bytes) {
+      b ^= std::byte{0x10};
+      EXPECT_FALSE(parse(ByteView(bytes)));
+      b ^= std::byte{0x10};
+    }
+    EXPECT_TRUE(parse(ByteView(bytes)));
+    bytes.push_back(std::byte{0});
+    EXPECT_FALSE(parse(ByteView(bytes)));
+  };
+  expect_found(encode(home_file(random)), parse_home_file);
+  HomeIndex index;
+  index.home = random.id<HomeId>();
+  index.logs = {{1, 8192, 3}};
+  index.vaults = {random.id<VaultId>()};
+  index.records = {{random.id<SegmentId>(), 0, 1, {1, 4096}, 4096, 256, {{7, 256, 1000}}}};
+  expect_found(encode(index), parse_home_index);
+  expect_found(encode(HeadsFile{random.id<VaultId>(), random.id<DeviceId>(), {random.bytes(10)}}), parse_heads_file);
+}
+
+TEST(HomeLog, IndexRefusesEachBound) {
+  samples::Random random(test_seed());
+  HomeIndex good;
+  good.home = random.id<HomeId>();
+  good.logs = {{1, 8192, 3}, {4, 12288, 1}};
+  good.vaults = {random.id<VaultId>()};
+  good.records = {{random.id<SegmentId>(), 0, 1, {4, 4096}, 8192, 256, {{7, 256, 1000}}}};
+  ASSERT_TRUE(parse_home_index(encode(good)));
+  const auto refused = [&](const char* why, auto spoil) {
+    HomeIndex bad = good;
+    spoil(bad);
+    expect_refused(parse_home_index(encode(bad)), Errc::invalid, why);
+  };
+  refused("a record of no log", [](HomeIndex& bad) { bad.records[0].place.log = 2; });
+  refused("a record outside its log", [](HomeIndex& bad) { bad.records[0].place.offset = 8192; });
+  refused("a record outside its log", [](HomeIndex& bad) { bad.records[0].place.offset = 0; });
+  refused("a record outside its log", [](HomeIndex& bad) { bad.records[0].place.offset = UINT64_MAX; });
+  refused("a record of no vault", [](HomeIndex& bad) { bad.records[0].vault = 1; });
+  refused("a front outside its record", [](HomeIndex& bad) { bad.records[0].front_bytes = 9000; });
+  refused("a row outside its record", [](HomeIndex& bad) { bad.records[0].rows[0].offset = UINT32_MAX; });
+  refused("a row outside its record", [](HomeIndex& bad) { bad.records[0].rows[0].bytes = 0; });
+  refused("a row outside its record", [](HomeIndex& bad) { bad.records[0].rows[0].row = 255; });
+  refused("number of rows", [](HomeIndex& bad) { bad.records[0].rows.resize(256, {1, 0, 1}); });
+  refused("order of its logs", [](HomeIndex& bad) { bad.logs[1].log = 1; });
+  refused("the end of a log", [](HomeIndex& bad) { bad.logs[0].end = 5000; });
+  refused("the end of a log", [](HomeIndex& bad) { bad.logs[0].end = 2_GiB; });
+}
+
+TEST(HomeLog, RefusesNewerFormatsAndOtherFiles) {
+  samples::Random random(test_seed());
+  Bytes bytes = encode(home_file(random));
+  impl::put(MutableBytes(bytes), 8, std::uint16_t{3});
+  expect_refused(parse_home_file(bytes), Errc::invalid, "written by a newer mhp: format 3");
+  expect_refused(parse_home_file(Bytes(HomeFile::kSizeBytes)), Errc::invalid, "some other file");
+  expect_refused(parse_home_file({}), Errc::invalid, "cut short");
+  expect_refused(parse_home_index(Bytes(200)), Errc::invalid, "some other file");
+  expect_refused(parse_heads_file(Bytes(200)), Errc::invalid, "some other file");
+}
+
+TEST(HomeLog, LogHeaderRoundTrips) {
+  samples::Random random(test_seed());
+  const LogHeader header{.home = random.id<HomeId>(), .log = 77};
+  std::array<std::byte, kLogBlockBytes> block;
+  write_log_header(header, block);
+  const auto again = parse_log_header(block);
+  ASSERT_TRUE(again) << again.error().detail;
+  EXPECT_EQ(*again, header);
+  for (std::size_t at = 0; at < 80; ++at) {
+    auto changed = block;
+    changed[at] ^= std::byte{1};
+    EXPECT_FALSE(parse_log_header(changed)) << at;
+  }
+}
+
+TEST(HomeLog, AMarkCountsOnlyInItsPlace) {
+  for (std::uint64_t seed = test_seed(); seed < test_seed() + 50; ++seed) {
+    SCOPED_TRACE("MHP_SEED=" + std::to_string(seed));
+    samples::Random random(seed);
+    const primitives::Key key = random.array();
+    const LogPlace place{.log = 3, .offset = 20 * kLogBlockBytes};
+    const CommitMark mark = commit_mark(random);
+    const auto block = block_of(mark, key, place);
+    const auto again = parse_commit_mark(block, key, place);
+    ASSERT_TRUE(again) << again.error().detail;
+    EXPECT_EQ(*again, mark);
+    EXPECT_FALSE(parse_commit_mark(block, random.array(), place));
+    EXPECT_FALSE(parse_commit_mark(block, key, {4, place.offset}));
+    EXPECT_FALSE(parse_commit_mark(block, key, {3, place.offset + kLogBlockBytes}));
+    for (std::size_t at = 0; at < 96; ++at) {
+      auto changed = block;
+      changed[at] ^= std::byte{1};
+      ASSERT_FALSE(parse_commit_mark(changed, key, place)) << at;
+    }
+  }
+}
+
+TEST(HomeLog, AStampIsBoundToKeyAndPlace) {
+  samples::Random random(test_seed());
+  const primitives::Key key = random.array();
+  const primitives::Hash front = random.array();
+  const auto stamp = stamp_of_record(key, front, {1, 4096});
+  EXPECT_EQ(stamp, stamp_of_record(key, front, {1, 4096}));
+  EXPECT_NE(stamp, stamp_of_record(random.array(), front, {1, 4096}));
+  EXPECT_NE(stamp, stamp_of_record(key, random.array(), {1, 4096}));
+  EXPECT_NE(stamp, stamp_of_record(key, front, {2, 4096}));
+  EXPECT_NE(stamp, stamp_of_record(key, front, {1, 8192}));
+}
+
+/// Never change: homes hold files like these.
+TEST(HomeLog, GoldenFormat0) {
+  std::array<std::byte, 32> run;
+  for (unsigned i = 0; i < 32; ++i) run[i] = static_cast<std::byte>(1 + i);
+  const HomeId home = HomeId::from_array(run);
+  expect_golden("home_file", HomeFile{home, run}, parse_home_file);
+  HomeIndex index;
+  index.home = home;
+  index.logs = {{1, 1'048'576, 7}, {2, 12'288, 1}};
+  index.vaults = {VaultId::from_array(run)};
+  index.records = {{SegmentId::from_array(run), 0, 1, {1, 4096}, 12'288, 640, {{0, 640, 5000}, {3, 5696, 5000}}},
+                   {SegmentId::from_array(run), 0, 2, {2, 4096}, 4096, 640, {}}};
+  expect_golden("home_index", index, parse_home_index);
+  const HeadsFile heads{VaultId::from_array(run), DeviceId::from_array(run), {Bytes(5, std::byte{9}), Bytes(1)}};
+  expect_golden("heads_file", heads, parse_heads_file);
+
+  std::array<std::byte, kLogBlockBytes> block;
+  write_log_header({home, 2}, block);
+  EXPECT_EQ(to_lines(ByteView(block).first(96)), to_lines(golden("log_header", ByteView(block).first(96))));
+  CommitMark mark{.seq = 5, .begin = 4096, .records = 3};
+  mark.recheck = true;
+  mark.records_hash = run;
+  write_commit_mark(mark, run, {2, 16'384}, block);
+  EXPECT_EQ(to_lines(ByteView(block).first(96)), to_lines(golden("commit_mark", ByteView(block).first(96))));
+  EXPECT_TRUE(impl::all_zero(ByteView(block).subspan(96)));
+  const auto stamp = stamp_of_record(run, run, {2, 16'384});
+  EXPECT_EQ(to_lines(stamp), to_lines(golden("record_stamp", stamp)));
+}
+
+}  // namespace
+}  // namespace mhp::wire
