@@ -1,3 +1,4 @@
+// A folder as a home: made, opened, and its tasks, each a blocking job in a lane.
 #include "home/folder_home.h"
 
 #include <algorithm>
@@ -9,7 +10,8 @@ namespace {
 
 using impl::FolderStore;
 
-/// What may already be in a folder that becomes a home: leavings of a creation that was cut off, and what file systems put there.
+/// What may already be in a folder that becomes a home: leavings of a creation that was cut off, and what file systems
+/// put there.
 bool may_stand_in_new_home(const std::string& name) {
   static constexpr std::string_view kNames[] = {"logs", "vaults", "lock", "mhp-home.new", "lost+found"};
   return std::ranges::find(kNames, name) != std::end(kNames);
@@ -27,8 +29,8 @@ Result<void> check_empty(platform::Disk& disk, const std::string& path) {
   return {};
 }
 
-/// Tasks over a FolderStore. Writing and reading have a lane each, so that a read does not queue behind big writes. Lanes may be
-/// left behind with a job that hangs: what jobs use they share.
+/// Tasks over a FolderStore. Writing and reading have a lane each, so that a read does not queue behind big writes.
+/// Lanes may be left behind with a job that hangs: what jobs use they share.
 class FolderHome : public Home {
  public:
   FolderHome(platform::Platform& platform, const HomeId& id, std::shared_ptr<FolderStore> store)
@@ -69,9 +71,7 @@ class FolderHome : public Home {
   }
 
   Task<Result<Bytes>> read(SegmentId segment, std::uint8_t row, std::uint64_t offset, std::uint64_t bytes) override {
-    auto job = [store = store_, segment, row, offset, bytes] {
-      return store->log().read(segment, row, offset, bytes);
-    };
+    auto job = [store = store_, segment, row, offset, bytes] { return store->log().read(segment, row, offset, bytes); };
     co_return co_await reads_->run_detachable(std::move(job));
   }
 

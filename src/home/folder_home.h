@@ -20,17 +20,18 @@ std::uint64_t default_min_free(std::uint64_t disk_bytes, bool same_disk);
 /// The name of the file that makes a folder a home.
 inline constexpr const char* kHomeFileName = "mhp-home";
 
-/// Makes `path` (its parent must exist) a home with a new id, or gives the id it already has: only this ever creates the identity file.
-/// Blocking. Errors: invalid (not empty and not a home), denied, full, unavailable.
+/// Makes `path` (its parent must exist) a home with a new id, or gives the id it already has: only this ever creates
+/// the identity file. Blocking. Errors: invalid (not empty and not a home), denied, full, unavailable.
 Result<HomeId> create_folder_home(platform::Disk& disk, platform::Random& random, const std::string& path);
 
-/// The id of the home at `path`. Blocking. Errors: not_found (no folder or no identity file: the home is away), invalid (damaged file).
+/// The id of the home at `path`. Blocking. Errors: not_found (no folder or no identity file: the home is away), invalid
+/// (damaged file).
 Result<HomeId> folder_home_id(platform::Disk& disk, const std::string& path);
 
-/// Opens a home for reading; the first put or heads call takes its write lock (Errc::busy with the holder's note), which is
-/// kept until the object goes. Blocking disk calls run in a lane of this home's own. A background hang ends with the process.
-/// Errors: not_found (away), invalid (another home's id at this path), denied, unavailable.
-Result<std::unique_ptr<Home>> open_folder_home(platform::Platform& platform, const std::string& path, const HomeId& expected,
-                                               const FolderLimits& limits);
+/// Opens a home for reading; the first put or heads call takes its write lock (Errc::busy with the holder's note),
+/// which is kept until the object goes. Blocking disk calls run in a lane of this home's own. A background hang ends
+/// with the process. Errors: not_found (away), invalid (another home's id at this path), denied, unavailable.
+Result<std::unique_ptr<Home>> open_folder_home(platform::Platform& platform, const std::string& path,
+                                               const HomeId& expected, const FolderLimits& limits);
 
 }  // namespace mhp::home

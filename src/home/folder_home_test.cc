@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <mutex>
+
 #include "home/home_contract_test.h"
 #include "platform/posix/temp_folder.h"
 
@@ -105,7 +107,8 @@ TEST(FolderHome, GivesNoNewIdentityToOldData) {
   ASSERT_TRUE(platform::run_task(world->machine(), home->commit()));
   home.reset();
   ASSERT_TRUE(world->machine().disk().remove("/home/mhp-home"));
-  EXPECT_EQ(create_folder_home(world->machine().disk(), world->machine().random(), "/home").error().code, Errc::invalid);
+  EXPECT_EQ(create_folder_home(world->machine().disk(), world->machine().random(), "/home").error().code,
+            Errc::invalid);
 }
 
 TEST(FolderHome, SecondWriterIsToldWhoHoldsIt) {
@@ -182,31 +185,99 @@ TEST(FolderHome, DefaultReserve) {
   EXPECT_EQ(default_min_free(1'000'000'000, true), 10'000'000U);
 }
 
-/// A disk that takes a second, seen from one that does not wait.
-TEST(FolderHome, ACanceledReadReturnsAtOnce) {
+Task<> read_some(Home& from, SegmentId segment, bool& finished) {
+  const auto bytes = co_await from.read(segment, 0, 0, 100);
+  finished = bytes.has_value();
+}
+
+Task<bool> read_and_give_up(platform::Platform& machine, Home& home, SegmentId segment) {
+  bool finished = false;
+  platform::Nursery scope(machine.executor());
+  scope.start(read_some(home, segment, finished));
+  for (int i = 0; i < 2; ++i) co_await asio::post(asio::use_awaitable);  // the read is on its way
+  scope.cancel();
+  co_await scope.join();
+  co_return finished;
+}
+
+/// A disk whose reads of logs wait until they may go on.
+class SlowDisk : public platform::Disk {
+ public:
+  explicit SlowDisk(platform::Disk& disk) : disk_(disk) {}
+  void hold() { held_.lock(); }
+  void let_go() { held_.unlock(); }
+
+  Result<std::unique_ptr<platform::File>> open(const std::string& path, platform::Open how) override {
+    if (how == platform::Open::read && path.ends_with(".log")) std::lock_guard wait(held_);
+    return disk_.open(path, how);
+  }
+  Result<void> make_folder(const std::string& path) override { return disk_.make_folder(path); }
+  Result<void> sync_folder(const std::string& path) override { return disk_.sync_folder(path); }
+  Result<void> rename(const std::string& from, const std::string& to) override { return disk_.rename(from, to); }
+  Result<void> remove(const std::string& path) override { return disk_.remove(path); }
+  Result<std::vector<std::string>> list(const std::string& path) override { return disk_.list(path); }
+  Result<platform::PathInfo> info(const std::string& path) override { return disk_.info(path); }
+  Result<platform::SpaceInfo> space(const std::string& path) override { return disk_.space(path); }
+  Result<std::unique_ptr<platform::FileLock>> lock(const std::string& path, const std::string& note) override {
+    return disk_.lock(path, note);
+  }
+  Result<std::string> absolute(const std::string& path) override { return disk_.absolute(path); }
+
+ private:
+  platform::Disk& disk_;
+  std::mutex held_;
+};
+
+/// The real machine with that disk.
+class SlowMachine : public platform::Platform {
+ public:
+  platform::Clock& clock() override { return real_->clock(); }
+  platform::Random& random() override { return real_->random(); }
+  SlowDisk& disk() override { return disk_; }
+  platform::Trees& trees() override { return real_->trees(); }
+  platform::WorkerPool& workers() override { return real_->workers(); }
+  std::unique_ptr<platform::WorkerPool> make_lane() override { return real_->make_lane(); }
+  asio::any_io_executor executor() override { return real_->executor(); }
+  int run(Task<int> main) override { return real_->run(std::move(main)); }
+
+ private:
+  std::unique_ptr<platform::Platform> real_ = platform::make_posix_platform();
+  SlowDisk disk_{real_->disk()};
+};
+
+TEST(FolderHome, ACanceledReadReturnsWhileTheDiskHangs) {
+  primitives::init_sodium();
+  platform::TempFolder temp;
+  auto machine = std::make_unique<SlowMachine>();
+  SlowDisk& disk = machine->disk();
+  FolderWorld world(std::move(machine), temp.path() + "/home");
+  const samples::Owner owner(1);
+  const auto segment = samples::make_segment(owner, 1);
+  auto home = world.open();
+  ASSERT_TRUE(put(world, *home, owner, segment, {0}));
+  ASSERT_TRUE(platform::run_task(world.machine(), home->commit()));
+  disk.hold();
+  EXPECT_FALSE(platform::run_task(world.machine(), read_and_give_up(world.machine(), *home, segment.card.segment)));
+  disk.let_go();
+  bool finished = false;
+  auto again = home->read(segment.card.segment, 0, 0, 100);
+  finished = platform::run_task(world.machine(), std::move(again)).has_value();
+  EXPECT_TRUE(finished);
+}
+
+TEST(FolderHome, ACanceledReadLeavesNothingBehind) {
   primitives::init_sodium();
   auto world = memory_world();
   const samples::Owner owner(1);
   const auto segment = samples::make_segment(owner, 1);
   auto home = world->open();
   ASSERT_TRUE(put(*world, *home, owner, segment, {0}));
-  auto read = [](Home& from, SegmentId id, bool& finished) -> Task<> {
-    const auto bytes = co_await from.read(id, 0, 0, 100);
-    finished = bytes.has_value();
-  };
-  bool finished = false;
-  auto main = [&]() -> Task<int> {
-    platform::Nursery scope(world->machine().executor());
-    scope.start(read(*home, segment.card.segment, finished));
-    scope.cancel();
-    co_await scope.join();
-    co_return 0;
-  };
-  platform::run_task(world->machine(), main());
-  EXPECT_FALSE(finished);
+  (void)platform::run_task(world->machine(), read_and_give_up(world->machine(), *home, segment.card.segment));
   home.reset();  // with the job of that read perhaps still to run
   const auto again = world->open();
-  EXPECT_TRUE(platform::run_task(world->machine(), again->find(segment.card.segment)).error().code == Errc::not_found);
+  const auto held = platform::run_task(world->machine(), again->find(segment.card.segment));
+  ASSERT_FALSE(held);  // it was put, not committed
+  EXPECT_EQ(held.error().code, Errc::not_found);
 }
 
 }  // namespace

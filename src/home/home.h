@@ -39,42 +39,46 @@ struct ScrubReport {
   std::vector<std::pair<SegmentId, std::uint8_t>> bad;
 };
 
-/// Contract (home_contract_test.h runs it on each kind): what was put is durable when commit() returns; what is read is what was
-/// put or an error; a second put of the same rows is a no-op; a home never holds a key. Called from the loop; calls may overlap.
-/// Errors everywhere: unavailable (away, I/O), denied, full (bounds reached; nothing of this call is kept).
+/// Contract (home_contract_test.h runs it on each kind): what was put is durable when commit() returns; what is read is
+/// what was put or an error; a second put of the same rows is a no-op; a home never holds a key. Called from the loop;
+/// calls may overlap. Errors everywhere: unavailable (away, I/O), denied, full (bounds reached; nothing of this call is
+/// kept).
 class Home {
  public:
   virtual ~Home() = default;
   virtual const HomeId& id() const = 0;
 
-  /// Appends a record in wire layout (wire/record.h). `record` starts on a 4 KiB boundary, is alive and untouched until done;
-  /// the home writes its stamp into it. Durable only after commit(). Errors: invalid, full.
+  /// Appends a record in wire layout (wire/record.h). `record` starts on a 4 KiB boundary, is alive and untouched until
+  /// done; the home writes its stamp into it. Durable only after commit(), but found and read here at once. Rows that
+  /// are held are read back first: where they are damaged the new copy takes their place. Errors: invalid, full.
   virtual Task<Result<void>> put(MutableBytes record) = 0;
-  /// Makes durable all that was put before the call.
+  /// Makes durable all that was put before the call. After an error nothing put since the last good commit is kept.
   virtual Task<Result<void>> commit() = 0;
 
-  /// Errors: not_found.
+  /// Errors: not_found; corrupt where no card of it can be read.
   virtual Task<Result<Holding>> find(SegmentId segment) = 0;
   /// Which row of which segment a fragment is. Errors: not_found. May be slow: for checks and tools.
   virtual Task<Result<std::pair<SegmentId, std::uint8_t>>> find_fragment(FragmentId fragment) = 0;
   /// Segments of a vault with id greater than `after`, at most `limit`.
   virtual Task<Result<HeldPage>> list(VaultId vault, SegmentId after, std::size_t limit) = 0;
-  /// Bytes of a held fragment (header, salt, leaf hashes, payload) from `offset`. Not checked against its id: the caller does.
-  /// May be given up at any time: a canceled read returns at once even where a disk hangs.
-  /// Errors: not_found; corrupt where the record is cut short.
+  /// Bytes of a held fragment (header, salt, leaf hashes, payload) from `offset`; fewer only at its end. Not checked
+  /// against its id: the caller does. May be given up at any time, as may every call that does not write: a canceled
+  /// one returns at once even where a disk hangs. Errors: not_found; invalid where `offset` is behind the end; corrupt
+  /// where the record is cut short.
   virtual Task<Result<Bytes>> read(SegmentId segment, std::uint8_t row, std::uint64_t offset, std::uint64_t bytes) = 0;
 
-  /// Keeps the signed vault record if it proves itself (identity hashes to its vault id; signed by the identity or by a device
-  /// certified in it and not revoked) and its version is not lower than the one held. Durable when it returns.
-  /// Errors: denied (signature), invalid (older).
+  /// Keeps the signed vault record if it proves itself (identity hashes to its vault id; signed by the identity or by a
+  /// device certified in it and not revoked) and its version is not lower than the one held. Durable when it returns.
+  /// One signed by a device must keep the revocations of the one held. Errors: denied (signature), invalid (older).
   virtual Task<Result<void>> put_vault_record(Bytes signed_record) = 0;
   virtual Task<Result<Bytes>> vault_record(VaultId vault) = 0;
   virtual Task<Result<std::vector<VaultId>>> vaults() = 0;
 
-  /// Takes a chain of signed heads of one device, rising without gaps. The first must be the held newest + 1 with the matching
-  /// hash, or be held already with the same bytes, or there is none yet. Refuses another head with a held seq (denied: a fork).
-  /// The device must be certified in the held vault record; heads after a revocation's last good one are refused.
-  /// Keeps the newest 64. Durable when it returns.
+  /// Takes a chain of signed heads of one device, rising without gaps. The first must be the held newest + 1 with the
+  /// matching hash, or an older one, or there is none yet, or the chain is at least 64 long (a home that was away for
+  /// so long cannot be given more). Refuses another head with a held seq (denied: a fork). The device must be certified
+  /// in the held vault record; heads after a revocation's last good one are refused. Keeps the newest 64. Durable when
+  /// it returns. Errors: denied, invalid (a gap).
   virtual Task<Result<void>> put_heads(VaultId vault, DeviceId device, std::vector<Bytes> chain) = 0;
   struct DeviceHeads {
     DeviceId device;

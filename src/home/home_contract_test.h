@@ -232,7 +232,8 @@ TEST_P(HomeContract, KeepsTheNewestVaultRecord) {
 
 TEST_P(HomeContract, RefusesVaultRecordsThatDoNotProveThemselves) {
   const samples::Owner thief(5);
-  EXPECT_EQ(code_of(run(home_->put_vault_record(samples::Owner::signed_by(thief.key, owner_.record(1))))), Errc::denied);
+  EXPECT_EQ(code_of(run(home_->put_vault_record(samples::Owner::signed_by(thief.key, owner_.record(1))))),
+            Errc::denied);
   wire::VaultRecord stolen = owner_.record(1);
   stolen.identity = thief.identity.public_key();  // his key, the owner's vault
   EXPECT_EQ(code_of(run(home_->put_vault_record(samples::Owner::signed_by(thief.identity, stolen)))), Errc::denied);
@@ -252,7 +253,8 @@ TEST_P(HomeContract, ARevokedDeviceCannotSpeakAnyMore) {
   wire::VaultRecord revoking = owner_.record(2);
   revoking.revocations.push_back(owner_.revocation(owner_.device, 4, last_good));
   ASSERT_TRUE(run(home_->put_vault_record(samples::Owner::signed_by(owner_.identity, revoking))));
-  EXPECT_EQ(code_of(run(home_->put_vault_record(samples::Owner::signed_by(owner_.key, owner_.record(3))))), Errc::denied);
+  EXPECT_EQ(code_of(run(home_->put_vault_record(samples::Owner::signed_by(owner_.key, owner_.record(3))))),
+            Errc::denied);
   EXPECT_EQ(code_of(run(home_->put_heads(owner_.vault, owner_.device, owner_.heads(4, 5)))), Errc::denied);
   ASSERT_TRUE(run(home_->put_heads(owner_.vault, owner_.device, owner_.heads(4, 4))));
   EXPECT_EQ(code_of(run(home_->put_heads(owner_.vault, owner_.device, owner_.heads(5, 5)))), Errc::denied);
@@ -309,6 +311,23 @@ TEST_P(HomeContract, KeepsTheNewestHeadsAndLetsALongAbsenceEnd) {
   EXPECT_EQ(heads->at(0).chain, owner_.heads(107, 170));
 }
 
+inline Task<> put_and_read(Home& home, AlignedBuffer& record, const samples::Segment& segment, unsigned& count) {
+  const auto put = co_await home.put(record.bytes());
+  const auto committed = co_await home.commit();
+  const auto got = co_await home.read(segment.card.segment, 1, 0, segment.fragments[1].size());
+  if (put && committed && got && *got == segment.fragments[1]) ++count;
+}
+
+/// All at once. Returns how many read what they put.
+inline Task<unsigned> put_and_read_all(platform::Platform& machine, Home& home, std::vector<AlignedBuffer>& records,
+                                       const std::vector<samples::Segment>& segments) {
+  unsigned count = 0;
+  platform::Nursery scope(machine.executor());
+  for (std::size_t i = 0; i < records.size(); ++i) scope.start(put_and_read(home, records[i], segments[i], count));
+  co_await scope.join();
+  co_return count;
+}
+
 TEST_P(HomeContract, CallsMayOverlap) {
   std::vector<samples::Segment> segments;
   std::vector<AlignedBuffer> records;
@@ -316,22 +335,7 @@ TEST_P(HomeContract, CallsMayOverlap) {
     segments.push_back(samples::make_segment(owner_, i, 2, 50'000));
     records.push_back(samples::make_record(owner_, segments.back(), {0, 1}));
   }
-  unsigned done = 0;
-  auto put_and_read = [](Home& home, AlignedBuffer& record, const samples::Segment& segment, unsigned& count) -> Task<> {
-    const auto put = co_await home.put(record.bytes());
-    const auto committed = co_await home.commit();
-    const auto got = co_await home.read(segment.card.segment, 1, 0, segment.fragments[1].size());
-    if (put && committed && got && *got == segment.fragments[1]) ++count;
-  };
-  auto all = [&]() -> Task<int> {
-    platform::Nursery scope(world_->machine().executor());
-    for (std::size_t i = 0; i < records.size(); ++i)
-      scope.start(put_and_read(*home_, records[i], segments[i], done));
-    co_await scope.join();
-    co_return 0;
-  };
-  run(all());
-  EXPECT_EQ(done, 20U);
+  EXPECT_EQ(run(put_and_read_all(world_->machine(), *home_, records, segments)), 20U);
   reopen();
   for (const auto& segment : segments) expect_held(segment, {0, 1});
 }

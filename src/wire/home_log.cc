@@ -1,3 +1,4 @@
+// Layouts of a folder home's own files.
 #include "wire/home_log.h"
 
 #include <algorithm>
@@ -132,7 +133,7 @@ constexpr std::size_t kMarkStampAt = 64;
 constexpr std::uint16_t kRecheckFlag = 1;
 
 constexpr std::string_view kIndexContext = "mhp 0 home index";
-constexpr std::size_t kIndexHeadBytes = 64;   // magic, format, zeros, counts of logs, vaults, records; home
+constexpr std::size_t kIndexHeadBytes = 64;  // magic, format, zeros, counts of logs, vaults, records; home
 constexpr std::size_t kIndexLogBytes = 20;
 constexpr std::size_t kIndexRecordBytes = 64;
 constexpr std::size_t kIndexRowBytes = 9;

@@ -1,4 +1,4 @@
-// The files a folder home keeps for itself: identity, log header, commit mark, index, heads (docs/formats/folder-home.md).
+// The files of a folder home itself: identity, log header, commit mark, index, heads (docs/formats/folder-home.md).
 #pragma once
 
 #include <vector>
@@ -11,9 +11,9 @@
 
 namespace mhp::wire {
 
-constexpr std::size_t kLogBlockBytes = 4096;                  // a log header, a commit mark
-constexpr std::uint64_t kMaxLogBytes = 1_GiB;                 // of one log
-constexpr std::uint64_t kMaxHomeIndexBytes = 1_GiB;           // a bigger home is scanned instead
+constexpr std::size_t kLogBlockBytes = 4096;         // a log header, a commit mark
+constexpr std::uint64_t kMaxLogBytes = 1_GiB;        // of one log
+constexpr std::uint64_t kMaxHomeIndexBytes = 1_GiB;  // a bigger home is scanned instead
 constexpr std::uint64_t kMaxHeadsFileBytes = 512_KiB;
 static_assert(kMaxHeadsFileBytes > kMaxHeadsKept * (kMaxHeadBytes + 4) + 256);
 
@@ -55,8 +55,8 @@ struct CommitMark {
   std::uint64_t seq = 0;    // of this log: 1, 2, 3 ...
   std::uint64_t begin = 0;  // first byte covered; the last one is before the mark itself
   std::uint32_t records = 0;
-  bool recheck = false;               // what it covers came out of a crash damaged: re-hash it before believing it
-  primitives::Hash records_hash{};    // BLAKE3 over the front hashes in order
+  bool recheck = false;             // what it covers came out of a crash damaged: re-hash it before believing it
+  primitives::Hash records_hash{};  // BLAKE3 over the front hashes in order
   friend bool operator==(const CommitMark&, const CommitMark&) = default;
 };
 void write_commit_mark(const CommitMark& mark, const primitives::Key& log_key, LogPlace place, LogBlock out);

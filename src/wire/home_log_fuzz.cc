@@ -1,4 +1,4 @@
-// Any bytes as each of a folder home's own files; hashes and stamps are made to fit, so that what lies behind is reached.
+// Any bytes as each of a folder home's own files, with hashes and stamps made to fit.
 #include "wire/home_log.h"
 
 #include "wire/fuzz_support.h"
@@ -50,11 +50,21 @@ void fuzz_log_header(ByteView input) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const FuzzInput input(data, size);
   switch (input.parser % 5) {
-    case 0: fuzz_parser(parse_home_file, sealed(input.bytes, "mhp 0 home file")); break;
-    case 1: fuzz_parser(parse_home_index, sealed(input.bytes, "mhp 0 home index")); break;
-    case 2: fuzz_parser(parse_heads_file, sealed(input.bytes, "mhp 0 heads file")); break;
-    case 3: fuzz_mark(input.bytes); break;
-    default: fuzz_log_header(input.bytes); break;
+    case 0:
+      fuzz_parser(parse_home_file, sealed(input.bytes, "mhp 0 home file"));
+      break;
+    case 1:
+      fuzz_parser(parse_home_index, sealed(input.bytes, "mhp 0 home index"));
+      break;
+    case 2:
+      fuzz_parser(parse_heads_file, sealed(input.bytes, "mhp 0 heads file"));
+      break;
+    case 3:
+      fuzz_mark(input.bytes);
+      break;
+    default:
+      fuzz_log_header(input.bytes);
+      break;
   }
   return 0;
 }

@@ -1,3 +1,4 @@
+// The lock and the order of a folder home: one writing call at a time, by who holds the lock.
 #include "home/impl/folder_store.h"
 
 namespace mhp::home::impl {
@@ -8,7 +9,8 @@ Result<wire::HomeFile> read_identity(platform::Disk& disk, const std::string& ho
   const std::string path = identity_path(home_path);
   auto bytes = platform::read_file(disk, path, wire::kLogBlockBytes);
   if (!bytes) {
-    if (bytes.error().code == Errc::not_found) bytes.error().detail = home_path + ": no home here (the drive may be away)";
+    if (bytes.error().code == Errc::not_found)
+      bytes.error().detail = home_path + ": no home here (the drive may be away)";
     return pass(bytes);
   }
   auto identity = wire::parse_home_file(*bytes);

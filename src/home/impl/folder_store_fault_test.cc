@@ -67,8 +67,8 @@ std::uint64_t expect_survives(const Crash& crash, std::uint64_t cuts) {
     if (problem.empty() && cut % 4 == 0) problem = check_life_goes_on(*after, driver.acknowledged(), cut_seed);
     if (problem.empty()) continue;
     ADD_FAILURE() << problem << "\n  run seed " << crash.run_seed << ", call " << crash.at_call << ", cut seed "
-                  << cut_seed << (crash.short_write ? ", short write" : "") << "; repeat with MHP_SEED="
-                  << crash.run_seed;
+                  << cut_seed << (crash.short_write ? ", short write" : "")
+                  << "; repeat with MHP_SEED=" << crash.run_seed;
     return cut + 1;
   }
   return cuts;

@@ -1,3 +1,4 @@
+// The writing half of FragmentLog, and how it learns from the disk what there is.
 #include "home/impl/fragment_log.h"
 
 #include <algorithm>
@@ -41,7 +42,10 @@ Result<T> away(Result<T> result) {
 
 FragmentLog::FragmentLog(platform::Disk& disk, std::string path, const wire::HomeFile& identity,
                          const FolderLimits& limits, std::uint64_t max_log_bytes)
-    : disk_(disk), path_(std::move(path)), identity_(identity), max_log_bytes_(max_log_bytes),
+    : disk_(disk),
+      path_(std::move(path)),
+      identity_(identity),
+      max_log_bytes_(max_log_bytes),
       space_(disk, path_, limits) {
   MHP_CHECK(max_log_bytes <= wire::kMaxLogBytes);
 }
@@ -76,6 +80,11 @@ Result<FragmentLog::FilePointer> FragmentLog::open_log(std::uint32_t log) {
   if (files_.size() == kOpenFiles) files_.pop_back();
   files_.insert(files_.begin(), {log, file});
   return file;
+}
+
+void FragmentLog::forget_files() {
+  std::lock_guard lock(files_mutex_);
+  files_.clear();
 }
 
 // Loading.
@@ -131,8 +140,8 @@ Result<void> FragmentLog::load() {
   return {};
 }
 
-/// Adds what `log` holds behind what is known of it. `after_crash`: it is the newest log, so its newest commit may be one that
-/// was never acknowledged and reached the disk in part: its rows are re-hashed.
+/// Adds what `log` holds behind what is known of it. `after_crash`: it is the newest log, so its newest commit may be
+/// one that was never acknowledged and reached the disk in part: its rows are re-hashed.
 Result<void> FragmentLog::scan(std::uint32_t log, bool after_crash) {
   const auto known = logs_.find(log);
   const std::uint64_t from = known == logs_.end() ? kLogBlockBytes : known->second.end;
@@ -159,7 +168,8 @@ Result<void> FragmentLog::scan(std::uint32_t log, bool after_crash) {
   return {};
 }
 
-/// Looks whether another process has committed more. Its newest commit needs no re-hashing: the machine was up all the time.
+/// Looks whether another process has committed more. Its newest commit needs no re-hashing: the machine was up all the
+/// time.
 Result<void> FragmentLog::refresh() {
   if (writing_) return {};
   MHP_TRY(const std::vector<std::uint32_t> numbers, log_numbers());
@@ -186,10 +196,7 @@ Result<void> FragmentLog::begin_writing() {
   std::unique_lock lock(mutex_);
   writing_ = false;
   MHP_TRY_VOID(load());
-  {
-    std::lock_guard files(files_mutex_);
-    files_.clear();  // what was open may be another file by now
-  }
+  forget_files();
   if (!logs_.empty()) {
     const auto [number, state] = *logs_.rbegin();
     MHP_TRY_VOID(attach(number, state));
@@ -202,11 +209,12 @@ Result<void> FragmentLog::begin_writing() {
   return {};
 }
 
-/// Makes the newest log the one to append to, cut to what is acknowledged. A log whose tail cannot be read, or that was never
-/// finished, is left as it is: the next put makes a new one.
+/// Makes the newest log the one to append to, cut to what is acknowledged. A log whose tail cannot be read, or that was
+/// never finished, is left as it is: the next put makes a new one.
 Result<void> FragmentLog::attach(std::uint32_t log, const Log& state) {
   MHP_TRY(auto file, away(disk_.open(log_path(log), platform::Open::write)));
-  // A writer that was killed before its sync left what is whole, but not durable: from here on it counts as acknowledged.
+  // A writer that was killed before its sync left what is whole, but not durable: from here on it counts as
+  // acknowledged.
   if (auto synced = file->sync(); !synced) {
     distrust_newest_ = true;  // what a failed sync left may be whole in memory only, and a second sync would not say so
     return synced;
@@ -229,7 +237,8 @@ Result<void> FragmentLog::attach(std::uint32_t log, const Log& state) {
   return {};
 }
 
-/// Says in the log itself that the newest commit is to be re-hashed by every scan: once another follows it, nothing else would.
+/// Says in the log itself that the newest commit is to be re-hashed by every scan: once another follows it, nothing
+/// else would.
 Result<void> FragmentLog::mark_suspect() {
   const Suspect suspect = *std::exchange(suspect_, std::nullopt);
   if (!active_ || active_log_ != suspect.log) return {};  // its tail stays, and tells every scan the same
@@ -276,8 +285,13 @@ Result<void> FragmentLog::put(MutableBytes record) {
   group_.records += 1;
   group_.hash.update(hash);
   std::lock_guard lock(mutex_);
-  index_.add({front->vault, front->segment, front->card_version, {active_log_, tail_}, front->record_bytes,
-              front->front_bytes, front->rows});
+  index_.add({front->vault,
+              front->segment,
+              front->card_version,
+              {active_log_, tail_},
+              front->record_bytes,
+              front->front_bytes,
+              front->rows});
   tail_ += record.size();
   pending_bytes_ += record.size();
   return {};
@@ -397,8 +411,8 @@ Result<void> FragmentLog::commit() {
   return {};
 }
 
-/// After a failed commit nothing un-synced may be trusted: forgets what was put since the last good one, in memory at once, in the
-/// log now or before the next write.
+/// After a failed commit nothing un-synced may be trusted: forgets what was put since the last good one, in memory at
+/// once, in the log now or before the next write.
 Result<void> FragmentLog::give_up(Error reason) {
   {
     std::lock_guard lock(mutex_);

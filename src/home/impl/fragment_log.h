@@ -15,8 +15,8 @@
 
 namespace mhp::home::impl {
 
-/// Blocking. Reads may come from any thread at any time; the writing calls from one thread at a time, by who holds the home's
-/// lock. Format and rules: docs/formats/folder-home.md.
+/// Blocking. Reads may come from any thread at any time; the writing calls from one thread at a time, by who holds the
+/// home's lock. Format and rules: docs/formats/folder-home.md.
 class FragmentLog {
  public:
   /// `max_log_bytes`: tests make logs small.
@@ -25,11 +25,11 @@ class FragmentLog {
   ~FragmentLog();
 
   // Writing.
-  /// Reads the logs anew, cuts off what no commit covers, and is ready to append. Call once the lock is held, and again after
-  /// a failed commit (the writing calls do). Errors: unavailable, denied, full.
+  /// Reads the logs anew, cuts off what no commit covers, and is ready to append. Call once the lock is held, and again
+  /// after a failed commit (the writing calls do). Errors: unavailable, denied, full.
   Result<void> begin_writing();
-  /// See Home::put. After an error that struck earlier records too (a full log is committed on the way), every call fails until
-  /// commit() has told it.
+  /// See Home::put. After an error that struck earlier records too (a full log is committed on the way), every call
+  /// fails until commit() has told it.
   Result<void> put(MutableBytes record);
   /// See Home::commit. After an error nothing put since the last good commit is kept.
   Result<void> commit();
@@ -49,7 +49,7 @@ class FragmentLog {
 
  private:
   struct Log {
-    std::uint64_t end = 0;   // after the last mark
+    std::uint64_t end = 0;  // after the last mark
     std::uint64_t seq = 0;
     std::uint64_t size = 0;  // of the file, when last looked at
     bool unreadable_tail = false;
@@ -75,6 +75,7 @@ class FragmentLog {
   std::string log_path(std::uint32_t log) const;
   std::string index_path() const;
   Result<FilePointer> open_log(std::uint32_t log);  // for reading; the last few stay open
+  void forget_files();                              // what is open may not be what has the name by now
 
   // With mutex_ held.
   Result<void> ensure_loaded();
@@ -111,7 +112,7 @@ class FragmentLog {
   std::map<std::uint32_t, Log> logs_;
   std::uint64_t pending_bytes_ = 0;  // put, not committed
   std::optional<Suspect> suspect_;
-  bool distrust_newest_ = false;  // a sync of what a killed writer left has failed: is its newest commit durable?
+  bool distrust_newest_ = false;       // a sync of what a killed writer left has failed: is its newest commit durable?
   std::optional<Suspect> distrusted_;  // that commit: readable, but what is put again is written again
 
   std::mutex files_mutex_;
@@ -122,10 +123,10 @@ class FragmentLog {
   std::unique_ptr<platform::File> active_;  // none: the next put makes a log
   std::uint32_t active_log_ = 0;
   std::uint32_t next_log_ = 1;
-  std::uint64_t tail_ = 0;                  // of the active log: where the next record goes
+  std::uint64_t tail_ = 0;  // of the active log: where the next record goes
   std::uint64_t reserved_end_ = 0;
   Group group_{0};
-  std::optional<Error> lost_;               // earlier puts fell to a failed commit inside put(): the next commit() must say so
+  std::optional<Error> lost_;  // earlier puts fell to a failed commit inside put(): the next commit() must say so
   std::size_t committed_records_ = 0;       // of index_
   std::size_t indexed_records_ = 0;         // of the index file
   std::optional<wire::LogPlace> cut_back_;  // after a failed commit: cut the log here before anything else

@@ -113,8 +113,7 @@ Result<HeldPage> FragmentLog::list(const VaultId& vault, const SegmentId& after,
   return page;
 }
 
-Result<Bytes> FragmentLog::read(const SegmentId& segment, std::uint8_t row, std::uint64_t offset,
-                                std::uint64_t bytes) {
+Result<Bytes> FragmentLog::read(const SegmentId& segment, std::uint8_t row, std::uint64_t offset, std::uint64_t bytes) {
   std::optional<RowPlace> place;
   {
     std::lock_guard lock(mutex_);
@@ -125,13 +124,18 @@ Result<Bytes> FragmentLog::read(const SegmentId& segment, std::uint8_t row, std:
       place = index_.row(segment, row);
     }
   }
-  if (!place) return fail(Errc::not_found, "segment " + segment.short_hex() + ": row " + std::to_string(row) +
-                                               " is not held here");
+  if (!place)
+    return fail(Errc::not_found,
+                "segment " + segment.short_hex() + ": row " + std::to_string(row) + " is not held here");
   if (offset > place->bytes) return fail(Errc::invalid, "read behind the end of a fragment");
   MHP_TRY(const auto file, open_log(place->place.log));
   Bytes out(std::min<std::uint64_t>(bytes, place->bytes - offset));
-  MHP_TRY(const std::size_t got, file->read_at(place->place.offset + offset, out));
-  if (got != out.size())
+  auto got = file->read_at(place->place.offset + offset, out);
+  if (!got) {
+    forget_files();  // a drive that went away and came back is another one to the open files
+    return pass(got);
+  }
+  if (*got != out.size())
     return fail(Errc::corrupt, "segment " + segment.short_hex() + ": row " + std::to_string(row) + " is cut short");
   return out;
 }

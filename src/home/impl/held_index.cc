@@ -1,3 +1,4 @@
+// The index in memory: entries in order of arrival, found by a hash table of their numbers.
 #include "home/impl/held_index.h"
 
 #include <algorithm>

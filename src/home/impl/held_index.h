@@ -68,9 +68,9 @@ class HeldIndex {
     std::uint32_t record_bytes = 0;
     std::uint32_t front_bytes = 0;
     std::uint32_t card_version = 0;
-    std::uint32_t first_row = 0;   // into rows_
-    std::uint32_t older = kNone;   // an earlier entry of the same segment
-    std::uint32_t vault = 0;       // into vaults_
+    std::uint32_t first_row = 0;  // into rows_
+    std::uint32_t older = kNone;  // an earlier entry of the same segment
+    std::uint32_t vault = 0;      // into vaults_
     std::uint32_t row_count = 0;
   };
   struct Row {
@@ -89,7 +89,7 @@ class HeldIndex {
   std::vector<Entry> entries_;
   std::vector<Row> rows_;
   std::vector<VaultId> vaults_;
-  std::vector<std::uint32_t> slots_;   // open addressing by segment id: the newest entry of each; a power of two long
+  std::vector<std::uint32_t> slots_;  // open addressing by segment id: the newest entry of each; a power of two long
   std::size_t used_slots_ = 0;
   std::vector<std::uint32_t> sorted_;  // an entry of each segment by rising id; made when asked for
   std::size_t sorted_records_ = 0;     // of entries_, when it was made

@@ -1,3 +1,4 @@
+// A walk over a log, block by block, that believes only what is stamped for its place.
 #include "home/impl/log_scan.h"
 
 #include <algorithm>

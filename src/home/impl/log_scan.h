@@ -14,11 +14,12 @@ struct LogScan {
   std::size_t last_group = 0;        // records[last_group...] are those of the last mark with records
   bool last_is_whole = true;         // as many records, with the same fronts, as the last mark says
   std::vector<std::pair<std::uint64_t, std::uint64_t>> recheck;  // ranges whose rows are to be re-hashed
-  bool unreadable_tail = false;      // the disk failed on something behind `end`: nothing there may be cut off
+  bool unreadable_tail = false;  // the disk failed on something behind `end`: nothing there may be cut off
 };
 
-/// Scans `file`, log number `log`, from `from` (a block boundary where a record or mark begins) to its end. Steps over what is
-/// damaged, block by block. A block that cannot be read counts as damaged. Errors: unavailable where the size is not known.
+/// Scans `file`, log number `log`, from `from` (a block boundary where a record or mark begins) to its end. Steps over
+/// what is damaged, block by block. A block that cannot be read counts as damaged. Errors: unavailable where the size
+/// is not known.
 Result<LogScan> scan_log(platform::File& file, const primitives::Key& log_key, std::uint32_t log, std::uint64_t from,
                          std::uint64_t seq);
 

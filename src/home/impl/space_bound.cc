@@ -1,3 +1,4 @@
+// Bounds of a folder home, and the words in which a full one is told.
 #include "home/impl/space_bound.h"
 
 #include <algorithm>
@@ -28,8 +29,8 @@ Result<void> SpaceBound::ask() {
 
 Result<void> SpaceBound::check(std::uint64_t used, std::uint64_t bytes) {
   if (limits_.max_used_bytes != 0 && used + bytes > limits_.max_used_bytes) {
-    return fail(Errc::full, path_ + " holds " + human_bytes(used) + " and may hold " +
-                                human_bytes(limits_.max_used_bytes));
+    return fail(Errc::full,
+                path_ + " holds " + human_bytes(used) + " and may hold " + human_bytes(limits_.max_used_bytes));
   }
   const auto fits = [&] { return free_ >= limits_.min_free_bytes + written_ + bytes; };
   if (asked_ && written_ < kAskEveryBytes && fits()) return {};
@@ -42,7 +43,8 @@ Result<void> SpaceBound::check(std::uint64_t used, std::uint64_t bytes) {
 Result<std::uint64_t> SpaceBound::room(std::uint64_t used) const {
   MHP_TRY(const platform::SpaceInfo space, disk_.space(path_));
   std::uint64_t room = space.free_bytes - std::min(space.free_bytes, limits_.min_free_bytes);
-  if (limits_.max_used_bytes != 0) room = std::min(room, limits_.max_used_bytes - std::min(used, limits_.max_used_bytes));
+  if (limits_.max_used_bytes != 0)
+    room = std::min(room, limits_.max_used_bytes - std::min(used, limits_.max_used_bytes));
   return room;
 }
 

@@ -161,13 +161,17 @@ class Driver {
   void step() {
     switch (pick(10)) {
       case 0:
-      case 1: return commit();
-      case 2: return put_vault_record();
-      case 3: return put_heads();
+      case 1:
+        return commit();
+      case 2:
+        return put_vault_record();
+      case 3:
+        return put_heads();
       case 4:
         if (pick(4) == 0) return reopen();
         [[fallthrough]];
-      default: return put();
+      default:
+        return put();
     }
   }
 

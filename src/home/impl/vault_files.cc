@@ -1,3 +1,4 @@
+// Files of vaults in a home: each replaced as a whole, and synced before it is acknowledged.
 #include "home/impl/vault_files.h"
 
 #include <algorithm>
@@ -23,7 +24,8 @@ std::string VaultFiles::heads_path(const VaultId& vault, const DeviceId& device)
   return folder(vault) + "/" + std::string(kHeadsPrefix) + device.hex();
 }
 
-/// Never makes a home's own folders: where they are missing, the drive is gone and this is the empty place it was mounted on.
+/// Never makes a home's own folders: where they are missing, the drive is gone and this is the empty place it was
+/// mounted on.
 Result<void> VaultFiles::make_vault_folder(const VaultId& vault) {
   if (!disk_.info(folder())) return fail(Errc::unavailable, home_path_ + ": the home is away");
   MHP_TRY_VOID(disk_.make_folder(folder(vault)));

@@ -1,4 +1,4 @@
-// What a folder home keeps of each vault beside its records: the vault record and the heads of its devices, with their rules.
+// What a folder home keeps of each vault beside its records: the vault record and the heads of its devices.
 #pragma once
 
 #include "home/home.h"

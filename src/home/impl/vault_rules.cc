@@ -1,3 +1,4 @@
+// The rules of vault records and heads, with every signature checked.
 #include "home/impl/vault_rules.h"
 
 #include <algorithm>
@@ -95,7 +96,9 @@ Result<void> check_against_held(const std::vector<ParsedHead>& chain, const std:
 
 }  // namespace
 
-bool ProvenRecord::certifies(const DeviceId& device) const { return std::ranges::find(devices, device) != devices.end(); }
+bool ProvenRecord::certifies(const DeviceId& device) const {
+  return std::ranges::find(devices, device) != devices.end();
+}
 
 const wire::Revocation* ProvenRecord::revocation_of(const DeviceId& device) const {
   const auto found = std::ranges::find(revocations, device, &wire::Revocation::device);

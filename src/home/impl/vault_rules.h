@@ -12,16 +12,17 @@ namespace mhp::home::impl {
 /// A vault record that proves itself, and what follows from it.
 struct ProvenRecord {
   wire::VaultRecord record;
-  std::vector<DeviceId> devices;               // certified by the identity
-  std::vector<wire::Revocation> revocations;   // signed by the identity
-  bool by_identity = false;                    // who signed the record
+  std::vector<DeviceId> devices;              // certified by the identity
+  std::vector<wire::Revocation> revocations;  // signed by the identity
+  bool by_identity = false;                   // who signed the record
   primitives::PublicKey signer{};
 
   bool certifies(const DeviceId& device) const;
   const wire::Revocation* revocation_of(const DeviceId& device) const;
 };
 
-/// Errors: invalid (does not parse), denied (identity, signature, or a signer that is not certified or is revoked in it).
+/// Errors: invalid (does not parse), denied (identity, signature, or a signer that is not certified or is revoked in
+/// it).
 Result<ProvenRecord> prove_record(ByteView signed_record);
 
 /// Whether `next` may take the place of `held`. A device cannot take back a revocation; the identity key may do all.
@@ -29,8 +30,8 @@ Result<ProvenRecord> prove_record(ByteView signed_record);
 Result<void> may_follow(const ProvenRecord& held, const ProvenRecord& next);
 
 /// Joins a chain of signed heads to the held ones of the same device; both rising, `held` may be empty. The newest
-/// wire::kMaxHeadsKept of both. Errors: invalid (gap, broken chain, does not parse), denied (fork, signature, revoked, not
-/// certified).
+/// wire::kMaxHeadsKept of both. Errors: invalid (gap, broken chain, does not parse), denied (fork, signature, revoked,
+/// not certified).
 Result<std::vector<Bytes>> join_heads(const ProvenRecord& record, const DeviceId& device, std::span<const Bytes> held,
                                       std::vector<Bytes> chain);
 

@@ -1,3 +1,4 @@
+// Fragments read back and held against their card.
 #include "home/impl/verify.h"
 
 #include "wire/fragment.h"

@@ -12,7 +12,8 @@ namespace mhp::home::impl {
 /// The front of the record at `place`, its hash checked. Errors: corrupt (damaged, cut short), unavailable.
 Result<wire::RecordFront> read_front(platform::File& file, const FrontPlace& place, const SegmentId& segment);
 
-/// The card in a front: parsed, for the segment it stands with. Its signature is the reader's question. Errors: corrupt.
+/// The card in a front: parsed, for the segment it stands with. Its signature is the reader's question. Errors:
+/// corrupt.
 Result<wire::Card> card_in(const wire::RecordFront& front);
 
 /// Errors: corrupt (bytes differ from the card, cut short, no such row in the card), unavailable.
