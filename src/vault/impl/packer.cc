@@ -24,8 +24,7 @@ bool SegmentPacker::fits(std::size_t bytes) const {
   std::size_t content = used_ + raw_.size() + bytes;
   std::size_t directory = wire::directory_capacity(directory_.bundles.size() + 2, directory_.chunks.size() + 1);
   return content + directory + wire::SegmentTrailer::kSizeBytes <= parts_.segment_bytes &&
-         directory_.bundles.size() + 2 <= wire::kMaxBundles &&
-         directory_.chunks.size() < wire::kMaxChunksPerSegment;
+         directory <= kMaxDirectoryBytes;
 }
 
 ChunkId SegmentPacker::add(ByteView chunk) {

@@ -15,6 +15,8 @@ constexpr std::size_t kBundleBytes = 1_MiB;          // what small chunks are ga
 constexpr std::size_t kOwnBundleBytes = 256_KiB;     // a chunk this long is a bundle of its own
 constexpr std::size_t kMinSegmentBytes = 5_MiB;      // a single chunk of 4 MiB always fits an empty segment
 
+constexpr std::size_t kMaxDirectoryBytes = 2_MiB;    // has to fit an index part; 48,000 chunks
+
 /// What a packer needs of its surroundings. All outlive it.
 struct PackerParts {
   const primitives::Key* dedup_secret = nullptr;

@@ -75,4 +75,12 @@ Task<Result<Committed>> back_up(platform::Platform& platform, Vault& vault, File
 Task<Result<void>> back_up_without_end(platform::Platform& platform, Vault& vault, Files files, WriteOptions options = {});
 Task<Result<Files>> read_back(Vault& vault, wire::SnapshotRecord snapshot);
 
+/// About 10 MB in 44 files, and two small files; different ones at each call.
+Files some_files(World& world);
+Files few_files(World& world);
+/// A whole backup by a computer.
+Result<Committed> save(World& world, const std::string& computer, const Files& files);
+/// EXPECTs that a snapshot, counted from 0, oldest first, is `files` as `computer` sees it.
+void expect_snapshot(World& world, const std::string& computer, std::size_t number, const Files& files);
+
 }  // namespace mhp::vault::testing

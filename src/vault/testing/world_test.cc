@@ -60,6 +60,32 @@ Task<Result<ChunkId>> add_all(platform::Platform& platform, Writer& writer, cons
 
 }  // namespace
 
+Files some_files(World& world) {
+  Files files;
+  for (int i = 0; i < 40; ++i) files["small " + std::to_string(i)] = world.noise(static_cast<std::size_t>(1 + i * 97));
+  files["text"] = Bytes(300'000, std::byte{'a'});
+  files["middle"] = world.noise(700'000);
+  files["large"] = world.noise(9'000'000);
+  files["empty"] = {};
+  return files;
+}
+
+Files few_files(World& world) { return {{"one", world.noise(1000)}, {"two", world.noise(70'000)}}; }
+
+Result<Committed> save(World& world, const std::string& computer, const Files& files) {
+  MHP_TRY(Session session, world.open(computer));
+  return world.run(back_up(world.platform(), *session.vault, files));
+}
+
+void expect_snapshot(World& world, const std::string& computer, std::size_t number, const Files& files) {
+  auto session = world.open(computer);
+  ASSERT_TRUE(session) << session.error().detail;
+  ASSERT_GT(session->vault->snapshots().size(), number);
+  auto back = world.run(read_back(*session->vault, session->vault->snapshots()[number]));
+  ASSERT_TRUE(back) << back.error().detail;
+  EXPECT_TRUE(*back == files);
+}
+
 std::uint64_t seed_of_run() {
   const char* text = std::getenv("MHP_SEED");
   return text != nullptr ? std::strtoull(text, nullptr, 10) : 1;
@@ -206,6 +232,7 @@ Bytes World::noise(std::size_t bytes) {
 }
 
 Task<Result<Committed>> back_up(platform::Platform& platform, Vault& vault, Files files, WriteOptions options) {
+  co_await platform.clock().sleep(std::chrono::seconds(1));  // snapshots are ordered by their times
   MHP_CO_TRY(auto writer, co_await vault.begin_write(options));
   wire::SnapshotRecord record;
   MHP_CO_TRY(record.page_list, co_await add_all(platform, *writer, files));
@@ -218,7 +245,8 @@ Task<Result<Committed>> back_up(platform::Platform& platform, Vault& vault, File
 
 Task<Result<void>> back_up_without_end(platform::Platform& platform, Vault& vault, Files files, WriteOptions options) {
   MHP_CO_TRY(auto writer, co_await vault.begin_write(options));
-  MHP_CO_TRY(ChunkId list, co_await add_all(platform, *writer, files));
+  auto list = co_await add_all(platform, *writer, files);
+  if (!list) co_return pass(list);
   co_return Result<void>{};
 }
 

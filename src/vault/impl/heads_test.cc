@@ -1,0 +1,164 @@
+// Old, forked, foreign and revoked heads: what is believed, and who is named.
+#include "vault/impl/heads.h"
+
+#include <gtest/gtest.h>
+
+#include "platform/memory/memory_platform.h"
+#include "primitives/hash/blake3.h"
+#include "vault/testing/world.h"
+
+namespace mhp::vault::impl {
+namespace {
+
+using dispersal::TroubleKind;
+
+class Heads : public ::testing::Test {
+ protected:
+  Heads() {
+    primitives::init_sodium();
+    record_ = make_first_record(root_, device_, {}, random_, 1).record;
+  }
+
+  /// Heads `first`..`last` after `chain`; `salt` makes another history.
+  std::vector<Bytes> grow(std::vector<Bytes> chain, unsigned heads, std::uint8_t salt = 0, const Device* by = nullptr) {
+    const Device& device = by != nullptr ? *by : device_;
+    for (unsigned i = 0; i < heads; ++i) {
+      wire::Head head;
+      head.vault = root_.vault();
+      head.device = device.id;
+      head.seq = chain.size() + 1;
+      if (!chain.empty()) head.previous = HeadHash::from_array(primitives::blake3(chain.back()));
+      head.time_ns = static_cast<std::int64_t>(head.seq * 1000 + salt);
+      head.sealed_root = Bytes(128, std::byte{salt});
+      chain.push_back(wire::encode(wire::sign(device.signing, wire::kSignHead, wire::encode(head))));
+    }
+    return chain;
+  }
+  ShownHeads home(std::size_t member, std::vector<Bytes> chain) {
+    return {.member = member, .has_record = true, .devices = {{.device = device_.id, .chain = std::move(chain)}}};
+  }
+  HeadsView judge(const std::vector<ShownHeads>& shown, const std::vector<Bytes>& own = {},
+                  const wire::SeenHeads& seen = {}) {
+    return judge_heads(record_, shown, {.device = device_.id, .chain = own}, seen);
+  }
+  wire::SeenHeads seen(const std::vector<Bytes>& chain, std::uint64_t seq) {
+    return {.heads = {{.device = device_.id,
+                       .seq = seq,
+                       .hash = HeadHash::from_array(primitives::blake3(chain[seq - 1]))}}};
+  }
+
+  platform::MemoryPlatform platform_{testing::seed_of_run()};
+  platform::Random& random_ = platform_.random();
+  Root root_{random_.array<32>()};
+  Device device_ = make_device(root_.vault(), random_);
+  wire::VaultRecord record_;
+};
+
+TEST_F(Heads, TheHighestIsBelieved) {
+  auto chain = grow({}, 7);
+  std::vector<Bytes> old(chain.begin(), chain.begin() + 5);
+  auto view = judge({home(0, chain), home(1, old), home(2, chain)});
+  ASSERT_EQ(view.devices.size(), 1u);
+  EXPECT_EQ(view.devices[0].newest().head.seq, 7u);
+  EXPECT_EQ(view.devices[0].homes_agree, 2u);
+  ASSERT_EQ(view.findings.size(), 1u);
+  EXPECT_EQ(view.findings[0].member, 1u);
+  EXPECT_EQ(view.findings[0].kind, TroubleKind::old_heads);
+  EXPECT_EQ(view.findings[0].detail, "has head 5 of 7 (it may have been away)");
+}
+
+TEST_F(Heads, AHomeThatLostItsHeadsIsNamedAFreshOneIsNot) {
+  auto chain = grow({}, 3);
+  ShownHeads empty{.member = 1, .has_record = true, .devices = {}};
+  ShownHeads fresh{.member = 2, .has_record = false, .devices = {}};
+  auto view = judge({home(0, chain), empty, fresh});
+  ASSERT_EQ(view.findings.size(), 1u);
+  EXPECT_EQ(view.findings[0].member, 1u);
+  EXPECT_EQ(view.findings[0].kind, TroubleKind::old_heads);
+}
+
+TEST_F(Heads, ARollbackOfAllHomesIsNamed) {
+  auto chain = grow({}, 7);
+  std::vector<Bytes> old(chain.begin(), chain.begin() + 5);
+  auto view = judge({home(0, old), home(1, old)}, {}, seen(chain, 7));
+  ASSERT_EQ(view.devices.size(), 1u);
+  EXPECT_EQ(view.devices[0].newest().head.seq, 5u);
+  ASSERT_EQ(view.findings.size(), 2u);
+  for (const auto& finding : view.findings) {
+    EXPECT_EQ(finding.kind, TroubleKind::old_heads);
+    EXPECT_EQ(finding.detail, "shows an older state than this computer has seen");
+  }
+  // With this device's own copy nothing is lost, and the homes are named all the same.
+  view = judge({home(0, old), home(1, old)}, chain, seen(chain, 7));
+  EXPECT_EQ(view.devices[0].newest().head.seq, 7u);
+  EXPECT_EQ(view.devices[0].homes_agree, 0u);
+  EXPECT_EQ(view.findings.size(), 2u);
+}
+
+TEST_F(Heads, AForkIsNamedAndWhatWasSeenIsBelieved) {
+  auto common = grow({}, 4);
+  auto ours = grow(common, 1, 1);
+  auto theirs = grow(common, 3, 2);
+  auto view = judge({home(0, ours), home(1, theirs), home(2, theirs)}, {}, seen(ours, 5));
+  ASSERT_EQ(view.devices.size(), 1u);
+  EXPECT_EQ(view.devices[0].newest().signed_bytes, ours.back());
+  ASSERT_EQ(view.findings.size(), 2u);
+  for (const auto& finding : view.findings) {
+    EXPECT_EQ(finding.kind, TroubleKind::forked_heads);
+    EXPECT_NE(finding.member, 0u);
+  }
+  // Who has seen nothing goes by the majority.
+  auto even = grow(common, 1, 3);
+  view = judge({home(0, ours), home(1, even), home(2, even)});
+  EXPECT_EQ(view.devices[0].newest().signed_bytes, even.back());
+  ASSERT_EQ(view.findings.size(), 1u);
+  EXPECT_EQ(view.findings[0].member, 0u);
+}
+
+TEST_F(Heads, ForgedHeadsAreNotBelieved) {
+  auto chain = grow({}, 3);
+  auto forged = chain;
+  forged.back()[forged.back().size() - 1] ^= std::byte{1};
+  auto view = judge({home(0, chain), home(1, forged)});
+  EXPECT_EQ(view.devices[0].newest().head.seq, 3u);
+  EXPECT_TRUE(std::ranges::any_of(view.findings, [](const auto& finding) {
+    return finding.member == 1 && finding.kind == TroubleKind::wrong_bytes;
+  }));
+  // A head in the middle that is not what the next one names.
+  auto swapped = chain;
+  swapped[1] = grow(std::vector<Bytes>{chain[0]}, 1, 9).back();
+  view = judge({home(0, chain), home(1, swapped)});
+  EXPECT_EQ(view.findings.empty(), false);
+  EXPECT_EQ(view.devices[0].newest().signed_bytes, chain.back());
+  // Of a device that nobody enrolled.
+  Device stranger = make_device(root_.vault(), random_);
+  ShownHeads foreign{.member = 0, .has_record = true, .devices = {{.device = stranger.id, .chain = grow({}, 2, 0, &stranger)}}};
+  EXPECT_TRUE(judge({foreign}).devices.empty());
+}
+
+TEST_F(Heads, ARevokedDeviceIsBelievedUpToItsLastGoodHead) {
+  auto chain = grow({}, 6);
+  OpenRecord first = make_first_record(root_, device_, {}, random_, 1);
+  std::vector<wire::SeenHead> good = seen(chain, 4).heads;
+  Device fresh = make_device(root_.vault(), random_);
+  auto next = recovered_record(first, root_, fresh, good, random_, 2);
+  ASSERT_TRUE(next);
+  record_ = next->record;
+  auto view = judge({home(0, chain)});
+  ASSERT_EQ(view.devices.size(), 1u);
+  EXPECT_TRUE(view.devices[0].revoked);
+  EXPECT_EQ(view.devices[0].newest().head.seq, 4u);
+  auto other = grow({}, 6, 5);
+  EXPECT_TRUE(judge({home(0, other)}).devices.empty());
+}
+
+TEST_F(Heads, OnlyWhatAHomeLacksIsSent) {
+  auto chain = check_chain(grow({}, 5), root_.vault(), device_.id);
+  ASSERT_TRUE(chain);
+  EXPECT_EQ(heads_after(*chain, 3).size(), 2u);
+  EXPECT_EQ(heads_after(*chain, 5).size(), 0u);
+  EXPECT_EQ(heads_after(*chain, 0).size(), 5u);
+}
+
+}  // namespace
+}  // namespace mhp::vault::impl

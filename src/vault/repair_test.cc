@@ -1,0 +1,150 @@
+// Check counts what is there; repair makes what is missing, and the margin is back.
+#include <gtest/gtest.h>
+
+#include "vault/testing/world.h"
+
+namespace mhp::vault {
+namespace {
+
+using testing::expect_snapshot;
+using testing::Files;
+using testing::save;
+using testing::some_files;
+using testing::World;
+
+CheckReport check(World& world, unsigned read_percent) {
+  auto session = world.open("a");
+  EXPECT_TRUE(session) << session.error().detail;
+  auto report = world.run(session->vault->check(read_percent, {}));
+  EXPECT_TRUE(report);
+  return *report;
+}
+
+RepairReport repair(World& world, bool read_all, std::vector<std::size_t> without = {}, bool dry_run = false) {
+  auto session = world.open("a");
+  EXPECT_TRUE(session) << session.error().detail;
+  auto report = world.run(session->vault->repair(read_all, std::move(without), dry_run, {}));
+  EXPECT_TRUE(report) << report.error().detail;
+  return *report;
+}
+
+TEST(Check, AWholeVaultIsWhole) {
+  World world(testing::seed_of_run());
+  world.init("a");
+  ASSERT_TRUE(save(world, "a", some_files(world)));
+  CheckReport report = check(world, 100);
+  EXPECT_EQ(report.segments, 3u);
+  EXPECT_EQ(report.rows_expected, 72u);
+  EXPECT_EQ(report.rows_missing, 0u);
+  EXPECT_EQ(report.rows_bad, 0u);
+  EXPECT_EQ(report.unrestorable, 0u);
+  EXPECT_EQ(report.margin, 3);
+  EXPECT_GT(report.bytes_read, 20'000'000u);
+  EXPECT_TRUE(report.homes_bad.empty());
+  EXPECT_EQ(check(world, 0).bytes_read, 0u);
+}
+
+TEST(Check, CountsWhatIsAway) {
+  World world(testing::seed_of_run());
+  world.init("a");
+  ASSERT_TRUE(save(world, "a", some_files(world)));
+  world.lose_home(1);
+  CheckReport report = check(world, 0);
+  EXPECT_EQ(report.rows_missing, 12u);
+  EXPECT_EQ(report.margin, 2);
+  EXPECT_EQ(report.unrestorable, 0u);
+}
+
+TEST(Repair, AWholeVaultNeedsNothing) {
+  World world(testing::seed_of_run());
+  world.init("a");
+  ASSERT_TRUE(save(world, "a", some_files(world)));
+  RepairReport report = repair(world, true);
+  EXPECT_EQ(report.segments, 3u);
+  EXPECT_EQ(report.segments_changed, 0u);
+  EXPECT_EQ(report.rows_made, 0u);
+  EXPECT_EQ(report.margin, 3);
+}
+
+TEST(Repair, FreshHomesTakeTheRowsOfLostOnes) {
+  World world(testing::seed_of_run());
+  world.init("a");
+  Files files = some_files(world);
+  ASSERT_TRUE(save(world, "a", files));
+  for (unsigned home : {0u, 1u, 2u}) world.lose_home(home);
+  world.add_home("a");
+  world.add_home("a");
+  RepairReport planned = repair(world, false, {}, true);
+  RepairReport report = repair(world, false);
+  EXPECT_EQ(planned.rows_made, report.rows_made);
+  EXPECT_EQ(planned.margin, report.margin);
+  EXPECT_EQ(report.segments_changed, 3u);
+  EXPECT_EQ(report.margin_before, 0);
+  EXPECT_EQ(report.margin, 2);
+  EXPECT_EQ(report.homes, 5u);
+  EXPECT_GT(report.bytes_stored, 0u);
+  EXPECT_EQ(repair(world, true).segments_changed, 0u);
+  for (unsigned home : {3u, 6u}) world.lose_home(home);
+  world.lose_computer("a");
+  world.recover("b", 7);
+  expect_snapshot(world, "b", 0, files);
+}
+
+TEST(Repair, BadRowsAreMadeAgainWhereTheyAre) {
+  World world(testing::seed_of_run());
+  world.init("a");
+  Files files = some_files(world);
+  ASSERT_TRUE(save(world, "a", files));
+  world.settle();
+  auto& disk = world.platform().memory_disk();
+  std::string logs = world.home_path(3) + "/logs";
+  auto names = disk.list(logs);
+  ASSERT_TRUE(names);
+  auto info = disk.info(logs + "/" + names->front());
+  ASSERT_TRUE(info);
+  // Far from the end and the start: in the payload of the first large segment.
+  disk.flip_bit(logs + "/" + names->front(), 1'000'000 * 8 + 3);
+  CheckReport found = check(world, 100);
+  EXPECT_EQ(found.rows_bad, 1u);
+  EXPECT_EQ(found.unrestorable, 0u);
+  ASSERT_EQ(found.homes_bad.size(), 1u);
+  expect_snapshot(world, "a", 0, files);
+  RepairReport report = repair(world, true);
+  EXPECT_EQ(report.rows_made, 1u);
+  EXPECT_EQ(report.margin, 3);
+  CheckReport after = check(world, 100);
+  EXPECT_EQ(after.rows_bad, 0u);
+  EXPECT_EQ(after.rows_missing, 0u);
+}
+
+TEST(Repair, AHomeAboutToGoHandsItsRowsOver) {
+  World world(testing::seed_of_run(), 3);
+  world.init("a");
+  Files files = some_files(world);
+  ASSERT_TRUE(save(world, "a", files));
+  world.add_home("a");
+  RepairReport report = repair(world, false, {0});
+  EXPECT_EQ(report.margin, 1);
+  world.lose_home(0);
+  EXPECT_EQ(check(world, 100).margin, 1);
+  world.lose_home(1);
+  expect_snapshot(world, "a", 0, files);
+}
+
+TEST(Repair, SaysWhatCannotBeSaved) {
+  World world(testing::seed_of_run());
+  world.init("a");
+  Files files = some_files(world);
+  ASSERT_TRUE(save(world, "a", files));
+  for (unsigned home : {0u, 1u, 2u, 4u}) world.lose_home(home);
+  auto session = world.open("a");  // the index is in the cache
+  ASSERT_TRUE(session) << session.error().detail;
+  auto report = world.run(session->vault->repair(false, {}, false, {}));
+  ASSERT_TRUE(report);
+  EXPECT_EQ(report->unrestorable, 3u);
+  EXPECT_EQ(report->rows_made, 0u);
+  EXPECT_EQ(report->margin, -1);
+}
+
+}  // namespace
+}  // namespace mhp::vault
