@@ -1,3 +1,4 @@
+// The backup itself: scan, compare, read, pack and write pages, side by side with bounded memory.
 #include "snapshot/backup.h"
 
 #include <algorithm>
@@ -16,20 +17,29 @@ namespace {
 constexpr std::size_t kBatchesAhead = 32;
 /// Finished segments on their way to the homes.
 constexpr std::size_t kSegmentsInFlight = 3;
-/// Pages wait for each other up to this size, so that a small backup has them in its one segment and a big one has them together.
+/// Pages wait for each other up to this size, so that a small backup has them in its one segment and a big one has them
+/// together.
 constexpr std::size_t kPagesTogether = 4_MiB;
 /// Folders that all batches together hold open.
 constexpr std::size_t kOpenFolders = 400;
 
-/// One backup. Workers are coroutines on the loop that send one job after the other to the pool: scan (one at a time), compare and read
-/// (side by side), cut pages (one at a time, in the order of the scan).
+/// One backup. Workers are coroutines on the loop that send one job after the other to the pool: scan (one at a time),
+/// compare and read (side by side), cut pages (one at a time, in the order of the scan).
 class BackupRun {
  public:
   BackupRun(platform::Platform& platform, vault::Vault& vault, const BackupOptions& options, Counters& counters)
-      : platform_(platform), vault_(vault), options_(options), counters_(counters), nursery_(platform.executor()),
-        turn_(platform.executor(), 1), ahead_(platform.executor(), kBatchesAhead), slots_(platform.executor(), kSegmentsInFlight),
-        packers_(platform.executor(), 1), earlier_(platform, vault), chunker_(vault.keys().chunker_secret),
-        pages_(vault.keys().dedup_secret) {}
+      : platform_(platform),
+        vault_(vault),
+        options_(options),
+        counters_(counters),
+        nursery_(platform.executor()),
+        turn_(platform.executor(), 1),
+        ahead_(platform.executor(), kBatchesAhead),
+        slots_(platform.executor(), kSegmentsInFlight),
+        packers_(platform.executor(), 1),
+        earlier_(platform, vault),
+        chunker_(vault.keys().chunker_secret),
+        pages_(primitives::blake3_derive("mhp 0 tree page cuts", vault.keys().chunker_secret)) {}
 
   Task<Result<BackupReport>> run();
 
@@ -60,7 +70,7 @@ class BackupRun {
   std::optional<Error> failed_;  // the first; all workers stop at it
 
   platform::Nursery nursery_;
-  platform::Semaphore turn_;     // to scan
+  platform::Semaphore turn_;  // to scan
   platform::Semaphore ahead_;
   platform::Semaphore slots_;    // of segments in flight
   platform::Semaphore packers_;  // one, until there is more than one segment's work
@@ -192,7 +202,8 @@ vault::Packer* BackupRun::take_packer() {
 
 /// One packer for each segment's worth of bytes so far, as far as there are threads.
 void BackupRun::allow_packers() {
-  while (packers_allowed_ < platform_.workers().threads() && added_bytes_ > packers_allowed_ * options_.write.segment_bytes) {
+  while (packers_allowed_ < platform_.workers().threads() &&
+         added_bytes_ > packers_allowed_ * options_.write.segment_bytes) {
     ++packers_allowed_;
     packers_.give();
   }

@@ -22,8 +22,8 @@ struct BackupOptions {
   ScanOptions scan;
   std::vector<std::string> tags;
   std::string host;
-  bool dry_run = false;      // scans and compares, stores nothing
-  bool full_read = false;    // reads every file again, trusting no unchanged times
+  bool dry_run = false;    // scans and compares, stores nothing
+  bool full_read = false;  // reads every file again, trusting no unchanged times
   vault::WriteOptions write;
 };
 
@@ -31,8 +31,8 @@ struct BackupReport {
   wire::SnapshotRecord snapshot;
   std::uint64_t files_new = 0, files_changed = 0, files_unchanged = 0;
   std::uint64_t folders = 0;
-  std::vector<SourceError> errors;     // unreadable, each named: exit code 3
-  std::vector<SourceError> warnings;   // changed while read: stored as read
+  std::vector<SourceError> errors;    // unreadable, each named: exit code 3
+  std::vector<SourceError> warnings;  // changed while read: stored as read
   vault::Committed committed;
 };
 

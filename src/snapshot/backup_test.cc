@@ -1,3 +1,4 @@
+// Backups of real trees into a vault of memory: what is read, stored, left as it was.
 #include "snapshot/backup.h"
 
 #include <algorithm>
@@ -71,7 +72,8 @@ TEST_F(Backup, ReadsWhatChangedOnly) {
   EXPECT_EQ(second.files_unchanged, 98u);
   auto out = bench_.restore(second.snapshot, place_.path() + "/out", tree_.at(""));
   EXPECT_TRUE(out.errors.empty());
-  EXPECT_EQ(describe_tree(bench_.platform.trees(), tree_.at("")), describe_tree(bench_.platform.trees(), place_.path() + "/out"));
+  EXPECT_EQ(describe_tree(bench_.platform.trees(), tree_.at("")),
+            describe_tree(bench_.platform.trees(), place_.path() + "/out"));
 }
 
 TEST_F(Backup, SameTimesAreNotTrustedWhereTheContentIsGone) {
@@ -133,7 +135,8 @@ TEST_F(Backup, AnErrorOfTheHomesEndsIt) {
 
 TEST_F(Backup, ManyChunksAreWrittenDownInLists) {
   tree_.random_file("big", 12_MiB, 7);
-  primitives::Chunker small_chunks(bench_.vault.keys().chunker_secret, {.min_bytes = 512, .normal_bytes = 2_KiB, .max_bytes = 8_KiB});
+  primitives::Chunker small_chunks(bench_.vault.keys().chunker_secret,
+                                   {.min_bytes = 512, .normal_bytes = 2_KiB, .max_bytes = 8_KiB});
   FileReader reader(small_chunks);
   auto place = bench_.platform.trees().source(tree_.at("big"));
   ASSERT_TRUE(place);

@@ -1,3 +1,4 @@
+// A batch of items: what is unchanged is taken over, what is not is read.
 #include "snapshot/batch.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// File content to chunks, through one window, over holes, noticing changes.
 #include "snapshot/content.h"
 
 #include <algorithm>

@@ -60,7 +60,7 @@ class FileReader {
   wire::TreeEntry entry_;
   std::string xattr_error_;
   bool second_try_ = false;
-  bool cut_short_ = false;   // the file ended before its size
+  bool cut_short_ = false;  // the file ended before its size
   bool changed_ = false;
   bool content_done_ = false;
   // Data parts; one for a file without holes. parts_[part_] is read up to part_done_.

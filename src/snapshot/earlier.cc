@@ -1,11 +1,12 @@
+// Reading an earlier snapshot page by page, in step with a scan.
 #include "snapshot/earlier.h"
 
 #include <algorithm>
 
 namespace mhp::snapshot {
 
-const wire::SnapshotRecord* earlier_snapshot(const std::vector<wire::SnapshotRecord>& snapshots, const std::string& host,
-                                             const std::vector<std::string>& paths) {
+const wire::SnapshotRecord* earlier_snapshot(const std::vector<wire::SnapshotRecord>& snapshots,
+                                             const std::string& host, const std::vector<std::string>& paths) {
   auto same = std::ranges::find_if(snapshots.rbegin(), snapshots.rend(),
                                    [&](const auto& one) { return one.host == host && one.paths == paths; });
   if (same != snapshots.rend()) return &*same;
@@ -40,9 +41,10 @@ Task<std::vector<EarlierSlice>> EarlierTree::take(std::string first, std::string
       if (!page_) page_ = co_await read_page(list_.pages[at_page_].page);
       const auto& entries = page_->entries;
       auto begin = entries.begin() + static_cast<std::ptrdiff_t>(at_entry_);
-      auto end = std::upper_bound(begin, entries.end(), last, [](const std::string& path, const wire::TreeEntry& entry) {
-        return wire::compare_paths(path, entry.path) < 0;
-      });
+      auto end =
+          std::upper_bound(begin, entries.end(), last, [](const std::string& path, const wire::TreeEntry& entry) {
+            return wire::compare_paths(path, entry.path) < 0;
+          });
       std::size_t end_entry = static_cast<std::size_t>(end - entries.begin());
       if (end_entry > at_entry_) slices.push_back({page_, at_entry_, end_entry});
       at_entry_ = end_entry;

@@ -19,11 +19,11 @@ struct EarlierSlice {
 };
 
 /// Newest snapshot of the same host and paths; if there is none, the newest. Null where there is none at all.
-const wire::SnapshotRecord* earlier_snapshot(const std::vector<wire::SnapshotRecord>& snapshots, const std::string& host,
-                                             const std::vector<std::string>& paths);
+const wire::SnapshotRecord* earlier_snapshot(const std::vector<wire::SnapshotRecord>& snapshots,
+                                             const std::string& host, const std::vector<std::string>& paths);
 
-/// Goes through an earlier snapshot once, from its start to its end. Holds one page; those that are not needed are not read.
-/// Pages that cannot be read count as empty: their files are read again. Loop thread.
+/// Goes through an earlier snapshot once, from its start to its end. Holds one page; those that are not needed are not
+/// read. Pages that cannot be read count as empty: their files are read again. Loop thread.
 class EarlierTree {
  public:
   /// Borrows both.

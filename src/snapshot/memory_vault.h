@@ -29,7 +29,8 @@ class MemoryVault : public vault::Vault {
   void fail_store() { fail_store_ = true; }
   /// Stores bytes as a chunk of its own, and a snapshot made by hand.
   ChunkId put(ByteView bytes);
-  wire::SnapshotRecord put_snapshot(const std::vector<wire::TreePage>& pages, const std::vector<std::string>& first_paths);
+  wire::SnapshotRecord put_snapshot(const std::vector<wire::TreePage>& pages,
+                                    const std::vector<std::string>& first_paths);
 
   dispersal::HomeSet& homes() override;
   const wire::VaultKeys& keys() const override { return keys_; }

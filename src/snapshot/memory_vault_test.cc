@@ -1,3 +1,4 @@
+// The vault of memory that this room's tests use.
 #include "snapshot/memory_vault.h"
 
 #include "base/check.h"
@@ -116,7 +117,7 @@ ChunkId MemoryVault::put(ByteView bytes) {
 }
 
 wire::SnapshotRecord MemoryVault::put_snapshot(const std::vector<wire::TreePage>& pages,
-                                             const std::vector<std::string>& first_paths) {
+                                               const std::vector<std::string>& first_paths) {
   wire::PageList list;
   for (std::size_t i = 0; i < pages.size(); ++i) list.pages.push_back({put(wire::encode(pages[i])), first_paths[i]});
   wire::SnapshotRecord record;
@@ -138,7 +139,7 @@ Result<vault::ChunkPlace> MemoryVault::place_of(const ChunkId& chunk) const {
 }
 
 Task<Result<std::shared_ptr<const vault::OpenSegment>>> MemoryVault::fetch(std::uint32_t segment,
-                                                                         std::vector<std::uint32_t> bundles) {
+                                                                           std::vector<std::uint32_t> bundles) {
   ++fetches_;
   if (lost_.contains(segment)) co_return fail(Errc::unavailable, "needs 12 rows, 3 found");
   std::lock_guard lock(mutex_);

@@ -1,3 +1,4 @@
+// Pages of a snapshot, found by path.
 #include "snapshot/page_reader.h"
 
 #include <algorithm>
@@ -28,9 +29,9 @@ Task<Result<wire::TreePage>> read_page(vault::Vault& vault, ChunkId id) {
 Task<Result<void>> PageReader::open(wire::SnapshotRecord record, std::string from) {
   from_ = std::move(from);
   MHP_CO_TRY(list_, co_await read_page_list(vault_, record.page_list));
-  auto behind = std::ranges::upper_bound(list_.pages, from_, [](const std::string& a, const std::string& b) {
-    return wire::compare_paths(a, b) < 0;
-  }, &wire::PageRef::first_path);
+  auto behind = std::ranges::upper_bound(
+      list_.pages, from_, [](const std::string& a, const std::string& b) { return wire::compare_paths(a, b) < 0; },
+      &wire::PageRef::first_path);
   at_ = behind == list_.pages.begin() ? 0 : static_cast<std::size_t>(behind - list_.pages.begin()) - 1;
   co_return Result<void>();
 }
@@ -53,12 +54,14 @@ Task<Result<wire::TreeEntry>> read_entry(vault::Vault& vault, wire::SnapshotReco
   PageReader reader(vault);
   MHP_CO_TRY_VOID(co_await reader.open(std::move(record), path));
   MHP_CO_TRY(auto page, co_await reader.next());
-  if (!page || page->entries.front().path != path) co_return fail(Errc::not_found, "/" + path + ": not in this snapshot");
+  if (!page || page->entries.front().path != path)
+    co_return fail(Errc::not_found, "/" + path + ": not in this snapshot");
   co_return std::move(page->entries.front());
 }
 
 Result<std::vector<ChunkId>> parse_chunk_list(ByteView bytes) {
-  if (bytes.empty() || bytes.size() % ChunkId::kSizeBytes != 0) return fail(Errc::corrupt, "a list of chunks is damaged");
+  if (bytes.empty() || bytes.size() % ChunkId::kSizeBytes != 0)
+    return fail(Errc::corrupt, "a list of chunks is damaged");
   std::vector<ChunkId> ids;
   ids.reserve(bytes.size() / ChunkId::kSizeBytes);
   for (std::size_t at = 0; at < bytes.size(); at += ChunkId::kSizeBytes)

@@ -1,3 +1,4 @@
+// Entries to pages, cut where paths say so.
 #include "snapshot/page_writer.h"
 
 namespace mhp::snapshot {

@@ -9,8 +9,9 @@
 
 namespace mhp::snapshot {
 
-/// A page ends before an entry whose path says so by a keyed hash, once it has 64 KiB, or at 1 MiB. So a file that comes, goes or
-/// changes touches one page, seldom two. One thread at a time; holds the page it fills and what store() has not taken yet.
+/// A page ends before an entry whose path says so by a keyed hash, once it has 64 KiB, or at 1 MiB. So a file that
+/// comes, goes or changes touches one page, seldom two. One thread at a time; holds the page it fills and what store()
+/// has not taken yet.
 class PageWriter {
  public:
   static constexpr std::size_t kMinPageBytes = 64_KiB;

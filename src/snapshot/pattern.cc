@@ -1,3 +1,4 @@
+// Matching of gitignore patterns, without exponential time.
 #include "snapshot/pattern.h"
 
 #include <algorithm>
@@ -20,7 +21,8 @@ bool in_class(std::string_view name, unsigned char c) {
   return found != std::end(kClasses) && found->test(c) != 0;
 }
 
-/// One item of a [set] at pattern[at]: a class, a range or a character; moves `at` past it. Empty where the set does not end.
+/// One item of a [set] at pattern[at]: a class, a range or a character; moves `at` past it. Empty where the set does
+/// not end.
 std::optional<bool> set_item(std::string_view pattern, std::size_t& at, unsigned char c) {
   if (pattern.substr(at, 2) == "[:") {
     std::size_t end = pattern.find(":]", at + 2);

@@ -7,8 +7,8 @@
 
 namespace mhp::snapshot {
 
-/// One pattern for a path: * and ? within a name, [a-z] [!a-z] [[:alpha:]], \x for x itself, and ** for any number of folders.
-/// Without "/" it is for the last name, at any depth; with one (not counting a last one) for the whole path.
+/// One pattern for a path: * and ? within a name, [a-z] [!a-z] [[:alpha:]], \x for x itself, and ** for any number of
+/// folders. Without "/" it is for the last name, at any depth; with one (not counting a last one) for the whole path.
 /// Time is at most length of pattern x length of path, squared for **.
 class Glob {
  public:
@@ -28,8 +28,8 @@ class IgnoreLines {
   void add(std::string_view line);
   /// All lines of a text.
   void add_text(std::string_view text);
-  /// Whether `path` (relative to where the lines hold, without a leading "/") is to be left out. What is below a folder that is
-  /// left out is never asked for, so nothing there can be taken back.
+  /// Whether `path` (relative to where the lines hold, without a leading "/") is to be left out. What is below a folder
+  /// that is left out is never asked for, so nothing there can be taken back.
   bool ignores(std::string_view path, bool is_folder) const;
 
  private:

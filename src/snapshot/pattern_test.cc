@@ -1,3 +1,4 @@
+// Tables of patterns and what they fit.
 #include "snapshot/pattern.h"
 
 #include <gtest/gtest.h>
@@ -15,27 +16,68 @@ struct GlobCase {
 
 TEST(Glob, FitsAsGitignoreSays) {
   constexpr GlobCase kCases[] = {
-      {"a", "a", true},                  {"a", "b/a", true},           {"a", "ab", false},
-      {"a", "a/b", false},               {"*.o", "x.o", true},         {"*.o", "d/x.o", true},
-      {"*.o", "x.oo", false},            {"*.o", ".o", true},          {"*", "anything", true},
-      {"a*b*c", "axxbyybzc", true},      {"a*b*c", "axxbyybzd", false}, {"?", "x", true},
-      {"?", "", false},                  {"a?c", "a/c", false},        {"/a", "a", true},
-      {"/a", "b/a", false},              {"/*.c", "x.c", true},        {"/*.c", "d/x.c", false},
-      {"a/b", "a/b", true},              {"a/b", "x/a/b", false},      {"a/*", "a/b", true},
-      {"a/*", "a/b/c", false},           {"**/a", "a", true},          {"**/a", "x/y/a", true},
-      {"**/a/b", "x/a/b", true},         {"**/a/b", "a/b", true},      {"a/**", "a", false},
-      {"a/**", "a/x", true},             {"a/**", "a/x/y", true},      {"a/**/b", "a/b", true},
-      {"a/**/b", "a/x/y/b", true},       {"a/**/b", "a/x/y/c", false}, {"a/**/**/b", "a/b", true},
-      {"a**b", "axxb", true},            {"a**b", "a/b", false},       {"a/b**", "a/bcd", true},
-      {"[abc]", "b", true},              {"[abc]", "d", false},        {"[a-c]", "b", true},
-      {"[!a-c]", "b", false},            {"[!a-c]", "d", true},        {"[^a]", "b", true},
-      {"[]]", "]", true},                {"[]-]", "-", true},          {"[a-]", "-", true},
-      {"[[:digit:]]x", "7x", true},      {"[[:digit:]]x", "ax", false}, {"[[:nonsense:]]", "a", false},
-      {"[ab", "a", false},               {"[\\]]", "]", true},         {"\\*", "*", true},
-      {"\\*", "x", false},               {"\\a", "a", true},           {"a\\", "a\\", true},
-      {"a/", "a", true},                 {"", "a", false},             {"/", "a", false},
-      {"\xff*", "\xff\xfe", true},       {"foo/**/bar/*.c", "foo/a/bar/b/bar/x.c", true},
-      {"**/x/**", "a/x/b", true},        {"**/x/**", "a/x", false},    {"**", "a/b", true},
+      {"a", "a", true},
+      {"a", "b/a", true},
+      {"a", "ab", false},
+      {"a", "a/b", false},
+      {"*.o", "x.o", true},
+      {"*.o", "d/x.o", true},
+      {"*.o", "x.oo", false},
+      {"*.o", ".o", true},
+      {"*", "anything", true},
+      {"a*b*c", "axxbyybzc", true},
+      {"a*b*c", "axxbyybzd", false},
+      {"?", "x", true},
+      {"?", "", false},
+      {"a?c", "a/c", false},
+      {"/a", "a", true},
+      {"/a", "b/a", false},
+      {"/*.c", "x.c", true},
+      {"/*.c", "d/x.c", false},
+      {"a/b", "a/b", true},
+      {"a/b", "x/a/b", false},
+      {"a/*", "a/b", true},
+      {"a/*", "a/b/c", false},
+      {"**/a", "a", true},
+      {"**/a", "x/y/a", true},
+      {"**/a/b", "x/a/b", true},
+      {"**/a/b", "a/b", true},
+      {"a/**", "a", false},
+      {"a/**", "a/x", true},
+      {"a/**", "a/x/y", true},
+      {"a/**/b", "a/b", true},
+      {"a/**/b", "a/x/y/b", true},
+      {"a/**/b", "a/x/y/c", false},
+      {"a/**/**/b", "a/b", true},
+      {"a**b", "axxb", true},
+      {"a**b", "a/b", false},
+      {"a/b**", "a/bcd", true},
+      {"[abc]", "b", true},
+      {"[abc]", "d", false},
+      {"[a-c]", "b", true},
+      {"[!a-c]", "b", false},
+      {"[!a-c]", "d", true},
+      {"[^a]", "b", true},
+      {"[]]", "]", true},
+      {"[]-]", "-", true},
+      {"[a-]", "-", true},
+      {"[[:digit:]]x", "7x", true},
+      {"[[:digit:]]x", "ax", false},
+      {"[[:nonsense:]]", "a", false},
+      {"[ab", "a", false},
+      {"[\\]]", "]", true},
+      {"\\*", "*", true},
+      {"\\*", "x", false},
+      {"\\a", "a", true},
+      {"a\\", "a\\", true},
+      {"a/", "a", true},
+      {"", "a", false},
+      {"/", "a", false},
+      {"\xff*", "\xff\xfe", true},
+      {"foo/**/bar/*.c", "foo/a/bar/b/bar/x.c", true},
+      {"**/x/**", "a/x/b", true},
+      {"**/x/**", "a/x", false},
+      {"**", "a/b", true},
   };
   for (const GlobCase& one : kCases)
     EXPECT_EQ(Glob(one.pattern).matches(one.path), one.fits) << "pattern " << one.pattern << " path " << one.path;
@@ -53,17 +95,19 @@ TEST(Glob, ManyStarsTakeNoLongTime) {
 
 TEST(IgnoreLines, TheLastLineThatFitsDecides) {
   IgnoreLines lines;
-  lines.add_text("# a comment\n\n*.log\n!keep.log\n/build/\ncache/\n\\#odd\n\\!odd\ntrailing  \nescaped\\ \nwindows\r\n*.tmp\n!*.tmp\n*.tmp");
+  lines.add_text(
+      "# a comment\n\n*.log\n!keep.log\n/build/\ncache/\n\\#odd\n\\!odd\ntrailing  \nescaped\\ "
+      "\nwindows\r\n*.tmp\n!*.tmp\n*.tmp");
   struct Case {
     const char* path;
     bool is_folder;
     bool ignored;
   };
   constexpr Case kCases[] = {
-      {"x.log", false, true},    {"a/x.log", false, true},   {"keep.log", false, false}, {"build", true, true},
-      {"build", false, false},   {"src/build", true, false}, {"src/cache", true, true},  {"src/cache", false, false},
-      {"#odd", false, true},     {"!odd", false, true},      {"trailing", false, true},  {"escaped ", false, true},
-      {"windows", false, true},  {"a.tmp", false, true},     {"# a comment", false, false},
+      {"x.log", false, true},   {"a/x.log", false, true},   {"keep.log", false, false},    {"build", true, true},
+      {"build", false, false},  {"src/build", true, false}, {"src/cache", true, true},     {"src/cache", false, false},
+      {"#odd", false, true},    {"!odd", false, true},      {"trailing", false, true},     {"escaped ", false, true},
+      {"windows", false, true}, {"a.tmp", false, true},     {"# a comment", false, false},
   };
   for (const Case& one : kCases) EXPECT_EQ(lines.ignores(one.path, one.is_folder), one.ignored) << one.path;
 }

@@ -1,3 +1,4 @@
+// The restore itself: plans windows of chunks, fetches each segment once, writes side by side.
 #include "snapshot/restore.h"
 
 #include <algorithm>
@@ -21,12 +22,14 @@ struct Window {
   std::vector<Piece> pieces;
   std::uint64_t bytes = 0;
   std::size_t open_files = 0;
-  bool full() const { return pieces.size() >= kWindowPieces || bytes >= kWindowBytes || open_files >= kWindowOpenFiles; }
+  bool full() const {
+    return pieces.size() >= kWindowPieces || bytes >= kWindowBytes || open_files >= kWindowOpenFiles;
+  }
 };
 
 struct WaitingLink {
   wire::TreeEntry entry;
-  std::string path;    // both relative to the target
+  std::string path;  // both relative to the target
   std::string target;
 };
 
@@ -40,12 +43,19 @@ struct FilePlan {
   bool needs_list() const { return next == chunks.size() && !lists.empty(); }
 };
 
-/// One restore. A coroutine reads the tree and plans windows; for each segment of a window another one fetches it and writes.
+/// One restore. A coroutine reads the tree and plans windows; for each segment of a window another one fetches it and
+/// writes.
 class RestoreRun {
  public:
   RestoreRun(platform::Platform& platform, vault::Vault& vault, const RestoreOptions& options, Counters& counters)
-      : platform_(platform), vault_(vault), options_(options), prefix_(entry_path(options.path)), reader_(vault),
-        outcome_(counters), nursery_(platform.executor()), slot_count_(platform.workers().threads() + 1),
+      : platform_(platform),
+        vault_(vault),
+        options_(options),
+        prefix_(entry_path(options.path)),
+        reader_(vault),
+        outcome_(counters),
+        nursery_(platform.executor()),
+        slot_count_(platform.workers().threads() + 1),
         slots_(platform.executor(), slot_count_) {
     if (!prefix_.empty()) return;
     counters.files_total = options.snapshot.files;
@@ -99,7 +109,8 @@ class RestoreRun {
   std::optional<FilePlan> plan_;
   std::vector<wire::TreeEntry> folders_;  // paths relative to the target; their metadata comes last
   std::vector<WaitingLink> links_;
-  std::map<std::string, std::string> outer_links_;  // first name, outside of what is restored -> the name restored instead
+  std::map<std::string, std::string>
+      outer_links_;  // first name, outside of what is restored -> the name restored instead
 };
 
 std::string RestoreRun::target_path(const std::string& path) const {
@@ -211,7 +222,8 @@ Task<> RestoreRun::load_list() {
 
 Task<> RestoreRun::dispatch(Window window) {
   auto order = [](const Piece& a, const Piece& b) {
-    return std::tie(a.place.segment, a.place.bundle, a.place.offset) < std::tie(b.place.segment, b.place.bundle, b.place.offset);
+    return std::tie(a.place.segment, a.place.bundle, a.place.offset) <
+           std::tie(b.place.segment, b.place.bundle, b.place.offset);
   };
   auto& pieces = window.pieces;
   std::ranges::sort(pieces, order);
@@ -376,13 +388,14 @@ void RestoreRun::link_all() {
       return folder->hard_link(std::string(name_of(link.path)), link.target);
     }();
     if (linked) outcome_.restored_file(link.entry);
-    if (!linked) outcome_.failed(link.entry.path, Error{linked.error().code, "its first name: " + linked.error().detail});
+    if (!linked)
+      outcome_.failed(link.entry.path, Error{linked.error().code, "its first name: " + linked.error().detail});
   }
   links_.clear();
 }
 
-/// The deepest last entries first, so that what is set for a folder is not changed by what is still made in it, and a folder that
-/// may not be written to is closed when all is in it.
+/// The deepest last entries first, so that what is set for a folder is not changed by what is still made in it, and a
+/// folder that may not be written to is closed when all is in it.
 void RestoreRun::finish_folders() {
   for (auto entry = folders_.rbegin(); entry != folders_.rend() && !outcome_.stopped(); ++entry) {
     std::string path = target_path(entry->path);

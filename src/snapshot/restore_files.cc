@@ -1,3 +1,4 @@
+// Writing restored files: chunks to their places, metadata when the last is there.
 #include "snapshot/restore_files.h"
 
 #include <algorithm>
@@ -15,8 +16,8 @@ int gravity(Errc code) {
 }
 
 /// `data_offset` counts data only: skips the holes.
-Result<void> write_data(platform::TargetFile& file, const std::vector<wire::EntryExtent>& extents, std::uint64_t data_offset,
-                        ByteView bytes) {
+Result<void> write_data(platform::TargetFile& file, const std::vector<wire::EntryExtent>& extents,
+                        std::uint64_t data_offset, ByteView bytes) {
   if (extents.empty()) return file.write_at(data_offset, bytes);
   for (const wire::EntryExtent& extent : extents) {
     if (bytes.empty()) return {};

@@ -38,9 +38,9 @@ class RestoreOutcome {
 
 /// A regular file with content. Shared by the pieces that are written for it.
 struct FileInRestore {
-  std::string path;       // relative to the target
-  wire::TreeEntry entry;  // its own path; without chunks
-  bool has_content = false;  // else it is empty, or one hole
+  std::string path;                            // relative to the target
+  wire::TreeEntry entry;                       // its own path; without chunks
+  bool has_content = false;                    // else it is empty, or one hole
   std::shared_ptr<platform::TargetFile> file;  // open from the start where it has several pieces
   std::atomic<std::size_t> left{1};            // pieces to be written; one more until all are known
   std::atomic<bool> failed{false};
@@ -62,7 +62,8 @@ std::uint64_t data_bytes_of(const wire::TreeEntry& entry);
 /// Writes files in one worker's job. Not for two threads; opens folders by itself.
 class PieceWriter {
  public:
-  PieceWriter(std::shared_ptr<platform::TargetFolder> root, const primitives::Key& dedup_secret, RestoreOutcome& outcome)
+  PieceWriter(std::shared_ptr<platform::TargetFolder> root, const primitives::Key& dedup_secret,
+              RestoreOutcome& outcome)
       : walk_(std::move(root)), dedup_secret_(dedup_secret), outcome_(outcome) {}
   /// All pieces lie in `segment`, sorted by bundle.
   void write_all(const vault::OpenSegment& segment, const std::vector<Piece>& pieces);

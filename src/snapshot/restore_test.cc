@@ -1,3 +1,4 @@
+// Restores: parts, refusals, lost and wrong content, and trees made to do harm.
 #include "snapshot/restore.h"
 
 #include <algorithm>
@@ -117,7 +118,8 @@ TEST_F(Restore, WhatCannotBeHadIsNamedTheRestComesBack) {
   for (const SourceError& error : report.errors) {
     EXPECT_TRUE(error.path.starts_with(tree_.at("f"))) << error.path;
     auto names = names_in(out_);
-    EXPECT_FALSE(std::ranges::binary_search(names, error.path.substr(error.path.rfind('/') + 1))) << "a part of it is left";
+    EXPECT_FALSE(std::ranges::binary_search(names, error.path.substr(error.path.rfind('/') + 1)))
+        << "a part of it is left";
   }
 }
 
@@ -158,7 +160,8 @@ TEST_F(Restore, AFileBeneathALinkWritesNothingOutside) {
   hard.chunks.clear();
   hard.hard_link_to = "a/f";
   wire::TreePage page;
-  page.entries = {link, file_entry("a/f", "planted"), below, file_entry("a/folder/g", "planted"), hard, file_entry("b", "fine")};
+  page.entries = {link, file_entry("a/f", "planted"), below, file_entry("a/folder/g", "planted"),
+                  hard, file_entry("b", "fine")};
   auto report = bench_.restore(bench_.vault.put_snapshot({page}, {"a"}), out_);
   EXPECT_EQ(report.errors.size(), 4u);
   EXPECT_EQ(report.files, 2u);
@@ -187,7 +190,8 @@ TEST_F(Restore, PathsThatLeadOutAreNoTree) {
   for (const char* path : {"../x", "a/../../x", "/etc/x", "a//b", ".", "a/."}) {
     wire::TreePage page;
     page.entries = {file_entry(path, "planted")};
-    auto report = bench_.try_restore(bench_.vault.put_snapshot({page}, {"a"}), out_ + std::to_string(page.entries[0].path.size()) + "p");
+    auto report = bench_.try_restore(bench_.vault.put_snapshot({page}, {"a"}),
+                                     out_ + std::to_string(page.entries[0].path.size()) + "p");
     EXPECT_FALSE(report.has_value()) << path;
   }
   EXPECT_EQ(names_in(place_.path()), Names{"source"}) << "a page that is refused makes no folder";
@@ -195,7 +199,8 @@ TEST_F(Restore, PathsThatLeadOutAreNoTree) {
 
 TEST_F(Restore, DeepFoldersComeBack) {
   std::string path;
-  for (int depth = 0; depth < 150; ++depth) path += (path.empty() ? "" : "/") + std::string("folder ") + std::to_string(depth);
+  for (int depth = 0; depth < 150; ++depth)
+    path += (path.empty() ? "" : "/") + std::string("folder ") + std::to_string(depth);
   tree_.folder(path);
   tree_.file(path + "/f", "deep");
   tree_.file("folder 0/z", "shallow again");

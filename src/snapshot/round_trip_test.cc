@@ -44,7 +44,8 @@ void make_everything(TestTree& tree) {
   tree.folder("sparse");
   tree.sparse_file("sparse/only hole", 10_MiB, {});
   tree.sparse_file("sparse/ends in hole", 10_MiB, {{1_MiB, std::string(300'000, 'a')}});
-  tree.sparse_file("sparse/ends in data", 10_MiB, {{0, "start"}, {5_MiB, std::string(100'000, 'b')}, {10_MiB - 3, "end"}});
+  tree.sparse_file("sparse/ends in data", 10_MiB,
+                   {{0, "start"}, {5_MiB, std::string(100'000, 'b')}, {10_MiB - 3, "end"}});
   tree.xattr("kinds/small", "user.note", "a note");
   tree.xattr("kinds/sticky", "user.folder", std::string_view("\0\1\2", 3));
   tree.mtime("kinds/small", 1'000'000'000'123'456'789);
@@ -67,7 +68,8 @@ TEST(RoundTrip, BringsBackAllThatFilesHave) {
   EXPECT_TRUE(restored.warnings.empty());
   EXPECT_EQ(restored.files, saved.snapshot.files);
   EXPECT_EQ(restored.bytes, saved.snapshot.bytes);
-  expect_same(describe_tree(bench.platform.trees(), tree.at("")), describe_tree(bench.platform.trees(), place.path() + "/out"));
+  expect_same(describe_tree(bench.platform.trees(), tree.at("")),
+              describe_tree(bench.platform.trees(), place.path() + "/out"));
 }
 
 TEST(RoundTrip, WholeSnapshotKeepsItsPaths) {

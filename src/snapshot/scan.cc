@@ -1,3 +1,4 @@
+// The walk over source trees.
 #include "snapshot/scan.h"
 
 #include <algorithm>
@@ -11,7 +12,8 @@ using platform::NodeInfo;
 using platform::NodeKind;
 using platform::SourceFolder;
 
-/// Of the folders on the way down this many stay open; the ones further up are opened again when the walk comes back to them.
+/// Of the folders on the way down this many stay open; the ones further up are opened again when the walk comes back to
+/// them.
 constexpr std::size_t kOpenLevels = 64;
 constexpr std::uint64_t kMaxExcludeFileBytes = 4_MiB;
 constexpr std::string_view kCacheTag = "CACHEDIR.TAG";
@@ -43,9 +45,9 @@ Result<std::vector<std::string>> normal_paths(platform::Disk& disk, std::vector<
   return kept;
 }
 
-Result<std::unique_ptr<Scanner>> Scanner::start(platform::Trees& trees, platform::Disk& disk, const ScanOptions& options,
-                                                BatchLimits limits) {
-  std::unique_ptr<Scanner> scanner(new Scanner(trees, options, limits));
+Result<std::unique_ptr<Scanner>> Scanner::start(platform::Trees& trees, platform::Disk& disk,
+                                                const ScanOptions& options, BatchLimits limits) {
+  auto scanner = std::make_unique<Scanner>(OnlyStart(), trees, options, limits);
   for (const std::string& file : options.exclude_files) {
     auto text = platform::read_file(disk, file, kMaxExcludeFileBytes);
     if (!text) return fail(Errc::invalid, "exclude file " + text.error().detail);
@@ -167,14 +169,16 @@ void Scanner::add_item(const std::shared_ptr<SourceFolder>& folder, const NodeIn
 }
 
 /// path_ is the folder's. One above the given paths need not be readable: it is enough that it may be passed.
-Result<std::unique_ptr<SourceFolder>> Scanner::open_folder(SourceFolder& parent, const std::string& name, const Level& level) {
+Result<std::unique_ptr<SourceFolder>> Scanner::open_folder(SourceFolder& parent, const std::string& name,
+                                                           const Level& level) {
   auto folder = parent.folder(name);
   if (folder || level.way == nullptr || folder.error().code != Errc::denied) return folder;
   MHP_TRY(auto place, trees_.source("/" + path_ + "/" + level.way->below.begin()->first));
   return std::move(place.folder);
 }
 
-void Scanner::enter(const std::shared_ptr<SourceFolder>& parent, const std::string& name, Level level, ScanBatch& batch) {
+void Scanner::enter(const std::shared_ptr<SourceFolder>& parent, const std::string& name, Level level,
+                    ScanBatch& batch) {
   auto folder = open_folder(*parent, name, level);
   if (!folder) {
     if (folder.error().code != Errc::not_found) batch.errors.push_back({"/" + path_, folder.error().detail});

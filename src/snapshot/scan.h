@@ -1,4 +1,5 @@
-// Walks source trees in the order of a snapshot's entries, leaving out what is excluded, and batches the files for workers.
+// Walks source trees in the order of a snapshot's entries, leaving out what is excluded, and batches the files for
+// workers.
 #pragma once
 
 #include <map>
@@ -19,11 +20,11 @@ struct SourceError {
 };
 
 struct ScanOptions {
-  std::vector<std::string> paths{};     // absolute or relative; a last name that is a link is stored as a link
-  std::vector<std::string> excludes{};  // gitignore syntax, relative to each path; "!" takes back
+  std::vector<std::string> paths{};          // absolute or relative; a last name that is a link is stored as a link
+  std::vector<std::string> excludes{};       // gitignore syntax, relative to each path; "!" takes back
   std::vector<std::string> exclude_files{};  // files with such lines
-  bool exclude_caches = true;         // what is in folders with a valid CACHEDIR.TAG, but the tag
-  bool one_file_system = false;       // folders where another file system is mounted are kept, empty
+  bool exclude_caches = true;                // what is in folders with a valid CACHEDIR.TAG, but the tag
+  bool one_file_system = false;              // folders where another file system is mounted are kept, empty
   /// Folders left out by device and inode: the state folder, own folder homes.
   std::vector<std::pair<std::uint64_t, std::uint64_t>> leave_out{};
 };
@@ -54,15 +55,23 @@ struct BatchLimits {
   std::size_t folders = 128;  // open ones that its items hold
 };
 
-/// Walks several paths at once. Memory: the names of the folders it is in, and links whose other names were not met yet.
-/// Blocking calls; one thread at a time.
+/// Walks several paths at once. Memory: the names of the folders it is in, and links whose other names were not met
+/// yet. Blocking calls; one thread at a time.
 class Scanner {
  public:
-  /// `options.paths` as normal_paths() gives them; `trees` is borrowed. Errors: invalid (a path does not exist, an exclude file cannot be read: named).
-  static Result<std::unique_ptr<Scanner>> start(platform::Trees& trees, platform::Disk& disk, const ScanOptions& options,
-                                                BatchLimits limits);
+  /// `options.paths` as normal_paths() gives them; `trees` is borrowed. Errors: invalid (a path does not exist, an
+  /// exclude file cannot be read: named).
+  static Result<std::unique_ptr<Scanner>> start(platform::Trees& trees, platform::Disk& disk,
+                                                const ScanOptions& options, BatchLimits limits);
   /// The next items in the order of entries; empty where `batch.items` and `batch.errors` are both empty: the end.
   ScanBatch next();
+
+ private:
+  struct OnlyStart {};  // so that make_unique works for start() and for nobody else
+
+ public:
+  Scanner(OnlyStart, platform::Trees& trees, const ScanOptions& options, BatchLimits limits)
+      : trees_(trees), options_(options), limits_(limits) {}
 
  private:
   /// The given paths as a tree: what is walked above them is these names only.
@@ -75,10 +84,10 @@ class Scanner {
     std::shared_ptr<platform::SourceFolder> folder;  // empty: closed meanwhile, see handle()
     std::vector<std::string> names;
     std::size_t at = 0;
-    std::size_t path_bytes = 0;     // of path_ that are this folder's
-    const Way* way = nullptr;       // above the given paths
-    std::size_t given_bytes = 0;    // of path_ that are the given path's
-    std::uint64_t device = 0;       // of the given path
+    std::size_t path_bytes = 0;   // of path_ that are this folder's
+    const Way* way = nullptr;     // above the given paths
+    std::size_t given_bytes = 0;  // of path_ that are the given path's
+    std::uint64_t device = 0;     // of the given path
   };
   using NodeKey = std::pair<std::uint64_t, std::uint64_t>;
   struct LinkGroup {
@@ -86,15 +95,15 @@ class Scanner {
     std::uint64_t left = 0;
   };
 
-  Scanner(platform::Trees& trees, const ScanOptions& options, BatchLimits limits)
-      : trees_(trees), options_(options), limits_(limits) {}
   Result<void> open_paths();
   Result<std::unique_ptr<platform::SourceFolder>> open_folder(platform::SourceFolder& parent, const std::string& name,
                                                               const Level& level);
   void visit(const std::string& name, ScanBatch& batch);
   bool left_out(const Level& level, const platform::NodeInfo& info) const;
-  void add_item(const std::shared_ptr<platform::SourceFolder>& folder, const platform::NodeInfo& info, ScanBatch& batch);
-  void enter(const std::shared_ptr<platform::SourceFolder>& parent, const std::string& name, Level level, ScanBatch& batch);
+  void add_item(const std::shared_ptr<platform::SourceFolder>& folder, const platform::NodeInfo& info,
+                ScanBatch& batch);
+  void enter(const std::shared_ptr<platform::SourceFolder>& parent, const std::string& name, Level level,
+             ScanBatch& batch);
   Result<std::shared_ptr<platform::SourceFolder>> handle(std::size_t level);
   bool is_cache(platform::SourceFolder& folder, const std::vector<std::string>& names) const;
 

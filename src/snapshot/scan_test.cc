@@ -1,3 +1,4 @@
+// Order, paths, excludes and links of a scan, on real folders.
 #include "snapshot/scan.h"
 
 #include <algorithm>
@@ -97,7 +98,8 @@ TEST_F(Scan, NestedAndDoublePathsCollapse) {
   tree_.folder("ab");
   tree_.file("a/b/x", "x");
   tree_.file("f", "f");
-  auto paths = normal_paths(machine_.disk(), {tree_.at("f"), tree_.at("a/b"), tree_.at("a") + "//", tree_.at("a/b/x"), tree_.at("ab"), tree_.at("f")});
+  auto paths = normal_paths(machine_.disk(), {tree_.at("f"), tree_.at("a/b"), tree_.at("a") + "//", tree_.at("a/b/x"),
+                                              tree_.at("ab"), tree_.at("f")});
   ASSERT_TRUE(paths);
   EXPECT_EQ(*paths, (Paths{tree_.at("a"), tree_.at("ab"), tree_.at("f")}));
   EXPECT_EQ(*normal_paths(machine_.disk(), {"/a", "/"}), (Paths{"/"}));
@@ -123,7 +125,8 @@ TEST_F(Scan, AGivenLinkIsStoredNotFollowed) {
 
 TEST_F(Scan, ExcludesAreRelativeToEachPath) {
   for (const char* folder : {"p/build", "p/src/build", "q/build", "p/keep"}) tree_.folder(folder);
-  for (const char* file : {"p/a.o", "p/keep/b.o", "p/keep/c.o", "p/build/x", "p/src/build/y", "q/build/z", "q/a.o"}) tree_.file(file, "x");
+  for (const char* file : {"p/a.o", "p/keep/b.o", "p/keep/c.o", "p/build/x", "p/src/build/y", "q/build/z", "q/a.o"})
+    tree_.file(file, "x");
   tree_.file("lines", "# objects\n*.o\n");
   ScanOptions options{.paths = {tree_.at("p"), tree_.at("q")}, .excludes = {"*.o", "!/keep/b.o", "/build/"}};
   Paths expected{"", "p", "p/keep", "p/keep/b.o", "p/src", "p/src/build", "p/src/build/y", "q"};
@@ -135,7 +138,8 @@ TEST_F(Scan, ExcludeFilesAreReadFromTheDisk) {
   tree_.file("a.c", "x");
   ASSERT_TRUE(platform::replace_file(machine_.disk(), "/lines", as_bytes("# objects\n*.o\n")));
   EXPECT_EQ(paths_of({.exclude_files = {"/lines"}}), (Paths{"", "a.c"}));
-  auto missing = Scanner::start(machine_.trees(), machine_.disk(), {.paths = {place_.path()}, .exclude_files = {"/none"}}, {});
+  auto missing =
+      Scanner::start(machine_.trees(), machine_.disk(), {.paths = {place_.path()}, .exclude_files = {"/none"}}, {});
   ASSERT_FALSE(missing);
   EXPECT_EQ(missing.error().code, Errc::invalid);
 }
@@ -148,7 +152,8 @@ TEST_F(Scan, CachesKeepTheirTagOnly) {
   tree_.file("not/CACHEDIR.TAG", "Signature: 8a477f597d28d172789f06886806bc5X");
   tree_.folder("fifo");
   tree_.fifo("fifo/CACHEDIR.TAG");
-  EXPECT_EQ(paths_of({}), (Paths{"", "cache", "cache/CACHEDIR.TAG", "fifo", "fifo/CACHEDIR.TAG", "not", "not/CACHEDIR.TAG"}));
+  EXPECT_EQ(paths_of({}),
+            (Paths{"", "cache", "cache/CACHEDIR.TAG", "fifo", "fifo/CACHEDIR.TAG", "not", "not/CACHEDIR.TAG"}));
   auto all = paths_of({.exclude_caches = false});
   EXPECT_TRUE(std::ranges::find(all, "cache/deep/x") != all.end());
 }

@@ -1,3 +1,4 @@
+// Finding the open folder of a path below a restore's target.
 #include "snapshot/target_walk.h"
 
 namespace mhp::snapshot {
@@ -13,7 +14,8 @@ void TargetWalk::keep_common_levels(std::string_view path) {
   std::size_t kept = 0;
   while (kept < levels_.size()) {
     std::size_t bytes = levels_[kept].path_bytes;
-    bool same = levels_[kept].folder && path.size() >= bytes && path.substr(0, bytes) == std::string_view(path_).substr(0, bytes) &&
+    bool same = levels_[kept].folder && path.size() >= bytes &&
+                path.substr(0, bytes) == std::string_view(path_).substr(0, bytes) &&
                 (path.size() == bytes || path[bytes] == '/');
     if (!same) break;
     ++kept;

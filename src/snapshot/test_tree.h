@@ -23,7 +23,8 @@ class TestTree {
   void file(const std::string& path, std::string_view content, unsigned mode = 0644);
   void random_file(const std::string& path, std::size_t bytes, std::uint64_t seed);
   /// Parts of data in a hole of `size`.
-  void sparse_file(const std::string& path, std::uint64_t size, const std::vector<std::pair<std::uint64_t, std::string>>& parts);
+  void sparse_file(const std::string& path, std::uint64_t size,
+                   const std::vector<std::pair<std::uint64_t, std::string>>& parts);
   void symlink(const std::string& path, const std::string& target);
   void hard_link(const std::string& path, const std::string& existing);
   void fifo(const std::string& path);
@@ -38,7 +39,8 @@ class TestTree {
   std::string root_;
 };
 
-/// A line for everything in the tree below `path`, in order, with all that a restore must bring back: the same lines, the same tree.
+/// A line for everything in the tree below `path`, in order, with all that a restore must bring back: the same lines,
+/// the same tree.
 std::vector<std::string> describe_tree(platform::Trees& trees, const std::string& path);
 
 /// Everything a backup and a restore need, with a vault of memory and one seed.
@@ -47,7 +49,8 @@ struct Bench {
   BackupReport backup(const std::vector<std::string>& paths);
   Result<BackupReport> try_backup(const BackupOptions& options);
   RestoreReport restore(const wire::SnapshotRecord& snapshot, const std::string& to, const std::string& path = {});
-  Result<RestoreReport> try_restore(const wire::SnapshotRecord& snapshot, const std::string& to, const std::string& path = {});
+  Result<RestoreReport> try_restore(const wire::SnapshotRecord& snapshot, const std::string& to,
+                                    const std::string& path = {});
   /// Paths of all entries, in order.
   std::vector<std::string> paths(const wire::SnapshotRecord& snapshot, const std::string& from = {});
   std::vector<wire::TreeEntry> entries(const wire::SnapshotRecord& snapshot, const std::string& from = {});

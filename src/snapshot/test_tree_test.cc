@@ -1,3 +1,4 @@
+// Making and describing real trees for this room's tests.
 #include "snapshot/test_tree.h"
 
 #include <fcntl.h>
@@ -19,13 +20,14 @@
 namespace mhp::snapshot {
 namespace {
 
-void write_parts(const std::string& path, std::uint64_t size, const std::vector<std::pair<std::uint64_t, std::string>>& parts,
-                 unsigned mode) {
+void write_parts(const std::string& path, std::uint64_t size,
+                 const std::vector<std::pair<std::uint64_t, std::string>>& parts, unsigned mode) {
   int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
   MHP_CHECK(fd >= 0);
   MHP_CHECK(::ftruncate(fd, static_cast<off_t>(size)) == 0);
   for (const auto& [offset, bytes] : parts)
-    MHP_CHECK(::pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset)) == static_cast<ssize_t>(bytes.size()));
+    MHP_CHECK(::pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset)) ==
+              static_cast<ssize_t>(bytes.size()));
   MHP_CHECK(::fchmod(fd, mode) == 0);
   ::close(fd);
 }
@@ -41,7 +43,8 @@ std::string describe_content(platform::SourceFile& file, std::uint64_t size) {
   for (const platform::Extent& part : *parts) {
     out += " " + std::to_string(part.offset) + "+" + std::to_string(part.bytes);
     for (std::uint64_t done = 0; done < part.bytes;) {
-      auto got = file.read_at(part.offset + done, MutableBytes(buffer).first(std::min<std::uint64_t>(buffer.size(), part.bytes - done)));
+      auto got = file.read_at(part.offset + done,
+                              MutableBytes(buffer).first(std::min<std::uint64_t>(buffer.size(), part.bytes - done)));
       MHP_CHECK(got && *got > 0);
       hash.update(ByteView(buffer).first(*got));
       done += *got;
@@ -54,15 +57,17 @@ void describe_one(platform::SourceFolder& folder, const std::string& name, const
                   std::vector<std::string>& lines) {
   auto info = folder.info_of(name);
   MHP_CHECK(info.has_value());
-  std::string line = path + " kind " + std::to_string(static_cast<int>(info->kind)) + " mode " + std::to_string(info->mode) +
-                     " owner " + std::to_string(info->uid) + ":" + std::to_string(info->gid) + " time " +
-                     std::to_string(info->mtime_ns) + " rdev " + std::to_string(info->rdev);
+  std::string line = path + " kind " + std::to_string(static_cast<int>(info->kind)) + " mode " +
+                     std::to_string(info->mode) + " owner " + std::to_string(info->uid) + ":" +
+                     std::to_string(info->gid) + " time " + std::to_string(info->mtime_ns) + " rdev " +
+                     std::to_string(info->rdev);
   auto xattrs = folder.xattrs_of(name);
   MHP_CHECK(xattrs.has_value());
   std::ranges::sort(*xattrs, {}, &platform::Xattr::name);
   for (const auto& xattr : *xattrs) line += " " + xattr.name + "=" + to_hex(xattr.value);
   bool is_folder = info->kind == platform::NodeKind::folder;
-  if (!is_folder && info->links > 1) line += " same as " + groups.try_emplace({info->device, info->inode}, path).first->second;
+  if (!is_folder && info->links > 1)
+    line += " same as " + groups.try_emplace({info->device, info->inode}, path).first->second;
   if (info->kind == platform::NodeKind::symlink) line += " -> " + folder.link_target(name).value();
   if (info->kind == platform::NodeKind::file) line += describe_content(*folder.file(name).value(), info->size);
   lines.push_back(line);
@@ -146,7 +151,8 @@ BackupReport Bench::backup(const std::vector<std::string>& paths) {
   return report ? std::move(*report) : BackupReport();
 }
 
-Result<RestoreReport> Bench::try_restore(const wire::SnapshotRecord& snapshot, const std::string& to, const std::string& path) {
+Result<RestoreReport> Bench::try_restore(const wire::SnapshotRecord& snapshot, const std::string& to,
+                                         const std::string& path) {
   RestoreOptions options;
   options.snapshot = snapshot;
   options.to = to;

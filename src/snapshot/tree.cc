@@ -1,3 +1,4 @@
+// Choosing snapshots, walking them, comparing two.
 #include "snapshot/tree.h"
 
 #include <algorithm>
@@ -81,7 +82,8 @@ Task<Result<void>> diff_step(DiffSide& older, DiffSide& newer, std::vector<Chang
 
 }  // namespace
 
-Result<wire::SnapshotRecord> choose_snapshot(const std::vector<wire::SnapshotRecord>& snapshots, const std::string& name) {
+Result<wire::SnapshotRecord> choose_snapshot(const std::vector<wire::SnapshotRecord>& snapshots,
+                                             const std::string& name) {
   if (name == "latest") {
     if (snapshots.empty()) return fail(Errc::not_found, "there is no snapshot yet");
     return snapshots.back();
@@ -103,7 +105,8 @@ Result<wire::SnapshotRecord> choose_snapshot(const std::vector<wire::SnapshotRec
   return fail(Errc::invalid, several);
 }
 
-Task<Result<void>> walk(vault::Vault& vault, const wire::SnapshotRecord& snapshot, std::string from, const Visit& visit) {
+Task<Result<void>> walk(vault::Vault& vault, const wire::SnapshotRecord& snapshot, std::string from,
+                        const Visit& visit) {
   PageReader reader(vault);
   MHP_CO_TRY_VOID(co_await reader.open(snapshot, entry_path(from)));
   for (;;) {
@@ -122,8 +125,8 @@ Task<Result<std::vector<Change>>> diff(vault::Vault& vault, const wire::Snapshot
   MHP_CO_TRY_VOID(co_await left.open(older.page_list));
   MHP_CO_TRY_VOID(co_await right.open(newer.page_list));
   while (!left.at_end() || !right.at_end()) {
-    bool same_page = !left.at_end() && !right.at_end() && left.whole_page() != nullptr && right.whole_page() != nullptr &&
-                     *left.whole_page() == *right.whole_page();
+    bool same_page = !left.at_end() && !right.at_end() && left.whole_page() != nullptr &&
+                     right.whole_page() != nullptr && *left.whole_page() == *right.whole_page();
     if (same_page) {
       left.next_page();
       right.next_page();

@@ -11,12 +11,14 @@
 namespace mhp::snapshot {
 
 /// An id, a unique prefix of at least 4 digits, or "latest". Errors: not_found, invalid (several fit: named).
-Result<wire::SnapshotRecord> choose_snapshot(const std::vector<wire::SnapshotRecord>& snapshots, const std::string& name);
+Result<wire::SnapshotRecord> choose_snapshot(const std::vector<wire::SnapshotRecord>& snapshots,
+                                             const std::string& name);
 
-/// Walks entries in order from `from` (a path as entries have it, "" = all): that entry and everything below it. Reads only the pages it
-/// needs. `visit` returns false to stop.
+/// Walks entries in order from `from` (a path as entries have it, "" = all): that entry and everything below it. Reads
+/// only the pages it needs. `visit` returns false to stop.
 using Visit = std::function<bool(const wire::TreeEntry&)>;
-Task<Result<void>> walk(vault::Vault& vault, const wire::SnapshotRecord& snapshot, std::string from, const Visit& visit);
+Task<Result<void>> walk(vault::Vault& vault, const wire::SnapshotRecord& snapshot, std::string from,
+                        const Visit& visit);
 
 enum class ChangeKind { added, removed, content, metadata, kind };
 struct Change {
@@ -24,7 +26,8 @@ struct Change {
   std::string path;
 };
 /// In path order. What is the same in both is never read.
-Task<Result<std::vector<Change>>> diff(vault::Vault& vault, const wire::SnapshotRecord& older, const wire::SnapshotRecord& newer);
+Task<Result<std::vector<Change>>> diff(vault::Vault& vault, const wire::SnapshotRecord& older,
+                                       const wire::SnapshotRecord& newer);
 
 /// gitignore-style pattern on a whole path, as `find` uses it: without "/" it matches the last name.
 bool matches(const std::string& pattern, const std::string& path);

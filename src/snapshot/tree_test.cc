@@ -1,3 +1,4 @@
+// Choosing, walking and comparing snapshots.
 #include "snapshot/tree.h"
 
 #include <algorithm>
@@ -49,7 +50,8 @@ class Tree : public testing::Test {
       constexpr const char* kNames[] = {"added", "removed", "content", "metadata", "kind"};
       std::string path = "/" + change.path;
       if (!path.starts_with(place_.path() + "/")) continue;  // folders on the way change by themselves
-      lines.push_back(std::string(kNames[static_cast<std::size_t>(change.kind)]) + " " + path.substr(place_.path().size() + 1));
+      lines.push_back(std::string(kNames[static_cast<std::size_t>(change.kind)]) + " " +
+                      path.substr(place_.path().size() + 1));
     }
     return lines;
   }

@@ -1,5 +1,5 @@
-// Sources that give trouble: files that may not be read, vanish, or change while they are read. Tests run as root too, so a double of the
-// trees refuses and meddles.
+// Sources that give trouble: files that may not be read, vanish, or change while they are read. Tests run as root too,
+// so a double of the trees refuses and meddles.
 #include <algorithm>
 #include <functional>
 #include <map>
@@ -93,7 +93,9 @@ class TroubledTrees : public platform::Trees {
     place.folder = std::make_unique<TroubledFolder>(std::move(place.folder), parent.empty() ? "/" : parent, trouble_);
     return place;
   }
-  Result<std::unique_ptr<platform::TargetFolder>> target(const std::string& path) override { return real_.target(path); }
+  Result<std::unique_ptr<platform::TargetFolder>> target(const std::string& path) override {
+    return real_.target(path);
+  }
 
  private:
   platform::Trees& real_;
@@ -219,7 +221,9 @@ TEST_F(TroubledBackup, AFileThatChangesOnceIsReadAgain) {
 
 TEST_F(TroubledBackup, AFileThatNeverRestsIsStoredAsRead) {
   int writes = 0;
-  trouble_.while_read[tree_.at("b")] = [&] { tree_.file("b", std::string(static_cast<std::size_t>(100 + ++writes), 'x')); };
+  trouble_.while_read[tree_.at("b")] = [&] {
+    tree_.file("b", std::string(static_cast<std::size_t>(100 + ++writes), 'x'));
+  };
   auto report = backup();
   ASSERT_EQ(report.warnings.size(), 1u);
   EXPECT_EQ(report.warnings[0].path, tree_.at("b"));
@@ -243,11 +247,17 @@ TEST_F(TroubledBackup, AFileThatShrinksKeepsWhatWasRead) {
 }
 
 TEST_F(TroubledBackup, AFileThatShrinksWithHolesStaysReadable) {
-  tree_.sparse_file("b", 30_MiB, {{0, std::string(1_MiB, 'a')}, {10_MiB, std::string(1_MiB, 'b')}, {20_MiB, std::string(1_MiB, 'c')}});
-  auto shrink = [&] { tree_.sparse_file("b", 10_MiB + 100, {{0, std::string(1_MiB, 'a')}, {10_MiB, std::string(100, 'b')}}); };
+  tree_.sparse_file(
+      "b", 30_MiB,
+      {{0, std::string(1_MiB, 'a')}, {10_MiB, std::string(1_MiB, 'b')}, {20_MiB, std::string(1_MiB, 'c')}});
+  auto shrink = [&] {
+    tree_.sparse_file("b", 10_MiB + 100, {{0, std::string(1_MiB, 'a')}, {10_MiB, std::string(100, 'b')}});
+  };
   trouble_.while_read[tree_.at("b")] = shrink;
   trouble_.before_open[tree_.at("b")] = [&] {
-    tree_.sparse_file("b", 30_MiB, {{0, std::string(1_MiB, 'a')}, {10_MiB, std::string(1_MiB, 'b')}, {20_MiB, std::string(1_MiB, 'c')}});
+    tree_.sparse_file(
+        "b", 30_MiB,
+        {{0, std::string(1_MiB, 'a')}, {10_MiB, std::string(1_MiB, 'b')}, {20_MiB, std::string(1_MiB, 'c')}});
   };
   auto report = backup();
   EXPECT_EQ(report.warnings.size(), 1u);
