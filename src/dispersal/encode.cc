@@ -119,9 +119,13 @@ class Coder {
   /// What wire::finish_fragment does, with the payload hashed already.
   void finish(std::uint8_t row, const Hash& salt) {
     const MutableBytes fragment(fragments_[row], fragment_bytes());
-    const wire::FragmentHeader header{.format = wire::kFormat, .row = row, .k = static_cast<std::uint8_t>(segment_.k),
-                                      .epoch = segment_.epoch, .row_bytes = row_bytes_,
-                                      .sealed_bytes = segment_.sealed.size(), .segment = segment_.id};
+    const wire::FragmentHeader header{.format = wire::kFormat,
+                                      .row = row,
+                                      .k = static_cast<std::uint8_t>(segment_.k),
+                                      .epoch = segment_.epoch,
+                                      .row_bytes = row_bytes_,
+                                      .sealed_bytes = segment_.sealed.size(),
+                                      .segment = segment_.id};
     wire::write_fragment_header(header, fragment.first<wire::FragmentHeader::kSizeBytes>());
     std::memcpy(fragment.data() + wire::FragmentHeader::kSizeBytes, salt.data(), salt.size());
     std::vector<Hash>& leaves = leaves_[row];
@@ -148,9 +152,15 @@ wire::Card card_of(const SealedSegment& segment, const Coder& coder, const wire:
     card = *known;
     MHP_CHECK(card.segment == segment.id && card.k == segment.k && card.sealed_bytes == segment.sealed.size());
   } else {
-    card = {.segment = segment.id, .vault = segment.vault, .version = 1, .k = segment.k, .epoch = segment.epoch,
-            .sealed_bytes = segment.sealed.size(), .row_bytes = row_bytes_of(segment.sealed.size(), segment.k),
-            .minimum_hold_s = kMinimumHoldSeconds, .fragments = {}};
+    card = {.segment = segment.id,
+            .vault = segment.vault,
+            .version = 1,
+            .k = segment.k,
+            .epoch = segment.epoch,
+            .sealed_bytes = segment.sealed.size(),
+            .row_bytes = row_bytes_of(segment.sealed.size(), segment.k),
+            .minimum_hold_s = kMinimumHoldSeconds,
+            .fragments = {}};
   }
   const std::uint32_t before = card.n();
   for (std::uint8_t row : coder.rows()) {
@@ -163,7 +173,8 @@ wire::Card card_of(const SealedSegment& segment, const Coder& coder, const wire:
   return card;
 }
 
-/// A row that comes out unlike the card's was coded wrong when it was first made (memory that lies): it must not spread.
+/// A row that comes out unlike the card's was coded wrong when it was first made (memory that lies): it must not
+/// spread.
 void drop_unlike(const Coder& coder, const wire::Card& card, wire::RecordFront& front) {
   std::erase_if(front.rows, [&](const wire::RecordRow& row) { return coder.id(row.row) != card.fragments[row.row]; });
 }
@@ -211,13 +222,17 @@ EncodedSegment encode(const SealedSegment& segment, std::span<const RowsFor> wan
   EncodedSegment out;
   std::vector<std::pair<std::uint8_t, std::byte*>> copies;  // of rows that several homes get
   for (const RowsFor& home : wanted) {
-    Shipment shipment{.home = home.home, .front = wire::plan_record(segment.vault, segment.id, home.rows,
-                                                    coder.fragment_bytes(), wire::signed_card_capacity(n)), .buffer = {}};
+    Shipment shipment{.home = home.home,
+                      .front = wire::plan_record(segment.vault, segment.id, home.rows, coder.fragment_bytes(),
+                                                 wire::signed_card_capacity(n)),
+                      .buffer = {}};
     shipment.buffer = buffers.take(shipment.front.record_bytes);
     for (const wire::RecordRow& row : shipment.front.rows) {
       std::byte* place = shipment.buffer.data() + row.offset;
-      if (coder.fragment(row.row) == nullptr) coder.set_fragment(row.row, place);
-      else copies.emplace_back(row.row, place);
+      if (coder.fragment(row.row) == nullptr)
+        coder.set_fragment(row.row, place);
+      else
+        copies.emplace_back(row.row, place);
     }
     out.shipments.push_back(std::move(shipment));
   }

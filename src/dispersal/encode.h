@@ -31,7 +31,7 @@ struct SealedSegment {
   VaultId vault;
   std::uint32_t epoch = 0;
   unsigned k = 0;
-  ByteView sealed;                        // sealed_bytes long
+  ByteView sealed;                          // sealed_bytes long
   std::span<const primitives::Hash> salts;  // k
 };
 
@@ -57,7 +57,8 @@ struct RowsFor {
 };
 
 /// Codes and lays out records: every row in `wanted`, rows computed once even where several homes get them.
-/// @param known  the card so far, when rows are added to a segment that is already on homes (version rises only if ids are added);
+/// @param known  the card so far, when rows are added to a segment that is already on homes (version rises only if ids
+/// are added);
 ///               null for a new one, where wanted must hold every row 0..n-1.
 EncodedSegment encode(const SealedSegment& segment, std::span<const RowsFor> wanted, const wire::Card* known,
                       BufferPool& buffers);

@@ -115,7 +115,8 @@ TEST(Encode, EverySubsetOfASmallCodeDecodes) {
       for (std::uint8_t row = 0; row < n; ++row) {
         if ((subset >> row) & 1) have.push_back(row);
       }
-      ASSERT_NO_FATAL_FAILURE(expect_decodes(sample, encoded.card, fragments, have)) << "k " << k << " subset " << subset;
+      ASSERT_NO_FATAL_FAILURE(expect_decodes(sample, encoded.card, fragments, have))
+          << "k " << k << " subset " << subset;
     }
   }
 }

@@ -32,7 +32,8 @@ Result<wire::FragmentFront> check_front(ByteView bytes, const wire::Card& card, 
   if (header.segment != card.segment || header.row != row || header.k != card.k || header.epoch != card.epoch ||
       header.row_bytes != card.row_bytes || header.sealed_bytes != card.sealed_bytes) {
     // The id is the card's: whoever wrote both is at fault, not this home.
-    return fail(Errc::invalid, "row " + std::to_string(row) + " of segment " + card.segment.short_hex() + " contradicts its card");
+    return fail(Errc::invalid,
+                "row " + std::to_string(row) + " of segment " + card.segment.short_hex() + " contradicts its card");
   }
   return front;
 }
@@ -50,8 +51,8 @@ Result<void> check(Fetched& got, const wire::Card& card, std::uint8_t row, bool 
 
 }  // namespace
 
-Task<Result<Fetched>> fetch_row(Set& set, home::Home& home, const wire::Card& card, std::uint8_t row, std::uint32_t first_leaf,
-                                std::uint32_t end_leaf, const wire::FragmentFront* front) {
+Task<Result<Fetched>> fetch_row(Set& set, home::Home& home, const wire::Card& card, std::uint8_t row,
+                                std::uint32_t first_leaf, std::uint32_t end_leaf, const wire::FragmentFront* front) {
   const std::uint64_t payload_offset = wire::fragment_payload_offset(card.row_bytes);
   const std::uint64_t to = std::min<std::uint64_t>(card.row_bytes, std::uint64_t{end_leaf} * kLeafBytes);
   Fetched got{.front = {}, .first_leaf = first_leaf, .end_leaf = end_leaf, .bytes = {}, .payload_at = 0};

@@ -1,4 +1,4 @@
-// Reads a range of a segment from the fastest homes: data rows first, another row for each that is missing, bad or slow.
+// Reads a range of a segment from the fastest homes: data rows first, another for each that is missing, bad or slow.
 #include <algorithm>
 #include <array>
 #include <tuple>
@@ -56,7 +56,12 @@ struct Read {
 class Gatherer {
  public:
   Gatherer(Set& set, const Located& located, std::uint64_t offset, std::uint64_t bytes, bool with_salts)
-      : set_(set), card_(located.card), offset_(offset), bytes_(bytes), with_salts_(with_salts), course_(set.platform),
+      : set_(set),
+        card_(located.card),
+        offset_(offset),
+        bytes_(bytes),
+        with_salts_(with_salts),
+        course_(set.platform),
         load_(set.members.size()) {
     rows_.resize(card_.n());
     for (std::size_t i = 0; i < rows_.size(); ++i) rows_[i].number = static_cast<std::uint8_t>(i);
@@ -104,8 +109,8 @@ class Gatherer {
     const bool knows_front = row.got.has_value();
     wire::FragmentFront front;
     if (knows_front) front = row.got->front;
-    Result<Fetched> got = co_await fetch_row(set_, *set_.members[member].home, card_, row.number, leaves.first, leaves.end,
-                                             knows_front ? &front : nullptr);
+    Result<Fetched> got = co_await fetch_row(set_, *set_.members[member].home, card_, row.number, leaves.first,
+                                             leaves.end, knows_front ? &front : nullptr);
     Read& read = reads_[index];  // the vector may have grown meanwhile
     --load_[member];
     const Nanoseconds took = course_.now() - read.started;
@@ -206,12 +211,14 @@ class Gatherer {
     if (with_salts_) read_until_k({});
   }
 
-  /// Each wanted row from a holder that was not asked yet. A row that only a suspect has is left for the others to make up.
+  /// Each wanted row from a holder that was not asked yet. A row that only a suspect has is left for the others to make
+  /// up.
   void read_wanted() {
-    const bool enough_without = count_rows([this](std::size_t i) {
-      return rows_[i].got || std::any_of(rows_[i].untried.begin(), rows_[i].untried.end(),
-                                         [this](std::size_t member) { return !set_.is_suspect(member); });
-    }) >= card_.k;
+    const bool enough_without =
+        count_rows([this](std::size_t i) {
+          return rows_[i].got || std::any_of(rows_[i].untried.begin(), rows_[i].untried.end(),
+                                             [this](std::size_t member) { return !set_.is_suspect(member); });
+        }) >= card_.k;
     for (std::size_t i = 0; i < rows_.size(); ++i) {
       Row& row = rows_[i];
       if (row.satisfied() || row.untried.empty() || expected(i, row.wanted)) continue;
@@ -267,8 +274,8 @@ class Gatherer {
 
   std::string what_is_missing() const {
     const std::size_t found = count_rows([this](std::size_t i) { return rows_[i].got.has_value(); });
-    return "segment " + card_.segment.short_hex() + " needs " + std::to_string(card_.k) + " rows, " + std::to_string(found) +
-           " found" + set_.troubles_in_words();
+    return "segment " + card_.segment.short_hex() + " needs " + std::to_string(card_.k) + " rows, " +
+           std::to_string(found) + " found" + set_.troubles_in_words();
   }
 
   // ---- the answer ----
@@ -326,7 +333,8 @@ class Gatherer {
     std::vector<std::byte*> made;
     for (Bytes& row : rows) made.push_back(row.data());
     code.apply(to - from, in, made);
-    for (std::size_t i = 0; i < lost.size(); ++i) copy_out(lost[i], made[i] + (columns_of(lost[i]).first - from), sealed);
+    for (std::size_t i = 0; i < lost.size(); ++i)
+      copy_out(lost[i], made[i] + (columns_of(lost[i]).first - from), sealed);
     return {};
   }
 
@@ -362,7 +370,8 @@ class Gatherer {
 
 }  // namespace
 
-Task<Result<Gathered>> gather(Set& set, const Located& located, std::uint64_t offset, std::uint64_t bytes, bool with_salts) {
+Task<Result<Gathered>> gather(Set& set, const Located& located, std::uint64_t offset, std::uint64_t bytes,
+                              bool with_salts) {
   Gatherer gatherer(set, located, offset, bytes, with_salts);
   Result<Gathered> got = co_await gatherer.run();
   co_return got;

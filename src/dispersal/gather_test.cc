@@ -1,4 +1,4 @@
-// Reading from homes that lie, hang, lag, vanish or forget: right bytes or an error, and the guilty named, under a simulated clock.
+// Reading from homes that lie, hang, lag, vanish or forget: right bytes or an error, the guilty named; simulated clock.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -16,7 +16,8 @@ using namespace std::chrono_literals;
 
 /// Stored on `homes` homes; `bytes` of ciphertext.
 struct Stored {
-  explicit Stored(std::size_t homes, std::size_t bytes = 1'500'000) : world(homes), sample(make_sample(world.random, bytes)) {
+  explicit Stored(std::size_t homes, std::size_t bytes = 1'500'000)
+      : world(homes), sample(make_sample(world.random, bytes)) {
     const auto put = world.store(sample);
     EXPECT_TRUE(put) << put.error().detail;
   }
@@ -31,7 +32,8 @@ struct Stored {
     ASSERT_TRUE(got) << got.error().detail;
     if (bytes == 0) bytes = sample.sealed.size() - offset;
     ASSERT_EQ(got->sealed.size(), bytes);
-    EXPECT_TRUE(std::equal(got->sealed.begin(), got->sealed.end(), sample.sealed.begin() + static_cast<std::ptrdiff_t>(offset)));
+    EXPECT_TRUE(std::equal(got->sealed.begin(), got->sealed.end(),
+                           sample.sealed.begin() + static_cast<std::ptrdiff_t>(offset)));
     if (!got->salts.empty()) {
       EXPECT_EQ(got->salts, sample.salts);
     }
@@ -56,7 +58,8 @@ TEST(Gather, AWholeSegmentTakesTwelveReads) {
 TEST(Gather, ASmallRangeComesFromOneHome) {
   Stored s(10, 8'000'000);
   const std::uint64_t row_bytes = row_bytes_of(s.sample.sealed.size(), kNeed);
-  s.expect_right(s.world.gather(s.sample, 3 * row_bytes + 1000, 4000, /*with_salts=*/false), 3 * row_bytes + 1000, 4000);
+  s.expect_right(s.world.gather(s.sample, 3 * row_bytes + 1000, 4000, /*with_salts=*/false), 3 * row_bytes + 1000,
+                 4000);
   EXPECT_EQ(s.reads(), 1u);  // near the front: one read
   s.expect_right(s.world.gather(s.sample, 5 * row_bytes - 70'000, 65'000, false), 5 * row_bytes - 70'000, 65'000);
   EXPECT_EQ(s.reads(), 3u);  // front, then the leaves
@@ -79,7 +82,8 @@ TEST(Gather, EveryRangeIsRight) {
     s.expect_right(s.world.gather(s.sample, offset, bytes, random() % 2 == 0), offset, bytes);
     if (::testing::Test::HasFailure()) FAIL() << "MHP_SEED=" << seed << " round " << round;
   }
-  for (auto [offset, bytes] : {std::pair<std::uint64_t, std::uint64_t>{900'001, 0}, {900'000, 2}, {UINT64_MAX, 1}, {1, UINT64_MAX}}) {
+  for (auto [offset, bytes] :
+       {std::pair<std::uint64_t, std::uint64_t>{900'001, 0}, {900'000, 2}, {UINT64_MAX, 1}, {1, UINT64_MAX}}) {
     EXPECT_EQ(s.world.gather(s.sample, offset, bytes).error().code, Errc::invalid);
   }
 }
@@ -108,7 +112,8 @@ TEST(Gather, AnyMarginOfHomesMayBeGoneAndOneMoreIsSaid) {
   const auto got = s.world.gather(s.sample);
   ASSERT_FALSE(got);
   EXPECT_EQ(got.error().code, Errc::unavailable);
-  EXPECT_NE(got.error().detail.find(" needs 12 rows, 9 found; away: Drive 0, Drive 1, Drive 2, Drive 3, Drive 4, Drive 5, Drive 6"),
+  EXPECT_NE(got.error().detail.find(
+                " needs 12 rows, 9 found; away: Drive 0, Drive 1, Drive 2, Drive 3, Drive 4, Drive 5, Drive 6"),
             std::string::npos)
       << got.error().detail;
 }
@@ -142,7 +147,8 @@ TEST(Gather, TooManyLiarsAreAnErrorNeverWrongBytes) {
   const auto got = s.world.gather(s.sample);
   ASSERT_FALSE(got);
   EXPECT_EQ(got.error().code, Errc::unavailable);
-  EXPECT_NE(got.error().detail.find("needs 12 rows, 6 found; wrong bytes: Drive "), std::string::npos) << got.error().detail;
+  EXPECT_NE(got.error().detail.find("needs 12 rows, 6 found; wrong bytes: Drive "), std::string::npos)
+      << got.error().detail;
 }
 
 TEST(Gather, AHomeThatFailsIsReplacedAtOnce) {
@@ -210,7 +216,8 @@ TEST(Gather, RowsOnTwoHomesAreReadFromBothAndEitherMayFail) {
   Stored s(4);
   // Home 3 gets copies of all that homes 0 to 2 hold.
   for (std::size_t i = 0; i < 3; ++i) {
-    for (const auto& [row, bytes] : s.world.home(i).held[s.sample.id].rows) s.world.home(3).held[s.sample.id].rows[row] = bytes;
+    for (const auto& [row, bytes] : s.world.home(i).held[s.sample.id].rows)
+      s.world.home(3).held[s.sample.id].rows[row] = bytes;
   }
   s.expect_right(s.world.gather(s.sample));
   for (std::size_t i = 0; i < 4; ++i) EXPECT_LE(s.world.home(i).reads, 4u) << i;
@@ -231,7 +238,8 @@ Task<> gather_and_say(HomeSet& set, SegmentId segment, bool& done) {
   const auto got = co_await set.gather(segment, 0, 0, true);
   done = got.has_value();
 }
-Task<bool> canceled_gather(platform::MemoryPlatform& platform, HomeSet& set, SegmentId segment, std::chrono::nanoseconds after) {
+Task<bool> canceled_gather(platform::MemoryPlatform& platform, HomeSet& set, SegmentId segment,
+                           std::chrono::nanoseconds after) {
   bool done = false;
   platform::Nursery both(platform.executor());
   both.start(gather_and_say(set, segment, done));

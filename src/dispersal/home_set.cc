@@ -19,22 +19,33 @@ bool is_lie(TroubleKind kind) {
     case TroubleKind::wrong_card:
     case TroubleKind::old_heads:
     case TroubleKind::forked_heads:
-    case TroubleKind::wrong_record: return true;
-    default: return false;
+    case TroubleKind::wrong_record:
+      return true;
+    default:
+      return false;
   }
 }
 
 const char* to_string(TroubleKind kind) {
   switch (kind) {
-    case TroubleKind::away: return "away";
-    case TroubleKind::failed: return "failed";
-    case TroubleKind::full: return "full";
-    case TroubleKind::slow: return "slow";
-    case TroubleKind::wrong_bytes: return "wrong bytes";
-    case TroubleKind::wrong_card: return "wrong card";
-    case TroubleKind::old_heads: return "old heads";
-    case TroubleKind::forked_heads: return "forked heads";
-    case TroubleKind::wrong_record: return "wrong vault record";
+    case TroubleKind::away:
+      return "away";
+    case TroubleKind::failed:
+      return "failed";
+    case TroubleKind::full:
+      return "full";
+    case TroubleKind::slow:
+      return "slow";
+    case TroubleKind::wrong_bytes:
+      return "wrong bytes";
+    case TroubleKind::wrong_card:
+      return "wrong card";
+    case TroubleKind::old_heads:
+      return "old heads";
+    case TroubleKind::forked_heads:
+      return "forked heads";
+    case TroubleKind::wrong_record:
+      return "wrong vault record";
   }
   return "failed";
 }
@@ -91,7 +102,9 @@ std::size_t HomeSet::reachable() const {
       std::count_if(state_->members.begin(), state_->members.end(), [](const Member& m) { return m.home != nullptr; }));
 }
 
-void HomeSet::trust(std::vector<primitives::PublicKey> signers) { state_->trusted.insert(signers.begin(), signers.end()); }
+void HomeSet::trust(std::vector<primitives::PublicKey> signers) {
+  state_->trusted.insert(signers.begin(), signers.end());
+}
 
 void HomeSet::report(std::size_t member, TroubleKind kind, std::string detail) {
   state_->report(member, kind, std::move(detail));
@@ -178,8 +191,10 @@ Task<PutReport> HomeSet::put_more(EncodedSegment encoded) {
   platform::Nursery nursery(state_->platform.executor());
   for (Shipment& shipment : load.encoded.shipments) {
     const Member& member = state_->members.at(shipment.home);
-    if (member.home == nullptr) report(shipment.home, TroubleKind::away, member.away_reason);
-    else if (!state_->standings[shipment.home].no_writes) nursery.start(put_one(*state_, shipment, out));
+    if (member.home == nullptr)
+      report(shipment.home, TroubleKind::away, member.away_reason);
+    else if (!state_->standings[shipment.home].no_writes)
+      nursery.start(put_one(*state_, shipment, out));
   }
   co_await nursery.join();
   out.report.rows = static_cast<unsigned>(out.rows.count());
@@ -194,9 +209,9 @@ Task<Result<PutReport>> HomeSet::put(EncodedSegment encoded) {
   if (report.rows >= k) co_return report;
   const bool full = std::any_of(state_->troubles.begin(), state_->troubles.end(),
                                 [](const Trouble& trouble) { return trouble.kind == TroubleKind::full; });
-  co_return fail(full ? Errc::full : Errc::unavailable,
-                 "needs " + std::to_string(k) + " rows on homes, " + std::to_string(report.rows) + " were taken" +
-                     state_->troubles_in_words());
+  co_return fail(full ? Errc::full : Errc::unavailable, "needs " + std::to_string(k) + " rows on homes, " +
+                                                            std::to_string(report.rows) + " were taken" +
+                                                            state_->troubles_in_words());
 }
 
 namespace {
@@ -204,8 +219,10 @@ namespace {
 Task<> commit_one(impl::Set& set, std::size_t member, std::vector<std::size_t>& durable) {
   Task<Result<void>> commit = set.members[member].home->commit();
   std::optional<Result<void>> done = co_await impl::within(set.platform, impl::kWritePatience, std::move(commit));
-  if (done && *done) durable.push_back(member);
-  else set.report(member, TroubleKind::failed, done ? done->error().detail : "a commit took more than 10 minutes");
+  if (done && *done)
+    durable.push_back(member);
+  else
+    set.report(member, TroubleKind::failed, done ? done->error().detail : "a commit took more than 10 minutes");
 }
 
 }  // namespace
@@ -235,9 +252,11 @@ Task<Result<Gathered>> HomeSet::gather(SegmentId segment, std::uint64_t offset, 
   co_return co_await gather(all, offset, bytes, with_salts);
 }
 
-Task<Result<Gathered>> HomeSet::gather(const Located& located, std::uint64_t offset, std::uint64_t bytes, bool with_salts) {
+Task<Result<Gathered>> HomeSet::gather(const Located& located, std::uint64_t offset, std::uint64_t bytes,
+                                       bool with_salts) {
   const std::uint64_t size = located.card.sealed_bytes;
-  if (offset >= size || bytes > size - offset) co_return fail(Errc::invalid, "a range outside of its segment was asked for");
+  if (offset >= size || bytes > size - offset)
+    co_return fail(Errc::invalid, "a range outside of its segment was asked for");
   co_return co_await impl::gather(*state_, located, offset, bytes == 0 ? size - offset : bytes, with_salts);
 }
 
@@ -248,7 +267,8 @@ Task<Result<std::vector<home::HeldSegment>>> HomeSet::list(std::size_t member) {
   std::vector<home::HeldSegment> all;
   for (SegmentId after;;) {
     Task<Result<home::HeldPage>> ask = home->list(state_->vault, after, kPage);
-    std::optional<Result<home::HeldPage>> page = co_await impl::within(state_->platform, impl::kWritePatience, std::move(ask));
+    std::optional<Result<home::HeldPage>> page =
+        co_await impl::within(state_->platform, impl::kWritePatience, std::move(ask));
     if (!page) co_return fail(Errc::timed_out, state_->members[member].name + " does not list what it holds");
     if (!*page) co_return pass(*page);
     for (home::HeldSegment& held : (*page)->segments) {
@@ -292,7 +312,8 @@ Task<> verify_one(impl::Set& set, std::size_t member, const wire::Card& card, st
 }  // namespace
 
 Task<Result<std::vector<std::uint8_t>>> HomeSet::verify_rows(std::size_t member, const Located& located) {
-  if (state_->members.at(member).home == nullptr) co_return fail(Errc::unavailable, state_->members[member].name + " is away");
+  if (state_->members.at(member).home == nullptr)
+    co_return fail(Errc::unavailable, state_->members[member].name + " is away");
   Verified out;
   platform::Nursery nursery(state_->platform.executor());
   for (const Holder& holder : located.holders) {

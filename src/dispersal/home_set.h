@@ -48,7 +48,7 @@ struct Holder {
   std::uint32_t card_version = 0;
 };
 struct Located {
-  wire::Card card;    // the highest version with a good signature
+  wire::Card card;  // the highest version with a good signature
   Bytes signed_card;
   std::vector<Holder> holders;
 };
@@ -80,8 +80,8 @@ class HomeSet {
   const std::vector<Trouble>& troubles() const;
   BufferPool& buffers();
 
-  /// Plan and placement of a new segment over ALL members that count in the margin, away ones too (their rows are left out when
-  /// putting); over all members where none counts. Of more than 36 the first 36.
+  /// Plan and placement of a new segment over ALL members that count in the margin, away ones too (their rows are left
+  /// out when putting); over all members where none counts. Of more than 36 the first 36.
   Plan plan(Level level) const;
   std::vector<RowsFor> place_new(const Plan& plan, const SegmentId& segment) const;
 
@@ -90,14 +90,16 @@ class HomeSet {
   Task<Result<PutReport>> put(EncodedSegment encoded);
   /// The same for rows or cards that are added to a segment that homes have already: any number of them is fine.
   Task<PutReport> put_more(EncodedSegment encoded);
-  /// Makes durable on every home that was written to since its last commit. The members that did; a failed one is reported.
+  /// Makes durable on every home that was written to since its last commit. The members that did; a failed one is
+  /// reported.
   Task<std::vector<std::size_t>> commit();
 
-  /// Cards and rows of a segment over all reachable homes. Errors: not_found (no home has a good card), unavailable (none reachable).
+  /// Cards and rows of a segment over all reachable homes. Errors: not_found (no home has a good card), unavailable
+  /// (none reachable).
   Task<Result<Located>> locate(SegmentId segment);
-  /// Reads a range of the sealed bytes (to its end where `bytes` is 0), from the fastest homes: data rows first, another row for each
-  /// that is missing, bad or slow; every byte is checked against the card.
-  /// Errors: unavailable with "needs k rows, r found" naming the homes that are away; not_found.
+  /// Reads a range of the sealed bytes (to its end where `bytes` is 0), from the fastest homes: data rows first,
+  /// another row for each that is missing, bad or slow; every byte is checked against the card. Errors: unavailable
+  /// with "needs k rows, r found" naming the homes that are away; not_found.
   Task<Result<Gathered>> gather(SegmentId segment, std::uint64_t offset, std::uint64_t bytes, bool with_salts);
   Task<Result<Gathered>> gather(const Located& located, std::uint64_t offset, std::uint64_t bytes, bool with_salts);
 
@@ -119,7 +121,7 @@ class HomeSet {
 /// What is to be made so that a segment follows the plan on the homes at hand. Pure.
 /// @param holders  rows that are there and good, by member;  usable: members to plan on, in order.
 /// Rows that nobody holds are given first, then new numbers up to 254. Never takes a row away. Empty: nothing to do.
-std::vector<RowsFor> plan_repair(const std::vector<Holder>& holders, const std::vector<std::size_t>& usable, Level level,
-                                 unsigned known_rows, const SegmentId& segment);
+std::vector<RowsFor> plan_repair(const std::vector<Holder>& holders, const std::vector<std::size_t>& usable,
+                                 Level level, unsigned known_rows, const SegmentId& segment);
 
 }  // namespace mhp::dispersal

@@ -1,5 +1,6 @@
-// A vault's life from one seed: segments come, homes leave, lie, rot, hang, come back; repair keeps the margin. At every step what
-// was acknowledged is read back bit-exact or with an error that the losses explain, and only the guilty are called liars.
+// A vault's life from one seed: segments come, homes leave, lie, rot, hang, come back; repair keeps the margin. At
+// every step what was acknowledged is read back bit-exact or with an error that the losses explain, and only the guilty
+// are called liars.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -26,13 +27,26 @@ class Life {
       SCOPED_TRACE("step " + std::to_string(step));
       switch (world_.random() % 8) {
         case 0:
-        case 1: store(); break;
-        case 2: hurt_one(); break;
-        case 3: heal_all(); break;
-        case 4: rot(); break;
-        case 5: repair_all(); break;
-        case 6: lose_one_for_ever(); break;
-        default: break;
+        case 1:
+          store();
+          break;
+        case 2:
+          hurt_one();
+          break;
+        case 3:
+          heal_all();
+          break;
+        case 4:
+          rot();
+          break;
+        case 5:
+          repair_all();
+          break;
+        case 6:
+          lose_one_for_ever();
+          break;
+        default:
+          break;
       }
       read_some();
       only_the_guilty_are_called_liars();
@@ -86,15 +100,33 @@ class Life {
     Faults& faults = world_.home(home).faults;
     bad_.insert(home);
     switch (world_.random() % 9) {
-      case 0: faults.hangs = true; break;
-      case 1: faults.hangs_on_reads = true; break;
-      case 2: faults.fails = true; break;
-      case 3: faults.full = true; break;
-      case 4: faults.flips = true; break;
-      case 5: faults.cuts = true; break;
-      case 6: faults.forges_card = true; break;
-      case 7: faults.read_delay = std::chrono::milliseconds(world_.random() % 5000); break;
-      default: faults.forgets_rows = true; break;
+      case 0:
+        faults.hangs = true;
+        break;
+      case 1:
+        faults.hangs_on_reads = true;
+        break;
+      case 2:
+        faults.fails = true;
+        break;
+      case 3:
+        faults.full = true;
+        break;
+      case 4:
+        faults.flips = true;
+        break;
+      case 5:
+        faults.cuts = true;
+        break;
+      case 6:
+        faults.forges_card = true;
+        break;
+      case 7:
+        faults.read_delay = std::chrono::milliseconds(world_.random() % 5000);
+        break;
+      default:
+        faults.forgets_rows = true;
+        break;
     }
     if (faults.flips || faults.cuts || faults.forges_card || faults.forgets_rows) liars_.insert(home);
   }
@@ -165,8 +197,12 @@ class Life {
     const auto got = world_.run(world_.set().gather(*located, 0, 0, true));
     ASSERT_TRUE(got) << got.error().detail;
     ASSERT_EQ(got->sealed, sample.sealed);
-    const SealedSegment segment{.id = sample.id, .vault = world_.vault(), .epoch = got->card.epoch, .k = got->card.k,
-                                .sealed = got->sealed, .salts = got->salts};
+    const SealedSegment segment{.id = sample.id,
+                                .vault = world_.vault(),
+                                .epoch = got->card.epoch,
+                                .k = got->card.k,
+                                .sealed = got->sealed,
+                                .salts = got->salts};
     EncodedSegment encoded = encode(segment, wanted, &located->card, world_.set().buffers());
     world_.sign(encoded);
     const PutReport put = world_.run(world_.set().put_more(std::move(encoded)));
@@ -197,7 +233,8 @@ class Life {
     }
     const std::size_t size = all ? sample.sealed.size() - offset : bytes;
     ASSERT_EQ(got->sealed.size(), size);
-    ASSERT_TRUE(std::equal(got->sealed.begin(), got->sealed.end(), sample.sealed.begin() + static_cast<std::ptrdiff_t>(offset)));
+    ASSERT_TRUE(std::equal(got->sealed.begin(), got->sealed.end(),
+                           sample.sealed.begin() + static_cast<std::ptrdiff_t>(offset)));
     if (!got->salts.empty()) {
       ASSERT_EQ(got->salts, sample.salts);
     }
@@ -207,8 +244,10 @@ class Life {
     for (const Trouble& trouble : world_.set().troubles()) {
       if (!is_lie(trouble.kind)) continue;
       const auto& members = world_.set().members();
-      const auto at = std::find_if(members.begin(), members.end(), [&](const Member& m) { return m.id == trouble.home; });
-      ASSERT_TRUE(liars_.contains(static_cast<std::size_t>(at - members.begin()))) << trouble.name << ": " << trouble.detail;
+      const auto at =
+          std::find_if(members.begin(), members.end(), [&](const Member& m) { return m.id == trouble.home; });
+      ASSERT_TRUE(liars_.contains(static_cast<std::size_t>(at - members.begin())))
+          << trouble.name << ": " << trouble.detail;
     }
   }
 

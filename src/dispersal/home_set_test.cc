@@ -112,7 +112,8 @@ TEST(HomeSet, SpreadsSegmentsOverMoreHomesThanRows) {
   std::set<std::size_t> used;
   for (int i = 0; i < 40; ++i) {
     const Sample sample = make_sample(world.random, 100);
-    for (const RowsFor& rows : world.set().place_new(world.set().plan(Level::thrifty), sample.id)) used.insert(rows.home);
+    for (const RowsFor& rows : world.set().place_new(world.set().plan(Level::thrifty), sample.id))
+      used.insert(rows.home);
   }
   EXPECT_EQ(used.size(), 36u);
 }
@@ -170,7 +171,8 @@ TEST(Locate, ACardOfAnotherSegmentVaultOrSignerIsWrong) {
   world.home(1).held[sample.id].signed_card = world.signed_card(stranger);
   const primitives::SigningKey thief(world.platform().random().array<32>());
   world.home(2).held[sample.id].signed_card = wire::encode(wire::sign(thief, wire::kSignCard, wire::encode(card)));
-  world.home(3).held[sample.id].signed_card = wire::encode(wire::sign(world.key(), wire::kSignHead, wire::encode(card)));
+  world.home(3).held[sample.id].signed_card =
+      wire::encode(wire::sign(world.key(), wire::kSignHead, wire::encode(card)));
   world.home(4).held[sample.id].signed_card = Bytes(70, std::byte{9});
   const auto located = world.run(world.set().locate(sample.id));
   ASSERT_TRUE(located);
@@ -217,7 +219,8 @@ TEST(Locate, ReadersGiveASlowHomeAFairTimeAndThenAskItLast) {
     ASSERT_TRUE(world.gather(samples[static_cast<std::size_t>(i)]));
     EXPECT_LT(world.took, 10ms) << i;  // suspected: nobody waits for it
   }
-  const auto all = world.run(world.set().locate(samples[0].id));  // who wants to know all rows waits longer, but not for ever
+  const auto all =
+      world.run(world.set().locate(samples[0].id));  // who wants to know all rows waits longer, but not for ever
   ASSERT_TRUE(all);
   EXPECT_EQ(all->holders.size(), 9u);
   EXPECT_EQ(world.took, 30s);
@@ -234,7 +237,8 @@ TEST(HomeSet, ListsInPages) {
   const auto listed = world.run(world.set().list(0));
   ASSERT_TRUE(listed);
   ASSERT_EQ(listed->size(), 2500u);
-  EXPECT_TRUE(std::equal(listed->begin(), listed->end(), ids.begin(), [](const auto& held, const auto& id) { return held.segment == id; }));
+  EXPECT_TRUE(std::equal(listed->begin(), listed->end(), ids.begin(),
+                         [](const auto& held, const auto& id) { return held.segment == id; }));
   EXPECT_EQ(world.home(0).list_calls, 3u);
   world.home(0).faults.hangs = true;
   EXPECT_EQ(world.run(world.set().list(0)).error().code, Errc::timed_out);

@@ -73,7 +73,8 @@ class Locator {
     answer.signed_card = std::move(got->signed_card);
   }
 
-  /// When waiting ends although not all have answered. One who reads has enough with k rows, and gives the others a fair time.
+  /// When waiting ends although not all have answered. One who reads has enough with k rows, and gives the others a
+  /// fair time.
   Nanoseconds deadline() {
     if (patient_ || !can_read()) return start_ + kReadPatience;
     const bool only_suspects_left = [&] {
@@ -129,9 +130,10 @@ class Locator {
     std::size_t best_homes = 0;
     for (const Answer& answer : answers_) {
       if (answer.card == nullptr) continue;
-      const auto homes = static_cast<std::size_t>(std::count_if(answers_.begin(), answers_.end(), [&](const Answer& other) {
-        return other.card != nullptr && *other.card == *answer.card;
-      }));
+      const auto homes =
+          static_cast<std::size_t>(std::count_if(answers_.begin(), answers_.end(), [&](const Answer& other) {
+            return other.card != nullptr && *other.card == *answer.card;
+          }));
       if (best != nullptr && answer.card->version < best->card->version) continue;
       if (best != nullptr && answer.card->version == best->card->version && homes <= best_homes) continue;
       best = &answer;

@@ -23,14 +23,18 @@ struct Range {
 };
 
 Range range_of(Level level, unsigned homes) {
-  // One to three homes leave no choice: a copy, two sealed mirrors, and six rows each (fewer than k, and not more than n - k).
+  // One to three homes leave no choice: a copy, two sealed mirrors, and six rows each (fewer than k, and not more than
+  // n - k).
   if (homes == 1) return {12, 12};
   if (homes == 2) return {24, 24};
   if (homes == 3) return {18, 18};
   switch (level) {
-    case Level::thrifty: return homes > 20 ? Range{20, 24} : Range{16, 20};
-    case Level::strong: return homes >= 19 ? Range{36, 48} : Range{24, 36};
-    case Level::normal: break;
+    case Level::thrifty:
+      return homes > 20 ? Range{20, 24} : Range{16, 20};
+    case Level::strong:
+      return homes >= 19 ? Range{36, 48} : Range{24, 36};
+    case Level::normal:
+      break;
   }
   if (homes == 4) return {24, 24};
   if (homes == 5) return {20, 20};
@@ -52,7 +56,8 @@ unsigned margin_of_falling(const std::vector<unsigned>& rows, unsigned n, unsign
   return lost;
 }
 
-/// With three homes and more none may hold k rows (it could read with a stolen key) or more than n - k (it could destroy).
+/// With three homes and more none may hold k rows (it could read with a stolen key) or more than n - k (it could
+/// destroy).
 bool allowed(const std::vector<unsigned>& rows, unsigned n, unsigned k) {
   return rows.size() < 3 || (rows[0] < k && rows[0] <= n - k);
 }
@@ -61,9 +66,12 @@ bool allowed(const std::vector<unsigned>& rows, unsigned n, unsigned k) {
 
 const char* to_string(Level level) {
   switch (level) {
-    case Level::thrifty: return "thrifty";
-    case Level::normal: return "normal";
-    case Level::strong: return "strong";
+    case Level::thrifty:
+      return "thrifty";
+    case Level::normal:
+      return "normal";
+    case Level::strong:
+      return "strong";
   }
   return "normal";
 }
@@ -121,8 +129,9 @@ std::size_t distinct(std::span<const RowSet> domains) {
   return all.count();
 }
 
-/// Gives each row to one of its holders so that no other way of giving is more even: for every m, the m largest loads sum up to as
-/// little as they can. @source optimal semi-matching: Harvey, Ladner, Lovasz, Tamir, 2003 (one augmenting search a row).
+/// Gives each row to one of its holders so that no other way of giving is more even: for every m, the m largest loads
+/// sum up to as little as they can. @source optimal semi-matching: Harvey, Ladner, Lovasz, Tamir, 2003 (one augmenting
+/// search a row).
 class EvenShares {
  public:
   explicit EvenShares(std::span<const RowSet> domains) : domains_(domains), loads_(domains.size()) {
@@ -158,8 +167,8 @@ class EvenShares {
   }
 
   std::span<const RowSet> domains_;
-  std::vector<std::size_t> loads_;             // by domain
-  std::array<std::size_t, 255> owner_{};       // by row; only of rows added already
+  std::vector<std::size_t> loads_;        // by domain
+  std::array<std::size_t, 255> owner_{};  // by row; only of rows added already
 };
 
 /// A lower bound of the margin: a row held by several may survive, but is counted as lost with the one it was given to.

@@ -4,10 +4,14 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cmath>
+#include <bit>
+#include <cstdio>
+#include <fstream>
 #include <numeric>
 #include <random>
 #include <set>
+#include <sstream>
+#include <string>
 
 #include "dispersal/testing/seeds.h"
 
@@ -29,10 +33,12 @@ struct Expected {
 
 TEST(Plan, SaysWhatTheDesignSays) {
   const Expected table[] = {
-      {Level::normal, 1, 12, 0},   {Level::normal, 2, 24, 1},   {Level::normal, 3, 18, 1},  {Level::normal, 4, 24, 2},
-      {Level::normal, 5, 20, 2},   {Level::normal, 6, 24, 3},   {Level::normal, 7, 21, 3},  {Level::normal, 8, 24, 4},
-      {Level::normal, 9, 24, 4},   {Level::normal, 10, 30, 6},  {Level::normal, 20, 36, 12}, {Level::normal, 36, 36, 24},
-      {Level::normal, 255, 36, 24}, {Level::thrifty, 10, 20, 4}, {Level::thrifty, 5, 20, 2}, {Level::strong, 10, 30, 6},
+      {Level::normal, 1, 12, 0},    {Level::normal, 2, 24, 1},   {Level::normal, 3, 18, 1},
+      {Level::normal, 4, 24, 2},    {Level::normal, 5, 20, 2},   {Level::normal, 6, 24, 3},
+      {Level::normal, 7, 21, 3},    {Level::normal, 8, 24, 4},   {Level::normal, 9, 24, 4},
+      {Level::normal, 10, 30, 6},   {Level::normal, 20, 36, 12}, {Level::normal, 36, 36, 24},
+      {Level::normal, 255, 36, 24}, {Level::thrifty, 10, 20, 4}, {Level::thrifty, 5, 20, 2},
+      {Level::strong, 10, 30, 6},
   };
   for (const Expected& want : table) {
     const Plan plan = make_plan(want.level, want.homes);
@@ -42,6 +48,40 @@ TEST(Plan, SaysWhatTheDesignSays) {
   EXPECT_EQ(make_plan(Level::thrifty, 10).rows_per_home, std::vector<unsigned>(10, 2));
   EXPECT_TRUE(make_plan(Level::strong, 2).sealed_mirror());
   EXPECT_FALSE(make_plan(Level::normal, 3).sealed_mirror());
+}
+
+/// "16, 1.33, **1**" of the table in docs/design.md: rows and margin.
+void expect_cell(const std::string& cell, Level level, unsigned homes) {
+  const Plan plan = make_plan(level, homes);
+  unsigned n = 0;
+  double expansion = 0;
+  unsigned margin = 0;
+  if (cell.find("the same") != std::string::npos) {
+    EXPECT_EQ(plan, make_plan(Level::thrifty, homes)) << homes;
+    return;
+  }
+  ASSERT_EQ(std::sscanf(cell.c_str(), " %u, %lf, **%u**", &n, &expansion, &margin), 3) << cell;
+  EXPECT_EQ(plan.n, n) << to_string(level) << " " << homes;
+  EXPECT_EQ(plan.margin, margin) << to_string(level) << " " << homes;
+  EXPECT_NEAR(plan.expansion(), expansion, 0.006) << to_string(level) << " " << homes;
+}
+
+TEST(Plan, TheTableInTheDesignIsTrue) {
+  std::ifstream design(std::string(MHP_SOURCE_DIR) + "/docs/design.md");
+  int rows = 0;
+  for (std::string line; std::getline(design, line);) {
+    std::istringstream cells(line);
+    std::string cell;
+    unsigned homes = 0;
+    if (!std::getline(cells, cell, '|') || !std::getline(cells, cell, '|')) continue;
+    if (std::sscanf(cell.c_str(), " %u", &homes) != 1 || line.find("**") == std::string::npos) continue;
+    ++rows;
+    for (Level level : kLevels) {
+      std::getline(cells, cell, '|');
+      expect_cell(cell, level, homes);
+    }
+  }
+  EXPECT_GE(rows, 8);
 }
 
 TEST(Plan, KeepsItsPromisesForEveryNumberOfHomes) {
@@ -106,7 +146,8 @@ TEST(Plan, SpreadsDataRowsOverHomes) {
   for (std::uint64_t id = 0; id < 700; ++id) {
     const auto rows = place(plan, segment_of(id));
     for (std::size_t home = 0; home < rows.size(); ++home) {
-      data[home] += static_cast<unsigned>(std::count_if(rows[home].begin(), rows[home].end(), [](auto r) { return r < kNeed; }));
+      data[home] +=
+          static_cast<unsigned>(std::count_if(rows[home].begin(), rows[home].end(), [](auto r) { return r < kNeed; }));
     }
   }
   for (unsigned count : data) EXPECT_EQ(count, 700 * kNeed / 7);
@@ -180,7 +221,8 @@ TEST(Margin, IsASafeBoundForManyDomainsWithDoubles) {
     for (int attempt = 0; attempt < 200; ++attempt) {
       std::shuffle(at.begin(), at.end(), random);
       std::set<std::uint8_t> left;
-      for (std::size_t i = static_cast<std::size_t>(margin); i < at.size(); ++i) left.insert(at[i].rows.begin(), at[i].rows.end());
+      for (std::size_t i = static_cast<std::size_t>(margin); i < at.size(); ++i)
+        left.insert(at[i].rows.begin(), at[i].rows.end());
       ASSERT_GE(left.size(), kNeed) << "seed " << seed << " round " << round;
     }
   }

@@ -13,8 +13,8 @@ namespace {
 using RowSet = std::bitset<256>;
 constexpr unsigned kRows = 255;  // row numbers 0..254
 
-/// Fills the places of the plan with rows that are there: each row in one place only, because a row on two homes keeps only
-/// one of them safe. Augmenting paths, as for bipartite matching; at most 255 rows and 36 members.
+/// Fills the places of the plan with rows that are there: each row in one place only, because a row on two homes keeps
+/// only one of them safe. Augmenting paths, as for bipartite matching; at most 255 rows and 36 members.
 class Places {
  public:
   explicit Places(const std::vector<RowSet>& held) : held_(held) { owner_.fill(kNone); }
@@ -43,9 +43,10 @@ class Places {
   std::array<std::size_t, kRows> owner_;
 };
 
-/// How many rows each member lacks. Those that hold enough for one of the larger parts get it; what is left of the larger parts
-/// goes by `order`. So a segment that follows the plan in any way lacks nothing.
-std::vector<unsigned> missing_rows(const Plan& plan, const std::vector<RowSet>& held, const std::vector<std::size_t>& order) {
+/// How many rows each member lacks. Those that hold enough for one of the larger parts get it; what is left of the
+/// larger parts goes by `order`. So a segment that follows the plan in any way lacks nothing.
+std::vector<unsigned> missing_rows(const Plan& plan, const std::vector<RowSet>& held,
+                                   const std::vector<std::size_t>& order) {
   Places places(held);
   std::vector<unsigned> missing(held.size(), 0);
   const unsigned least = plan.n / plan.homes;
@@ -55,8 +56,10 @@ std::vector<unsigned> missing_rows(const Plan& plan, const std::vector<RowSet>& 
   unsigned larger = plan.n % plan.homes;
   std::vector<std::size_t> rest;
   for (unsigned i = 0; i < plan.homes; ++i) {
-    if (larger > 0 && missing[order[i]] == 0 && places.fill(order[i])) --larger;
-    else rest.push_back(order[i]);
+    if (larger > 0 && missing[order[i]] == 0 && places.fill(order[i]))
+      --larger;
+    else
+      rest.push_back(order[i]);
   }
   for (unsigned i = 0; i < larger; ++i) ++missing[rest[i]];
   return missing;
@@ -79,8 +82,8 @@ std::vector<std::uint8_t> free_rows(const RowSet& held, const RowSet& held_in_pl
 
 }  // namespace
 
-std::vector<RowsFor> plan_repair(const std::vector<Holder>& holders, const std::vector<std::size_t>& usable, Level level,
-                                 unsigned known_rows, const SegmentId& segment) {
+std::vector<RowsFor> plan_repair(const std::vector<Holder>& holders, const std::vector<std::size_t>& usable,
+                                 Level level, unsigned known_rows, const SegmentId& segment) {
   MHP_CHECK(known_rows <= kRows);
   if (usable.empty()) return {};
   RowSet held_by_any;

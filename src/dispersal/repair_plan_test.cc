@@ -1,4 +1,5 @@
-// Repair over random histories of loss: the plan's margin comes back, numbers stay bounded, whole segments are left alone.
+// Repair over random histories of loss: the plan's margin comes back, numbers stay bounded, whole segments are left
+// alone.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -25,7 +26,8 @@ struct History {
 
   std::vector<Holder> holders() const {
     std::vector<Holder> out;
-    for (const auto& [member, rows] : held) out.push_back({.member = member, .rows = {rows.begin(), rows.end()}, .card_version = 1});
+    for (const auto& [member, rows] : held)
+      out.push_back({.member = member, .rows = {rows.begin(), rows.end()}, .card_version = 1});
     return out;
   }
   std::vector<std::size_t> members() const {
@@ -95,7 +97,8 @@ TEST(RepairPlan, RestoresTheMarginOverRandomHistories) {
     std::map<std::size_t, std::set<std::uint8_t>> asleep;  // homes that are away and come back with what they had
     for (int round = 0; round < 50; ++round) {
       const int may_go = history.margin();
-      for (std::size_t going = random() % static_cast<std::size_t>(may_go + 1); going > 0 && history.held.size() > 1; --going) {
+      for (std::size_t going = random() % static_cast<std::size_t>(may_go + 1); going > 0 && history.held.size() > 1;
+           --going) {
         auto at = history.held.begin();
         std::advance(at, static_cast<std::ptrdiff_t>(random() % history.held.size()));
         if (random() % 2 == 0) asleep.insert(*at);
@@ -117,7 +120,8 @@ TEST(RepairPlan, RestoresTheMarginOverRandomHistories) {
 }
 
 TEST(RepairPlan, DoubleRowsKeepOneHomeSafeOnly) {
-  // Two homes with the same twelve rows: losing the third would be fine, losing both twins must be too where the plan says so.
+  // Two homes with the same twelve rows: losing the third would be fine, losing both twins must be too where the plan
+  // says so.
   History history{.segment = SegmentId(), .held = {}, .known_rows = 24};
   history.join(4);
   for (std::uint8_t row = 0; row < 6; ++row) {

@@ -12,16 +12,17 @@
 namespace mhp::dispersal::impl {
 
 /// Waits on homes: none is without a bound.
-constexpr Nanoseconds kLeastHedge = std::chrono::milliseconds(150);  // no other home is asked before, where others were quick
-constexpr Nanoseconds kBlindHedge = std::chrono::seconds(1);         // the same where none has answered yet: drives spin up
-constexpr Nanoseconds kSlow = std::chrono::seconds(2);               // an answer after this is told to the owner
-constexpr Nanoseconds kReadPatience = std::chrono::seconds(30);      // then a read or question counts as failed
-constexpr Nanoseconds kWritePatience = std::chrono::minutes(10);     // the same for a put, commit or page of a list
-constexpr Nanoseconds kSuspicion = std::chrono::seconds(30);         // after a fault a home is asked last for so long
+constexpr Nanoseconds kLeastHedge =
+    std::chrono::milliseconds(150);                           // no other home is asked before, where others were quick
+constexpr Nanoseconds kBlindHedge = std::chrono::seconds(1);  // the same where none has answered yet: drives spin up
+constexpr Nanoseconds kSlow = std::chrono::seconds(2);        // an answer after this is told to the owner
+constexpr Nanoseconds kReadPatience = std::chrono::seconds(30);   // then a read or question counts as failed
+constexpr Nanoseconds kWritePatience = std::chrono::minutes(10);  // the same for a put, commit or page of a list
+constexpr Nanoseconds kSuspicion = std::chrono::seconds(30);      // after a fault a home is asked last for so long
 
 struct Standing {
-  bool no_writes = false;      // failed, full or away during this run
-  bool dirty = false;          // written to since its last commit
+  bool no_writes = false;       // failed, full or away during this run
+  bool dirty = false;           // written to since its last commit
   Nanoseconds suspect_until{};  // by the steady clock; others are preferred until then
 };
 
@@ -47,10 +48,12 @@ struct Set {
 /// How long to wait for a request before another home is asked: twice the median of what finished. Sorts `finished`.
 Nanoseconds hedge_delay(std::vector<Nanoseconds>& finished);
 
-/// `patient`: waits for every home (within bounds), to know all rows; else stops when the segment can be read and the rest are slow.
+/// `patient`: waits for every home (within bounds), to know all rows; else stops when the segment can be read and the
+/// rest are slow.
 Task<Result<Located>> locate(Set& set, SegmentId segment, bool patient);
 /// Range checked by the caller. `located` must live until it is done.
-Task<Result<Gathered>> gather(Set& set, const Located& located, std::uint64_t offset, std::uint64_t bytes, bool with_salts);
+Task<Result<Gathered>> gather(Set& set, const Located& located, std::uint64_t offset, std::uint64_t bytes,
+                              bool with_salts);
 
 /// A part of a fragment, checked.
 struct Fetched {
@@ -60,10 +63,11 @@ struct Fetched {
   Bytes bytes;
   std::size_t payload_at = 0;  // where the payload of first_leaf starts in bytes
 };
-/// Payload leaves [first_leaf, end_leaf) of a row, and more where that saves a read; only the front where there are none.
+/// Payload leaves [first_leaf, end_leaf) of a row, and more where that saves a read; only the front where there are
+/// none.
 /// @param front  known already, or null.  `home` and `card` must live until it is done.
 /// Errors: as Home::read; corrupt where the bytes are not the card's; timed_out.
-Task<Result<Fetched>> fetch_row(Set& set, home::Home& home, const wire::Card& card, std::uint8_t row, std::uint32_t first_leaf,
-                                std::uint32_t end_leaf, const wire::FragmentFront* front);
+Task<Result<Fetched>> fetch_row(Set& set, home::Home& home, const wire::Card& card, std::uint8_t row,
+                                std::uint32_t first_leaf, std::uint32_t end_leaf, const wire::FragmentFront* front);
 
 }  // namespace mhp::dispersal::impl

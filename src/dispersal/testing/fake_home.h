@@ -18,14 +18,14 @@ struct Faults {
   std::chrono::nanoseconds read_delay = 0ms;  // of reads, beside
   bool hangs = false;                         // never answers
   bool hangs_on_reads = false;
-  bool fails = false;                         // unavailable, whatever is asked
+  bool fails = false;  // unavailable, whatever is asked
   bool fails_commit = false;
   bool full = false;
-  bool flips = false;          // one bit of everything read
-  bool flips_salts = false;    // one bit of the front
-  bool cuts = false;           // reads come one byte short
-  bool forgets_rows = false;   // not_found for rows it said it has
-  bool forges_card = false;    // one bit of the card
+  bool flips = false;                                                    // one bit of everything read
+  bool flips_salts = false;                                              // one bit of the front
+  bool cuts = false;                                                     // reads come one byte short
+  bool forgets_rows = false;                                             // not_found for rows it said it has
+  bool forges_card = false;                                              // one bit of the card
   std::chrono::nanoseconds vanishes_at = std::chrono::hours(1'000'000);  // then fails
 };
 
@@ -96,10 +96,12 @@ class FakeHome : public home::Home {
     if (faults.hangs_on_reads) co_await platform_.clock().sleep(std::chrono::hours(100'000));
     co_await platform_.clock().sleep(faults.read_delay);
     const auto at = held.find(segment);
-    if (at == held.end() || !at->second.rows.contains(row) || faults.forgets_rows) co_return fail(Errc::not_found, "no such row");
+    if (at == held.end() || !at->second.rows.contains(row) || faults.forgets_rows)
+      co_return fail(Errc::not_found, "no such row");
     const Bytes& all = at->second.rows[row];
     if (offset > all.size() || bytes > all.size() - offset) co_return fail(Errc::corrupt, "cut short");
-    Bytes out(all.begin() + static_cast<std::ptrdiff_t>(offset), all.begin() + static_cast<std::ptrdiff_t>(offset + bytes));
+    Bytes out(all.begin() + static_cast<std::ptrdiff_t>(offset),
+              all.begin() + static_cast<std::ptrdiff_t>(offset + bytes));
     read_bytes += bytes;
     if (faults.flips) out[out.size() / 2] ^= std::byte{1};
     if (faults.flips_salts && offset == 0 && out.size() > 150) out[140] ^= std::byte{128};
@@ -110,7 +112,9 @@ class FakeHome : public home::Home {
   Task<Result<void>> put_vault_record(Bytes) override { co_return fail(Errc::denied, "not in this fake"); }
   Task<Result<Bytes>> vault_record(VaultId) override { co_return fail(Errc::not_found, "not in this fake"); }
   Task<Result<std::vector<VaultId>>> vaults() override { co_return std::vector<VaultId>(); }
-  Task<Result<void>> put_heads(VaultId, DeviceId, std::vector<Bytes>) override { co_return fail(Errc::denied, "not in this fake"); }
+  Task<Result<void>> put_heads(VaultId, DeviceId, std::vector<Bytes>) override {
+    co_return fail(Errc::denied, "not in this fake");
+  }
   Task<Result<std::vector<DeviceHeads>>> heads(VaultId) override { co_return std::vector<DeviceHeads>(); }
   Task<Result<home::Usage>> usage() override { co_return home::Usage(); }
   Task<Result<home::ScrubReport>> scrub(VaultId, unsigned, std::uint64_t) override { co_return home::ScrubReport(); }
@@ -119,7 +123,8 @@ class FakeHome : public home::Home {
   Task<Result<void>> answer() {
     if (faults.hangs) co_await platform_.clock().sleep(std::chrono::hours(100'000));
     co_await platform_.clock().sleep(faults.delay);
-    if (faults.fails || platform_.clock().steady() >= faults.vanishes_at) co_return fail(Errc::unavailable, "no answer from the disk");
+    if (faults.fails || platform_.clock().steady() >= faults.vanishes_at)
+      co_return fail(Errc::unavailable, "no answer from the disk");
     co_return Result<void>();
   }
 

@@ -63,8 +63,12 @@ class World {
   void open() {
     std::vector<Member> members;
     for (std::size_t i = 0; i < stores_.size(); ++i) {
-      members.push_back({.id = names_[i], .name = name(i), .home = nullptr, .away_reason = "not plugged in",
-                         .domain = static_cast<std::uint32_t>(i), .counts = true});
+      members.push_back({.id = names_[i],
+                         .name = name(i),
+                         .home = nullptr,
+                         .away_reason = "not plugged in",
+                         .domain = static_cast<std::uint32_t>(i),
+                         .counts = true});
       if (!away_[i]) members.back().home = std::make_unique<Door>(*stores_[i]);
     }
     set_ = std::make_unique<HomeSet>(platform_, vault_, std::move(members));
@@ -80,7 +84,9 @@ class World {
   const primitives::SigningKey& key() const { return *key_; }
 
   void sign(EncodedSegment& encoded) { attach_card(encoded, signed_card(encoded.card)); }
-  Bytes signed_card(const wire::Card& card) { return wire::encode(wire::sign(*key_, wire::kSignCard, wire::encode(card))); }
+  Bytes signed_card(const wire::Card& card) {
+    return wire::encode(wire::sign(*key_, wire::kSignCard, wire::encode(card)));
+  }
 
   Result<PutReport> store(const Sample& sample, Level level = Level::normal) {
     const std::vector<RowsFor> wanted = set_->place_new(set_->plan(level), sample.id);
@@ -98,7 +104,8 @@ class World {
     took = platform_.clock().steady() - before;
     return out;
   }
-  Result<Gathered> gather(const Sample& sample, std::uint64_t offset = 0, std::uint64_t bytes = 0, bool with_salts = true) {
+  Result<Gathered> gather(const Sample& sample, std::uint64_t offset = 0, std::uint64_t bytes = 0,
+                          bool with_salts = true) {
     return run(set_->gather(sample.id, offset, bytes, with_salts));
   }
   /// How often a trouble was told, over all homes or of one.
@@ -116,7 +123,9 @@ class World {
     Task<Result<void>> put(MutableBytes record) override { return to_.put(record); }
     Task<Result<void>> commit() override { return to_.commit(); }
     Task<Result<home::Holding>> find(SegmentId segment) override { return to_.find(segment); }
-    Task<Result<std::pair<SegmentId, std::uint8_t>>> find_fragment(FragmentId id) override { return to_.find_fragment(id); }
+    Task<Result<std::pair<SegmentId, std::uint8_t>>> find_fragment(FragmentId id) override {
+      return to_.find_fragment(id);
+    }
     Task<Result<home::HeldPage>> list(VaultId vault, SegmentId after, std::size_t limit) override {
       return to_.list(vault, after, limit);
     }
