@@ -69,7 +69,8 @@ Task<> try_unknown(Search& search, SegmentId id, int margin, platform::Semaphore
   turns.give();
 }
 
-/// This device has no journal: it is new, and may go on where a lost one stopped. What it takes over must be as safe as new.
+/// This device has no journal: it is new, and may go on where a lost one stopped. What it takes over must be as safe as
+/// new.
 Task<> search_homes(Search& search) {
   Survey survey(search.vault);
   co_await survey.take(std::nullopt);

@@ -20,7 +20,8 @@ Files large_files(World& world) {
   return files;
 }
 
-/// Stores all and makes it durable, but the power goes before there is a snapshot. The fault lets the journal be written.
+/// Stores all and makes it durable, but the power goes before there is a snapshot. The fault lets the journal be
+/// written.
 void interrupt(World& world, const Files& files) {
   auto session = world.open("a");
   ASSERT_TRUE(session) << session.error().detail;

@@ -33,8 +33,8 @@ std::uint32_t newest_epoch(const wire::VaultKeys& keys) {
 }
 
 /// Errors: invalid where the recipient is no usable key.
-Result<wire::KeyWrap> wrap_keys(const wire::VaultKeys& keys, const VaultId& vault, Role role, const PublicKey& recipient,
-                                platform::Random& random) {
+Result<wire::KeyWrap> wrap_keys(const wire::VaultKeys& keys, const VaultId& vault, Role role,
+                                const PublicKey& recipient, platform::Random& random) {
   wire::KeyWrap wrap;
   wrap.recipient = recipient;
   wrap.epoch = newest_epoch(keys);

@@ -51,25 +51,28 @@ struct OpenRecord {
 };
 
 /// First record of a new vault: version 1, keys drawn, signed by the identity, wrapped for recovery and the device.
-OpenRecord make_first_record(const Root& root, const Device& device, wire::VaultPrivate content, platform::Random& random,
-                             std::int64_t now_ns);
+OpenRecord make_first_record(const Root& root, const Device& device, wire::VaultPrivate content,
+                             platform::Random& random, std::int64_t now_ns);
 /// Next version with other content, signed by the device.
 Result<OpenRecord> next_record(const OpenRecord& current, const Device& device, wire::VaultPrivate content,
                                platform::Random& random, std::int64_t now_ns);
 /// What becomes of a vault's earlier devices when it is recovered.
 enum class Earlier { shut_out, keep };
-/// After recovery: next version signed by the identity: `device` is enrolled, a new epoch begins. Earlier devices are revoked at
-/// the given last good heads and get no key any more, or (keep) stay and get the new epoch's key too.
+/// After recovery: next version signed by the identity: `device` is enrolled, a new epoch begins. Earlier devices are
+/// revoked at the given last good heads and get no key any more, or (keep) stay and get the new epoch's key too.
 Result<OpenRecord> recovered_record(const OpenRecord& current, const Root& root, const Device& device,
                                     const std::vector<wire::SeenHead>& last_good, platform::Random& random,
                                     std::int64_t now_ns, Earlier earlier = Earlier::shut_out);
 
-/// Checks signatures and that the record is this vault's; `denied` where not. `revoked`: devices known to be revoked by any record seen.
-Result<wire::VaultRecord> check_record(ByteView signed_bytes, const VaultId& vault, const std::vector<DeviceId>& revoked);
+/// Checks signatures and that the record is this vault's; `denied` where not. `revoked`: devices known to be revoked by
+/// any record seen.
+Result<wire::VaultRecord> check_record(ByteView signed_bytes, const VaultId& vault,
+                                       const std::vector<DeviceId>& revoked);
 /// Devices that a genuine record revokes.
 std::vector<wire::Revocation> revocations_of(const wire::VaultRecord& record);
 std::vector<wire::DeviceCertificate> devices_of(const wire::VaultRecord& record);
-/// Opens with the device's or the recovery key. Errors: denied (not wrapped for this key: the device was revoked), corrupt.
+/// Opens with the device's or the recovery key. Errors: denied (not wrapped for this key: the device was revoked),
+/// corrupt.
 Result<OpenRecord> open_record(ByteView signed_bytes, const Device& device);
 Result<OpenRecord> open_record(ByteView signed_bytes, const Root& root);
 

@@ -120,7 +120,8 @@ TEST_F(Keys, ADeviceSignsTheNextRecord) {
 
 TEST_F(Keys, RecoveryRevokesEarlierDevicesAndStartsAnEpoch) {
   Device fresh = make_device(root_.vault(), random_);
-  std::vector<wire::SeenHead> heads{{.device = device_.id, .seq = 7, .hash = HeadHash::from_array(random_.array<32>())}};
+  std::vector<wire::SeenHead> heads{
+      {.device = device_.id, .seq = 7, .hash = HeadHash::from_array(random_.array<32>())}};
   auto next = recovered_record(first_, root_, fresh, heads, random_, 2000);
   ASSERT_TRUE(next);
   auto revoked = revocations_of(next->record);

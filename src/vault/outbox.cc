@@ -32,14 +32,14 @@ class Flag {
   bool& flag_;
 };
 
-/// True where all that the member was given is durable: its commit succeeded now, or it was clean already and never failed
-/// (a put that ran beside an earlier commit).
+/// True where all that the member was given is durable: its commit succeeded now, or it was clean already and never
+/// failed (a put that ran beside an earlier commit).
 bool kept_all(const dispersal::HomeSet& homes, std::size_t member, const std::vector<std::size_t>& committed) {
   if (std::ranges::find(committed, member) != committed.end()) return true;
   const HomeId& id = homes.members()[member].id;
   return std::ranges::none_of(homes.troubles(), [&](const dispersal::Trouble& trouble) {
-    return trouble.home == id &&
-           (trouble.kind == TroubleKind::failed || trouble.kind == TroubleKind::full || trouble.kind == TroubleKind::away);
+    return trouble.home == id && (trouble.kind == TroubleKind::failed || trouble.kind == TroubleKind::full ||
+                                  trouble.kind == TroubleKind::away);
   });
 }
 
@@ -103,8 +103,7 @@ Task<Result<void>> Outbox::settle(std::vector<Pending> group) {
   std::vector<std::size_t> committed = co_await vault_.homes_.commit();
   std::vector<wire::IndexedSegment> kept;
   for (Pending& pending : group) {
-    std::erase_if(pending.placed,
-                  [&](const auto& placed) { return !kept_all(vault_.homes_, placed.home, committed); });
+    std::erase_if(pending.placed, [&](const auto& placed) { return !kept_all(vault_.homes_, placed.home, committed); });
     if (distinct_rows(pending.placed) < pending.k) {
       failed_ = Error{Errc::unavailable, "segment " + pending.indexed.segment.short_hex() +
                                              ": too few homes kept their rows; earlier snapshots are whole"};

@@ -1,4 +1,5 @@
-// The state folder: this device's secret, its copy of the vault record, what it has seen, its own heads, the journal and caches.
+// The state folder: this device's secret, its copy of the vault record, what it has seen, its own heads, the journal
+// and caches.
 #pragma once
 
 #include <memory>
@@ -10,8 +11,8 @@
 
 namespace mhp::vault {
 
-/// Files: device, vault-record, seen, head (own newest signed heads, written before any home gets them), journal, lock, cache/.
-/// Every one can be lost: recover brings all of it back from the homes. Blocking calls, small files.
+/// Files: device, vault-record, seen, head (own newest signed heads, written before any home gets them), journal, lock,
+/// cache/. Every one can be lost: recover brings all of it back from the homes. Blocking calls, small files.
 class State {
  public:
   /// `who` is the note in the lock while this process writes: "mhp backup, process 4711, since 14:02".
@@ -28,8 +29,8 @@ class State {
 
   Result<wire::SeenHeads> seen() const;
   Result<void> set_seen(const wire::SeenHeads& seen);
-  /// Own chain of heads, newest last; at most kOwnHeadsKept are kept (more than homes keep, so that a home that was away for
-  /// long can still be given all that it lacks).
+  /// Own chain of heads, newest last; at most kOwnHeadsKept are kept (more than homes keep, so that a home that was
+  /// away for long can still be given all that it lacks).
   static constexpr std::size_t kOwnHeadsKept = 1024;
   Result<std::vector<Bytes>> own_heads() const;
   Result<void> set_own_heads(const std::vector<Bytes>& chain);
@@ -37,7 +38,7 @@ class State {
   /// Errors: not_found where this device has never kept one (it is new): homes have to be searched instead.
   Result<std::vector<wire::JournalEntry>> journal() const;
   Result<void> append_journal(const std::vector<wire::JournalEntry>& entries);  // durable
-  Result<void> clear_journal();  // leaves an empty one
+  Result<void> clear_journal();                                                 // leaves an empty one
 
   /// One writer at a time. Errors: busy, with who holds it ("mhp backup, process 4711, since 14:02").
   Result<std::unique_ptr<platform::FileLock>> lock(const std::string& what) const;

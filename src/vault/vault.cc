@@ -105,7 +105,11 @@ Result<void> VaultImpl::take_newest_record() {
   }
   NewestRecord newest = choose_record(records, record_.record.vault);
   for (std::size_t refused : newest.refused) {
-    if (owners[refused] == SIZE_MAX) return fail(Errc::denied, "this device was revoked: the vault record it signed is not believed");
+    if (owners[refused] == SIZE_MAX)
+      return fail(Errc::denied, "this device was revoked: the vault record it signed is not believed");
+    // A home that was away holds what a device signed before it was revoked: old, but no lie.
+    auto alone = check_record(records[refused], record_.record.vault, {});
+    if (alone && newest.index && alone->version < newest.version) continue;
     homes_.report(owners[refused], TroubleKind::wrong_record, "gives a vault record that is not genuine");
   }
   MHP_CHECK(newest.index.has_value());
@@ -129,8 +133,8 @@ Result<wire::RootRef> VaultImpl::open_root(const CheckedHead& head) const {
   Bytes context = root_context(head.head);
   auto plain = primitives::open_box(record_.keys.record_key, context, head.head.sealed_root);
   if (!plain) {
-    return fail(Errc::corrupt, "head " + std::to_string(head.head.seq) + " of device " +
-                                   head.head.device.short_hex() + ": its root does not open");
+    return fail(Errc::corrupt, "head " + std::to_string(head.head.seq) + " of device " + head.head.device.short_hex() +
+                                   ": its root does not open");
   }
   return wire::parse_physical_ref(*plain);
 }

@@ -22,8 +22,8 @@ struct ChunkPlace {
   std::uint32_t bytes = 0;
 };
 
-/// A segment (or some of its bundles), decrypted and checked. Bundles are decompressed when asked for. Safe from several threads
-/// once fetched.
+/// A segment (or some of its bundles), decrypted and checked. Bundles are decompressed when asked for. Safe from
+/// several threads once fetched.
 class OpenSegment {
  public:
   virtual ~OpenSegment() = default;
@@ -37,7 +37,8 @@ class Packer {
   virtual ~Packer() = default;
   /// True where the next chunk of `bytes` fits without sealing first.
   virtual bool fits(std::size_t bytes) const = 0;
-  /// Stores a chunk (1 B to 4 MiB; it must fit): hashes, finds doubles, compresses when a bundle is full. Returns its id.
+  /// Stores a chunk (1 B to 4 MiB; it must fit): hashes, finds doubles, compresses when a bundle is full. Returns its
+  /// id.
   virtual ChunkId add(ByteView chunk) = 0;
   /// True where nothing has been added since the last seal.
   virtual bool empty() const = 0;
@@ -59,17 +60,18 @@ struct WriteTotals {
 struct Committed {
   SnapshotId snapshot;
   WriteTotals totals;
-  unsigned homes = 0;        // that have the new head
-  int margin = 0;            // worst case over the segments written now
+  unsigned homes = 0;  // that have the new head
+  int margin = 0;      // worst case over the segments written now
 };
 
-/// One write session; holds the vault's lock. Destroying it without finish() leaves earlier snapshots as they were; segments that
-/// were durable are adopted by the next session.
+/// One write session; holds the vault's lock. Destroying it without finish() leaves earlier snapshots as they were;
+/// segments that were durable are adopted by the next session.
 class Writer {
  public:
   virtual ~Writer() = default;
   virtual std::unique_ptr<Packer> new_packer() = 0;
-  /// CPU: seals what the packer has, codes it, signs its card. The packer is empty after it. The packer must not be empty.
+  /// CPU: seals what the packer has, codes it, signs its card. The packer is empty after it. The packer must not be
+  /// empty.
   virtual FinishedSegment seal(Packer& packer) = 0;
   /// Sends it to the homes; makes durable by groups (256 MiB or 5 s) and notes it in the journal.
   /// Errors: unavailable, full (fewer than k rows could be placed).
@@ -95,8 +97,8 @@ struct CheckReport {
   std::uint64_t rows_bad = 0;      // read and found wrong
   std::uint64_t unrestorable = 0;  // segments with fewer than k good rows
   std::uint64_t bytes_read = 0;
-  int margin = 0;                  // worst case over all segments
-  std::vector<HomeId> homes_bad;   // that gave wrong bytes, or hold bad rows
+  int margin = 0;                 // worst case over all segments
+  std::vector<HomeId> homes_bad;  // that gave wrong bytes, or hold bad rows
 };
 
 struct RepairReport {
@@ -111,18 +113,18 @@ struct RepairReport {
 };
 
 struct WriteOptions {
-  int compression_level = 1;                  // zstd, 1 to 19
+  int compression_level = 1;          // zstd, 1 to 19
   std::size_t segment_bytes = 8_MiB;  // target plaintext size, at most 16 MiB
 };
 
 class Vault {
  public:
   virtual ~Vault() = default;
-  /// Reads heads from the homes, checks them (signatures, order, forks, rollback against what was seen) and loads the index, from the
-  /// local cache as far as it is there. Homes that lie are reported to `homes`. Borrows all; they must live longer.
-  /// Errors: unavailable (too few homes for the index), corrupt, denied.
-  static Task<Result<std::unique_ptr<Vault>>> open(platform::Platform& platform, dispersal::HomeSet& homes, State& state,
-                                                   const Device& device, const OpenRecord& record);
+  /// Reads heads from the homes, checks them (signatures, order, forks, rollback against what was seen) and loads the
+  /// index, from the local cache as far as it is there. Homes that lie are reported to `homes`. Borrows all; they must
+  /// live longer. Errors: unavailable (too few homes for the index), corrupt, denied.
+  static Task<Result<std::unique_ptr<Vault>>> open(platform::Platform& platform, dispersal::HomeSet& homes,
+                                                   State& state, const Device& device, const OpenRecord& record);
 
   virtual dispersal::HomeSet& homes() = 0;
   virtual const wire::VaultKeys& keys() const = 0;
@@ -143,18 +145,21 @@ class Vault {
   /// Errors: not_found.
   virtual Result<ChunkPlace> place_of(const ChunkId& chunk) const = 0;
   /// Fetches a segment's bundles (all where `bundles` is empty). Errors: unavailable, corrupt.
-  virtual Task<Result<std::shared_ptr<const OpenSegment>>> fetch(std::uint32_t segment, std::vector<std::uint32_t> bundles) = 0;
+  virtual Task<Result<std::shared_ptr<const OpenSegment>>> fetch(std::uint32_t segment,
+                                                                 std::vector<std::uint32_t> bundles) = 0;
   /// One chunk, checked against its id; keeps a small cache of bundles. Errors: not_found, unavailable, corrupt.
   virtual Task<Result<Bytes>> read(ChunkId chunk) = 0;
 
   virtual Task<Result<std::unique_ptr<Writer>>> begin_write(const WriteOptions& options) = 0;
 
-  /// Counts rows of every live segment on the reachable homes; `read_percent` of segments are read and verified row by row (0: none).
+  /// Counts rows of every live segment on the reachable homes; `read_percent` of segments are read and verified row by
+  /// row (0: none).
   virtual Task<Result<CheckReport>> check(unsigned read_percent, Progress progress) = 0;
-  /// Re-makes lost and bad rows, gives new homes their rows, vault record and heads. Homes that do not answer count as lost.
-  /// `without`: members that get nothing and whose rows do not count (about to be removed). Holds the lock.
+  /// Re-makes lost and bad rows, gives new homes their rows, vault record and heads. Homes that do not answer count as
+  /// lost. `without`: members that get nothing and whose rows do not count (about to be removed). Holds the lock.
   /// `dry_run`: counts what would be made, changes nothing.
-  virtual Task<Result<RepairReport>> repair(bool read_all, std::vector<std::size_t> without, bool dry_run, Progress progress) = 0;
+  virtual Task<Result<RepairReport>> repair(bool read_all, std::vector<std::size_t> without, bool dry_run,
+                                            Progress progress) = 0;
 };
 
 /// Gives every reachable home the newest vault record, and the heads it lacks. Members that took it.

@@ -1,4 +1,5 @@
-// The order of a write session: rows durable, then the index, then this device's head on disk, then the head on the homes.
+// The order of a write session: rows durable, then the index, then this device's head on disk, then the head on the
+// homes.
 #include <algorithm>
 #include <climits>
 

@@ -11,8 +11,8 @@
 
 namespace mhp::vault::impl {
 
-/// ChunkId -> ChunkPlace. Ids are keyed hashes, so their own bytes are the hash. Reading from several threads at once is
-/// fine while nobody inserts. Holds up to 2^31 chunks.
+/// ChunkId -> ChunkPlace. Ids are keyed hashes, so their own bytes are the hash. Reading from several threads at once
+/// is fine while nobody inserts. Holds up to 2^31 chunks.
 class ChunkTable {
  public:
   /// Bounds of what it can hold: bundle below 2^16, offset below 2^24, 1 to 2^24 bytes.

@@ -67,9 +67,8 @@ class DeviceJudge {
 
   void judge(const std::vector<ShownHeads>& shown) {
     if (candidates_.empty()) return;
-    const Candidate& best = *std::ranges::max_element(candidates_, [this](const auto& a, const auto& b) {
-      return rank(a) < rank(b);
-    });
+    const Candidate& best =
+        *std::ranges::max_element(candidates_, [this](const auto& a, const auto& b) { return rank(a) < rank(b); });
     BelievedDevice believed;
     believed.device = facts_.device;
     believed.revoked = facts_.revocation != nullptr;
@@ -128,13 +127,13 @@ class DeviceJudge {
     };
     if (own == candidates_.end()) {
       if (!home.has_record || believed.revoked) return;
-      return find(TroubleKind::old_heads, "has none of the heads up to " + number_of(facts_.device, newest) +
-                                              " (it may have been away)");
+      return find(TroubleKind::old_heads,
+                  "has none of the heads up to " + number_of(facts_.device, newest) + " (it may have been away)");
     }
     std::uint64_t seq = own->chain.back().head.seq;
     if (conflict(own->chain, believed.chain)) {
-      return find(TroubleKind::forked_heads, "shows another head " + number_of(facts_.device, std::min(seq, newest)) +
-                                                 " than the one believed");
+      return find(TroubleKind::forked_heads,
+                  "shows another head " + number_of(facts_.device, std::min(seq, newest)) + " than the one believed");
     }
     if (rolled_back()) {
       return find(TroubleKind::old_heads, "shows an older state than this computer has seen");
@@ -176,9 +175,8 @@ Result<std::vector<CheckedHead>> check_chain(const std::vector<Bytes>& chain, co
     if (&bytes == &chain.back() && !wire::verify(envelope, wire::kSignHead)) {
       return fail(Errc::denied, "a head with a bad signature");
     }
-    out.push_back({.head = std::move(head),
-                   .signed_bytes = bytes,
-                   .hash = HeadHash::from_array(primitives::blake3(bytes))});
+    out.push_back(
+        {.head = std::move(head), .signed_bytes = bytes, .hash = HeadHash::from_array(primitives::blake3(bytes))});
   }
   if (out.empty()) return fail(Errc::invalid, "a chain without heads");
   return out;
@@ -202,9 +200,8 @@ HeadsView judge_heads(const wire::VaultRecord& record, const std::vector<ShownHe
       if (checked) {
         judge.take(home.member, std::move(*checked));
       } else {
-        out.findings.push_back({.member = home.member,
-                                .kind = TroubleKind::wrong_bytes,
-                                .detail = "gives " + checked.error().detail});
+        out.findings.push_back(
+            {.member = home.member, .kind = TroubleKind::wrong_bytes, .detail = "gives " + checked.error().detail});
       }
     }
     if (own.device == device && !own.chain.empty()) {

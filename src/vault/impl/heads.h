@@ -43,7 +43,8 @@ struct HeadsView {
   std::vector<HeadFinding> findings;
 };
 
-/// A chain whose newest head is signed by its device and whose heads link, rising without gaps. Errors: denied, corrupt, invalid.
+/// A chain whose newest head is signed by its device and whose heads link, rising without gaps. Errors: denied,
+/// corrupt, invalid.
 Result<std::vector<CheckedHead>> check_chain(const std::vector<Bytes>& chain, const VaultId& vault,
                                              const DeviceId& device);
 

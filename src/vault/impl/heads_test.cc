@@ -42,9 +42,8 @@ class Heads : public ::testing::Test {
     return judge_heads(record_, shown, {.device = device_.id, .chain = own}, seen);
   }
   wire::SeenHeads seen(const std::vector<Bytes>& chain, std::uint64_t seq) {
-    return {.heads = {{.device = device_.id,
-                       .seq = seq,
-                       .hash = HeadHash::from_array(primitives::blake3(chain[seq - 1]))}}};
+    return {.heads = {
+                {.device = device_.id, .seq = seq, .hash = HeadHash::from_array(primitives::blake3(chain[seq - 1]))}}};
   }
 
   platform::MemoryPlatform platform_{testing::seed_of_run()};
@@ -132,7 +131,8 @@ TEST_F(Heads, ForgedHeadsAreNotBelieved) {
   EXPECT_EQ(view.devices[0].newest().signed_bytes, chain.back());
   // Of a device that nobody enrolled.
   Device stranger = make_device(root_.vault(), random_);
-  ShownHeads foreign{.member = 0, .has_record = true, .devices = {{.device = stranger.id, .chain = grow({}, 2, 0, &stranger)}}};
+  ShownHeads foreign{
+      .member = 0, .has_record = true, .devices = {{.device = stranger.id, .chain = grow({}, 2, 0, &stranger)}}};
   EXPECT_TRUE(judge({foreign}).devices.empty());
 }
 

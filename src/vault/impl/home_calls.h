@@ -11,7 +11,7 @@ namespace mhp::vault::impl {
 /// What one member shows of a vault.
 struct HomeView {
   bool answered = false;
-  std::optional<Bytes> record;  // not checked
+  std::optional<Bytes> record;                 // not checked
   std::vector<home::Home::DeviceHeads> heads;  // not checked
 };
 
@@ -20,8 +20,8 @@ Task<std::vector<HomeView>> ask_homes(dispersal::HomeSet& homes, VaultId vault, 
 
 std::vector<ShownHeads> shown_heads(const std::vector<HomeView>& views);
 
-/// The highest version that is genuine, over all bytes at hand, of the homes or this computer; a device that any genuine record
-/// revokes may not have signed it. Null where none is genuine. `refused`: indexes of those that are not.
+/// The highest version that is genuine, over all bytes at hand, of the homes or this computer; a device that any
+/// genuine record revokes may not have signed it. Null where none is genuine. `refused`: indexes of those that are not.
 struct NewestRecord {
   std::optional<std::size_t> index;
   std::uint64_t version = 0;

@@ -11,7 +11,8 @@ Result<void> Index::add(const wire::IndexedSegment& segment) {
   };
   for (const auto& chunk : segment.directory.chunks) {
     if (chunk.bytes > wire::kMaxChunkBytes || !ChunkTable::can_hold(place_of(chunk))) {
-      return fail(Errc::corrupt, "index: a chunk of segment " + segment.segment.short_hex() + " has an impossible place");
+      return fail(Errc::corrupt,
+                  "index: a chunk of segment " + segment.segment.short_hex() + " has an impossible place");
     }
   }
   numbers_.emplace(segment.segment, number);

@@ -19,8 +19,8 @@ class Index {
     std::vector<wire::Bundle> bundles;
   };
 
-  /// Takes a segment up; one that is known already is left as it is. A chunk that lies in two segments keeps its first place.
-  /// Errors: corrupt (a chunk is longer than chunks can be).
+  /// Takes a segment up; one that is known already is left as it is. A chunk that lies in two segments keeps its first
+  /// place. Errors: corrupt (a chunk is longer than chunks can be).
   Result<void> add(const wire::IndexedSegment& segment);
   bool has_segment(const SegmentId& id) const { return numbers_.contains(id); }
   const std::vector<Segment>& segments() const { return segments_; }

@@ -1,4 +1,5 @@
-// Parts of the index as objects in segments, with copies in the state folder so that an unchanged run reads almost nothing.
+// Parts of the index as objects in segments, with copies in the state folder so that an unchanged run reads almost
+// nothing.
 #pragma once
 
 #include <string>

@@ -63,7 +63,8 @@ void SegmentPacker::close_bundle() {
 
 void SegmentPacker::write_bundle(ByteView plain) {
   if (plain_.size() == 0) {
-    std::size_t longest = primitives::Compressor::bound(wire::kMaxChunkBytes);  // may pass the end before it is given up
+    std::size_t longest =
+        primitives::Compressor::bound(wire::kMaxChunkBytes);  // may pass the end before it is given up
     plain_ = parts_.buffers->take(parts_.segment_bytes + longest - wire::kMaxChunkBytes);
   }
   wire::Bundle bundle;

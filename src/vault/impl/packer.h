@@ -11,21 +11,21 @@
 
 namespace mhp::vault::impl {
 
-constexpr std::size_t kBundleBytes = 1_MiB;          // what small chunks are gathered to before they are compressed
-constexpr std::size_t kOwnBundleBytes = 256_KiB;     // a chunk this long is a bundle of its own
-constexpr std::size_t kMinSegmentBytes = 5_MiB;      // a single chunk of 4 MiB always fits an empty segment
+constexpr std::size_t kBundleBytes = 1_MiB;       // what small chunks are gathered to before they are compressed
+constexpr std::size_t kOwnBundleBytes = 256_KiB;  // a chunk this long is a bundle of its own
+constexpr std::size_t kMinSegmentBytes = 5_MiB;   // a single chunk of 4 MiB always fits an empty segment
 
-constexpr std::size_t kMaxDirectoryBytes = 2_MiB;    // has to fit an index part; 48,000 chunks
+constexpr std::size_t kMaxDirectoryBytes = 2_MiB;  // has to fit an index part; 48,000 chunks
 
 /// What a packer needs of its surroundings. All outlive it.
 struct PackerParts {
   const primitives::Key* dedup_secret = nullptr;
-  const ChunkTable* stored = nullptr;    // chunks that are there already; null: nothing is left out as a double
-  SessionChunks* session = nullptr;      // chunks that other packers took; null with `stored`
+  const ChunkTable* stored = nullptr;  // chunks that are there already; null: nothing is left out as a double
+  SessionChunks* session = nullptr;    // chunks that other packers took; null with `stored`
   dispersal::BufferPool* buffers = nullptr;
   int compression_level = 1;
-  std::size_t segment_bytes = 8_MiB;     // 5 to 16 MiB, a size class
-  bool index = false;                    // marks its segments
+  std::size_t segment_bytes = 8_MiB;  // 5 to 16 MiB, a size class
+  bool index = false;                 // marks its segments
 };
 
 /// A segment's plain bytes, ready to be sealed; valid until the packer's next call.

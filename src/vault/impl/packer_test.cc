@@ -132,7 +132,8 @@ TEST_F(Packing, DoublesAreLeftOut) {
   EXPECT_TRUE(two.empty());
   EXPECT_EQ(one.new_bytes(), 1000u);
   Bytes known = chunk(10);
-  stored_.insert(ChunkId::from_array(primitives::blake3_keyed(secret_, known)), {.segment = 0, .bundle = 0, .offset = 0, .bytes = 10});
+  stored_.insert(ChunkId::from_array(primitives::blake3_keyed(secret_, known)),
+                 {.segment = 0, .bundle = 0, .offset = 0, .bytes = 10});
   one.add(known);
   EXPECT_EQ(one.new_bytes(), 1000u);
 }
@@ -152,7 +153,8 @@ TEST(ChunkTable, KeepsManyPlaces) {
   std::map<ChunkId, ChunkPlace> expected;
   for (std::uint32_t i = 0; i < 20'000; ++i) {
     ChunkId id = ChunkId::from_array(platform.random().array<32>());
-    ChunkPlace place{.segment = i * 7, .bundle = i % 65536, .offset = (i * 977) & 0xff'ffff, .bytes = 1 + (i * 31) % (1u << 22)};
+    ChunkPlace place{
+        .segment = i * 7, .bundle = i % 65536, .offset = (i * 977) & 0xff'ffff, .bytes = 1 + (i * 31) % (1u << 22)};
     EXPECT_TRUE(table.insert(id, place));
     EXPECT_FALSE(table.insert(id, {.segment = 1, .bundle = 1, .offset = 1, .bytes = 1}));
     expected[id] = place;
@@ -180,7 +182,8 @@ TEST(SegmentSeal, LengthsGoBothWays) {
     ASSERT_TRUE(back) << plain;
     EXPECT_EQ(*back, plain);
   }
-  for (std::uint64_t sealed : {0ull, 31ull, 32ull, 48ull, 32ull + 65552ull + 16ull}) EXPECT_FALSE(plain_bytes_of(sealed)) << sealed;
+  for (std::uint64_t sealed : {0ull, 31ull, 32ull, 48ull, 32ull + 65552ull + 16ull})
+    EXPECT_FALSE(plain_bytes_of(sealed)) << sealed;
 }
 
 }  // namespace

@@ -13,7 +13,7 @@ namespace {
 using primitives::kFramePlainBytes;
 using primitives::kFrameSealedBytes;
 
-constexpr std::uint32_t kJoinFrames = 4;          // a gap of at most so many frames is read along
+constexpr std::uint32_t kJoinFrames = 4;  // a gap of at most so many frames is read along
 
 struct FrameRun {
   std::uint32_t first = 0;
@@ -94,10 +94,18 @@ Result<SegmentKey> SegmentReader::make_key(const dispersal::Gathered& front) {
   return key;
 }
 
+/// What is asked for here is named by a head or an index: where no home has its card, homes are missing.
+Task<Result<dispersal::Gathered>> SegmentReader::gather(SegmentId segment, std::uint64_t offset, std::uint64_t bytes,
+                                                        bool with_salts) {
+  auto gathered = co_await homes_.gather(segment, offset, bytes, with_salts);
+  if (!gathered && gathered.error().code == Errc::not_found) gathered.error().code = Errc::unavailable;
+  co_return gathered;
+}
+
 Task<Result<SegmentKey>> SegmentReader::key_of(SegmentId segment) {
   auto kept = kept_keys_.find(segment);
   if (kept != kept_keys_.end()) co_return kept->second;
-  MHP_CO_TRY(auto front, co_await homes_.gather(segment, 0, kCommitmentBytes, true));
+  MHP_CO_TRY(auto front, co_await gather(segment, 0, kCommitmentBytes, true));
   co_return make_key(front);
 }
 
@@ -118,7 +126,7 @@ Task<Result<PlainPart>> SegmentReader::read_frames(SegmentId segment, std::uint6
                                                    std::uint32_t first, std::uint32_t count) {
   std::uint64_t offset = kCommitmentBytes + std::uint64_t{first} * kFrameSealedBytes;
   std::uint64_t end = std::min(sealed_bytes_of(plain_bytes), offset + std::uint64_t{count} * kFrameSealedBytes);
-  MHP_CO_TRY(auto gathered, co_await homes_.gather(segment, offset, end - offset, false));
+  MHP_CO_TRY(auto gathered, co_await gather(segment, offset, end - offset, false));
   if (gathered.sealed.size() != end - offset) {
     co_return fail(Errc::corrupt, "segment " + segment.short_hex() + ": cut short");
   }
@@ -141,7 +149,7 @@ Task<Result<std::vector<PlainPart>>> SegmentReader::read(SegmentId segment, std:
   std::vector<PlainPart> parts;
   bool whole = runs.empty() || total_frames(runs) * 2 > frames_of(plain_bytes);
   if (whole) {
-    MHP_CO_TRY(auto gathered, co_await homes_.gather(segment, 0, 0, true));
+    MHP_CO_TRY(auto gathered, co_await gather(segment, 0, 0, true));
     MHP_CO_TRY(PlainPart part, co_await open_whole(gathered));
     if (part.bytes.size() != plain_bytes) {
       co_return fail(Errc::corrupt, "segment " + segment.short_hex() + ": not as long as the index says");
@@ -159,7 +167,7 @@ Task<Result<std::vector<PlainPart>>> SegmentReader::read(SegmentId segment, std:
 
 Task<Result<SegmentReader::Opened>> SegmentReader::open(SegmentId segment) {
   Opened out;
-  MHP_CO_TRY(auto gathered, co_await homes_.gather(segment, 0, 0, true));
+  MHP_CO_TRY(auto gathered, co_await gather(segment, 0, 0, true));
   MHP_CO_TRY(out.plain, co_await open_whole(gathered));
   out.card = std::move(gathered.card);
   ByteView plain = out.plain.bytes;

@@ -45,8 +45,8 @@ class SegmentReader {
                 const wire::VaultKeys& keys)
       : platform_(platform), homes_(homes), vault_(vault), keys_(keys) {}
 
-  /// Plain bytes of these ranges, widened to whole frames and joined where they nearly touch; all of it where they are none.
-  /// `plain_bytes`: the segment's length, as the index has it. Errors: unavailable, corrupt.
+  /// Plain bytes of these ranges, widened to whole frames and joined where they nearly touch; all of it where they are
+  /// none. `plain_bytes`: the segment's length, as the index has it. Errors: unavailable, corrupt.
   Task<Result<std::vector<PlainPart>>> read(SegmentId segment, std::uint64_t plain_bytes, std::vector<Range> ranges);
 
   /// A whole segment with its own directory, for what no index names.
@@ -65,6 +65,8 @@ class SegmentReader {
  private:
   static constexpr std::size_t kMaxKeysKept = 4096;
 
+  Task<Result<dispersal::Gathered>> gather(SegmentId segment, std::uint64_t offset, std::uint64_t bytes,
+                                           bool with_salts);
   Result<SegmentKey> make_key(const dispersal::Gathered& front);
   Task<Result<SegmentKey>> key_of(SegmentId segment);
   Task<Result<PlainPart>> open_whole(const dispersal::Gathered& gathered);

@@ -15,7 +15,8 @@ class Sealer {
       : random_(random), homes_(homes), device_(device), keys_(keys), plan_(plan) {}
 
   SegmentId draw_id() const { return SegmentId::from_array(random_.array<32>()); }
-  /// Seals, codes and signs what the packer has; the packer is empty after it. `id` is fresh: drawn for this segment alone.
+  /// Seals, codes and signs what the packer has; the packer is empty after it. `id` is fresh: drawn for this segment
+  /// alone.
   FinishedSegment seal(SegmentPacker& packer, const SegmentId& id) const;
 
  private:

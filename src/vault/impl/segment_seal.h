@@ -25,7 +25,8 @@ class SegmentKey {
   SegmentKey(const SegmentKey&) = default;
   SegmentKey& operator=(const SegmentKey&) = default;
 
-  /// True where the segment was sealed with this key, in constant time. Ask before opening: GCM does not commit to a key.
+  /// True where the segment was sealed with this key, in constant time. Ask before opening: GCM does not commit to a
+  /// key.
   bool matches(ByteView commitment) const;
   /// `out` is exactly sealed_bytes_of(plain.size()) long. The key must be used for this one segment only.
   void seal(ByteView plain, MutableBytes out) const;

@@ -12,14 +12,15 @@ class Survey {
  public:
   explicit Survey(VaultImpl& vault) : vault_(vault) {}
 
-  /// Asks every reachable home for its list; keeps what it says of `wanted`, or of all segments where there is none given.
-  /// Homes that do not give it within a time limit count as away.
+  /// Asks every reachable home for its list; keeps what it says of `wanted`, or of all segments where there is none
+  /// given. Homes that do not give it within a time limit count as away.
   Task<> take(std::optional<std::vector<SegmentId>> wanted);
   /// Those wanted, or all that were found; in rising order of their ids.
   const std::vector<SegmentId>& segments() const { return segments_; }
   /// Members that gave their list.
   const std::vector<std::size_t>& members() const { return members_; }
-  /// Card and holders of a segment; rows that the card does not know are left out. Errors: not_found (no home has a good card).
+  /// Card and holders of a segment; rows that the card does not know are left out. Errors: not_found (no home has a
+  /// good card).
   Task<Result<dispersal::Located>> locate(SegmentId segment);
 
   /// Reads every row of a segment.

@@ -96,7 +96,8 @@ class IndexSession {
     std::vector<KnownPart> parts;
     std::vector<KnownPart> snapshot_parts;
   };
-  /// Parts for the new segments, small ones merged, snapshots with the new one, and the top; all durable when it returns.
+  /// Parts for the new segments, small ones merged, snapshots with the new one, and the top; all durable when it
+  /// returns.
   Task<Result<Layout>> write(const std::vector<wire::IndexedSegment>& segments, const wire::SnapshotRecord& snapshot);
 
  private:
@@ -113,8 +114,8 @@ class IndexSession {
   SegmentId id_;  // of the segment being filled
 };
 
-/// Segments that are durable on the homes and in no believed index, found by the journal, or without one by asking the homes.
-/// They are in the vault's index afterwards. Their number.
+/// Segments that are durable on the homes and in no believed index, found by the journal, or without one by asking the
+/// homes. They are in the vault's index afterwards. Their number.
 Task<Result<std::uint64_t>> adopt_segments(VaultImpl& vault, const dispersal::Plan& plan);
 
 }  // namespace mhp::vault::impl

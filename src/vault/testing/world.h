@@ -72,7 +72,8 @@ class World {
 /// A snapshot of files, each a chunk (or several of at most 4 MiB); its page_list is a chunk of our own making.
 Task<Result<Committed>> back_up(platform::Platform& platform, Vault& vault, Files files, WriteOptions options = {});
 /// The same, up to finish(): as when the power goes.
-Task<Result<void>> back_up_without_end(platform::Platform& platform, Vault& vault, Files files, WriteOptions options = {});
+Task<Result<void>> back_up_without_end(platform::Platform& platform, Vault& vault, Files files,
+                                       WriteOptions options = {});
 Task<Result<Files>> read_back(Vault& vault, wire::SnapshotRecord snapshot);
 
 /// About 10 MB in 44 files, and two small files; different ones at each call.

@@ -42,8 +42,8 @@ Task<Result<ChunkId>> add_all(platform::Platform& platform, Writer& writer, cons
   Bytes list;
   for (const auto& [name, content] : files) {
     auto chunks = chunks_of(content);
-    Bytes entry = impl::joined({as_bytes(name), std::array<std::byte, 1>{},
-                                impl::little_endian(static_cast<std::uint32_t>(chunks.size()))});
+    Bytes entry = impl::joined(
+        {as_bytes(name), std::array<std::byte, 1>{}, impl::little_endian(static_cast<std::uint32_t>(chunks.size()))});
     for (ByteView chunk : chunks) {
       MHP_CO_TRY(ChunkId id, co_await add(platform, writer, *packer, chunk));
       entry.insert(entry.end(), id.bytes().begin(), id.bytes().end());
