@@ -56,7 +56,9 @@ class BackupRun {
   Task<> finish_pages();
   Task<> seal_and_store(vault::Packer& packer);
   Task<> store_one(vault::FinishedSegment segment);
+  Task<> seal_and_give_back(vault::Packer* packer);
   vault::Packer* take_packer();
+  void give_packer(vault::Packer* packer);
   void allow_packers();
   void note(Error error) {
     if (!failed_) failed_ = std::move(error);
@@ -181,28 +183,42 @@ Task<> BackupRun::read_changed(BatchWork& work, FileReader& reader) {
   for (bool more = true; more && !failed_;) {
     FileReader::Step step = co_await platform_.workers().run(read);
     allow_packers();
-    bool full = step == FileReader::Step::packer_full;
-    if (full && packer->empty()) note(Error{Errc::invalid, "segments are too small for a chunk"});
-    if (full) co_await seal_and_store(*packer);
     more = step != FileReader::Step::done;
+    if (step != FileReader::Step::packer_full) continue;
+    if (packer->empty()) note(Error{Errc::invalid, "segments are too small for a chunk"});
+    nursery_.start(seal_and_give_back(packer));  // reading goes on with another one
+    co_await packers_.take();
+    packer = take_packer();
   }
-  free_packers_.push_back(packer);
-  packers_.give();
+  give_packer(packer);
 }
 
+Task<> BackupRun::seal_and_give_back(vault::Packer* packer) {
+  co_await seal_and_store(*packer);
+  give_packer(packer);
+}
+
+/// Those that have something in them first, so that few are left to be sealed half empty.
 vault::Packer* BackupRun::take_packer() {
   if (free_packers_.empty()) {
     all_packers_.push_back(writer_->new_packer());
     return all_packers_.back().get();
   }
-  vault::Packer* packer = free_packers_.back();
-  free_packers_.pop_back();
+  auto begun = std::ranges::find_if(free_packers_, [](const vault::Packer* packer) { return !packer->empty(); });
+  if (begun == free_packers_.end()) --begun;
+  vault::Packer* packer = *begun;
+  free_packers_.erase(begun);
   return packer;
 }
 
-/// One packer for each segment's worth of bytes so far, as far as there are threads.
+void BackupRun::give_packer(vault::Packer* packer) {
+  free_packers_.push_back(packer);
+  packers_.give();
+}
+
+/// One packer for each segment's worth of bytes so far, up to one for each thread and one that is being sealed.
 void BackupRun::allow_packers() {
-  while (packers_allowed_ < platform_.workers().threads() &&
+  while (packers_allowed_ <= platform_.workers().threads() &&
          added_bytes_ > packers_allowed_ * options_.write.segment_bytes) {
     ++packers_allowed_;
     packers_.give();
@@ -285,6 +301,7 @@ Task<> BackupRun::store_pages() {
 
 /// Pages of a small tree go where its content is. Then everything that is still open is sealed.
 Task<> BackupRun::finish_pages() {
+  for (std::size_t i = 0; i < packers_allowed_; ++i) co_await packers_.take();  // none is being sealed any more
   if (!page_packer_ && !all_packers_.empty()) {
     page_packer_ = std::move(all_packers_.back());
     all_packers_.pop_back();

@@ -72,6 +72,37 @@ TEST(RoundTrip, BringsBackAllThatFilesHave) {
               describe_tree(bench.platform.trees(), place.path() + "/out"));
 }
 
+TEST(RoundTrip, OnRealThreads) {
+  platform::TempFolder place;
+  TestTree tree(place.path() + "/source");
+  tree.folder("");
+  make_everything(tree);
+  for (int d = 0; d < 40; ++d) {
+    std::string folder = "many " + std::to_string(d);
+    tree.folder(folder);
+    for (int f = 0; f < 50; ++f)
+      tree.file(folder + "/" + std::to_string(f), std::string(static_cast<std::size_t>(d * f), 'x'));
+  }
+  for (std::uint64_t i = 0; i < 6; ++i) tree.random_file("big/" + std::to_string(i), 9_MiB, i);
+  auto machine = platform::make_posix_platform();
+  MemoryVault vault(1);
+  BackupOptions options;
+  options.scan.paths = {tree.at("")};
+  RestoreOptions restore_options;
+  restore_options.to = place.path() + "/out";
+  restore_options.path = tree.at("");
+  Counters counters;
+  auto first = platform::run_task(*machine, snapshot::backup(*machine, vault, options, counters));
+  auto second = platform::run_task(*machine, snapshot::backup(*machine, vault, options, counters));
+  ASSERT_TRUE(first && second);
+  EXPECT_EQ(second->files_unchanged, first->files_new);
+  restore_options.snapshot = second->snapshot;
+  auto restored = platform::run_task(*machine, snapshot::restore(*machine, vault, restore_options, counters));
+  ASSERT_TRUE(restored);
+  EXPECT_TRUE(restored->errors.empty());
+  expect_same(describe_tree(machine->trees(), tree.at("")), describe_tree(machine->trees(), place.path() + "/out"));
+}
+
 TEST(RoundTrip, WholeSnapshotKeepsItsPaths) {
   platform::TempFolder place;
   TestTree tree(place.path() + "/source");

@@ -36,10 +36,10 @@ TEST(ChooseSnapshot, TakesLatestAnIdOrItsFirstDigits) {
 class Tree : public testing::Test {
  protected:
   Tree() : tree_(place_.path()) {
-    for (int d = 0; d < 50; ++d) {
+    for (int d = 0; d < 20; ++d) {
       std::string folder = "d" + std::to_string(d);
       tree_.folder(folder);
-      for (int f = 0; f < 100; ++f) tree_.file(folder + "/" + std::to_string(f), std::to_string(d * 100 + f));
+      for (int f = 0; f < 60; ++f) tree_.file(folder + "/" + std::to_string(f), std::to_string(d * 60 + f));
     }
   }
   std::vector<std::string> changes(const wire::SnapshotRecord& older, const wire::SnapshotRecord& newer) {
@@ -64,7 +64,7 @@ using Lines = std::vector<std::string>;
 
 TEST_F(Tree, WalkReadsWhatItNeeds) {
   auto saved = bench_.backup({place_.path()}).snapshot;
-  EXPECT_EQ(bench_.paths(saved, tree_.at("d3")).size(), 101u);
+  EXPECT_EQ(bench_.paths(saved, tree_.at("d3")).size(), 61u);
   EXPECT_EQ(bench_.paths(saved, tree_.at("d3") + "/").front(), tree_.at("d3").substr(1));
   EXPECT_TRUE(bench_.paths(saved, tree_.at("none")).empty());
   EXPECT_TRUE(bench_.paths(saved, tree_.at("d")).empty());
@@ -76,7 +76,7 @@ TEST_F(Tree, WalkReadsWhatItNeeds) {
 TEST_F(Tree, EveryEntryIsFoundByItsPath) {
   auto saved = bench_.backup({place_.path()}).snapshot;
   auto all = bench_.paths(saved);
-  EXPECT_GE(all.size(), 5051u);
+  EXPECT_GE(all.size(), 1221u);
   for (std::size_t i = 0; i < all.size(); i += 37) EXPECT_EQ(bench_.paths(saved, all[i]).at(0), all[i]);
 }
 
@@ -88,27 +88,83 @@ TEST_F(Tree, DiffNamesEveryChange) {
   tree_.mtime("d6/7", 42);
   tree_.remove("d7/8");
   tree_.symlink("d7/8", "9");
-  tree_.remove("d49");
+  tree_.remove("d19");
   for (const char* folder : {"d3", "d4", "d5", "d6", "d7"}) tree_.mtime(folder, 1'000'000'000);
   auto newer = bench_.backup({place_.path()}).snapshot;
   auto lines = changes(older, newer);
-  std::erase_if(lines, [](const std::string& line) { return line.starts_with("removed d49/"); });
-  EXPECT_EQ(lines, (Lines{"metadata d3", "content d3/5", "metadata d4", "removed d4/6", "removed d49", "metadata d5",
+  std::erase_if(lines, [](const std::string& line) { return line.starts_with("removed d19/"); });
+  EXPECT_EQ(lines, (Lines{"removed d19", "metadata d3", "content d3/5", "metadata d4", "removed d4/6", "metadata d5",
                           "added d5/new", "metadata d6", "metadata d6/7", "metadata d7", "kind d7/8"}));
 }
 
-TEST_F(Tree, DiffDoesNotReadWhatIsTheSame) {
-  auto older = bench_.backup({place_.path()}).snapshot;
-  tree_.file("d20/50", "changed");
-  auto newer = bench_.backup({place_.path()}).snapshot;
-  auto list = wire::parse_page_list(*platform::run_task(bench_.platform, bench_.vault.read(newer.page_list))).value();
-  ASSERT_GT(list.pages.size(), 3u);
-  std::uint64_t reads = bench_.vault.reads();
-  EXPECT_EQ(changes(older, newer), (Lines{"content d20/50"}));
-  EXPECT_LE(bench_.vault.reads() - reads, 8u);
-  reads = bench_.vault.reads();
-  EXPECT_TRUE(changes(newer, newer).empty());
-  EXPECT_EQ(bench_.vault.reads() - reads, 2u);
+/// 1,000 files in 20 folders, none of them real.
+std::vector<wire::TreeEntry> invented_entries() {
+  std::vector<wire::TreeEntry> entries;
+  for (int d = 100; d < 120; ++d) {
+    for (int f = 100; f < 150; ++f) {
+      wire::TreeEntry& entry = entries.emplace_back();
+      entry.path = "d" + std::to_string(d) + "/f" + std::to_string(f);
+      entry.mtime_ns = d * f;
+    }
+  }
+  return entries;
+}
+
+/// Cut where a number of entries is reached.
+wire::SnapshotRecord put_pages(MemoryVault& vault, const std::vector<wire::TreeEntry>& entries, std::size_t first,
+                               std::size_t others) {
+  std::vector<wire::TreePage> pages(1);
+  std::vector<std::string> first_paths = {entries.front().path};
+  for (const wire::TreeEntry& entry : entries) {
+    if (pages.back().entries.size() == (pages.size() == 1 ? first : others)) {
+      pages.emplace_back();
+      first_paths.push_back(entry.path);
+    }
+    pages.back().entries.push_back(entry);
+  }
+  return vault.put_snapshot(pages, first_paths);
+}
+
+std::uint64_t reads_of_diff(Bench& bench, const wire::SnapshotRecord& older, const wire::SnapshotRecord& newer,
+                            const Lines& expected) {
+  std::uint64_t before = bench.vault.reads();
+  auto found = platform::run_task(bench.platform, diff(bench.vault, older, newer));
+  Lines paths;
+  for (const Change& change : *found) paths.push_back(change.path);
+  EXPECT_EQ(paths, expected);
+  return bench.vault.reads() - before;
+}
+
+TEST(Diff, DoesNotReadWhatIsTheSame) {
+  Bench bench;
+  auto entries = invented_entries();
+  auto older = put_pages(bench.vault, entries, 100, 100);
+  EXPECT_EQ(reads_of_diff(bench, older, older, {}), 2u) << "the two lists";
+  entries[550].mode = 1;
+  auto newer = put_pages(bench.vault, entries, 100, 100);
+  EXPECT_EQ(reads_of_diff(bench, older, newer, {entries[550].path}), 4u) << "and the page that differs, twice";
+}
+
+TEST(Diff, PagesThatAreCutElsewhereAreTheSameTree) {
+  Bench bench;
+  auto entries = invented_entries();
+  auto older = put_pages(bench.vault, entries, 100, 100);
+  EXPECT_EQ(reads_of_diff(bench, older, put_pages(bench.vault, entries, 37, 61), {}), 2u + 10u + 17u);
+  std::string removed = entries.front().path;
+  entries.erase(entries.begin());
+  // The first page is one entry shorter, all others are the same.
+  EXPECT_EQ(reads_of_diff(bench, older, put_pages(bench.vault, entries, 99, 100), {removed}), 4u);
+}
+
+TEST(Diff, EverythingOrNothing) {
+  Bench bench;
+  auto entries = invented_entries();
+  auto all = put_pages(bench.vault, entries, 100, 100);
+  auto none = bench.vault.put_snapshot({}, {});
+  Lines paths;
+  for (const auto& entry : entries) paths.push_back(entry.path);
+  EXPECT_EQ(reads_of_diff(bench, none, all, paths), 12u);
+  EXPECT_EQ(reads_of_diff(bench, all, none, paths), 12u);
 }
 
 }  // namespace
