@@ -39,10 +39,12 @@ class Comparer {
     ++result.entries;
     info(*a, *b, path);
     if (a->kind != b->kind) return;
-    if (left.xattrs_of(name).value_or(std::vector<platform::Xattr>()) != right.xattrs_of(name).value_or(std::vector<platform::Xattr>())) {
+    if (left.xattrs_of(name).value_or(std::vector<platform::Xattr>()) !=
+        right.xattrs_of(name).value_or(std::vector<platform::Xattr>())) {
       differ(path, "other attributes");
     }
-    if (a->kind == NodeKind::symlink && left.link_target(name).value_or("?") != right.link_target(name).value_or("!")) differ(path, "another target");
+    if (a->kind == NodeKind::symlink && left.link_target(name).value_or("?") != right.link_target(name).value_or("!"))
+      differ(path, "another target");
     if (a->kind == NodeKind::file) content(left, right, name, path);
     if (a->kind != NodeKind::folder) return;
     auto left_below = left.folder(name);
@@ -67,7 +69,8 @@ class Comparer {
       const auto got_a = (*a)->read_at(offset, left_);
       const auto got_b = (*b)->read_at(offset, right_);
       if (!got_a || !got_b || *got_a != *got_b) return differ(path, "another length or unreadable");
-      if (!std::equal(left_.begin(), left_.begin() + static_cast<std::ptrdiff_t>(*got_a), right_.begin())) return differ(path, "other bytes");
+      if (!std::equal(left_.begin(), left_.begin() + static_cast<std::ptrdiff_t>(*got_a), right_.begin()))
+        return differ(path, "other bytes");
       result.bytes += *got_a;
       if (*got_a < left_.size()) return;
     }

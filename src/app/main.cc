@@ -31,7 +31,8 @@ mhp::Task<int> run(mhp::app::Work work, mhp::app::Session& session) { co_return 
 
 int main(int argc, char** argv) {
   mhp::primitives::init_sodium();
-  CLI::App app("Keeps your files safe on many homes: broken apart, sealed, spread; 24 words bring everything back.", "mhp");
+  CLI::App app("Keeps your files safe on many homes: broken apart, sealed, spread; 24 words bring everything back.",
+               "mhp");
   app.require_subcommand(1);
   app.fallthrough();
   app.set_version_flag("--version", "mhp " MHP_VERSION);
@@ -39,7 +40,8 @@ int main(int argc, char** argv) {
 
   mhp::app::Output out;
   std::string state = mhp::app::default_state_folder();
-  app.add_flag("--json", out.json, "For scripts: the result as JSON on standard output, an error as JSON on standard error");
+  app.add_flag("--json", out.json,
+               "For scripts: the result as JSON on standard output, an error as JSON on standard error");
   app.add_flag("-q,--quiet", out.quiet, "Say nothing but problems");
   app.add_option("--state", state, "State folder (also: environment variable MHP_HOME)");
   mhp::app::Work work;
@@ -49,7 +51,8 @@ int main(int argc, char** argv) {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& problem) {
     if (problem.get_exit_code() == 0) return app.exit(problem);  // --help, --version
-    return out.fail({mhp::Errc::invalid, problem.what()}, "See 'mhp --help' or 'mhp COMMAND --help'.", mhp::app::kUsage);
+    return out.fail({mhp::Errc::invalid, problem.what()}, "See 'mhp --help' or 'mhp COMMAND --help'.",
+                    mhp::app::kUsage);
   }
   const auto platform = mhp::platform::make_posix_platform();
   mhp::app::Session session{.platform = *platform, .out = out, .state_folder = state};

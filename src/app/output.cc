@@ -6,19 +6,26 @@
 
 #include <cstdio>
 
+#include "app/text.h"
+
 namespace mhp::app {
 
 int exit_code_of(Errc code) {
   switch (code) {
     case Errc::unavailable:
-    case Errc::timed_out: return kTooFew;
+    case Errc::timed_out:
+      return kTooFew;
     case Errc::corrupt:
-    case Errc::denied: return kRefused;
-    case Errc::invalid: return kUsage;
-    case Errc::canceled: return kInterrupted;
+    case Errc::denied:
+      return kRefused;
+    case Errc::invalid:
+      return kUsage;
+    case Errc::canceled:
+      return kInterrupted;
     case Errc::not_found:
     case Errc::full:
-    case Errc::busy: return kFailed;
+    case Errc::busy:
+      return kFailed;
   }
   return kFailed;
 }
@@ -27,6 +34,9 @@ nlohmann::json json_text(const std::string& bytes) {
   const std::string dumped = nlohmann::json(bytes).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
   return nlohmann::json::parse(dumped);
 }
+
+/// ASCII only, so that no name in it can steer a terminal.
+static std::string line_of(const nlohmann::json& object) { return object.dump(-1, ' ', true); }
 
 void Output::say(const std::string& sentence) const {
   if (!json && !quiet) fmt::print(stdout, "{}\n", sentence);
@@ -38,22 +48,25 @@ void Output::note(const std::string& sentence) const {
 }
 
 void Output::result(const nlohmann::json& object) const {
-  if (json) fmt::print(stdout, "{}\n", object.dump());
+  if (json) fmt::print(stdout, "{}\n", line_of(object));
 }
 
 int Output::fail(const Error& error, const std::string& hint, int exit_code) const {
   std::fflush(stdout);
   if (json) {
-    const nlohmann::json object = {{"error", json_text(error.detail)}, {"code", to_string(error.code)}, {"hint", json_text(hint)}};
-    fmt::print(stderr, "{}\n", object.dump());
+    const nlohmann::json object = {
+        {"error", json_text(error.detail)}, {"code", to_string(error.code)}, {"hint", json_text(hint)}};
+    fmt::print(stderr, "{}\n", line_of(object));
   } else {
-    fmt::print(stderr, "mhp: {}\n", error.detail);
-    if (!hint.empty()) fmt::print(stderr, "     {}\n", hint);
+    fmt::print(stderr, "mhp: {}\n", printable(error.detail));
+    if (!hint.empty()) fmt::print(stderr, "     {}\n", printable(hint));
   }
   return exit_code;
 }
 
-int Output::fail(const Error& error, const std::string& hint) const { return fail(error, hint, exit_code_of(error.code)); }
+int Output::fail(const Error& error, const std::string& hint) const {
+  return fail(error, hint, exit_code_of(error.code));
+}
 
 bool Output::draws_progress() const { return !json && !quiet && isatty(STDERR_FILENO) == 1; }
 

@@ -20,7 +20,8 @@ nlohmann::json json_text(const std::string& bytes);
 class Output {
  public:
   bool json = false;
-  bool quiet = false;
+  bool quiet = false;  // problems only
+  bool mute = false;   // not even these: another speaks for this command (the demo)
 
   /// A sentence for a person, on standard output; nothing with --json.
   void say(const std::string& sentence) const;

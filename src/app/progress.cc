@@ -43,7 +43,8 @@ std::string TransferLine::operator()() const {
   std::string line = verb_ + " ";
   line += files_total > files ? fmt::format("{} of about {} files", format_count(files), format_count(files_total))
                               : plural(files, "file", "files");
-  line += bytes_total > bytes ? fmt::format(", {} of about {}", format_bytes(bytes), format_bytes(bytes_total)) : ", " + format_bytes(bytes);
+  line += bytes_total > bytes ? fmt::format(", {} of about {}", format_bytes(bytes), format_bytes(bytes_total))
+                              : ", " + format_bytes(bytes);
   line += fmt::format(", {}/s", format_bytes(static_cast<std::uint64_t>(speed)));
   if (bytes_total > bytes && speed > 0) {
     line += fmt::format(", {} left", format_seconds(static_cast<double>(bytes_total - bytes) / speed));

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "app/text.h"
@@ -42,8 +43,12 @@ std::vector<dispersal::Member> open_members(platform::Platform& platform, const 
   std::vector<dispersal::Member> members;
   for (std::size_t i = 0; i < entries.size(); ++i) {
     const wire::HomeEntry& entry = entries[i];
-    dispersal::Member member{.id = entry.id, .name = entry.name, .home = nullptr, .away_reason = "",
-                             .domain = kOwnDomain + static_cast<std::uint32_t>(i), .counts = true};
+    dispersal::Member member{.id = entry.id,
+                             .name = entry.name,
+                             .home = nullptr,
+                             .away_reason = "",
+                             .domain = kOwnDomain + static_cast<std::uint32_t>(i),
+                             .counts = true};
     auto opened = home::open_folder_home(platform, entry.path, entry.id, limits_of(platform.disk(), entry));
     if (opened) {
       member.home = std::move(*opened);
@@ -76,7 +81,8 @@ static Result<Opened> open_state(Session& session) {
   Opened opened;
   opened.state = std::make_unique<vault::State>(session.platform.disk(), session.state_folder);
   if (!opened.state->exists()) {
-    return fail(Errc::not_found, fmt::format("there is no vault on this computer yet (looked in {})", printable(session.state_folder)));
+    return fail(Errc::not_found,
+                fmt::format("there is no vault on this computer yet (looked in {})", printable(session.state_folder)));
   }
   MHP_TRY(vault::Device device, opened.state->device());
   MHP_TRY(const Bytes signed_record, opened.state->signed_record());
@@ -104,8 +110,17 @@ static Task<Result<bool>> take_newer_record(Opened& opened) {
 
 static void make_home_set(Session& session, Opened& opened, const std::set<std::uint64_t>& source_devices) {
   auto members = open_members(session.platform, opened.record->content.homes, source_devices);
-  opened.homes = std::make_unique<dispersal::HomeSet>(session.platform, opened.record->record.vault, std::move(members));
+  opened.homes =
+      std::make_unique<dispersal::HomeSet>(session.platform, opened.record->record.vault, std::move(members));
   opened.homes->trust(card_signers(opened.record->record));
+}
+
+/// Those that were not asked because they are away.
+static void report_away(dispersal::HomeSet& homes) {
+  for (std::size_t i = 0; i < homes.members().size(); ++i) {
+    const dispersal::Member& member = homes.members()[i];
+    if (!member.home) homes.report(i, dispersal::TroubleKind::away, member.away_reason);
+  }
 }
 
 Task<Result<Opened>> open_vault(Session& session, OpenOptions options) {
@@ -118,8 +133,10 @@ Task<Result<Opened>> open_vault(Session& session, OpenOptions options) {
   if (opened.record->content.homes.empty()) {
     co_return fail(Errc::unavailable, "this vault has no home yet: there is nowhere to keep anything");
   }
-  auto vault = co_await vault::Vault::open(session.platform, *opened.homes, *opened.state, *opened.device, *opened.record);
+  auto vault =
+      co_await vault::Vault::open(session.platform, *opened.homes, *opened.state, *opened.device, *opened.record);
   if (!vault) {
+    report_away(*opened.homes);
     name_troubles(session, *opened.homes);
     co_return pass(vault);
   }
@@ -129,8 +146,13 @@ Task<Result<Opened>> open_vault(Session& session, OpenOptions options) {
 
 bool name_troubles(const Session& session, const dispersal::HomeSet& homes) {
   bool lied = false;
+  // Where most homes are slow at once it is this computer that is busy: no home is to blame.
+  const auto slow = std::ranges::count(homes.troubles(), dispersal::TroubleKind::slow, &dispersal::Trouble::kind);
+  const bool busy_here = 2 * static_cast<std::size_t>(slow) >= homes.reachable();
   for (const dispersal::Trouble& trouble : homes.troubles()) {
+    if (trouble.kind == dispersal::TroubleKind::slow && busy_here) continue;
     lied = lied || dispersal::is_lie(trouble.kind);
+    if (session.out.mute) continue;
     session.out.note(fmt::format("home '{}' ({}): {}: {}", printable(trouble.name), trouble.home.short_hex(),
                                  dispersal::to_string(trouble.kind), printable(trouble.detail)));
   }
@@ -140,14 +162,22 @@ bool name_troubles(const Session& session, const dispersal::HomeSet& homes) {
 std::string hint_for(const Error& error) {
   switch (error.code) {
     case Errc::not_found:
-      return error.detail.starts_with("there is no vault") ? "Start one with 'mhp init', or bring yours back with 'mhp recover'." : "";
+      return error.detail.starts_with("there is no vault")
+                 ? "Start one with 'mhp init', or bring yours back with 'mhp recover'."
+                 : "";
     case Errc::unavailable:
-      return "Nothing was changed. Connect the homes that are away ('mhp home list' names them), or add one with 'mhp home add DIR', "
+      return "Nothing was changed. Connect the homes that are away ('mhp home list' names them), or add one with 'mhp "
+             "home add DIR', "
              "and try again.";
-    case Errc::full: return "Earlier snapshots are whole. Make space or add a home with 'mhp home add DIR'; the next backup goes on from here.";
-    case Errc::busy: return "Wait until it is done, or end it, and try again.";
-    case Errc::corrupt: return "Nothing wrong was written. 'mhp check --read-data' finds what is damaged, 'mhp repair' makes it again.";
-    default: return "";
+    case Errc::full:
+      return "Earlier snapshots are whole. Make space or add a home with 'mhp home add DIR'; the next backup goes on "
+             "from here.";
+    case Errc::busy:
+      return "Wait until it is done, or end it, and try again.";
+    case Errc::corrupt:
+      return "Nothing wrong was written. 'mhp check --read-data' finds what is damaged, 'mhp repair' makes it again.";
+    default:
+      return "";
   }
 }
 

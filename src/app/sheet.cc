@@ -17,7 +17,9 @@ struct FreeCode {
 };
 using Code = std::unique_ptr<QRcode, FreeCode>;
 
-Code encode_qr(const std::string& text) { return Code(QRcode_encodeString(text.c_str(), 0, QR_ECLEVEL_M, QR_MODE_8, 1)); }
+Code encode_qr(const std::string& text) {
+  return Code(QRcode_encodeString(text.c_str(), 0, QR_ECLEVEL_M, QR_MODE_8, 1));
+}
 
 /// A dark square of the code; outside of it is light.
 bool dark(const QRcode& code, int x, int y) {
@@ -47,20 +49,30 @@ std::string qr_svg(const QRcode& code) {
       if (dark(code, x, y)) path += fmt::format("M{} {}h1v1h-1z", x + 4, y + 4);
     }
   }
-  return fmt::format("<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {0} {0}\" width=\"280\" height=\"280\" "
-                     "shape-rendering=\"crispEdges\"><rect width=\"{0}\" height=\"{0}\" fill=\"#fff\"/><path d=\"{1}\"/></svg>",
-                     side, path);
+  return fmt::format(
+      "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {0} {0}\" width=\"280\" height=\"280\" "
+      "shape-rendering=\"crispEdges\"><rect width=\"{0}\" height=\"{0}\" fill=\"#fff\"/><path d=\"{1}\"/></svg>",
+      side, path);
 }
 
 std::string html_escaped(const std::string& text) {
   std::string out;
   for (const char c : text) {
     switch (c) {
-      case '&': out += "&amp;"; break;
-      case '<': out += "&lt;"; break;
-      case '>': out += "&gt;"; break;
-      case '"': out += "&quot;"; break;
-      default: out += c;
+      case '&':
+        out += "&amp;";
+        break;
+      case '<':
+        out += "&lt;";
+        break;
+      case '>':
+        out += "&gt;";
+        break;
+      case '"':
+        out += "&quot;";
+        break;
+      default:
+        out += c;
     }
   }
   return out;
@@ -74,19 +86,24 @@ std::vector<std::string> words_of(const std::string& phrase) {
 }
 
 constexpr const char* kExplain =
-    "These 24 words bring back everything in this vault on any computer: install mhp, connect one of the homes (drives), "
-    "run 'mhp recover --home DIR' and type the words. Whoever has the words and the homes can read everything: keep this sheet "
+    "These 24 words bring back everything in this vault on any computer: install mhp, connect one of the homes "
+    "(drives), "
+    "run 'mhp recover --home DIR' and type the words. Whoever has the words and the homes can read everything: keep "
+    "this sheet "
     "where you keep what is precious, not beside the computer.";
 
-std::string html_sheet(const std::string& name, const VaultId& vault, const std::string& phrase, const std::string& code) {
+std::string html_sheet(const std::string& name, const VaultId& vault, const std::string& phrase,
+                       const std::string& code) {
   std::string cells;
   std::size_t number = 0;
   for (const std::string& word : words_of(phrase)) cells += fmt::format("<li value=\"{}\">{}</li>\n", ++number, word);
   return fmt::format(
       "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>Recovery sheet</title>\n"
-      "<style>body{{font:16px/1.5 sans-serif;max-width:44em;margin:2em auto;padding:0 1em}}ol{{columns:3;font:18px/1.9 monospace}}"
+      "<style>body{{font:16px/1.5 sans-serif;max-width:44em;margin:2em auto;padding:0 1em}}ol{{columns:3;font:18px/1.9 "
+      "monospace}}"
       "@media print{{body{{margin:0}}}}</style>\n"
-      "<h1>Recovery sheet{}</h1>\n<p>{}</p>\n<ol>\n{}</ol>\n{}\n<p>Vault {} &middot; MHP, multi-homed protection</p>\n</html>\n",
+      "<h1>Recovery sheet{}</h1>\n<p>{}</p>\n<ol>\n{}</ol>\n{}\n<p>Vault {} &middot; MHP, multi-homed "
+      "protection</p>\n</html>\n",
       name.empty() ? "" : ": " + html_escaped(name), kExplain, cells, code, vault.short_hex());
 }
 
@@ -107,8 +124,8 @@ std::string phrase_table(const std::string& phrase) {
 std::string recovery_sheet(const std::string& name, const VaultId& vault, const std::string& phrase, bool html) {
   const Code code = encode_qr(phrase);
   if (html) return html_sheet(name, vault, phrase, code ? qr_svg(*code) : "");
-  return fmt::format("RECOVERY SHEET {}\n\n{}\n\n{}\n{}\nVault {} - MHP, multi-homed protection\n", name, kExplain, phrase_table(phrase),
-                     code ? qr_text(*code) : "", vault.short_hex());
+  return fmt::format("RECOVERY SHEET {}\n\n{}\n\n{}\n{}\nVault {} - MHP, multi-homed protection\n", name, kExplain,
+                     phrase_table(phrase), code ? qr_text(*code) : "", vault.short_hex());
 }
 
 }  // namespace mhp::app

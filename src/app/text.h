@@ -9,17 +9,18 @@
 
 namespace mhp::app {
 
-std::string format_count(std::uint64_t count);          // 12,431
-std::string format_bytes(std::uint64_t bytes);          // 3.1 GB
-std::string format_seconds(double seconds);             // 4.2 s, 3 min 20 s, 2 h 5 min
-std::string format_time(std::int64_t unix_ns);          // 2026-11-22 15:04 (local time)
-std::string format_rfc3339(std::int64_t unix_ns);       // 2026-11-22T14:04:05Z
+std::string format_count(std::uint64_t count);                                         // 12,431
+std::string format_bytes(std::uint64_t bytes);                                         // 3.1 GB
+std::string format_seconds(double seconds);                                            // 4.2 s, 3 min 20 s, 2 h 5 min
+std::string format_time(std::int64_t unix_ns);                                         // 2026-11-22 15:04 (local time)
+std::string format_rfc3339(std::int64_t unix_ns);                                      // 2026-11-22T14:04:05Z
 std::string plural(std::uint64_t count, std::string_view one, std::string_view many);  // "1 file", "12,431 files"
 
 /// "200G", "1.5 GiB", "500M", "4096": bytes. Errors: invalid.
 Result<std::uint64_t> parse_size(std::string_view text);
 
-/// Safe for a terminal: control characters and bytes that are not UTF-8 become \xNN, the backslash itself is doubled only then.
+/// Safe for a terminal: control characters and bytes that are not UTF-8 become \xNN, the backslash itself is doubled
+/// only then.
 std::string printable(std::string_view name);
 bool is_utf8(std::string_view text);
 

@@ -17,7 +17,8 @@ static std::string host_name() {
 }
 
 /// The state folder and own folder homes, so that a backup never swallows itself.
-static void leave_out_own_folders(platform::Disk& disk, const Session& session, const Opened& opened, snapshot::ScanOptions& scan) {
+static void leave_out_own_folders(platform::Disk& disk, const Session& session, const Opened& opened,
+                                  snapshot::ScanOptions& scan) {
   std::vector<std::string> own = {session.state_folder};
   for (const wire::HomeEntry& entry : opened.record->content.homes) own.push_back(entry.path);
   for (const std::string& path : own) {
@@ -37,7 +38,8 @@ static Task<Result<void>> settle(Opened& opened, BackupDone& done) {
   co_return Result<void>();
 }
 
-static Task<Result<void>> store_snapshot(Session& session, const BackupArgs& args, Opened& opened, BackupDone& done, snapshot::Counters& counters) {
+static Task<Result<void>> store_snapshot(Session& session, const BackupArgs& args, Opened& opened, BackupDone& done,
+                                         snapshot::Counters& counters) {
   snapshot::BackupOptions options = args.options;
   leave_out_own_folders(session.platform.disk(), session, opened, options.scan);
   const dispersal::HomeSet& homes = *opened.homes;
@@ -68,7 +70,8 @@ Task<Result<BackupDone>> do_backup(Session& session, BackupArgs args, snapshot::
 
 static nlohmann::json json_errors(const std::vector<snapshot::SourceError>& errors) {
   nlohmann::json list = nlohmann::json::array();
-  for (const snapshot::SourceError& error : errors) list.push_back({{"path", json_text(error.path)}, {"reason", json_text(error.reason)}});
+  for (const snapshot::SourceError& error : errors)
+    list.push_back({{"path", json_text(error.path)}, {"reason", json_text(error.reason)}});
   return list;
 }
 
@@ -100,22 +103,32 @@ static std::string safety_sentence(const BackupDone& done) {
 
 static void show_text(Session& session, const BackupDone& done, double seconds, bool dry_run) {
   const snapshot::BackupReport& report = done.report;
-  for (const auto& error : report.errors) session.out.note(fmt::format("not saved: {}: {}", printable(error.path), printable(error.reason)));
-  for (const auto& warning : report.warnings) session.out.note(fmt::format("{}: {}", printable(warning.path), printable(warning.reason)));
+  for (const auto& error : report.errors)
+    session.out.note(fmt::format("not saved: {}: {}", printable(error.path), printable(error.reason)));
+  for (const auto& warning : report.warnings)
+    session.out.note(fmt::format("{}: {}", printable(warning.path), printable(warning.reason)));
   if (dry_run) {
-    session.out.say(fmt::format("Would save {}, {}: {} new, {} changed, {} unchanged. Nothing was stored.", plural(report.snapshot.files, "file", "files"),
-                                format_bytes(report.snapshot.bytes), format_count(report.files_new), format_count(report.files_changed),
+    session.out.say(fmt::format("Would save {}, {}: {} new, {} changed, {} unchanged. Nothing was stored.",
+                                plural(report.snapshot.files, "file", "files"), format_bytes(report.snapshot.bytes),
+                                format_count(report.files_new), format_count(report.files_changed),
                                 format_count(report.files_unchanged)));
     return;
   }
   const vault::WriteTotals& totals = report.committed.totals;
-  session.out.say(fmt::format("{}, {}: {}.", plural(report.snapshot.files, "file", "files"), format_bytes(report.snapshot.bytes), safety_sentence(done)));
-  session.out.say(fmt::format("Snapshot {} in {}: {} new, {} changed, {} unchanged; {} of new content, {} after compression, {} stored on homes.",
-                              report.committed.snapshot.short_hex(), format_seconds(seconds), format_count(report.files_new),
-                              format_count(report.files_changed), format_count(report.files_unchanged), format_bytes(totals.new_bytes),
-                              format_bytes(totals.packed_bytes), format_bytes(totals.stored_bytes)));
-  if (done.spread_rows > 0) session.out.say(fmt::format("Earlier snapshots were spread to the new homes: {}.", plural(done.spread_rows, "row", "rows")));
-  if (done.after.margin < 1) session.out.say(done.homes <= 1 ? "Add another home with 'mhp home add DIR'." : "Connect the homes that are away, or run 'mhp repair' to do without them.");
+  session.out.say(fmt::format("{}, {}: {}.", plural(report.snapshot.files, "file", "files"),
+                              format_bytes(report.snapshot.bytes), safety_sentence(done)));
+  session.out.say(fmt::format(
+      "Snapshot {} in {}: {} new, {} changed, {} unchanged; {} of new content, {} after compression, {} stored on "
+      "homes.",
+      report.committed.snapshot.short_hex(), format_seconds(seconds), format_count(report.files_new),
+      format_count(report.files_changed), format_count(report.files_unchanged), format_bytes(totals.new_bytes),
+      format_bytes(totals.packed_bytes), format_bytes(totals.stored_bytes)));
+  if (done.spread_rows > 0)
+    session.out.say(
+        fmt::format("Earlier snapshots were spread to the new homes: {}.", plural(done.spread_rows, "row", "rows")));
+  if (done.after.margin < 1)
+    session.out.say(done.homes <= 1 ? "Add another home with 'mhp home add DIR'."
+                                    : "Connect the homes that are away, or run 'mhp repair' to do without them.");
 }
 
 /// 0 done; 3 some files unreadable; 4 homes were away and nothing may be lost now.
@@ -152,16 +165,23 @@ void add_backup(CLI::App& app, Work& work) {
   snapshot::BackupOptions& options = args->options;
   CLI::App* command = app.add_subcommand("backup", "Save files and folders as a new snapshot");
   command->add_option("path", options.scan.paths, "Files and folders")->required();
-  command->add_option("-e,--exclude", options.scan.excludes, "Leave out what fits this pattern (as in .gitignore; may be given again)")->allow_extra_args(false);
-  command->add_option("--exclude-file", options.scan.exclude_files, "Leave out what fits the patterns in this file")->allow_extra_args(false);
+  command
+      ->add_option("-e,--exclude", options.scan.excludes,
+                   "Leave out what fits this pattern (as in .gitignore; may be given again)")
+      ->allow_extra_args(false);
+  command->add_option("--exclude-file", options.scan.exclude_files, "Leave out what fits the patterns in this file")
+      ->allow_extra_args(false);
   command->add_flag("-x,--one-file-system", options.scan.one_file_system, "Do not go into other mounted disks");
   command->add_flag("!--no-exclude-caches", options.scan.exclude_caches, "Save folders marked by CACHEDIR.TAG too");
   command->add_option("--tag", options.tags, "A word to find the snapshot by")->allow_extra_args(false);
   command->add_option("--host", options.host, "Name of this computer in the snapshot");
   command->add_flag("--full-read", options.full_read, "Read every file again, even where its times did not change");
   command->add_flag("--dry-run", options.dry_run, "Say what would be saved, store nothing");
-  command->add_option("--compression", options.write.compression_level, "zstd level, 1 (fast) to 19")->check(CLI::Range(1, 19))->capture_default_str();
-  command->footer("Examples:\n  mhp backup ~/Photos ~/Documents\n  mhp backup / -x --exclude '*.tmp' --exclude /var/cache");
+  command->add_option("--compression", options.write.compression_level, "zstd level, 1 (fast) to 19")
+      ->check(CLI::Range(1, 19))
+      ->capture_default_str();
+  command->footer(
+      "Examples:\n  mhp backup ~/Photos ~/Documents\n  mhp backup / -x --exclude '*.tmp' --exclude /var/cache");
   command->callback([args, &work] { work = [args](Session& session) { return run_backup(session, *args); }; });
 }
 

@@ -11,20 +11,26 @@ namespace mhp::app {
 
 namespace {
 
-/// safe: any one home may be lost. help: something cannot be brought back now, or homes are missing so that nothing more may be lost.
-const char* state_word(const vault::CheckReport& report, bool homes_missing, bool has_snapshots, unsigned planned_margin) {
+/// safe: any one home may be lost. help: something cannot be brought back now, or homes are missing so that nothing
+/// more may be lost.
+const char* state_word(const vault::CheckReport& report, bool homes_missing, bool has_snapshots,
+                       unsigned planned_margin) {
   if (report.unrestorable > 0) return "help";
   if (!has_snapshots) return "not_yet";
   if (report.margin >= 1) return "safe";
   return homes_missing && planned_margin >= 1 ? "help" : "not_yet";
 }
 
-std::string state_sentence(const std::string& state, const vault::CheckReport& report, std::size_t homes, bool has_snapshots) {
-  if (state == "safe") return fmt::format("SAFE: everything is on {}, any {} may be lost.", plural(homes, "home", "homes"), report.margin);
+std::string state_sentence(const std::string& state, const vault::CheckReport& report, std::size_t homes,
+                           bool has_snapshots) {
+  if (state == "safe")
+    return fmt::format("SAFE: everything is on {}, any {} may be lost.", plural(homes, "home", "homes"), report.margin);
   if (report.unrestorable > 0) {
-    return fmt::format("HELP: {} of {} segments cannot be brought back from the homes that answer.", format_count(report.unrestorable), format_count(report.segments));
+    return fmt::format("HELP: {} of {} segments cannot be brought back from the homes that answer.",
+                       format_count(report.unrestorable), format_count(report.segments));
   }
-  if (state == "help") return "HELP: homes are missing; everything can be brought back, but no further home may be lost.";
+  if (state == "help")
+    return "HELP: homes are missing; everything can be brought back, but no further home may be lost.";
   if (!has_snapshots) return "NOT YET: nothing is saved yet.";
   return fmt::format("NOT YET: everything is on {}, none may be lost.", plural(homes, "home", "homes"));
 }
@@ -37,8 +43,9 @@ std::vector<std::string> source_paths(const std::vector<wire::SnapshotRecord>& s
 Task<nlohmann::json> homes_json(const dispersal::HomeSet& homes) {
   nlohmann::json list = nlohmann::json::array();
   for (const dispersal::Member& member : homes.members()) {
-    nlohmann::json object = {{"id", member.id.hex()}, {"name", json_text(member.name)}, {"state", "away"}, {"used_bytes", 0}, {"free_bytes", 0},
-                             {"counts", member.counts}};
+    nlohmann::json object = {{"id", member.id.hex()}, {"name", json_text(member.name)},
+                             {"state", "away"},       {"used_bytes", 0},
+                             {"free_bytes", 0},       {"counts", member.counts}};
     if (member.home) {
       const auto usage = co_await member.home->usage();
       object["state"] = usage ? "ok" : "failed";
@@ -53,8 +60,10 @@ Task<nlohmann::json> homes_json(const dispersal::HomeSet& homes) {
 void show_homes(const Session& session, const dispersal::HomeSet& homes, const nlohmann::json& list) {
   for (std::size_t i = 0; i < list.size(); ++i) {
     const dispersal::Member& member = homes.members()[i];
-    session.out.say(fmt::format("  {}  {:<16} {:<6} {:>9} used, {:>9} free{}", member.id.short_hex(), printable(member.name), list[i]["state"].get<std::string>(),
-                                format_bytes(list[i]["used_bytes"].get<std::uint64_t>()), format_bytes(list[i]["free_bytes"].get<std::uint64_t>()),
+    session.out.say(fmt::format("  {}  {:<16} {:<6} {:>9} used, {:>9} free{}", member.id.short_hex(),
+                                printable(member.name), list[i]["state"].get<std::string>(),
+                                format_bytes(list[i]["used_bytes"].get<std::uint64_t>()),
+                                format_bytes(list[i]["free_bytes"].get<std::uint64_t>()),
                                 member.counts ? "" : "  (on the disk of what is saved: does not count)"));
     if (!member.away_reason.empty()) session.out.say("            " + printable(member.away_reason));
   }
@@ -70,8 +79,13 @@ static Task<int> show_unreadable(Session& session, const Error& problem) {
   if (!opened) co_return session.out.fail(opened.error(), hint_for(opened.error()));
   const nlohmann::json list = co_await homes_json(*opened->homes);
   const bool no_homes = list.empty();
-  session.out.result({{"state", no_homes ? "not_yet" : "help"}, {"margin", 0}, {"homes", list}, {"snapshots", 0}, {"reason", json_text(problem.detail)}});
-  session.out.say(no_homes ? "NOT YET: the vault has no home. Add one with 'mhp home add DIR'." : "HELP: the vault cannot be read: " + printable(problem.detail));
+  session.out.result({{"state", no_homes ? "not_yet" : "help"},
+                      {"margin", 0},
+                      {"homes", list},
+                      {"snapshots", 0},
+                      {"reason", json_text(problem.detail)}});
+  session.out.say(no_homes ? "NOT YET: the vault has no home. Add one with 'mhp home add DIR'."
+                           : "HELP: the vault cannot be read: " + printable(problem.detail));
   show_homes(session, *opened->homes, list);
   co_return kDone;
 }
@@ -100,15 +114,26 @@ static Task<int> run_status(Session& session) {
   const std::string state = state_word(*report, homes.reachable() < homes.members().size(), has_snapshots, plan.margin);
   const nlohmann::json list = co_await homes_json(homes);
   const auto& newest = opened->vault->snapshots();
-  session.out.result({{"state", state}, {"margin", std::max(report->margin, 0)}, {"planned_margin", plan.margin}, {"level", dispersal::to_string(opened->vault->level())},
-                      {"k", plan.k}, {"n", plan.n}, {"expansion", plan.expansion()}, {"snapshots", newest.size()}, {"segments", report->segments},
-                      {"newest", has_snapshots ? format_rfc3339(newest.back().time_ns) : ""}, {"homes", list}});
+  session.out.result({{"state", state},
+                      {"margin", std::max(report->margin, 0)},
+                      {"planned_margin", plan.margin},
+                      {"level", dispersal::to_string(opened->vault->level())},
+                      {"k", plan.k},
+                      {"n", plan.n},
+                      {"expansion", plan.expansion()},
+                      {"snapshots", newest.size()},
+                      {"segments", report->segments},
+                      {"newest", has_snapshots ? format_rfc3339(newest.back().time_ns) : ""},
+                      {"homes", list}});
   session.out.say(state_sentence(state, *report, homes.reachable(), has_snapshots));
   if (has_snapshots) {
-    session.out.say(fmt::format("{}, the newest of {}.", plural(newest.size(), "snapshot", "snapshots"), format_time(newest.back().time_ns)));
+    session.out.say(fmt::format("{}, the newest of {}.", plural(newest.size(), "snapshot", "snapshots"),
+                                format_time(newest.back().time_ns)));
   }
-  session.out.say(fmt::format("Level {}: any {} of {} fragments bring a segment back, {:.2f} bytes are stored for each byte{}.", dispersal::to_string(opened->vault->level()),
-                              plan.k, plan.n, plan.expansion(), plan.sealed_mirror() ? " (sealed whole copies: there is no dispersal with so few homes)" : ""));
+  session.out.say(
+      fmt::format("Level {}: any {} of {} fragments bring a segment back, {:.2f} bytes are stored for each byte{}.",
+                  dispersal::to_string(opened->vault->level()), plan.k, plan.n, plan.expansion(),
+                  plan.sealed_mirror() ? " (sealed whole copies: there is no dispersal with so few homes)" : ""));
   if (plan.homes == 3) session.out.say("Three homes are a backup, not an archive: more homes make it one.");
   show_homes(session, homes, list);
   name_troubles(session, homes);
@@ -124,9 +149,11 @@ struct CheckArgs {
 static Result<unsigned> parse_percent(const std::string& text) {
   if (text.empty()) return 100u;
   std::string digits = text.ends_with('%') ? text.substr(0, text.size() - 1) : text;
-  const bool number = !digits.empty() && digits.size() <= 3 && std::ranges::all_of(digits, [](char c) { return c >= '0' && c <= '9'; });
+  const bool number =
+      !digits.empty() && digits.size() <= 3 && std::ranges::all_of(digits, [](char c) { return c >= '0' && c <= '9'; });
   const unsigned percent = number ? static_cast<unsigned>(std::stoul(digits)) : 0;
-  if (percent < 1 || percent > 100) return fail(Errc::invalid, fmt::format("--read-data takes 1 to 100 percent, not '{}'", printable(text)));
+  if (percent < 1 || percent > 100)
+    return fail(Errc::invalid, fmt::format("--read-data takes 1 to 100 percent, not '{}'", printable(text)));
   return percent;
 }
 
@@ -137,23 +164,37 @@ static std::string check_line(const vault::CheckProgress& progress) {
 static int show_check(Session& session, const vault::CheckReport& report, double seconds) {
   nlohmann::json bad = nlohmann::json::array();
   for (const HomeId& home : report.homes_bad) bad.push_back(home.hex());
-  const bool whole = report.rows_bad == 0 && report.rows_missing == 0 && report.unrestorable == 0 && report.homes_bad.empty();
-  session.out.result({{"ok", whole}, {"segments", report.segments}, {"rows", report.rows_expected}, {"rows_missing", report.rows_missing}, {"rows_bad", report.rows_bad},
-                      {"unrestorable", report.unrestorable}, {"homes_bad", bad}, {"margin", std::max(report.margin, 0)}, {"bytes_read", report.bytes_read}});
-  const std::string read = report.bytes_read > 0 ? fmt::format(" {} were read and verified in {}.", format_bytes(report.bytes_read), format_seconds(seconds)) : "";
+  const bool whole =
+      report.rows_bad == 0 && report.rows_missing == 0 && report.unrestorable == 0 && report.homes_bad.empty();
+  session.out.result({{"ok", whole},
+                      {"segments", report.segments},
+                      {"rows", report.rows_expected},
+                      {"rows_missing", report.rows_missing},
+                      {"rows_bad", report.rows_bad},
+                      {"unrestorable", report.unrestorable},
+                      {"homes_bad", bad},
+                      {"margin", std::max(report.margin, 0)},
+                      {"bytes_read", report.bytes_read}});
+  const std::string read = report.bytes_read > 0 ? fmt::format(" {} were read and verified in {}.",
+                                                               format_bytes(report.bytes_read), format_seconds(seconds))
+                                                 : "";
   if (whole) {
-    session.out.say(fmt::format("Whole: {}, {}; {} homes may be lost.{}", plural(report.segments, "segment", "segments"), plural(report.rows_expected, "row", "rows"),
-                                std::max(report.margin, 0), read));
+    session.out.say(fmt::format("Whole: {}, {}; {} homes may be lost.{}",
+                                plural(report.segments, "segment", "segments"),
+                                plural(report.rows_expected, "row", "rows"), std::max(report.margin, 0), read));
     return kDone;
   }
-  session.out.say(fmt::format("{} of {} rows are missing, {} are bad.{}", format_count(report.rows_missing), format_count(report.rows_expected),
-                              format_count(report.rows_bad), read));
+  session.out.say(fmt::format("{} of {} rows are missing, {} are bad.{}", format_count(report.rows_missing),
+                              format_count(report.rows_expected), format_count(report.rows_bad), read));
   if (report.unrestorable > 0) {
-    session.out.say(fmt::format("{} of {} segments cannot be brought back from the homes that answer. Connect the homes that are away.",
-                                format_count(report.unrestorable), format_count(report.segments)));
+    session.out.say(fmt::format(
+        "{} of {} segments cannot be brought back from the homes that answer. Connect the homes that are away.",
+        format_count(report.unrestorable), format_count(report.segments)));
     return kTooFew;
   }
-  session.out.say(fmt::format("Everything can be brought back; {} more homes may be lost. 'mhp repair' makes the rows again.", std::max(report.margin, 0)));
+  session.out.say(
+      fmt::format("Everything can be brought back; {} more homes may be lost. 'mhp repair' makes the rows again.",
+                  std::max(report.margin, 0)));
   return kFailed;
 }
 
@@ -174,7 +215,8 @@ static Task<int> run_check(Session& session, CheckArgs args) {
   co_await progress.stop();
   name_troubles(session, *opened->homes);
   if (!report) co_return session.out.fail(report.error(), hint_for(report.error()));
-  co_return show_check(session, *report, std::chrono::duration<double>(session.platform.clock().steady() - start).count());
+  co_return show_check(session, *report,
+                       std::chrono::duration<double>(session.platform.clock().steady() - start).count());
 }
 
 Task<Result<vault::RepairReport>> do_repair(Session& session, bool read_all, bool dry_run, vault::Progress progress) {
@@ -192,19 +234,30 @@ struct RepairArgs {
 static Task<int> run_repair(Session& session, RepairArgs args) {
   vault::CheckProgress state;
   ProgressLine progress(session, [&state] { return "repairing " + check_line(state); });
-  auto report = co_await do_repair(session, args.read_all, args.dry_run, [&state](const vault::CheckProgress& now) { state = now; });
+  auto report = co_await do_repair(session, args.read_all, args.dry_run,
+                                   [&state](const vault::CheckProgress& now) { state = now; });
   co_await progress.stop();
   if (!report) co_return session.out.fail(report.error(), hint_for(report.error()));
-  session.out.result({{"segments", report->segments}, {"segments_changed", report->segments_changed}, {"rows_made", report->rows_made},
-                      {"stored_bytes", report->bytes_stored}, {"unrestorable", report->unrestorable}, {"margin_before", std::max(report->margin_before, 0)},
-                      {"margin", std::max(report->margin, 0)}, {"homes", report->homes}, {"dry_run", args.dry_run}});
-  session.out.say(fmt::format("{} {} ({}) for {} of {} segments.", args.dry_run ? "Would make" : "Made", plural(report->rows_made, "row", "rows"),
-                              format_bytes(report->bytes_stored), format_count(report->segments_changed), format_count(report->segments)));
+  session.out.result({{"segments", report->segments},
+                      {"segments_changed", report->segments_changed},
+                      {"rows_made", report->rows_made},
+                      {"stored_bytes", report->bytes_stored},
+                      {"unrestorable", report->unrestorable},
+                      {"margin_before", std::max(report->margin_before, 0)},
+                      {"margin", std::max(report->margin, 0)},
+                      {"homes", report->homes},
+                      {"dry_run", args.dry_run}});
+  session.out.say(fmt::format("{} {} ({}) for {} of {} segments.", args.dry_run ? "Would make" : "Made",
+                              plural(report->rows_made, "row", "rows"), format_bytes(report->bytes_stored),
+                              format_count(report->segments_changed), format_count(report->segments)));
   if (report->unrestorable > 0) {
-    session.out.say(fmt::format("{} segments cannot be made again: too few of their rows are left on the homes that answer.", format_count(report->unrestorable)));
+    session.out.say(
+        fmt::format("{} segments cannot be made again: too few of their rows are left on the homes that answer.",
+                    format_count(report->unrestorable)));
     co_return kTooFew;
   }
-  session.out.say(fmt::format("Everything is on {}, any {} may be lost (before: {}).", plural(report->homes, "home", "homes"), std::max(report->margin, 0),
+  session.out.say(fmt::format("Everything is on {}, any {} may be lost (before: {}).",
+                              plural(report->homes, "home", "homes"), std::max(report->margin, 0),
                               std::max(report->margin_before, 0)));
   co_return kDone;
 }
@@ -218,8 +271,12 @@ void add_status(CLI::App& app, Work& work) {
 void add_check(CLI::App& app, Work& work) {
   auto args = std::make_shared<CheckArgs>();
   CLI::App* command = app.add_subcommand("check", "Count every fragment on the homes, and read them where asked");
-  CLI::Option* read = command->add_option("--read-data", args->read_data, "Read and verify all, or this percentage of, the segments")->expected(0, 1);
-  command->footer("Example:\n  mhp check --read-data=10\nExit codes: 0 whole; 1 rows bad or missing, all restorable; 4 not restorable");
+  CLI::Option* read =
+      command->add_option("--read-data", args->read_data, "Read and verify all, or this percentage of, the segments")
+          ->expected(0, 1);
+  command->footer(
+      "Example:\n  mhp check --read-data=10\nExit codes: 0 whole; 1 rows bad or missing, all restorable; 4 not "
+      "restorable");
   command->callback([args, read, &work] {
     args->reads = read->count() > 0;
     work = [args](Session& session) { return run_check(session, *args); };

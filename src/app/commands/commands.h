@@ -30,7 +30,8 @@ void add_check(CLI::App& app, Work& work);
 void add_repair(CLI::App& app, Work& work);
 void add_demo(CLI::App& app, Work& work);
 
-// --- What commands do, without saying it -----------------------------------------------------------------------------------
+// --- What commands do, without saying it
+// -----------------------------------------------------------------------------------
 
 struct InitArgs {
   std::string name;
@@ -42,7 +43,8 @@ struct InitDone {
   VaultId vault;
   std::string phrase;
 };
-/// Makes keys, vault record and state folder. The phrase is written to phrase_file where one is given, else it is in the answer.
+/// Makes keys, vault record and state folder. The phrase is written to phrase_file where one is given, else it is in
+/// the answer.
 Task<Result<InitDone>> do_init(Session& session, InitArgs args);
 
 struct HomeAddArgs {
@@ -54,7 +56,7 @@ struct HomeAddArgs {
 };
 struct HomeAdded {
   wire::HomeEntry entry;
-  bool known = false;          // a home of this vault at a new path
+  bool known = false;            // a home of this vault at a new path
   std::string shares_disk_with;  // another home's name; empty: a disk of its own
   std::size_t homes = 0;
 };
@@ -65,7 +67,7 @@ struct BackupArgs {
 };
 struct BackupDone {
   snapshot::BackupReport report;
-  vault::CheckReport after;      // of the whole vault
+  vault::CheckReport after;       // of the whole vault
   std::uint64_t spread_rows = 0;  // rows of earlier snapshots that new homes were given
   std::uint64_t adopted = 0;
   std::size_t homes = 0, homes_reachable = 0;

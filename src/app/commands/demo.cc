@@ -38,7 +38,8 @@ struct Stage {
 
 /// Removes a folder with all in it; only below a folder that bears the demo's mark.
 Result<void> remove_tree(platform::Disk& disk, const Stage& stage, const std::string& path) {
-  if (!path.starts_with(stage.folder) || !disk.info(stage.folder + kDemoMark)) return fail(Errc::invalid, "not a folder of the demo: " + path);
+  if (!path.starts_with(stage.folder) || !disk.info(stage.folder + kDemoMark))
+    return fail(Errc::invalid, "not a folder of the demo: " + path);
   const auto names = disk.list(path);
   if (names) {
     for (const std::string& name : *names) {
@@ -59,7 +60,8 @@ class Demo {
     MHP_CO_TRY_VOID(prepare());
     MHP_CO_TRY_VOID(co_await found());
     MHP_CO_TRY_VOID(co_await save());
-    MHP_CO_TRY_VOID(co_await picture("Where the fragments lie (one column a segment, each mark one fragment):", stage_.state()));
+    MHP_CO_TRY_VOID(
+        co_await picture("Where the fragments lie (one column a segment, each mark one fragment):", stage_.state()));
     MHP_CO_TRY_VOID(destroy());
     MHP_CO_TRY_VOID(co_await recover());
     MHP_CO_TRY_VOID(co_await picture("What is left:", stage_.new_state()));
@@ -72,8 +74,14 @@ class Demo {
  private:
   void step(const std::string& title) { session_.out.say(fmt::format("\n{}. {}", ++step_, title)); }
   void tell(const std::string& sentence) { session_.out.say("   " + sentence); }
-  double seconds_since(std::chrono::nanoseconds start) { return std::chrono::duration<double>(session_.platform.clock().steady() - start).count(); }
-  Session at(const std::string& state) { return Session{.platform = session_.platform, .out = session_.out, .state_folder = state}; }
+  double seconds_since(std::chrono::nanoseconds start) {
+    return std::chrono::duration<double>(session_.platform.clock().steady() - start).count();
+  }
+  Session at(const std::string& state) {
+    Session computer{.platform = session_.platform, .out = session_.out, .state_folder = state};
+    computer.out.mute = true;  // the homes that are lost are shown in the picture
+    return computer;
+  }
 
   Result<void> prepare() {
     platform::Disk& disk = session_.platform.disk();
@@ -90,13 +98,20 @@ class Demo {
   Task<Result<void>> found() {
     step(fmt::format("A computer with {}", plural(args_.homes, "drive", "drives")));
     Session computer = at(stage_.state());
-    MHP_CO_TRY(const InitDone made, co_await do_init(computer, {.name = "Demo", .level = args_.level, .phrase_file = stage_.phrase(), .sheet_file = ""}));
+    MHP_CO_TRY(const InitDone made,
+               co_await do_init(
+                   computer, {.name = "Demo", .level = args_.level, .phrase_file = stage_.phrase(), .sheet_file = ""}));
     tell(fmt::format("A vault is made (mhp init). Its 24 words are on paper: {} ...", made_words()));
     for (unsigned number = 1; number <= args_.homes; ++number) {
-      HomeAddArgs add{.path = stage_.home(number), .name = fmt::format("drive-{:02}", number), .max_used = "", .min_free = "", .same_disk = true};
+      HomeAddArgs add{.path = stage_.home(number),
+                      .name = fmt::format("drive-{:02}", number),
+                      .max_used = "",
+                      .min_free = "",
+                      .same_disk = true};
       MHP_CO_TRY(const HomeAdded added, co_await do_home_add(computer, add));
     }
-    tell(fmt::format("{} stand for drives in as many houses (mhp home add; folders under {}).", plural(args_.homes, "folder", "folders"), stage_.folder));
+    tell(fmt::format("{} stand for drives in as many houses (mhp home add; folders under {}).",
+                     plural(args_.homes, "folder", "folders"), stage_.folder));
     co_return Result<void>();
   }
 
@@ -131,14 +146,19 @@ class Demo {
   void tell_saved(const BackupDone& done, double seconds, bool first) {
     const vault::WriteTotals& totals = done.report.committed.totals;
     if (!first) {
-      tell(fmt::format("Again, nothing changed: {} to look at all files, {} stored.", format_seconds(seconds), format_bytes(totals.stored_bytes)));
+      tell(fmt::format("Again, nothing changed: {} to look at all files, {} stored.", format_seconds(seconds),
+                       format_bytes(totals.stored_bytes)));
       return;
     }
-    tell(fmt::format("{}, {} in {}: {}.", plural(done.report.snapshot.files, "file", "files"), format_bytes(done.report.snapshot.bytes), format_seconds(seconds),
-                     fmt::format("on {}, any {} may be lost", plural(done.report.committed.homes, "home", "homes"), std::max(done.after.margin, 0))));
-    tell(fmt::format("{} new content, {} after compression, sealed, cut into {}, {} on the drives in all.", format_bytes(totals.new_bytes),
-                     format_bytes(totals.packed_bytes), plural(totals.segments, "segment", "segments"), format_bytes(totals.stored_bytes)));
-    if (!done.report.errors.empty()) tell(fmt::format("{} could not be read and were named.", plural(done.report.errors.size(), "file", "files")));
+    tell(fmt::format("{}, {} in {}: {}.", plural(done.report.snapshot.files, "file", "files"),
+                     format_bytes(done.report.snapshot.bytes), format_seconds(seconds),
+                     fmt::format("on {}, any {} may be lost", plural(done.report.committed.homes, "home", "homes"),
+                                 std::max(done.after.margin, 0))));
+    tell(fmt::format("{} new content, {} after compression, sealed, cut into {}, {} on the drives in all.",
+                     format_bytes(totals.new_bytes), format_bytes(totals.packed_bytes),
+                     plural(totals.segments, "segment", "segments"), format_bytes(totals.stored_bytes)));
+    if (!done.report.errors.empty())
+      tell(fmt::format("{} could not be read and were named.", plural(done.report.errors.size(), "file", "files")));
   }
 
   Task<Result<void>> picture(std::string title, std::string state) {
@@ -159,7 +179,8 @@ class Demo {
     co_return Result<void>();
   }
 
-  void draw(const std::string& title, const std::vector<dispersal::Member>& members, const std::vector<std::vector<home::HeldSegment>>& held) {
+  void draw(const std::string& title, const std::vector<dispersal::Member>& members,
+            const std::vector<std::vector<home::HeldSegment>>& held) {
     constexpr std::size_t kColumns = 14;
     std::vector<SegmentId> columns;
     for (const auto& segments : held) {
@@ -175,7 +196,8 @@ class Demo {
       for (const SegmentId& column : columns) {
         const auto at = std::ranges::find(held[i], column, &home::HeldSegment::segment);
         const std::size_t rows = at == held[i].end() ? 0 : at->rows.size();
-        for (std::size_t mark = 0; mark < 3; ++mark) line += !members[i].home ? "\u00b7" : mark < std::min<std::size_t>(rows, 3) ? "\u25a0" : " ";
+        for (std::size_t mark = 0; mark < 3; ++mark)
+          line += !members[i].home ? "\u00b7" : mark < std::min<std::size_t>(rows, 3) ? "\u25a0" : " ";
         line += ' ';
       }
       session_.out.say(fmt::format("   {:<10} {}{}", members[i].name, line, members[i].home ? "" : " lost"));
@@ -189,8 +211,9 @@ class Demo {
       MHP_TRY_VOID(remove_tree(disk, stage_, stage_.home(number)));
     }
     MHP_TRY_VOID(remove_tree(disk, stage_, stage_.folder + "/computer"));
-    tell(fmt::format("Deleted: drive-01 to drive-{:02}, and every key, index and setting of the computer. Left: the paper and {}.", margin_lost(),
-                     plural(args_.homes - margin_lost(), "drive", "drives")));
+    tell(fmt::format(
+        "Deleted: drive-01 to drive-{:02}, and every key, index and setting of the computer. Left: the paper and {}.",
+        margin_lost(), plural(args_.homes - margin_lost(), "drive", "drives")));
     return {};
   }
 
@@ -201,12 +224,12 @@ class Demo {
     step("A new computer, the 24 words, any one drive (mhp recover)");
     MHP_CO_TRY(const Bytes phrase, platform::read_file(session_.platform.disk(), stage_.phrase(), 4096));
     Session computer = at(stage_.new_state());
-    computer.out.quiet = true;
-    RecoverArgs args{.phrase = std::string(as_text(phrase)), .homes = {stage_.home(args_.homes)}, .keep_devices = false};
+    RecoverArgs args{
+        .phrase = std::string(as_text(phrase)), .homes = {stage_.home(args_.homes)}, .keep_devices = false};
     const auto start = session_.platform.clock().steady();
     MHP_CO_TRY(const RecoverDone done, co_await do_recover(computer, args));
-    tell(fmt::format("{} found in {}; {} of {} homes answer.", plural(done.snapshots, "snapshot", "snapshots"), format_seconds(seconds_since(start)),
-                     done.homes_reachable, done.homes));
+    tell(fmt::format("{} found in {}; {} of {} homes answer.", plural(done.snapshots, "snapshot", "snapshots"),
+                     format_seconds(seconds_since(start)), done.homes_reachable, done.homes));
     co_return Result<void>();
   }
 
@@ -216,12 +239,15 @@ class Demo {
     snapshot::Counters counters;
     const auto start = session_.platform.clock().steady();
     ProgressLine progress(session_, TransferLine(session_.platform.clock(), counters, "   bringing back"));
-    auto report = co_await do_restore(computer, {.snapshot = "latest", .path = "", .to = stage_.back(), .dry_run = false}, counters);
+    auto report = co_await do_restore(
+        computer, {.snapshot = "latest", .path = "", .to = stage_.back(), .dry_run = false}, counters);
     co_await progress.stop();
     if (!report) co_return pass(report);
-    tell(fmt::format("{}, {} in {}.", plural(report->files, "file", "files"), format_bytes(report->bytes), format_seconds(seconds_since(start))));
+    tell(fmt::format("{}, {} in {}.", plural(report->files, "file", "files"), format_bytes(report->bytes),
+                     format_seconds(seconds_since(start))));
     if (report->errors.empty()) co_return Result<void>();
-    co_return fail(Errc::corrupt, fmt::format("{} files did not come back, the first: {}", report->errors.size(), printable(report->errors.front().path)));
+    co_return fail(Errc::corrupt, fmt::format("{} files did not come back, the first: {}", report->errors.size(),
+                                              printable(report->errors.front().path)));
   }
 
   Result<void> compare() {
@@ -230,8 +256,8 @@ class Demo {
       MHP_TRY(const TreeComparison found, compare_trees(session_.platform.trees(), tree, stage_.back() + tree));
       for (const std::string& difference : found.differences) session_.out.note("   differs: " + printable(difference));
       if (!found.differences.empty()) return fail(Errc::corrupt, "what came back is not what was saved");
-      tell(fmt::format("{}: {}, {}: the same names, bytes, modes, owners, times, links and attributes.", printable(tree),
-                       plural(found.entries, "entry", "entries"), format_bytes(found.bytes)));
+      tell(fmt::format("{}: {}, {}: the same names, bytes, modes, owners, times, links and attributes.",
+                       printable(tree), plural(found.entries, "entry", "entries"), format_bytes(found.bytes)));
     }
     return {};
   }
@@ -239,19 +265,20 @@ class Demo {
   Task<Result<void>> mend() {
     step("Making it as safe as before on the drives that are left (mhp repair)");
     Session computer = at(stage_.new_state());
-    computer.out.quiet = true;
     const vault::Progress silent = [](const vault::CheckProgress&) {};
     const auto start = session_.platform.clock().steady();
     MHP_CO_TRY(const vault::RepairReport report, co_await do_repair(computer, false, false, silent));
-    tell(fmt::format("{} made again ({}) in {}: on {}, any {} may be lost; before: {}.", plural(report.rows_made, "fragment", "fragments"),
-                     format_bytes(report.bytes_stored), format_seconds(seconds_since(start)), plural(report.homes, "home", "homes"), std::max(report.margin, 0),
-                     std::max(report.margin_before, 0)));
+    tell(fmt::format("{} made again ({}) in {}: on {}, any {} may be lost; before: {}.",
+                     plural(report.rows_made, "fragment", "fragments"), format_bytes(report.bytes_stored),
+                     format_seconds(seconds_since(start)), plural(report.homes, "home", "homes"),
+                     std::max(report.margin, 0), std::max(report.margin_before, 0)));
     co_return Result<void>();
   }
 
   Result<void> tidy_up() {
     if (args_.keep) {
-      session_.out.say(fmt::format("\nAll of it is kept in {}. Look around: MHP_HOME={} mhp status", stage_.folder, stage_.new_state()));
+      session_.out.say(fmt::format("\nAll of it is kept in {}. Look around: MHP_HOME={} mhp status", stage_.folder,
+                                   stage_.new_state()));
       return {};
     }
     platform::Disk& disk = session_.platform.disk();
@@ -294,10 +321,14 @@ void add_demo(CLI::App& app, Work& work) {
   auto args = std::make_shared<DemoArgs>();
   args->trees = {"/usr/include", "/usr/share"};
   args->folder = scratch_folder();
-  CLI::App* command = app.add_subcommand("demo", "Show the main job on real files: save, lose drives and computer, bring back, compare");
-  command->add_option("--tree", args->trees, "What to save (default: /usr/include and /usr/share)")->allow_extra_args(false);
+  CLI::App* command = app.add_subcommand(
+      "demo", "Show the main job on real files: save, lose drives and computer, bring back, compare");
+  command->add_option("--tree", args->trees, "What to save (default: /usr/include and /usr/share)")
+      ->allow_extra_args(false);
   command->add_option("--folder", args->folder, "Where to play")->capture_default_str();
-  command->add_option("--homes", args->homes, "How many drives")->check(CLI::Range(3u, kMaxDemoHomes))->capture_default_str();
+  command->add_option("--homes", args->homes, "How many drives")
+      ->check(CLI::Range(3u, kMaxDemoHomes))
+      ->capture_default_str();
   command->add_option("--level", args->level, "thrifty, normal or strong")->capture_default_str();
   command->add_flag("--keep", args->keep, "Leave everything there afterwards");
   command->footer("Example:\n  mhp demo --tree ~/Documents --keep");

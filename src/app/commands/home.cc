@@ -13,7 +13,8 @@ namespace mhp::app {
 static Task<Result<void>> change_homes(Session& session, Opened& opened, std::vector<wire::HomeEntry> entries) {
   wire::VaultPrivate content = opened.record->content;
   content.homes = std::move(entries);
-  auto next = vault::next_record(*opened.record, *opened.device, std::move(content), session.platform.random(), session.platform.clock().unix_ns());
+  auto next = vault::next_record(*opened.record, *opened.device, std::move(content), session.platform.random(),
+                                 session.platform.clock().unix_ns());
   if (!next) co_return pass(next);
   MHP_CO_TRY_VOID(opened.state->set_signed_record(next->signed_bytes));
   *opened.record = std::move(*next);
@@ -23,7 +24,8 @@ static Task<Result<void>> change_homes(Session& session, Opened& opened, std::ve
   opened.homes->trust(card_signers(opened.record->record));
   const auto took = co_await vault::publish_record(*opened.homes, opened.record->signed_bytes);
   if (took.empty() && !opened.record->content.homes.empty()) {
-    co_return fail(Errc::unavailable, "no home took the vault record: the list of homes is changed on this computer only");
+    co_return fail(Errc::unavailable,
+                   "no home took the vault record: the list of homes is changed on this computer only");
   }
   co_return Result<void>();
 }
@@ -34,7 +36,8 @@ static std::string last_part(const std::string& path) {
 }
 
 /// Another home on the same disk, for the warning.
-static std::string disk_neighbour(platform::Disk& disk, const std::vector<wire::HomeEntry>& entries, const wire::HomeEntry& added) {
+static std::string disk_neighbour(platform::Disk& disk, const std::vector<wire::HomeEntry>& entries,
+                                  const wire::HomeEntry& added) {
   const auto own = disk.info(added.path);
   if (!own) return "";
   for (const wire::HomeEntry& other : entries) {
@@ -88,17 +91,25 @@ Task<Result<HomeAdded>> do_home_add(Session& session, HomeAddArgs args) {
 
 static Task<int> run_home_add(Session& session, HomeAddArgs args) {
   auto added = co_await do_home_add(session, args);
-  if (!added) co_return session.out.fail(added.error(), hint_for(added.error()), added.error().code == Errc::unavailable ? kFailed : exit_code_of(added.error().code));
-  session.out.result({{"id", added->entry.id.hex()}, {"name", json_text(added->entry.name)}, {"path", json_text(added->entry.path)},
-                      {"known", added->known}, {"homes", added->homes}});
-  session.out.say(fmt::format("Home '{}' is {}, at {}.", printable(added->entry.name), added->known ? "attached again" : "added",
-                              printable(added->entry.path)));
+  if (!added)
+    co_return session.out.fail(added.error(), hint_for(added.error()),
+                               added.error().code == Errc::unavailable ? kFailed : exit_code_of(added.error().code));
+  session.out.result({{"id", added->entry.id.hex()},
+                      {"name", json_text(added->entry.name)},
+                      {"path", json_text(added->entry.path)},
+                      {"known", added->known},
+                      {"homes", added->homes}});
+  session.out.say(fmt::format("Home '{}' is {}, at {}.", printable(added->entry.name),
+                              added->known ? "attached again" : "added", printable(added->entry.path)));
   if (!added->shares_disk_with.empty()) {
-    session.out.note(fmt::format("It lies on the same disk as home '{}': both are lost together, so they count as one. (--same-disk counts them apart, for trials.)",
-                                 printable(added->shares_disk_with)));
+    session.out.note(
+        fmt::format("It lies on the same disk as home '{}': both are lost together, so they count as one. (--same-disk "
+                    "counts them apart, for trials.)",
+                    printable(added->shares_disk_with)));
   }
   session.out.say(fmt::format("The vault has {}. {}", plural(added->homes, "home", "homes"),
-                              added->homes == 1 ? "That is not safe yet: add another." : "The next backup, or 'mhp repair', gives it its share."));
+                              added->homes == 1 ? "That is not safe yet: add another."
+                                                : "The next backup, or 'mhp repair', gives it its share."));
   co_return kDone;
 }
 
@@ -119,10 +130,15 @@ static Task<int> run_home_list(Session& session) {
       state = answer ? "ok" : "failed";
       if (answer) usage = *answer;
     }
-    list.push_back({{"id", entries[i].id.hex()}, {"name", json_text(entries[i].name)}, {"path", json_text(entries[i].path)}, {"state", state},
-                    {"used_bytes", usage.used_bytes}, {"free_bytes", usage.free_bytes}});
-    session.out.say(fmt::format("{}  {:<16} {:<6} {:>9} used, {:>9} free   {}", entries[i].id.short_hex(), printable(entries[i].name), state,
-                                format_bytes(usage.used_bytes), format_bytes(usage.free_bytes), printable(entries[i].path)));
+    list.push_back({{"id", entries[i].id.hex()},
+                    {"name", json_text(entries[i].name)},
+                    {"path", json_text(entries[i].path)},
+                    {"state", state},
+                    {"used_bytes", usage.used_bytes},
+                    {"free_bytes", usage.free_bytes}});
+    session.out.say(fmt::format("{}  {:<16} {:<6} {:>9} used, {:>9} free   {}", entries[i].id.short_hex(),
+                                printable(entries[i].name), state, format_bytes(usage.used_bytes),
+                                format_bytes(usage.free_bytes), printable(entries[i].path)));
     if (!member.away_reason.empty()) session.out.say("          " + printable(member.away_reason));
   }
   session.out.result({{"homes", list}});
@@ -136,15 +152,19 @@ struct RemoveArgs {
 };
 
 /// By name, path or the first letters of its id.
-static Result<std::size_t> choose_home(platform::Disk& disk, const std::vector<wire::HomeEntry>& entries, const std::string& text) {
+static Result<std::size_t> choose_home(platform::Disk& disk, const std::vector<wire::HomeEntry>& entries,
+                                       const std::string& text) {
   const auto absolute = disk.absolute(text);
   std::vector<std::size_t> fitting;
   for (std::size_t i = 0; i < entries.size(); ++i) {
     const bool by_id = text.size() >= 4 && entries[i].id.hex().starts_with(text);
-    if (by_id || entries[i].name == text || entries[i].path == text || (absolute && entries[i].path == *absolute)) fitting.push_back(i);
+    if (by_id || entries[i].name == text || entries[i].path == text || (absolute && entries[i].path == *absolute))
+      fitting.push_back(i);
   }
   if (fitting.empty()) return fail(Errc::not_found, fmt::format("no home is called '{}'", printable(text)));
-  if (fitting.size() > 1) return fail(Errc::invalid, fmt::format("several homes are called '{}': say the first letters of its id", printable(text)));
+  if (fitting.size() > 1)
+    return fail(Errc::invalid,
+                fmt::format("several homes are called '{}': say the first letters of its id", printable(text)));
   return fitting.front();
 }
 
@@ -161,8 +181,11 @@ static Task<Result<vault::RepairReport>> do_home_remove(Session& session, Remove
     const vault::Progress silent = [](const vault::CheckProgress&) {};
     MHP_CO_TRY(report, co_await opened.vault->repair(false, without, args.dry_run, silent));
     if (report.unrestorable > 0 || entries.size() == 1) {
-      co_return fail(Errc::unavailable, fmt::format("without home '{}' not everything could be brought back: it stays. (--lost removes it all the same.)",
-                                                    printable(entries[chosen].name)));
+      co_return fail(
+          Errc::unavailable,
+          fmt::format(
+              "without home '{}' not everything could be brought back: it stays. (--lost removes it all the same.)",
+              printable(entries[chosen].name)));
     }
     name_troubles(session, *opened.homes);
   }
@@ -177,14 +200,19 @@ static Task<Result<vault::RepairReport>> do_home_remove(Session& session, Remove
 static Task<int> run_home_remove(Session& session, RemoveArgs args) {
   auto report = co_await do_home_remove(session, args);
   if (!report) co_return session.out.fail(report.error(), hint_for(report.error()));
-  session.out.result({{"removed", !args.dry_run}, {"rows_made", report->rows_made}, {"stored_bytes", report->bytes_stored}, {"margin", report->margin}});
+  session.out.result({{"removed", !args.dry_run},
+                      {"rows_made", report->rows_made},
+                      {"stored_bytes", report->bytes_stored},
+                      {"margin", report->margin}});
   if (args.dry_run) {
-    session.out.say(fmt::format("Removing it would make {} on the other homes.", plural(report->rows_made, "row", "rows")));
+    session.out.say(
+        fmt::format("Removing it would make {} on the other homes.", plural(report->rows_made, "row", "rows")));
   } else if (args.lost) {
     session.out.say("The home is off the list. 'mhp repair' makes again on the others what it held.");
   } else {
-    session.out.say(fmt::format("The home is off the list; {} ({}) were made on the others. Any {} of them may be lost.",
-                                plural(report->rows_made, "row", "rows"), format_bytes(report->bytes_stored), std::max(report->margin, 0)));
+    session.out.say(fmt::format(
+        "The home is off the list; {} ({}) were made on the others. Any {} of them may be lost.",
+        plural(report->rows_made, "row", "rows"), format_bytes(report->bytes_stored), std::max(report->margin, 0)));
   }
   co_return kDone;
 }
@@ -198,8 +226,10 @@ void add_home(CLI::App& app, Work& work) {
   add_command->add_option("dir", add->path, "Folder on a drive or share; made where absent")->required();
   add_command->add_option("--name", add->name, "What you call it (default: the folder's name)");
   add_command->add_option("--max", add->max_used, "Use at most this much, e.g. 200G");
-  add_command->add_option("--min-free", add->min_free, "Leave at least this much free on the disk (default: 5 GB or 5 %)");
-  add_command->add_flag("--same-disk", add->same_disk, "For trials: count it although it shares a disk with another home or the source");
+  add_command->add_option("--min-free", add->min_free,
+                          "Leave at least this much free on the disk (default: 5 GB or 5 %)");
+  add_command->add_flag("--same-disk", add->same_disk,
+                        "For trials: count it although it shares a disk with another home or the source");
   add_command->footer("Example:\n  mhp home add /media/drive-a --max 200G");
   add_command->callback([add, &work] { work = [add](Session& session) { return run_home_add(session, *add); }; });
 
@@ -213,7 +243,8 @@ void add_home(CLI::App& app, Work& work) {
   remove_command->add_flag("--lost", remove->lost, "It is gone: nothing can be handed over");
   remove_command->add_flag("--dry-run", remove->dry_run, "Say what would be done, change nothing");
   remove_command->footer("Example:\n  mhp home remove drive-a");
-  remove_command->callback([remove, &work] { work = [remove](Session& session) { return run_home_remove(session, *remove); }; });
+  remove_command->callback(
+      [remove, &work] { work = [remove](Session& session) { return run_home_remove(session, *remove); }; });
 }
 
 }  // namespace mhp::app

@@ -38,13 +38,19 @@ std::string mode_text(const wire::TreeEntry& entry) {
 }
 
 const char* kind_word(wire::EntryKind kind) {
-  static constexpr const char* kWords[] = {"?", "file", "folder", "link", "fifo", "char_device", "block_device", "socket"};
+  static constexpr const char* kWords[] = {"?",    "file",        "folder",       "link",
+                                           "fifo", "char_device", "block_device", "socket"};
   return kWords[static_cast<std::size_t>(kind)];
 }
 
 nlohmann::json json_entry(const wire::TreeEntry& entry) {
-  nlohmann::json object = {{"path", json_text("/" + entry.path)}, {"kind", kind_word(entry.kind)}, {"mode", entry.mode}, {"uid", entry.uid}, {"gid", entry.gid},
-                           {"bytes", entry.size}, {"time", format_rfc3339(entry.mtime_ns)}};
+  nlohmann::json object = {{"path", json_text("/" + entry.path)},
+                           {"kind", kind_word(entry.kind)},
+                           {"mode", entry.mode},
+                           {"uid", entry.uid},
+                           {"gid", entry.gid},
+                           {"bytes", entry.size},
+                           {"time", format_rfc3339(entry.mtime_ns)}};
   if (!is_utf8(entry.path)) object["path_hex"] = to_hex(as_bytes("/" + entry.path));
   if (!entry.link_target.empty()) object["target"] = json_text(entry.link_target);
   return object;
@@ -57,7 +63,8 @@ void show_entry(Session& session, const wire::TreeEntry& entry, bool detailed) {
   }
   const std::string path = "/" + printable(entry.path) + (entry.kind == wire::EntryKind::folder ? "/" : "");
   const std::string arrow = entry.link_target.empty() ? "" : " -> " + printable(entry.link_target);
-  session.out.say(detailed ? fmt::format("{} {:>5} {:>5} {:>12} {} {}{}", mode_text(entry), entry.uid, entry.gid, entry.size, format_time(entry.mtime_ns), path, arrow)
+  session.out.say(detailed ? fmt::format("{} {:>5} {:>5} {:>12} {} {}{}", mode_text(entry), entry.uid, entry.gid,
+                                         entry.size, format_time(entry.mtime_ns), path, arrow)
                            : path);
 }
 
@@ -78,10 +85,17 @@ static Task<int> run_snapshots(Session& session) {
   name_troubles(session, *opened->homes);
   nlohmann::json list = nlohmann::json::array();
   for (const wire::SnapshotRecord& snapshot : opened->vault->snapshots()) {
-    list.push_back({{"id", snapshot.id.hex()}, {"time", format_rfc3339(snapshot.time_ns)}, {"paths", json_texts(snapshot.paths)}, {"files", snapshot.files},
-                    {"bytes", snapshot.bytes}, {"host", json_text(snapshot.host)}, {"tags", json_texts(snapshot.tags)}, {"unreadable", snapshot.unreadable}});
+    list.push_back({{"id", snapshot.id.hex()},
+                    {"time", format_rfc3339(snapshot.time_ns)},
+                    {"paths", json_texts(snapshot.paths)},
+                    {"files", snapshot.files},
+                    {"bytes", snapshot.bytes},
+                    {"host", json_text(snapshot.host)},
+                    {"tags", json_texts(snapshot.tags)},
+                    {"unreadable", snapshot.unreadable}});
     const std::string tags = snapshot.tags.empty() ? "" : "  [" + joined(snapshot.tags) + "]";
-    session.out.say(fmt::format("{}  {}  {:>14}  {:>8}  {}: {}{}", snapshot.id.short_hex(), format_time(snapshot.time_ns), plural(snapshot.files, "file", "files"),
+    session.out.say(fmt::format("{}  {}  {:>14}  {:>8}  {}: {}{}", snapshot.id.short_hex(),
+                                format_time(snapshot.time_ns), plural(snapshot.files, "file", "files"),
                                 format_bytes(snapshot.bytes), printable(snapshot.host), joined(snapshot.paths), tags));
   }
   if (list.empty()) session.out.say("No snapshot yet. Make one with 'mhp backup PATH'.");
@@ -106,14 +120,17 @@ static Task<int> run_ls(Session& session, LsArgs args) {
   const snapshot::Visit show = [&](const wire::TreeEntry& entry) {
     const bool itself = entry.path == folder;
     found = true;
-    const bool wanted = itself ? entry.kind != wire::EntryKind::folder : args.recursive || directly_in(entry.path, folder);
+    const bool wanted =
+        itself ? entry.kind != wire::EntryKind::folder : args.recursive || directly_in(entry.path, folder);
     if (wanted) show_entry(session, entry, args.detailed);
     return true;
   };
   const auto walked = co_await snapshot::walk(*opened->vault, *chosen, folder, show);
   name_troubles(session, *opened->homes);
   if (!walked) co_return session.out.fail(walked.error(), hint_for(walked.error()));
-  if (!found) co_return session.out.fail({Errc::not_found, fmt::format("snapshot {} has no {}", chosen->id.short_hex(), printable(path))}, "");
+  if (!found)
+    co_return session.out.fail(
+        {Errc::not_found, fmt::format("snapshot {} has no {}", chosen->id.short_hex(), printable(path))}, "");
   co_return kDone;
 }
 
@@ -137,7 +154,9 @@ static Task<int> run_find(Session& session, FindArgs args) {
     bool first = true;
     const snapshot::Visit show = [&](const wire::TreeEntry& entry) {
       if (!snapshot::matches(args.pattern, entry.path)) return true;
-      if (first) session.out.say(fmt::format("{}{}  {}:", found ? "\n" : "", record.id.short_hex(), format_time(record.time_ns)));
+      if (first)
+        session.out.say(
+            fmt::format("{}{}  {}:", found ? "\n" : "", record.id.short_hex(), format_time(record.time_ns)));
       found = true;
       first = false;
       if (session.out.json) {
@@ -169,7 +188,8 @@ static Task<int> run_diff(Session& session, DiffArgs args) {
   if (!opened) co_return session.out.fail(opened.error(), hint_for(opened.error()));
   auto older = snapshot::choose_snapshot(opened->vault->snapshots(), args.older);
   auto newer = snapshot::choose_snapshot(opened->vault->snapshots(), args.newer);
-  if (!older || !newer) co_return session.out.fail(older ? newer.error() : older.error(), "'mhp snapshots' lists them.", kFailed);
+  if (!older || !newer)
+    co_return session.out.fail(older ? newer.error() : older.error(), "'mhp snapshots' lists them.", kFailed);
   const auto changes = co_await snapshot::diff(*opened->vault, *older, *newer);
   name_troubles(session, *opened->homes);
   if (!changes) co_return session.out.fail(changes.error(), hint_for(changes.error()));
@@ -213,7 +233,9 @@ void add_diff(CLI::App& app, Work& work) {
   CLI::App* command = app.add_subcommand("diff", "Show what differs between two snapshots");
   command->add_option("older", args->older, "A snapshot")->required();
   command->add_option("newer", args->newer, "Another")->required();
-  command->footer("Example:\n  mhp diff 3f2a latest\n  + added, - removed, M content, m owner, mode, time or attributes, T another kind");
+  command->footer(
+      "Example:\n  mhp diff 3f2a latest\n  + added, - removed, M content, m owner, mode, time or attributes, T another "
+      "kind");
   command->callback([args, &work] { work = [args](Session& session) { return run_diff(session, *args); }; });
 }
 

@@ -39,7 +39,8 @@ std::vector<home::Home*> reachable(const std::vector<dispersal::Member>& members
   return homes;
 }
 
-/// The list in the record, with the paths where the named homes are now; named homes that it lacks are added for asking.
+/// The list in the record, with the paths where the named homes are now; named homes that it lacks are added for
+/// asking.
 std::vector<wire::HomeEntry> with_named(std::vector<wire::HomeEntry> entries, const std::vector<NamedHome>& named) {
   for (const NamedHome& home : named) {
     const auto known = std::ranges::find(entries, home.id, &wire::HomeEntry::id);
@@ -49,7 +50,8 @@ std::vector<wire::HomeEntry> with_named(std::vector<wire::HomeEntry> entries, co
 }
 
 /// Asks the named homes, then the homes that their records list, until no newer record turns up.
-Task<Result<vault::OpenRecord>> find_record(Session& session, const vault::Root& root, const std::vector<NamedHome>& named) {
+Task<Result<vault::OpenRecord>> find_record(Session& session, const vault::Root& root,
+                                            const std::vector<NamedHome>& named) {
   std::vector<wire::HomeEntry> asked;
   for (const NamedHome& home : named) asked.push_back({.id = home.id, .name = home.path, .path = home.path});
   constexpr int kRounds = 8;
@@ -87,13 +89,16 @@ std::string ask_phrase() {
 
 }  // namespace
 
-/// The new device takes over: a record signed by the identity, a new epoch, earlier devices revoked at their last good heads.
-static Task<Result<void>> enrol(Session& session, const RecoverArgs& args, const vault::Root& root, const vault::Device& device, Opened& opened) {
+/// The new device takes over: a record signed by the identity, a new epoch, earlier devices revoked at their last good
+/// heads.
+static Task<Result<void>> enrol(Session& session, const RecoverArgs& args, const vault::Root& root,
+                                const vault::Device& device, Opened& opened) {
   const auto last_good = opened.vault->believed_heads();
   const auto earlier = args.keep_devices ? vault::Earlier::keep : vault::Earlier::shut_out;
   platform::Random& random = session.platform.random();
   const std::int64_t now_ns = session.platform.clock().unix_ns();
-  MHP_CO_TRY(vault::OpenRecord record, vault::recovered_record(*opened.record, root, device, last_good, random, now_ns, earlier));
+  MHP_CO_TRY(vault::OpenRecord record,
+             vault::recovered_record(*opened.record, root, device, last_good, random, now_ns, earlier));
   const auto took = co_await vault::publish_record(*opened.homes, record.signed_bytes);
   if (took.empty()) co_return fail(Errc::unavailable, "no home took the new vault record; nothing was changed");
   MHP_CO_TRY_VOID(opened.state->create(device, record));
@@ -104,7 +109,8 @@ Task<Result<RecoverDone>> do_recover(Session& session, RecoverArgs args) {
   Opened opened;
   opened.state = std::make_unique<vault::State>(session.platform.disk(), session.state_folder);
   if (opened.state->exists()) {
-    co_return fail(Errc::busy, fmt::format("there is a vault on this computer already (in {}); nothing was changed", printable(session.state_folder)));
+    co_return fail(Errc::busy, fmt::format("there is a vault on this computer already (in {}); nothing was changed",
+                                           printable(session.state_folder)));
   }
   MHP_CO_TRY(primitives::Key entropy, primitives::entropy_of(args.phrase));
   const vault::Root root(entropy);
@@ -113,20 +119,27 @@ Task<Result<RecoverDone>> do_recover(Session& session, RecoverArgs args) {
   auto found = co_await find_record(session, root, named);
   if (!found) {
     if (found.error().code != Errc::not_found) co_return pass(found);
-    co_return fail(Errc::denied, "this home keeps nothing for these 24 words: another phrase made its vault, or the home belongs to somebody else");
+    co_return fail(Errc::denied,
+                   "this home keeps nothing for these 24 words: another phrase made its vault, or the home belongs to "
+                   "somebody else");
   }
   opened.record = std::make_unique<vault::OpenRecord>(std::move(*found));
   opened.record->content.homes = with_named(opened.record->content.homes, named);
   opened.device = std::make_unique<vault::Device>(vault::make_device(root.vault(), session.platform.random()));
-  opened.homes = std::make_unique<dispersal::HomeSet>(session.platform, root.vault(), open_members(session.platform, opened.record->content.homes, {}));
+  opened.homes = std::make_unique<dispersal::HomeSet>(session.platform, root.vault(),
+                                                      open_members(session.platform, opened.record->content.homes, {}));
   opened.homes->trust(card_signers(opened.record->record));
-  auto vault = co_await vault::Vault::open(session.platform, *opened.homes, *opened.state, *opened.device, *opened.record);
+  auto vault =
+      co_await vault::Vault::open(session.platform, *opened.homes, *opened.state, *opened.device, *opened.record);
   name_troubles(session, *opened.homes);
   if (!vault) co_return pass(vault);
   opened.vault = std::move(*vault);
   MHP_CO_TRY_VOID(co_await enrol(session, args, root, *opened.device, opened));
-  co_return RecoverDone{.name = opened.record->content.name, .homes = opened.homes->members().size(), .homes_reachable = opened.homes->reachable(),
-                        .snapshots = opened.vault->snapshots().size(), .newest = opened.vault->newest_head()};
+  co_return RecoverDone{.name = opened.record->content.name,
+                        .homes = opened.homes->members().size(),
+                        .homes_reachable = opened.homes->reachable(),
+                        .snapshots = opened.vault->snapshots().size(),
+                        .newest = opened.vault->newest_head()};
 }
 
 struct RecoverOptions {
@@ -148,20 +161,32 @@ static Task<int> run_recover(Session& session, RecoverOptions options) {
   wipe(std::as_writable_bytes(std::span(args.phrase)));
   if (!done) {
     const Errc code = done.error().code;
-    const std::string hint = code == Errc::unavailable ? "Nothing was changed. Name more surviving homes with --home DIR (it may be given several times)."
-                             : code == Errc::not_found ? "Name a folder that is one of the vault's homes."
-                                                       : "";
+    const std::string hint =
+        code == Errc::unavailable
+            ? "Nothing was changed. Name more surviving homes with --home DIR (it may be given several times)."
+        : code == Errc::not_found ? "Name a folder that is one of the vault's homes."
+                                  : "";
     co_return session.out.fail(done.error(), hint);
   }
-  session.out.result({{"name", json_text(done->name)}, {"homes", done->homes}, {"homes_reachable", done->homes_reachable}, {"snapshots", done->snapshots},
-                      {"newest_time", done->newest.time_ns == 0 ? "" : format_rfc3339(done->newest.time_ns)}, {"homes_agree", done->newest.homes_agree}});
-  session.out.say(fmt::format("The vault{} is back on this computer: {}, {} of {} reachable.", done->name.empty() ? "" : " of " + printable(done->name),
-                              plural(done->snapshots, "snapshot", "snapshots"), done->homes_reachable, plural(done->homes, "home", "homes")));
+  session.out.result({{"name", json_text(done->name)},
+                      {"homes", done->homes},
+                      {"homes_reachable", done->homes_reachable},
+                      {"snapshots", done->snapshots},
+                      {"newest_time", done->newest.time_ns == 0 ? "" : format_rfc3339(done->newest.time_ns)},
+                      {"homes_agree", done->newest.homes_agree}});
+  session.out.say(fmt::format("The vault{} is back on this computer: {}, {} of {} reachable.",
+                              done->name.empty() ? "" : " of " + printable(done->name),
+                              plural(done->snapshots, "snapshot", "snapshots"), done->homes_reachable,
+                              plural(done->homes, "home", "homes")));
   if (done->newest.time_ns != 0) {
-    session.out.say(fmt::format("Its newest state is of {}; {} of {} homes that answered agree on it.", format_time(done->newest.time_ns), done->newest.homes_agree,
+    session.out.say(fmt::format("Its newest state is of {}; {} of {} homes that answered agree on it.",
+                                format_time(done->newest.time_ns), done->newest.homes_agree,
                                 done->newest.homes_answered));
   }
-  if (!options.keep_devices) session.out.say("Earlier computers of this vault are shut out, and new keys are used from now on. (--keep-devices lets them stay.)");
+  if (!options.keep_devices)
+    session.out.say(
+        "Earlier computers of this vault are shut out, and new keys are used from now on. (--keep-devices lets them "
+        "stay.)");
   session.out.say("Next: 'mhp restore latest --to DIR'.");
   co_return kDone;
 }
@@ -169,11 +194,16 @@ static Task<int> run_recover(Session& session, RecoverOptions options) {
 void add_recover(CLI::App& app, Work& work) {
   auto options = std::make_shared<RecoverOptions>();
   CLI::App* command = app.add_subcommand("recover", "Bring a vault back on a new computer with its 24 words");
-  command->add_option("--home", options->homes, "Folder of any surviving home (may be given again, for drives at new paths)")->required()->allow_extra_args(false);
+  command
+      ->add_option("--home", options->homes,
+                   "Folder of any surviving home (may be given again, for drives at new paths)")
+      ->required()
+      ->allow_extra_args(false);
   command->add_option("--phrase-file", options->phrase_file, "Read the words from this file instead of asking");
   command->add_flag("--keep-devices", options->keep_devices, "Earlier computers are not lost: let them go on writing");
   command->footer("Example:\n  mhp recover --home /media/drive-b");
-  command->callback([options, &work] { work = [options](Session& session) { return run_recover(session, *options); }; });
+  command->callback(
+      [options, &work] { work = [options](Session& session) { return run_recover(session, *options); }; });
 }
 
 }  // namespace mhp::app
