@@ -1,0 +1,553 @@
+# The commands are a contract: exit codes, --json fields, what is refused, what is left out, who may write when.
+import json
+import os
+import pathlib
+import signal
+import stat
+import subprocess
+import sys
+import time
+
+from support import trees, world
+from support.world import DONE, FAILED, INTERRUPTED, PARTLY, REFUSED, TOO_FEW, USAGE, Skip
+
+COMMANDS = ["init", "recover", "home add", "home list", "home remove", "backup", "snapshots", "ls", "find", "diff",
+            "restore", "status",
+            "check", "repair", "demo"]
+OTHER_UID = 54321
+PAGE = 300 << 10  # bytes of a page of the tree; it is new where a folder above what is saved has changed meanwhile
+
+
+def saved(w, number=3, files=20, size=4 << 10):
+    source = w.folder / "source"
+    trees.make_files(source, w.random, files, size)
+    vault = w.vault(number)
+    return vault, source, vault.backup(source)
+
+
+def has_fields(w, value, what, **fields):
+    for name, kind in fields.items():
+        w.check(name in value, f"{what}: no field {name!r} in {value}")
+        w.check(isinstance(value[name], kind) and (kind is bool or not isinstance(value[name], bool)),
+                f"{what}: {name} is {value[name]!r}, no {kind}")
+
+
+def help_has_examples(w):
+    for command in COMMANDS:
+        run = w.run(*command.split(), "--help", state=w.folder / "none")
+        w.check("Example" in run.out and f"mhp {command}" in run.out, f"help of {command} has an example\n{run}")
+    w.check(w.run("--version", state=w.folder / "none").out.startswith("mhp "), "--version")
+    w.check("mhp backup" in w.run("--help", state=w.folder / "none").out, "--help shows a first backup")
+
+
+def json_fields(w):
+    vault, source, report = saved(w)
+    has_fields(w, report, "backup", snapshot=str, files=int, bytes=int, new_bytes=int, stored_bytes=int, homes=int,
+               margin=int, errors=list)
+    size = sum(path.stat().st_size for path in source.rglob("*") if path.is_file())
+    w.equal((report["files"], report["bytes"], report["homes"], report["margin"], report["errors"]),
+            (20, size, 3, 1, []), "backup")
+    w.check(size <= report["new_bytes"] + 1 and report["stored_bytes"] > 0, f"new and stored bytes: {report}")
+    snapshots = vault.snapshots()
+    w.check(isinstance(snapshots, list) and len(snapshots) == 1, f"snapshots: {snapshots}")
+    has_fields(w, snapshots[0], "snapshots", id=str, time=str, paths=list, files=int, bytes=int)
+    w.equal((snapshots[0]["id"], snapshots[0]["paths"]), (report["snapshot"], [str(source)]), "snapshots")
+    w.check(time.strptime(snapshots[0]["time"], "%Y-%m-%dT%H:%M:%SZ"), "time is RFC 3339")
+    status = vault.status()
+    has_fields(w, status, "status", state=str, margin=int, homes=list)
+    w.equal((status["state"], status["margin"], len(status["homes"])), ("safe", 1, 3), "status")
+    for home in status["homes"]:
+        has_fields(w, home, "a home in status", id=str, name=str, state=str, used_bytes=int, free_bytes=int)
+        w.check(home["used_bytes"] > 0 and home["free_bytes"] > 0, f"space of {home}")
+    check = vault.check("--read-data")
+    has_fields(w, check, "check", ok=bool, segments=int, rows_missing=int, rows_bad=int, homes_bad=list)
+    w.check(check["ok"] and check["segments"] > 0 and check["bytes_read"] > 0, f"check: {check}")
+    _, run = vault.restore()
+    has_fields(w, run.json, "restore", files=int, bytes=int, errors=list)
+    w.equal((run.json["files"], run.json["bytes"]), (20, size), "restore")
+    listed = vault.mhp("--json", "home", "list").json["homes"]
+    w.equal([home["name"] for home in listed], [home.name for home in vault.homes], "home list")
+    has_fields(w, vault.mhp("--json", "repair").json, "repair", rows_made=int, margin=int)
+    for command in (["ls", "latest"], ["find", "file-*"], ["diff", "latest", "latest"], ["snapshots"]):
+        for value in vault.mhp("--json", *command).objects:
+            w.check(isinstance(value, (dict, list)), f"{command} prints JSON")
+
+
+def errors_are_json(w):
+    vault, source, _ = saved(w)
+    cases = [
+        (FAILED, ["status"], w.folder / "no state"),
+        (FAILED, ["init"], vault.state),
+        (USAGE, ["backup"], vault.state),
+        (USAGE, ["backup", "--no-such-option", source], vault.state),
+        (USAGE, ["no-such-command"], vault.state),
+        (USAGE, [], vault.state),
+        (USAGE, ["restore", "latest"], vault.state),
+        (USAGE, ["backup", w.folder / "no such path"], vault.state),
+        (USAGE, ["init", "--level", "cheap"], w.folder / "other"),
+        (USAGE, ["home", "add", w.folder / "x", "--max", "many"], vault.state),
+        (USAGE, ["check", "--read-data=0"], vault.state),
+        (USAGE, ["check", "--read-data=many"], vault.state),
+        (FAILED, ["home", "remove", "nobody"], vault.state),
+        (FAILED, ["ls", "ffffffff"], vault.state),
+        (FAILED, ["ls", "latest:/no/such"], vault.state),
+        (FAILED, ["restore", "ffffffff", "--to", w.folder / "back"], vault.state),
+        (FAILED, ["restore", "latest:/no/such", "--to", w.folder / "back"], vault.state),
+    ]
+    for code, args, state in cases:
+        run = w.run("--json", *args, state=state, code=code)
+        has_fields(w, run.error, f"error of {args}", error=str, code=str, hint=str)
+        w.equal(run.out, "", f"standard output of {args}")
+        plain = w.run(*args, state=state, code=code)
+        w.check(plain.err.startswith("mhp: ") and "{" not in plain.err, f"a sentence for a person\n{plain}")
+    w.check(not (w.folder / "back").exists(), "a refused restore makes nothing")
+    w.check(not (w.folder / "no state").exists() and not (w.folder / "other").exists(),
+            "a refused command makes no state")
+
+
+def wrong_phrase(w):
+    vault, source, _ = saved(w)
+    other = w.vault()
+    state = w.folder / "new"
+    run = w.run("--json", "recover", "--phrase-file", other.phrase, "--home", vault.homes[0], state=state, code=REFUSED)
+    w.check(not state.exists(), f"nothing is made\n{run}")
+    words = vault.words.split()
+    for changed in (words[1:] + words[:1], words[:-1], [*words[:-1], "mhp"], words[:12] * 2):
+        phrase = w.folder / "phrase"
+        phrase.write_text(" ".join(changed) + "\n")
+        run = w.run("--json", "recover", "--phrase-file", phrase, "--home", vault.homes[0], state=state,
+                    code={REFUSED, USAGE})
+        w.check(not state.exists() and run.error["error"], f"nothing is made\n{run}")
+        for word in set(words):
+            w.check(len(word) < 5 or word not in run.err, f"no word of the phrase is said\n{run}")
+    w.run("recover", "--phrase-file", vault.phrase, "--home", w.folder, state=state, code={FAILED, USAGE})
+    w.run("recover", "--phrase-file", w.folder / "none", "--home", vault.homes[0], state=state, code=FAILED)
+    w.run("recover", "--phrase-file", vault.phrase, "--home", vault.homes[0], state=vault.state, code=FAILED)
+    with open(vault.phrase, "rb") as words_on_input:
+        w.run("recover", "--home", vault.homes[0], state=state, stdin=words_on_input)
+    w.run("restore", "latest", "--to", w.folder / "back", state=state)
+    trees.check_same(w, trees.tree_of(source), w.folder / "back" / source.relative_to("/"),
+                     "after the phrase from standard input")
+
+
+def phrase_file(w):
+    phrase, state = w.folder / "phrase", w.folder / "state"
+    run = w.run("--json", "init", "--phrase-file", phrase, state=state)
+    content = phrase.read_text()
+    w.equal(stat.S_IMODE(phrase.stat().st_mode), 0o600, "mode of the phrase file")
+    w.equal((len(content.split()), content), (24, " ".join(content.split()) + "\n"),
+            "24 words, single spaces, a newline")
+    w.check(content.strip() not in run.out + run.err and "phrase" not in run.json,
+            f"the phrase is not shown too\n{run}")
+    w.run("init", "--phrase-file", phrase, state=w.folder / "state-2", code=FAILED)
+    w.equal(phrase.read_text(), content, "a phrase file is never overwritten")
+    w.check(not (w.folder / "state-2" / "device").exists(), "no vault without its phrase")
+    w.run("init", "--phrase-file", w.folder / "phrase-2", state=state, code=FAILED)
+    w.check(not (w.folder / "phrase-2").exists(), "a refused init writes no phrase")
+    shown = w.run("init", "Ann", "--sheet", w.folder / "sheet.html", state=w.folder / "state-3")
+    sheet = (w.folder / "sheet.html").read_text()
+    w.equal(stat.S_IMODE((w.folder / "sheet.html").stat().st_mode), 0o600, "mode of the sheet")
+    words = [word for word in shown.out.replace(".", " ").split() if word.isalpha() and word.islower() and
+             word in sheet]
+    w.check(len(words) >= 24, f"the words are shown once and on the sheet\n{shown.out}")
+
+
+def target_must_be_empty(w):
+    vault, source, _ = saved(w)
+    for name, make in {"taken": lambda path: (path.mkdir(), trees.write(path / "mine", b"mine")),
+                       "file": lambda path: trees.write(path, b"x")}.items():
+        target = w.folder / name
+        make(target)
+        before = trees.tree_of(target)
+        vault.mhp("restore", "latest", "--to", target, code=USAGE)
+        w.equal(trees.tree_of(target), before, "what was there")
+    (w.folder / "empty").mkdir()
+    vault.mhp("restore", "latest", "--to", w.folder / "empty")
+    trees.check_same(w, trees.tree_of(source), w.folder / "empty" / source.relative_to("/"), "into an empty folder")
+    w.equal(vault.mhp("--json", "restore", "latest", "--to", w.folder / "dry", "--dry-run").json["files"], 20,
+            "files of a dry run")
+    w.check(not (w.folder / "dry").exists(), "a dry run writes nothing")
+
+
+def snapshot_paths(w):
+    """SNAPSHOT is an id, a prefix, `latest`; :PATH gives the content of a folder, or one file."""
+    source = w.folder / "source"
+    trees.make_files(source, w.random, 120, 2 << 10)
+    trees.write(source / "with:colon", b"colon")
+    os.link(source / "folder-000" / "file-00000", source / "folder-001" / "linked")
+    vault = w.vault(3)
+    first = vault.backup(source)["snapshot"]
+    trees.write(source / "folder-000" / "file-00001", b"changed")
+    second = vault.backup(source)["snapshot"]
+    now = trees.tree_of(source)
+    for name in (second, second[:8], second[:4], "latest"):
+        back, _ = vault.restore(f"{name}:{source}")
+        trees.check_same(w, now, back, f"{name}:PATH")
+    back, _ = vault.restore(f"{first[:8]}:{source}")
+    w.check(trees.differences(now, trees.tree_of(back)), "the first snapshot is another one")
+    for given in (f"{source}/folder-001", f"{source}/folder-001/", str(source / "folder-001")[1:]):
+        back, _ = vault.restore(f"latest:{given}")
+        wanted = trees.tree_of(source / "folder-001")
+        trees.check_same(w, wanted, back, "a folder, with a link whose first name is outside")
+    back, _ = vault.restore(f"latest:{source}/with:colon")
+    w.equal((os.listdir(back), (back / "with:colon").read_bytes()), (["with:colon"], b"colon"),
+            "one file, split at the first colon")
+    vault.restore("latest:/", code=DONE)
+    listed = vault.mhp("--json", "ls", f"latest:{source}").objects
+    w.equal({entry["path"] for entry in listed}, {str(path) for path in source.iterdir()}, "ls of a folder")
+    everything = vault.mhp("--json", "ls", "-r", "latest").objects
+    w.check({str(path) for path in source.rglob("*")} <= {entry["path"] for entry in everything}, "ls -r")
+    w.equal(vault.mhp("--json", "find", "linked").objects[0]["path"], str(source / "folder-001" / "linked"), "find")
+    w.equal([(change["change"], change["path"]) for change in vault.mhp("--json", "diff", first, "latest").objects],
+            [("content", str(source / "folder-000" / "file-00001"))], "diff")
+
+
+def several_paths(w):
+    one, two, single = w.folder / "one", w.folder / "deep" / "two", w.folder / "deep" / "a file"
+    trees.make_files(one, w.random, 10, 1000)
+    trees.make_files(two, w.random, 10, 1000)
+    trees.write(single, b"single")
+    os.symlink(two, w.folder / "link")
+    vault = w.vault(2)
+    report = vault.backup(one, two, single, w.folder / "link", two / "folder-000")  # the last lies in another one
+    w.equal((report["files"], report["errors"]), (21, []), "files; a link that is named stands for what it leads to")
+    back, _ = vault.restore()
+    for path in (one, two, single):
+        trees.check_same(w, trees.tree_of(path), back / path.relative_to("/"), str(path))
+    run = vault.mhp("--json", "backup", "one", "deep/../deep/two")
+    w.equal(vault.snapshots()[-1]["paths"], [str(two), str(one)] if str(two) < str(one) else [str(one), str(two)],
+            "relative paths")
+    w.check(run.json["new_bytes"] < PAGE, f"nothing is new\n{run}")
+
+
+def excludes(w):
+    source = w.folder / "source"
+    wanted = {"keep.txt", "sub/keep.txt", "important.tmp", "cache/CACHEDIR.TAG", "not-a-cache/CACHEDIR.TAG",
+              "not-a-cache/data", "build/x/made"}
+    left_out = {"drop.tmp", "sub/drop.tmp", "cache/data", "cache/deep/data", "logs/a.log", "only-here"}
+    for name in wanted | left_out:
+        path = source / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        trees.write(path, name.encode())
+    trees.write(source / "cache" / "CACHEDIR.TAG", b"Signature: 8a477f597d28d172789f06886806bc55\n# a cache\n")
+    (w.folder / "patterns").write_text("# comment\nlogs/\n\n/only-here\n")
+    vault = w.vault(2)
+
+    def files(report):
+        listed = vault.mhp("--json", "ls", "-r", report["snapshot"]).objects
+        return {entry["path"][len(str(source)) + 1:] for entry in listed if entry["kind"] == "file"}
+
+    report = vault.backup(source, "-e", "*.tmp", "--exclude", "!important.tmp", "--exclude-file", w.folder / "patterns")
+    w.equal(files(report), wanted, "saved")
+    report = vault.backup(source, "--no-exclude-caches")
+    w.equal(files(report), wanted | left_out, "saved without excludes")
+
+
+def one_file_system(w):
+    if os.getuid() != 0:
+        raise Skip("only root may mount")
+    source = w.folder / "source"
+    (source / "other").mkdir(parents=True)
+    trees.write(source / "here", b"here")
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", source / "other"],
+                      capture_output=True).returncode != 0:
+        raise Skip("mounting is not allowed here")
+    w.undo.append(lambda: subprocess.run(["umount", source / "other"], check=True))
+    trees.write(source / "other" / "there", b"there")
+    vault = w.vault(2)
+    w.equal(vault.backup(source)["files"], 2, "files over both file systems")
+    w.equal(vault.backup(source, "-x")["files"], 1, "files of one file system")
+
+
+def own_folders_are_left_out(w):
+    """State and homes inside of what is saved, also by another path; a backup never swallows itself."""
+    vault, source, _ = saved(w, 3)
+    report = vault.backup(w.folder)
+    listed = [entry["path"] for entry in vault.mhp("--json", "ls", "-r", "latest").objects]
+    w.equal(report["errors"], [], "errors")
+    for own in [vault.state, *vault.homes]:
+        w.check(not [path for path in listed if path.startswith(f"{own}/")], f"{own} is not in the snapshot")
+    w.check(str(source / "folder-000" / "file-00000") in listed and str(vault.phrase) in listed, "all else is")
+
+
+def unreadable_files(w):
+    """Run by somebody who may not read all: exit 3, each file named, the rest saved."""
+    if os.getuid() != 0:
+        raise Skip("needs root, to become somebody else")
+    base = w.folder / "theirs"
+    source = base / "source"
+    trees.make_files(source, w.random, 10, 1000)
+    trees.write(source / "secret", b"secret", 0o600)
+    (source / "closed").mkdir()
+    trees.write(source / "closed" / "inside", b"inside")
+    for root, folders, files in os.walk(base):
+        for name in folders + files:
+            os.chown(os.path.join(root, name), OTHER_UID, OTHER_UID)
+    os.chown(base, OTHER_UID, OTHER_UID)
+    os.chown(source / "secret", 0, 0)
+    os.chown(source / "closed", 0, 0)
+    os.chmod(source / "closed", 0o700)
+    w.folder.chmod(0o711)
+    options = {"user": OTHER_UID, "group": OTHER_UID, "extra_groups": [], "cwd": base}
+    state = base / "state"
+    program = w.program
+    if subprocess.run([program, "--version"], capture_output=True, user=OTHER_UID, extra_groups=[]).returncode != 0:
+        raise Skip(f"others may not run {program}")
+    w.run("init", "--phrase-file", base / "phrase", state=state, **options)
+    for name in ("a", "b", "c"):
+        w.run("home", "add", base / name, "--same-disk", state=state, **options)
+    run = w.run("--json", "backup", source, state=state, code=PARTLY, **options)
+    w.equal(sorted(error["path"] for error in run.json["errors"]), [str(source / "closed"), str(source / "secret")],
+            "errors")
+    w.check(all(error["reason"] for error in run.json["errors"]), f"reasons\n{run}")
+    w.equal(run.json["files"], 10, "files saved")
+    plain = w.run("backup", source, state=state, code=PARTLY, **options)
+    w.check(str(source / "secret") in plain.err, f"named on standard error\n{plain}")
+    run = w.run("--json", "restore", "latest", "--to", base / "back", state=state, **options)
+    w.equal(run.json["files"], 10, "files brought back")
+    back = base / "back" / source.relative_to("/")
+    trees.check_same(w, trees.tree_of(source / "folder-000"), back / "folder-000", "what could be read")
+    # A snapshot of root's files, brought back by somebody else: owners cannot be set, and that is said, not failed.
+
+
+def names_are_escaped(w):
+    """A name cannot steer the terminal, whichever command prints it."""
+    source = w.folder / "source"
+    source.mkdir()
+    evil = [b"\x1b[31mred", b"new\nline", b"\x1b]0;title\x07", b"\xff\xfe", b"\xc2\x9b31m", b"\xe2\x80\xaeturned",
+            b"back\rover"]
+    for name in evil:
+        trees.write(os.path.join(os.fsencode(source), name), b"x")
+    vault = w.vault(2)
+    first = vault.backup(source)["snapshot"]
+    for name in evil:
+        trees.write(os.path.join(os.fsencode(source), name), b"yy")
+    vault.backup(source)
+    runs = [["ls", "-r", "latest"], ["ls", "-l", f"latest:{source}"], ["find", "*"], ["diff", first, "latest"],
+            ["ls", "latest:/\x1b[31m"],
+            ["home", "remove", "\x1b[31m"], ["restore", "\x1b[31m", "--to", w.folder / "x"], ["backup",
+                                                                                              w.folder / "\x1b[31m"],
+            ["--json", "ls", "-r", "latest"], ["--json", "diff", first, "latest"]]
+    for args in runs:
+        process = subprocess.run([w.program, *map(os.fspath, args)], capture_output=True,
+                                 env=w.environment(vault.state), check=False)
+        w.count("runs")
+        for output in (process.stdout, process.stderr):
+            text = output.decode("utf-8")  # strict: what comes out is UTF-8
+            bad = [char for char in text if char != "\n" and
+                   (ord(char) < 32 or 0x7f <= ord(char) < 0xa0 or char == "\u202e")]
+            w.check(not bad, f"{args} prints {bad!r}: {output[:300]!r}")
+    listed = vault.mhp("ls", f"latest:{source}").out.splitlines()
+    w.equal(len(listed), len(evil), "lines, one a name")
+    hexes = {entry.get("path_hex") for entry in vault.mhp("--json", "ls", f"latest:{source}").objects}
+    w.check(os.fsencode(source / "x")[:-1].hex() + "fffe" in hexes,
+            "the exact bytes of a name that is no UTF-8 are in the JSON")
+
+
+def secrets_stay_secret(w):
+    """Words and keys never come out, and never stand in the arguments of any process that we start."""
+    vault, source, _ = saved(w)
+    words = vault.words
+    runs = [vault.mhp(*args) for args in (["status"], ["check"], ["snapshots"], ["home", "list"], ["--json", "status"],
+                                          ["backup", source])]
+    vault.lose_state()
+    runs.append(vault.recover(vault.homes[0]))
+    pairs = [" ".join(words.split()[at:at + 2]) for at in range(23)]
+    for run in runs:
+        for pair in pairs:
+            w.check(pair not in run.out + run.err, f"no words of the phrase\n{run}")
+    help_text = "".join(w.run(*command.split(), "--help", state=vault.state).out for command in COMMANDS)
+    w.check("--phrase " not in help_text and "--password" not in help_text, "no option takes a secret")
+
+
+def second_init(w):
+    vault, _, _ = saved(w)
+    before = trees.tree_of(vault.state)
+    run = w.run("--json", "init", "Other", "--phrase-file", w.folder / "p", state=vault.state, code=FAILED)
+    w.check(str(vault.state) in run.error["error"] and not (w.folder / "p").exists(), f"it says where\n{run}")
+    w.equal(trees.tree_of(vault.state), before, "the state folder")
+
+
+def interrupted(w):
+    """Ctrl-C: exit 130, nothing half done counts, no lock is left."""
+    vault, source, first = saved(w)
+    trees.make_files(source / "more", w.random, 40, 2 << 20, fraction_text=0)
+    for attempt in range(20):
+        process = vault.start("backup", source)
+        try:
+            process.wait(w.random.uniform(0.02, 0.4))
+        except subprocess.TimeoutExpired:
+            os.kill(process.pid, signal.SIGINT)
+        run = w.finish(process, {DONE, INTERRUPTED, -signal.SIGINT})
+        w.check(run.code != -signal.SIGINT or attempt >= 0, f"it ends by itself\n{run}")
+        if run.code == INTERRUPTED:
+            break
+        if run.code == DONE:
+            trees.make_files(source / f"more-{attempt}", w.random, 40, 2 << 20, fraction_text=0)
+    w.equal(run.code, INTERRUPTED, f"exit code after an interrupt\n{run}")
+    w.equal(vault.snapshots()[0]["id"], first["snapshot"], "the first snapshot")
+    vault.backup(source)
+    w.equal(vault.check("--read-data")["ok"], True, "check")
+
+
+def unchanged_is_quick(w):
+    """A second backup of the same stores next to nothing, and reads no file again."""
+    source = w.folder / "source"
+    trees.make_files(source, w.random, 2000, 20 << 10)
+    vault = w.vault(3)
+    first = vault.mhp("--json", "backup", source)
+    again = vault.mhp("--json", "backup", source)
+    w.equal((again.json["files_unchanged"], again.json["files"]), (2000, 2000), "the second backup")
+    w.check(again.json["new_bytes"] < 4 * PAGE, f"new bytes: {again.json['new_bytes']:,}")
+    w.check(again.json["stored_bytes"] <= 3 << 20, f"stored again: {again.json['stored_bytes']:,}")
+    w.check(again.seconds < max(1.0, first.seconds), f"first {first.seconds:.2f} s, again {again.seconds:.2f} s")
+    w.check(vault.backup(source, "--full-read")["new_bytes"] < 4 * PAGE, "little is new where every file is read again")
+    w.equal(vault.mhp("--json", "backup", source, "--dry-run").json["dry_run"], True, "a dry run")
+    w.equal(len(vault.snapshots()), 3, "snapshots; a dry run makes none")
+    stored = again.json["stored_bytes"]
+    w.note(f"40 MB: {first.seconds:.2f} s; unchanged: {again.seconds:.2f} s, {stored:,} bytes stored")
+
+
+class Stopped:
+    """A backup that stands still in its middle: it holds its locks until the block ends."""
+
+    def __init__(self, vault, source):
+        self.vault, self.source = vault, source
+
+    def __enter__(self):
+        held = self.sent()
+        self.process = self.vault.start("backup", self.source)
+        while self.process.poll() is None and self.sent() < held + (1 << 20):
+            time.sleep(0.001)  # watching: it is stopped while it sends
+        os.kill(self.process.pid, signal.SIGSTOP)
+        if self.process.poll() is not None:
+            raise world.Failure("the backup was done before it could be stopped")
+        return self.process
+
+    def __exit__(self, *_):
+        os.kill(self.process.pid, signal.SIGCONT)
+
+    def sent(self):
+        return sum(path.stat().st_blocks * 512 for home in self.vault.homes for path in (home / "logs").iterdir())
+
+
+def two_at_once(w):
+    """One writer at a time, told who it is; looking and restoring go on meanwhile."""
+    vault, source, _ = saved(w, 3, 100, 20 << 10)
+    before = trees.tree_of(source)
+    trees.make_files(w.folder / "big", w.random, 60, 2 << 20, fraction_text=0)
+    with Stopped(vault, w.folder / "big") as process:
+        for args in (["backup", source], ["repair"], ["home", "remove", vault.homes[0].name],
+                     ["home", "add", w.folder / "new", "--same-disk"]):
+            run = vault.mhp("--json", *args, code=FAILED)
+            w.equal(run.error["code"], "busy", f"the error's code\n{run}")
+            w.check(str(process.pid) in run.error["error"], f"it says which process, {process.pid}\n{run}")
+            w.check(run.error["hint"], f"it says what to do\n{run}")
+        w.equal(vault.status()["state"], "safe", "status during a backup")
+        w.equal(len(vault.snapshots()), 1, "snapshots during a backup")
+        w.equal(vault.check()["ok"], True, "check during a backup")
+        back, _ = vault.restore()
+        trees.check_same(w, before, back / source.relative_to("/"), "a restore during a backup")
+    w.finish(process, DONE)
+    w.equal(len(vault.snapshots()), 2, "snapshots")
+    w.equal(vault.check("--read-data")["ok"], True, "check")
+
+
+def two_devices(w):
+    """A second computer of the same owner, by --keep-devices: each writes its own snapshots, both read all."""
+    vault, source, first = saved(w)
+    other = w.folder / "second computer"
+    w.run("recover", "--keep-devices", "--phrase-file", vault.phrase, "--home", vault.homes[0], state=other)
+    trees.write(source / "from the second", w.random.randbytes(50_000))
+    second = w.run("--json", "backup", source, state=other).json
+    w.check(second["new_bytes"] < 60_000, f"what the first saved is not saved again: {second}")
+    trees.write(source / "from the first", w.random.randbytes(50_000))
+    third = vault.backup(source)
+    for state in (vault.state, other):
+        listed = [snapshot["id"] for snapshot in w.run("--json", "snapshots", state=state).json]
+        w.equal(listed, [first["snapshot"], second["snapshot"], third["snapshot"]], "snapshots over both devices")
+        back = w.folder / f"back-{state.name}"
+        w.run("restore", "latest", "--to", back, state=state)
+        trees.check_same(w, trees.tree_of(source), back / source.relative_to("/"), "latest over both devices")
+        w.equal(w.run("--json", "check", "--read-data", state=state).json["ok"], True, "check")
+
+
+def revoked_device(w):
+    """After `recover` the lost computer is shut out: it may no longer write, and what it writes is not believed."""
+    vault, source, first = saved(w)
+    new = w.folder / "new computer"
+    w.run("recover", "--phrase-file", vault.phrase, "--home", vault.homes[0], state=new)
+    run = vault.mhp("--json", "backup", source, code=REFUSED)
+    w.equal(run.error["code"], "denied", f"the error's code\n{run}")
+    w.run("backup", source, state=new)
+    listed = [snapshot["id"] for snapshot in w.run("--json", "snapshots", state=new).json]
+    w.equal((len(listed), listed[0]), (2, first["snapshot"]), "snapshots on the new computer")
+    w.check(" wrong " not in w.run("check", "--read-data", state=new).err, "no home is blamed")
+
+
+def no_homes_yet(w):
+    vault = w.vault()
+    source = w.folder / "source"
+    trees.make_files(source, w.random, 3, 1000)
+    status = vault.status()
+    w.equal((status["state"], status["margin"], status["homes"]), ("not_yet", 0, []), "status without homes")
+    run = vault.mhp("--json", "backup", source, code=TOO_FEW)
+    w.check("home" in run.error["error"], f"it says that there is no home\n{run}")
+    vault.add_home()
+    w.equal(vault.status()["state"], "not_yet", "status with one home")
+    run = vault.mhp("backup", source)
+    w.check("not safe yet" in run.out and "1 home" in run.out, f"it says that one home is not safe\n{run}")
+    w.equal(vault.status()["state"], "not_yet", "status after a backup to one home")
+
+
+def same_disk_does_not_count(w):
+    """Homes on one disk with each other or with the source are warned of and do not count."""
+    vault, source = w.vault(), w.folder / "source"
+    trees.make_files(source, w.random, 3, 1000)
+    vault.mhp("home", "add", w.folder / "a", "--min-free", "1")
+    run = vault.mhp("home", "add", w.folder / "b", "--min-free", "1")
+    w.check("same disk" in run.err, f"it warns\n{run}")
+    vault.mhp("backup", source)
+    status = vault.status()
+    w.equal((status["state"], status["margin"]), ("not_yet", 0), "two homes on the source's disk")
+    vault.restore()
+
+
+def damaged_state(w):
+    """Damaged files in the state folder: a clear error or a renewed cache, never wrong files; recovery works."""
+    vault, source, _ = saved(w)
+    wanted = trees.tree_of(source)
+    kept = {path: path.read_bytes() for path in vault.state.rglob("*") if path.is_file()}
+    for path, content in kept.items():
+        for damage in (b"", content[:len(content) // 2], w.random.randbytes(len(content)), None):
+            path.unlink() if damage is None else path.write_bytes(damage)
+            back, run = vault.restore(code=None)
+            w.check(run.code in (DONE, FAILED, REFUSED, USAGE), f"{path.name} damaged\n{run}")
+            if run.code == DONE:
+                trees.check_same(w, wanted, back / source.relative_to("/"), f"{path.name} damaged")
+            w.check(run.code == DONE or path.name in ("device", "vault-record", "seen", "head"),
+                    f"a cache may be damaged: {path.name}\n{run}")
+            for other, whole in kept.items():
+                other.parent.mkdir(parents=True, exist_ok=True)
+                other.write_bytes(whole)
+            w.count("state files damaged")
+    vault.lose_state()
+    vault.recover(vault.homes[0])
+    vault.restore()
+
+
+def demo(w):
+    run = w.run("demo", "--tree", w.folder, "--folder", w.folder / "stage", "--homes", "6", state=w.folder / "none",
+                code=None)
+    w.check(run.code in (DONE, FAILED), f"demo of its own folder\n{run}")
+    trees.make_files(w.folder / "tree", w.random, 30, 10_000)
+    run = w.run("demo", "--tree", w.folder / "tree", "--folder", w.folder / "stage-2", state=w.folder / "none")
+    w.check("Nothing was lost" in run.out, f"the demo\n{run}")
+    w.check(not any((w.folder / "stage-2").iterdir()), "the demo tidies up")
+
+
+if __name__ == "__main__":
+    world.main(help_has_examples, json_fields, errors_are_json, wrong_phrase, phrase_file, target_must_be_empty,
+               snapshot_paths, several_paths, excludes, one_file_system, own_folders_are_left_out, unreadable_files,
+               names_are_escaped, secrets_stay_secret, second_init, interrupted, unchanged_is_quick, two_at_once,
+               two_devices, revoked_device, no_homes_yet, same_disk_does_not_count, damaged_state, demo)
