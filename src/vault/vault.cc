@@ -109,7 +109,7 @@ Result<void> VaultImpl::take_newest_record() {
       return fail(Errc::denied, "this device was revoked: the vault record it signed is not believed");
     // A home that was away holds what a device signed before it was revoked: old, but no lie.
     auto alone = check_record(records[refused], record_.record.vault, {});
-    if (alone && newest.index && alone->version < newest.version) continue;
+    if (alone && newest.index && alone->version <= newest.version) continue;
     homes_.report(owners[refused], TroubleKind::wrong_record, "gives a vault record that is not genuine");
   }
   MHP_CHECK(newest.index.has_value());
