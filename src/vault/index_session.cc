@@ -1,5 +1,6 @@
 // The index in segments of its own: new parts, small ones merged, snapshots, top.
 #include <algorithm>
+#include <unordered_set>
 
 #include "base/check.h"
 #include "vault/impl/writer.h"
@@ -35,6 +36,8 @@ wire::IndexTop top_of(const std::vector<KnownPart>& parts, const std::vector<Kno
 }
 
 }  // namespace
+
+bool IndexSession::is_gone(const KnownPart& part) const { return vault_.gone_.contains(part.ref.segment); }
 
 Task<Result<KnownPart>> IndexSession::put(Bytes object) {
   if (object.size() > wire::kMaxChunkBytes) co_return fail(Errc::invalid, "index: an object is too long");
@@ -76,28 +79,36 @@ Task<Result<std::vector<KnownPart>>> IndexSession::put_parts(std::vector<wire::I
   co_return out;
 }
 
-Task<Result<std::vector<wire::IndexedSegment>>> IndexSession::take_small_parts(std::vector<KnownPart>& kept) {
+Task<Result<std::vector<wire::IndexedSegment>>> IndexSession::take_parts(std::vector<KnownPart>& kept,
+                                                                         bool small_ones) {
   std::vector<wire::IndexedSegment> segments;
-  std::vector<wire::PhysicalRef> small;
+  std::unordered_set<SegmentId, IdHash> taken;
+  std::vector<wire::PhysicalRef> taken_parts;
+  auto is_taken = [&](const KnownPart& part) { return is_gone(part) || (small_ones && part.bytes < kSmallPartBytes); };
   for (const KnownPart& part : kept) {
-    if (part.bytes < kSmallPartBytes) small.push_back(part.ref);
+    if (is_taken(part)) taken_parts.push_back(part.ref);
   }
-  std::erase_if(kept, [](const KnownPart& part) { return part.bytes < kSmallPartBytes; });
-  MHP_CO_TRY(auto objects, co_await vault_.objects_.load_all(std::move(small)));
+  std::erase_if(kept, is_taken);
+  MHP_CO_TRY(auto objects, co_await vault_.objects_.load_all(std::move(taken_parts)));
   for (const Bytes& object : objects) {
     MHP_CO_TRY(wire::IndexPart part, wire::parse_index_part(object));
-    append(segments, std::move(part.segments));
+    for (auto& segment : part.segments) {
+      if (!taken.insert(segment.segment).second) continue;
+      // A chunk that was stored again has its newer place elsewhere, and parts do not keep their order for ever.
+      std::erase_if(segment.directory.chunks, [&](const wire::ChunkEntry& chunk) {
+        return !vault_.index_.is_place_of(segment.segment, chunk.id);
+      });
+      segments.push_back(std::move(segment));
+    }
   }
-  std::ranges::sort(segments, {}, &wire::IndexedSegment::segment);
-  auto same = std::ranges::unique(segments, {}, &wire::IndexedSegment::segment);
-  segments.erase(same.begin(), same.end());
   co_return segments;
 }
 
 Task<Result<std::vector<KnownPart>>> IndexSession::put_snapshots(const wire::SnapshotRecord& snapshot) {
   std::vector<wire::SnapshotRecord> snapshots{snapshot};
   std::vector<KnownPart> out = vault_.snapshot_parts_;
-  if (small_parts(out) + 1 > kMaxSmallParts) {
+  bool some_gone = std::ranges::any_of(out, [this](const KnownPart& part) { return is_gone(part); });
+  if (some_gone || small_parts(out) + 1 > kMaxSmallParts) {
     snapshots = vault_.snapshots();
     snapshots.push_back(snapshot);
     out.clear();  // all that they hold is in the vault's own list
@@ -119,11 +130,10 @@ Task<Result<IndexSession::Layout>> IndexSession::write(const std::vector<wire::I
                                                        const wire::SnapshotRecord& snapshot) {
   Layout out;
   out.parts = vault_.parts_;
-  std::vector<wire::IndexedSegment> listed = segments;
-  if (!segments.empty() && small_parts(out.parts) + 1 > kMaxSmallParts) {
-    MHP_CO_TRY(auto merged, co_await take_small_parts(out.parts));
-    append(listed, std::move(merged));
-  }
+  std::vector<wire::IndexedSegment> listed;
+  bool merge = !segments.empty() && small_parts(out.parts) + 1 > kMaxSmallParts;
+  MHP_CO_TRY(listed, co_await take_parts(out.parts, merge));
+  append(listed, segments);  // new ones last
   MHP_CO_TRY(auto new_parts, co_await put_parts(std::move(listed)));
   append(out.parts, std::move(new_parts));
   MHP_CO_TRY(out.snapshot_parts, co_await put_snapshots(snapshot));

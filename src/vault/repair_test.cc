@@ -146,5 +146,50 @@ TEST(Repair, SaysWhatCannotBeSaved) {
   EXPECT_EQ(report->margin, -1);
 }
 
+TEST(Repair, WhatCannotBeSavedIsStoredAgainByTheNextBackup) {
+  World world(testing::seed_of_run());
+  world.init("a");
+  Files files = some_files(world);
+  ASSERT_TRUE(save(world, "a", files));
+  for (unsigned home : {0u, 1u, 2u, 4u}) world.lose_home(home);
+  for (int i = 0; i < 4; ++i) world.add_home("a");
+  EXPECT_EQ(repair(world, false).unrestorable, 3u);
+  auto again = save(world, "a", files);
+  ASSERT_TRUE(again) << again.error().detail;
+  EXPECT_GT(again->totals.new_bytes, 9'000'000u);
+  expect_snapshot(world, "a", 1, files);
+  for (int i = 0; i < 20; ++i) {  // at last they merge the index
+    ASSERT_TRUE(save(world, "a", testing::few_files(world)));
+    if (i > 0 && i < 19) continue;
+    std::string next = "b" + std::to_string(i);
+    world.recover(next, 9);
+    expect_snapshot(world, next, 1, files);
+    ASSERT_TRUE(save(world, next, files));
+    world.lose_computer("a");
+    world.recover("a", 8);
+  }
+}
+
+TEST(Repair, AVaultWhoseIndexIsGoneSaysSo) {
+  World world(testing::seed_of_run());
+  world.init("a");
+  ASSERT_TRUE(save(world, "a", some_files(world)));
+  world.lose_computer("a");
+  world.recover("b", 5);
+  for (unsigned home : {0u, 1u, 2u, 4u}) world.lose_home(home);
+  {
+    State state(world.platform().disk(), world.state_path("b"));
+    auto& disk = world.platform().disk();
+    auto names = disk.list(state.cache_folder());
+    if (names) {
+      for (const std::string& name : *names) EXPECT_TRUE(disk.remove(state.cache_folder() + "/" + name));
+    }
+  }
+  auto session = world.open("b");
+  ASSERT_FALSE(session);
+  EXPECT_EQ(session.error().code, Errc::unavailable);
+  EXPECT_NE(session.error().detail.find("home 4"), std::string::npos) << session.error().detail;
+}
+
 }  // namespace
 }  // namespace mhp::vault

@@ -135,6 +135,31 @@ Task<Result<dispersal::Located>> Survey::locate(SegmentId segment) {
   co_return fail(Errc::not_found, "segment " + segment.short_hex() + ": no home has a good card");
 }
 
+Task<bool> Survey::can_be_read(SegmentId segment) {
+  auto found = holders_.find(segment);
+  if (found == holders_.end()) co_return false;
+  auto rows = rows_of(found->second).size();
+  if (rows >= wire::kMaxNeed) co_return true;
+  auto located = co_await locate(segment);
+  co_return located&& rows_of(located->holders).size() >= located->card.k;
+}
+
+Task<> VaultImpl::find_gone_segments() {
+  const auto& all = homes_.members();
+  bool some_away = std::ranges::any_of(all, [](const auto& member) { return member.home == nullptr; });
+  bool some_silent = std::ranges::any_of(views_, [](const HomeView& view) { return !view.answered; });
+  bool first_time = !state_.journal().has_value();
+  if (!some_away && !some_silent && !first_time && !state_.lacks_segments()) co_return;
+  Survey survey(*this);
+  co_await survey.take(live_segments());
+  gone_.clear();
+  for (const SegmentId& id : survey.segments()) {
+    bool can_be_read = co_await survey.can_be_read(id);
+    if (!can_be_read) gone_.insert(id);
+  }
+  index_.set_gone(gone_);
+}
+
 Task<Survey::Verdict> Survey::verify(const dispersal::Located& located) {
   Verdict verdict;
   platform::Nursery scope(co_await asio::this_coro::executor);

@@ -36,7 +36,7 @@ PackerParts WriterImpl::packer_parts() const {
 
 std::unique_ptr<Packer> WriterImpl::new_packer() {
   PackerParts parts = packer_parts();
-  parts.stored = &vault_.index_.chunks();
+  parts.stored = &vault_.index_;
   parts.session = &session_;
   return std::make_unique<SegmentPacker>(parts);
 }
@@ -100,9 +100,10 @@ Task<Result<void>> WriterImpl::publish(std::vector<wire::IndexedSegment> segment
 
   auto took = co_await vault_.bring_homes_up_to_date();
   out.homes = static_cast<unsigned>(took.size());
-  if (took.size() <= plan_.margin) {
+  int margin = std::max(out.margin, 0);  // so many may be lost, and one that has the head is left
+  if (out.homes <= static_cast<unsigned>(margin)) {
     co_return fail(Errc::unavailable, "the new snapshot is stored, but only " + std::to_string(took.size()) +
-                                          " homes took its head, more than " + std::to_string(plan_.margin) +
+                                          " homes took its head, more than " + std::to_string(margin) +
                                           " are needed: the next backup gives it to them again");
   }
   vault_.remember_seen();
@@ -132,6 +133,7 @@ Task<Result<std::unique_ptr<Writer>>> VaultImpl::begin_write(const WriteOptions&
   MHP_CO_TRY(auto lock, state_.lock(state_.who()));
   MHP_CO_TRY_VOID(co_await refresh_for_write());
   auto writer = std::make_unique<WriterImpl>(*this, std::move(lock), options);
+  co_await find_gone_segments();
   MHP_CO_TRY(std::uint64_t adopted, co_await adopt_segments(*this, homes_.plan(level())));
   writer->set_adopted(adopted);
   co_return std::unique_ptr<Writer>(std::move(writer));

@@ -36,17 +36,22 @@ std::optional<ChunkPlace> ChunkTable::find(const ChunkId& id) const {
   return out;
 }
 
-bool ChunkTable::insert(const ChunkId& id, const ChunkPlace& place) {
+bool ChunkTable::insert(const ChunkId& id, const ChunkPlace& place) { return !fill(id, place, /*replace=*/false); }
+
+void ChunkTable::assign(const ChunkId& id, const ChunkPlace& place) { fill(id, place, /*replace=*/true); }
+
+bool ChunkTable::fill(const ChunkId& id, const ChunkPlace& place, bool replace) {
   MHP_CHECK(can_hold(place) && place.segment != kFree);
   if ((size_ + 1) * 4 > slots_.size() * 3) grow(std::max(kFirstSlots, slots_.size() * 2));
   Slot& slot = slots_[slot_of(id)];
-  if (slot.used()) return false;
+  bool was_used = slot.used();
+  if (was_used && !replace) return true;
   std::memcpy(slot.id.data(), id.bytes().data(), 32);
   slot.segment = place.segment;
   slot.low = place.offset | (place.bundle & 0xff) << 24;
   slot.high = (place.bytes - 1) | place.bundle >> 8 << 24;
-  ++size_;
-  return true;
+  size_ += !was_used;
+  return was_used;
 }
 
 void ChunkTable::reserve(std::size_t chunks) {

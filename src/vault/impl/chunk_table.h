@@ -21,6 +21,8 @@ class ChunkTable {
   bool contains(const ChunkId& id) const { return slots_.empty() ? false : slots_[slot_of(id)].used(); }
   /// False, and nothing changes, where the id is there already.
   bool insert(const ChunkId& id, const ChunkPlace& place);
+  /// The same, but takes the place of what is there.
+  void assign(const ChunkId& id, const ChunkPlace& place);
   std::size_t size() const { return size_; }
   void reserve(std::size_t chunks);
 
@@ -36,6 +38,8 @@ class ChunkTable {
   static_assert(sizeof(Slot) == 44);
 
   std::size_t slot_of(const ChunkId& id) const;
+  /// True where the id was there before.
+  bool fill(const ChunkId& id, const ChunkPlace& place, bool replace);
   void grow(std::size_t slots);
 
   std::vector<Slot> slots_;  // a power of two of them, at most 3/4 used

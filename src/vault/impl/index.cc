@@ -19,9 +19,24 @@ Result<void> Index::add(const wire::IndexedSegment& segment) {
   segments_.push_back({.id = segment.segment,
                        .plain_bytes = segment.plain_bytes,
                        .epoch = segment.epoch,
-                       .bundles = segment.directory.bundles});
-  for (const auto& chunk : segment.directory.chunks) chunks_.insert(chunk.id, place_of(chunk));
+                       .bundles = segment.directory.bundles,
+                       .gone = false});
+  for (const auto& chunk : segment.directory.chunks) chunks_.assign(chunk.id, place_of(chunk));
   return {};
+}
+
+bool Index::can_refer_to(const ChunkId& id) const {
+  auto place = chunks_.find(id);
+  return place && !segments_[place->segment].gone;
+}
+
+bool Index::is_place_of(const SegmentId& segment, const ChunkId& id) const {
+  auto place = chunks_.find(id);
+  return place && segments_[place->segment].id == segment;
+}
+
+void Index::set_gone(const std::unordered_set<SegmentId, IdHash>& gone) {
+  for (Segment& segment : segments_) segment.gone = gone.contains(segment.id);
 }
 
 }  // namespace mhp::vault::impl

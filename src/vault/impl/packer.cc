@@ -30,7 +30,7 @@ bool SegmentPacker::fits(std::size_t bytes) const {
 ChunkId SegmentPacker::add(ByteView chunk) {
   MHP_CHECK(!chunk.empty() && chunk.size() <= wire::kMaxChunkBytes);
   ChunkId id = ChunkId::from_array(primitives::blake3_keyed(*parts_.dedup_secret, chunk));
-  if (parts_.stored != nullptr && (parts_.stored->contains(id) || !parts_.session->insert(id))) return id;
+  if (parts_.stored != nullptr && (parts_.stored->can_refer_to(id) || !parts_.session->insert(id))) return id;
   MHP_CHECK(fits(chunk.size()));
   new_bytes_ += chunk.size();
   if (chunk.size() >= kOwnBundleBytes) {

@@ -5,7 +5,7 @@
 
 #include "dispersal/encode.h"
 #include "primitives/compress/zstd.h"
-#include "vault/impl/chunk_table.h"
+#include "vault/impl/index.h"
 #include "vault/vault.h"
 #include "wire/index.h"
 
@@ -20,8 +20,8 @@ constexpr std::size_t kMaxDirectoryBytes = 2_MiB;  // has to fit an index part; 
 /// What a packer needs of its surroundings. All outlive it.
 struct PackerParts {
   const primitives::Key* dedup_secret = nullptr;
-  const ChunkTable* stored = nullptr;  // chunks that are there already; null: nothing is left out as a double
-  SessionChunks* session = nullptr;    // chunks that other packers took; null with `stored`
+  const Index* stored = nullptr;     // chunks that are there already; null: nothing is left out as a double
+  SessionChunks* session = nullptr;  // chunks that other packers took; null with `stored`
   dispersal::BufferPool* buffers = nullptr;
   int compression_level = 1;
   std::size_t segment_bytes = 8_MiB;  // 5 to 16 MiB, a size class

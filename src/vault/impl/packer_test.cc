@@ -59,7 +59,7 @@ class Packing : public ::testing::Test {
   platform::MemoryPlatform platform_{testing::seed_of_run()};
   platform::Random& random_ = platform_.random();
   primitives::Key secret_ = random_.array<32>();
-  ChunkTable stored_;
+  Index stored_;
   SessionChunks session_;
   dispersal::BufferPool buffers_;
 };
@@ -132,10 +132,18 @@ TEST_F(Packing, DoublesAreLeftOut) {
   EXPECT_TRUE(two.empty());
   EXPECT_EQ(one.new_bytes(), 1000u);
   Bytes known = chunk(10);
-  stored_.insert(ChunkId::from_array(primitives::blake3_keyed(secret_, known)),
-                 {.segment = 0, .bundle = 0, .offset = 0, .bytes = 10});
+  wire::IndexedSegment segment;
+  segment.segment = SegmentId::from_array(random_.array<32>());
+  segment.plain_bytes = 64_KiB;
+  segment.directory.bundles = {{.offset = 0, .stored_bytes = 10, .plain_bytes = 10}};
+  ChunkId known_id = ChunkId::from_array(primitives::blake3_keyed(secret_, known));
+  segment.directory.chunks = {{.id = known_id, .bundle = 0, .offset = 0, .bytes = 10}};
+  ASSERT_TRUE(stored_.add(segment));
   one.add(known);
   EXPECT_EQ(one.new_bytes(), 1000u);
+  stored_.set_gone({segment.segment});
+  one.add(known);
+  EXPECT_EQ(one.new_bytes(), 1010u);  // its segment cannot be brought back: it is stored again
 }
 
 TEST_F(Packing, TinyChunksDoNotMakeAnOverlongDirectory) {

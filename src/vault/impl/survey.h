@@ -23,6 +23,9 @@ class Survey {
   /// good card).
   Task<Result<dispersal::Located>> locate(SegmentId segment);
 
+  /// True where at least k rows are listed.
+  Task<bool> can_be_read(SegmentId segment);
+
   /// Reads every row of a segment.
   struct Verdict {
     std::vector<dispersal::RowsFor> bad;     // differ from the card

@@ -54,7 +54,7 @@ class VaultImpl : public Vault {
   const std::vector<wire::SnapshotRecord>& snapshots() const override { return snapshots_; }
   NewestHead newest_head() const override;
   std::vector<wire::SeenHead> believed_heads() const override;
-  bool has(const ChunkId& chunk) const override { return index_.chunks().contains(chunk); }
+  bool has(const ChunkId& chunk) const override { return index_.can_refer_to(chunk); }
   Result<ChunkPlace> place_of(const ChunkId& chunk) const override;
   Task<Result<std::shared_ptr<const OpenSegment>>> fetch(std::uint32_t segment,
                                                          std::vector<std::uint32_t> bundles) override;
@@ -68,6 +68,9 @@ class VaultImpl : public Vault {
   Task<Result<void>> load();
   /// Under the lock: reads anew where another process of this device wrote meanwhile, then gives homes what they lack.
   Task<Result<void>> refresh_for_write();
+  /// Where there is reason to, finds out which segments cannot be brought back now, so that their chunks are stored
+  /// again.
+  Task<> find_gone_segments();
 
   /// Heads, in memory and in the state folder, after this device signed a new one. Durable when it returns.
   Result<void> take_own_head(CheckedHead head);
@@ -99,6 +102,8 @@ class VaultImpl : public Vault {
   std::vector<KnownTop> tops_;
   std::vector<KnownPart> parts_;
   std::vector<KnownPart> snapshot_parts_;
+  /// Live segments that cannot be brought back now, as far as anybody looked.
+  std::unordered_set<SegmentId, IdHash> gone_;
   /// Durable on homes and in index_, but in no index part yet: segments of an interrupted session.
   std::vector<wire::IndexedSegment> unlisted_;
   std::optional<int> unlisted_margin_;  // worst case over them

@@ -105,7 +105,10 @@ class IndexSession {
   Task<Result<void>> flush();
   Task<Result<std::vector<KnownPart>>> put_parts(std::vector<wire::IndexedSegment> segments);
   Task<Result<std::vector<KnownPart>>> put_snapshots(const wire::SnapshotRecord& snapshot);
-  Task<Result<std::vector<wire::IndexedSegment>>> take_small_parts(std::vector<KnownPart>& kept);
+  /// Takes parts out of `kept` to write them anew: those whose segments cannot be brought back (a copy is in the cache,
+  /// or this vault would not be open), and where asked the small ones.
+  Task<Result<std::vector<wire::IndexedSegment>>> take_parts(std::vector<KnownPart>& kept, bool small_ones);
+  bool is_gone(const KnownPart& part) const;
 
   VaultImpl& vault_;
   const Sealer& sealer_;
