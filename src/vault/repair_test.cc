@@ -170,6 +170,20 @@ TEST(Repair, WhatCannotBeSavedIsStoredAgainByTheNextBackup) {
   }
 }
 
+TEST(Repair, ARevokedDevicesIndexIsNotNeededOnceItsSuccessorHasWritten) {
+  World world(testing::seed_of_run());
+  world.init("a");
+  Files files = some_files(world);
+  ASSERT_TRUE(save(world, "a", files));
+  world.recover("b", 0);
+  ASSERT_TRUE(save(world, "b", files));
+  for (unsigned home : {0u, 1u, 2u, 4u}) world.lose_home(home);
+  for (int i = 0; i < 4; ++i) world.add_home("b");
+  ASSERT_TRUE(save(world, "b", files));  // from its cache, all that is gone written anew
+  world.recover("c", 9);
+  expect_snapshot(world, "c", 2, files);
+}
+
 TEST(Repair, AVaultWhoseIndexIsGoneSaysSo) {
   World world(testing::seed_of_run());
   world.init("a");

@@ -139,8 +139,20 @@ Result<wire::RootRef> VaultImpl::open_root(const CheckedHead& head) const {
   return wire::parse_physical_ref(*plain);
 }
 
+bool VaultImpl::is_covered(const BelievedDevice& device) const {
+  auto revocations = revocations_of(record_.record);
+  auto revocation = std::ranges::find(revocations, device.device, &wire::Revocation::device);
+  if (revocation == revocations.end()) return false;
+  auto certificates = devices_of(record_.record);
+  return std::ranges::any_of(heads_.devices, [&](const BelievedDevice& other) {
+    auto certificate = std::ranges::find(certificates, other.device, &wire::DeviceCertificate::device);
+    return certificate != certificates.end() && certificate->created_ns == revocation->time_ns;
+  });
+}
+
 Task<Result<void>> VaultImpl::load_tops() {
   for (const BelievedDevice& device : heads_.devices) {
+    if (is_covered(device)) continue;
     MHP_CO_TRY(wire::RootRef root, open_root(device.newest()));
     set_top(device.device, root);
     MHP_CO_TRY(Bytes bytes, co_await objects_.load(root));

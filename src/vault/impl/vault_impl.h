@@ -112,6 +112,9 @@ class VaultImpl : public Vault {
   Result<void> take_newest_record();
   Result<wire::RootRef> open_root(const CheckedHead& head) const;
   Task<Result<void>> load_index();
+  /// True where another device's top lists all that this one's did: that device was enrolled when this one was revoked,
+  /// by one recovery with one time, and so has read all of it before its own first head.
+  bool is_covered(const BelievedDevice& device) const;
   Task<Result<void>> load_tops();
   void report_findings();
 
