@@ -67,7 +67,7 @@ void expect_cell(const std::string& cell, Level level, unsigned homes) {
 }
 
 TEST(Plan, TheTableInTheDesignIsTrue) {
-  std::ifstream design(std::string(MHP_SOURCE_DIR) + "/docs/design.md");
+  std::ifstream design("docs/design.md");  // tests run in the project's folder
   int rows = 0;
   for (std::string line; std::getline(design, line);) {
     std::istringstream cells(line);

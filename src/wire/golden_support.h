@@ -22,7 +22,7 @@ inline std::string to_lines(ByteView bytes) {
 
 /// The bytes of tests/golden/format0/NAME.hex. With MHP_WRITE_GOLDEN=1 a missing file is written, and the test says so.
 inline Bytes golden(const std::string& name, ByteView now) {
-  const std::string path = std::string(MHP_SOURCE_DIR) + "/tests/golden/format0/" + name + ".hex";
+  const std::string path = std::string("tests/golden/format0/") + name + ".hex";
   std::ifstream in(path);
   if (!in && std::getenv("MHP_WRITE_GOLDEN") != nullptr) {
     std::ofstream(path) << to_lines(now);
