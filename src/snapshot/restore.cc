@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <map>
+#include <tuple>
 
 #include "base/check.h"
 #include "snapshot/page_reader.h"
@@ -221,9 +222,9 @@ Task<> RestoreRun::load_list() {
 }
 
 Task<> RestoreRun::dispatch(Window window) {
+  // A bundle is opened once, so that what is written from it may go in path order: few changes of the folder.
   auto order = [](const Piece& a, const Piece& b) {
-    return std::tie(a.place.segment, a.place.bundle, a.place.offset) <
-           std::tie(b.place.segment, b.place.bundle, b.place.offset);
+    return std::tie(a.place.segment, a.place.bundle, a.number) < std::tie(b.place.segment, b.place.bundle, b.number);
   };
   auto& pieces = window.pieces;
   std::ranges::sort(pieces, order);
@@ -366,7 +367,7 @@ void RestoreRun::collect_chunks(Window& window) {
       continue;
     }
     plan.file->left.fetch_add(1);
-    window.pieces.push_back({*place, id, plan.data_offset, plan.file});
+    window.pieces.push_back({*place, id, plan.data_offset, window.pieces.size(), plan.file});
     window.bytes += place->bytes;
     plan.data_offset += place->bytes;
   }

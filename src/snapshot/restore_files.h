@@ -51,6 +51,7 @@ struct Piece {
   vault::ChunkPlace place;
   ChunkId id;
   std::uint64_t data_offset = 0;  // in the file's content without its holes
+  std::size_t number = 0;         // in path order, of its window
   std::shared_ptr<FileInRestore> file;
 };
 
@@ -65,7 +66,7 @@ class PieceWriter {
   PieceWriter(std::shared_ptr<platform::TargetFolder> root, const primitives::Key& dedup_secret,
               RestoreOutcome& outcome)
       : walk_(std::move(root)), dedup_secret_(dedup_secret), outcome_(outcome) {}
-  /// All pieces lie in `segment`, sorted by bundle.
+  /// All pieces lie in `segment`, sorted by bundle, then path.
   void write_all(const vault::OpenSegment& segment, const std::vector<Piece>& pieces);
   /// Makes the file and keeps it open, for several pieces.
   void open(FileInRestore& file);
