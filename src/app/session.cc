@@ -93,12 +93,12 @@ static Result<Opened> open_state(Session& session) {
 }
 
 /// A home may hold a newer record than this computer (another device changed it, or this one was set back).
-static Task<Result<bool>> take_newer_record(Opened& opened) {
+static Task<Result<bool>> take_newer_record(Session& session, Opened& opened) {
   std::vector<home::Home*> reachable;
   for (const dispersal::Member& member : opened.homes->members()) {
     if (member.home) reachable.push_back(member.home.get());
   }
-  auto newest = co_await vault::newest_record(reachable, opened.record->record.vault);
+  auto newest = co_await vault::newest_record(reachable, opened.record->record.vault, &session.platform.clock());
   if (!newest) co_return false;  // a home without a record yet is no failure: its own copy serves
   MHP_CO_TRY(auto checked, vault::check_record(*newest, opened.record->record.vault, {}));
   if (checked.version <= opened.record->record.version) co_return false;
@@ -127,7 +127,7 @@ Task<Result<Opened>> open_vault(Session& session, OpenOptions options) {
   MHP_CO_TRY(Opened opened, open_state(session));
   const std::set<std::uint64_t> source_devices = devices_of_paths(session.platform.disk(), options.sources);
   make_home_set(session, opened, source_devices);
-  MHP_CO_TRY(const bool newer, co_await take_newer_record(opened));
+  MHP_CO_TRY(const bool newer, co_await take_newer_record(session, opened));
   if (newer) make_home_set(session, opened, source_devices);
   if (!options.read_index) co_return opened;
   if (opened.record->content.homes.empty()) {

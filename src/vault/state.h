@@ -40,8 +40,8 @@ class State {
   Result<void> append_journal(const std::vector<wire::JournalEntry>& entries);  // durable
   Result<void> clear_journal();                                                 // leaves an empty one
 
-  /// A mark: a check found segments that cannot be brought back, so the next backup looks which ones they are and stores
-  /// their chunks again.
+  /// A mark: a check found segments that cannot be brought back, so the next backup looks which ones they are and
+  /// stores their chunks again.
   bool lacks_segments() const;
   void set_lacks_segments(bool lacks);  // as good as it can
 

@@ -163,10 +163,13 @@ class Vault {
 };
 
 /// Gives every reachable home the newest vault record, and the heads it lacks. Members that took it.
-Task<std::vector<std::size_t>> publish_record(dispersal::HomeSet& homes, ByteView signed_record);
+/// `clock`: homes that do not answer in time are given up; without one a home that hangs is waited for.
+Task<std::vector<std::size_t>> publish_record(dispersal::HomeSet& homes, ByteView signed_record,
+                                              platform::Clock* clock = nullptr);
 
 /// The newest genuine vault record over the homes at hand (union of all revocations seen), e.g. of one surviving home.
-/// Errors: not_found, denied.
-Task<Result<Bytes>> newest_record(const std::vector<home::Home*>& homes, const VaultId& vault);
+/// `clock` as above. Errors: not_found, denied.
+Task<Result<Bytes>> newest_record(const std::vector<home::Home*>& homes, const VaultId& vault,
+                                  platform::Clock* clock = nullptr);
 
 }  // namespace mhp::vault

@@ -22,7 +22,8 @@ static Task<Result<void>> change_homes(Session& session, Opened& opened, std::ve
   opened.homes = std::make_unique<dispersal::HomeSet>(session.platform, opened.record->record.vault,
                                                       open_members(session.platform, opened.record->content.homes, {}));
   opened.homes->trust(card_signers(opened.record->record));
-  const auto took = co_await vault::publish_record(*opened.homes, opened.record->signed_bytes);
+  const auto took =
+      co_await vault::publish_record(*opened.homes, opened.record->signed_bytes, &session.platform.clock());
   if (took.empty() && !opened.record->content.homes.empty()) {
     co_return fail(Errc::unavailable,
                    "no home took the vault record: the list of homes is changed on this computer only");

@@ -58,7 +58,7 @@ Task<Result<vault::OpenRecord>> find_record(Session& session, const vault::Root&
   std::optional<vault::OpenRecord> best;
   for (int round = 0; round < kRounds; ++round) {
     const auto members = open_members(session.platform, asked, {});
-    auto newest = co_await vault::newest_record(reachable(members), root.vault());
+    auto newest = co_await vault::newest_record(reachable(members), root.vault(), &session.platform.clock());
     if (!newest) {
       if (best) break;
       co_return pass(newest);
@@ -99,7 +99,7 @@ static Task<Result<void>> enrol(Session& session, const RecoverArgs& args, const
   const std::int64_t now_ns = session.platform.clock().unix_ns();
   MHP_CO_TRY(vault::OpenRecord record,
              vault::recovered_record(*opened.record, root, device, last_good, random, now_ns, earlier));
-  const auto took = co_await vault::publish_record(*opened.homes, record.signed_bytes);
+  const auto took = co_await vault::publish_record(*opened.homes, record.signed_bytes, &session.platform.clock());
   if (took.empty()) co_return fail(Errc::unavailable, "no home took the new vault record; nothing was changed");
   MHP_CO_TRY_VOID(opened.state->create(device, record));
   co_return Result<void>();

@@ -30,6 +30,13 @@ Task<> ask_home(home::Home& home, VaultId vault, HomeView& view, std::string& fa
   round.done();
 }
 
+/// All borrowed: the caller joins.
+Task<> ask_record(home::Home& home, VaultId vault, std::vector<Bytes>& records, Round& round) {
+  auto record = co_await home.vault_record(vault);
+  if (record) records.push_back(std::move(*record));
+  round.done();
+}
+
 const home::Home::DeviceHeads* heads_of(const HomeView& view, const DeviceId& device) {
   for (const auto& heads : view.heads) {
     if (heads.device == device) return &heads;
@@ -189,25 +196,27 @@ Task<std::vector<std::size_t>> bring_up_to_date(dispersal::HomeSet& homes, std::
 
 }  // namespace impl
 
-Task<std::vector<std::size_t>> publish_record(dispersal::HomeSet& homes, ByteView signed_record) {
+Task<std::vector<std::size_t>> publish_record(dispersal::HomeSet& homes, ByteView signed_record,
+                                              platform::Clock* clock) {
   std::vector<std::size_t> nobody;
   auto envelope = wire::parse_signed(signed_record, wire::kMaxVaultRecordBytes);
   if (!envelope) co_return nobody;
   auto record = wire::parse_vault_record(envelope->body);
   if (!record) co_return nobody;
-  auto views = co_await impl::ask_homes(homes, record->vault, nullptr);
+  auto views = co_await impl::ask_homes(homes, record->vault, clock);
   impl::HeadsView heads = impl::judge_heads(*record, impl::shown_heads(views), {}, {});
-  co_return co_await impl::bring_up_to_date(homes, views, signed_record, heads.devices, nullptr);
+  co_return co_await impl::bring_up_to_date(homes, views, signed_record, heads.devices, clock);
 }
 
-Task<Result<Bytes>> newest_record(const std::vector<home::Home*>& homes, const VaultId& vault) {
+Task<Result<Bytes>> newest_record(const std::vector<home::Home*>& homes, const VaultId& vault, platform::Clock* clock) {
   VaultId wanted = vault;
   std::vector<home::Home*> asked = homes;
   std::vector<Bytes> records;
-  for (home::Home* home : asked) {
-    auto record = co_await home->vault_record(wanted);
-    if (record) records.push_back(std::move(*record));
-  }
+  platform::Nursery scope(co_await asio::this_coro::executor);
+  impl::Round round{.scope = scope, .left = asked.size()};
+  if (clock != nullptr && !asked.empty()) scope.start(impl::watch(*clock, impl::kAskLimit, round));
+  for (home::Home* home : asked) scope.start(impl::ask_record(*home, wanted, records, round));
+  co_await scope.join();
   if (records.empty()) co_return fail(Errc::not_found, "no home at hand knows this vault");
   std::vector<ByteView> seen_records(records.begin(), records.end());
   impl::NewestRecord newest = impl::choose_record(seen_records, wanted);

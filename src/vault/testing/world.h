@@ -7,6 +7,7 @@
 
 #include "home/folder_home.h"
 #include "platform/memory/memory_platform.h"
+#include "vault/testing/bad_home.h"
 #include "vault/vault.h"
 
 namespace mhp::vault::testing {
@@ -42,6 +43,7 @@ class World {
   /// A folder that is not there any more.
   void lose_home(unsigned number) { lost_.insert(number); }
   void find_home(unsigned number) { lost_.erase(number); }
+  void spoil_home(unsigned number, Fault fault) { faults_[number] = fault; }
   void lose_computer(const std::string& computer);
   /// From the phrase and one home.
   void recover(const std::string& computer, unsigned from_home);
@@ -67,6 +69,7 @@ class World {
   Root root_;
   std::vector<HomeId> homes_;
   std::set<unsigned> lost_;
+  std::map<unsigned, Fault> faults_;
 };
 
 /// A snapshot of files, each a chunk (or several of at most 4 MiB); its page_list is a chunk of our own making.

@@ -1,0 +1,83 @@
+// A home that hangs, forgets or lies, around a good one.
+#pragma once
+
+#include "home/home.h"
+#include "platform/platform.h"
+
+namespace mhp::vault::testing {
+
+enum class Fault { none, hangs, fails, shows_no_heads, shows_first_head_only, gives_wrong_bytes, gives_wrong_record };
+
+class BadHome : public home::Home {
+ public:
+  BadHome(platform::Platform& platform, std::unique_ptr<home::Home> good, Fault fault)
+      : platform_(platform), good_(std::move(good)), fault_(fault) {}
+
+  const HomeId& id() const override { return good_->id(); }
+  Task<Result<void>> put(MutableBytes record) override {
+    MHP_CO_TRY_VOID(co_await before());
+    co_return co_await good_->put(record);
+  }
+  Task<Result<void>> commit() override {
+    MHP_CO_TRY_VOID(co_await before());
+    co_return co_await good_->commit();
+  }
+  Task<Result<home::Holding>> find(SegmentId segment) override {
+    MHP_CO_TRY_VOID(co_await before());
+    co_return co_await good_->find(segment);
+  }
+  Task<Result<std::pair<SegmentId, std::uint8_t>>> find_fragment(FragmentId fragment) override {
+    co_return co_await good_->find_fragment(fragment);
+  }
+  Task<Result<home::HeldPage>> list(VaultId vault, SegmentId after, std::size_t limit) override {
+    MHP_CO_TRY_VOID(co_await before());
+    co_return co_await good_->list(vault, after, limit);
+  }
+  Task<Result<Bytes>> read(SegmentId segment, std::uint8_t row, std::uint64_t offset, std::uint64_t bytes) override {
+    MHP_CO_TRY_VOID(co_await before());
+    auto out = co_await good_->read(segment, row, offset, bytes);
+    if (out && fault_ == Fault::gives_wrong_bytes) out->back() ^= std::byte{1};
+    co_return out;
+  }
+  Task<Result<void>> put_vault_record(Bytes signed_record) override {
+    MHP_CO_TRY_VOID(co_await before());
+    co_return co_await good_->put_vault_record(std::move(signed_record));
+  }
+  Task<Result<Bytes>> vault_record(VaultId vault) override {
+    MHP_CO_TRY_VOID(co_await before());
+    auto out = co_await good_->vault_record(vault);
+    if (out && fault_ == Fault::gives_wrong_record) out->back() ^= std::byte{1};
+    co_return out;
+  }
+  Task<Result<std::vector<VaultId>>> vaults() override { co_return co_await good_->vaults(); }
+  Task<Result<void>> put_heads(VaultId vault, DeviceId device, std::vector<Bytes> chain) override {
+    MHP_CO_TRY_VOID(co_await before());
+    co_return co_await good_->put_heads(vault, device, std::move(chain));
+  }
+  Task<Result<std::vector<DeviceHeads>>> heads(VaultId vault) override {
+    MHP_CO_TRY_VOID(co_await before());
+    auto out = co_await good_->heads(vault);
+    if (out && fault_ == Fault::shows_no_heads) out->clear();
+    if (out && fault_ == Fault::shows_first_head_only) {
+      for (auto& device : *out) device.chain.resize(1);
+    }
+    co_return out;
+  }
+  Task<Result<home::Usage>> usage() override { co_return co_await good_->usage(); }
+  Task<Result<home::ScrubReport>> scrub(VaultId vault, unsigned percent, std::uint64_t seed) override {
+    co_return co_await good_->scrub(vault, percent, seed);
+  }
+
+ private:
+  Task<Result<void>> before() {
+    if (fault_ == Fault::hangs) co_await platform_.clock().sleep(std::chrono::hours(24));
+    if (fault_ == Fault::fails) co_return fail(Errc::unavailable, "the drive gives errors");
+    co_return Result<void>{};
+  }
+
+  platform::Platform& platform_;
+  std::unique_ptr<home::Home> good_;
+  Fault fault_;
+};
+
+}  // namespace mhp::vault::testing
