@@ -55,7 +55,7 @@ class BackupRun {
   Task<> store_pages();
   Task<> finish_pages();
   Task<> seal_and_store(vault::Packer& packer);
-  Task<> store_one(vault::FinishedSegment segment);
+  Task<> store_one(vault::FinishedSegment segment, std::unique_ptr<platform::Permit> slot);
   Task<> seal_and_give_back(vault::Packer* packer);
   vault::Packer* take_packer();
   void give_packer(vault::Packer* packer);
@@ -228,14 +228,16 @@ void BackupRun::allow_packers() {
 Task<> BackupRun::seal_and_store(vault::Packer& packer) {
   if (packer.empty() || failed_) co_return;
   co_await slots_.take();
+  auto slot = std::make_unique<platform::Permit>(slots_);
   auto seal = [&] { return writer_->seal(packer); };
   vault::FinishedSegment segment = co_await platform_.workers().run(seal);
-  nursery_.start(store_one(std::move(segment)));
+  nursery_.start(store_one(std::move(segment), std::move(slot)));
 }
 
-Task<> BackupRun::store_one(vault::FinishedSegment segment) {
+/// `slot` goes with it, also where it is canceled: a child that was started after the cancellation waits for one.
+Task<> BackupRun::store_one(vault::FinishedSegment segment, std::unique_ptr<platform::Permit> slot) {
   auto stored = co_await writer_->store(std::move(segment));
-  slots_.give();
+  slot.reset();
   if (!stored) note(std::move(stored.error()));
 }
 
