@@ -55,6 +55,9 @@ int main(int argc, char** argv) {
                     mhp::app::kUsage);
   }
   const auto platform = mhp::platform::make_posix_platform();
-  mhp::app::Session session{.platform = *platform, .out = out, .state_folder = state};
+  mhp::app::Session session{.platform = *platform,
+                            .out = out,
+                            .state_folder = state,
+                            .command = "mhp " + app.get_subcommands().front()->get_name()};
   return platform->run(run(std::move(work), session));
 }

@@ -79,7 +79,7 @@ std::vector<primitives::PublicKey> card_signers(const wire::VaultRecord& record)
 
 static Result<Opened> open_state(Session& session) {
   Opened opened;
-  opened.state = std::make_unique<vault::State>(session.platform.disk(), session.state_folder);
+  opened.state = std::make_unique<vault::State>(session.platform.disk(), session.state_folder, session.command);
   if (!opened.state->exists()) {
     return fail(Errc::not_found,
                 fmt::format("there is no vault on this computer yet (looked in {})", printable(session.state_folder)));
@@ -173,7 +173,8 @@ std::string hint_for(const Error& error) {
       return "Earlier snapshots are whole. Make space or add a home with 'mhp home add DIR'; the next backup goes on "
              "from here.";
     case Errc::busy:
-      return "Wait until it is done, or end it, and try again.";
+      return error.detail.find("held by") != std::string::npos ? "Wait until it is done, or end it, and try again."
+                                                               : "";
     case Errc::corrupt:
       return "Nothing wrong was written. 'mhp check --read-data' finds what is damaged, 'mhp repair' makes it again.";
     default:

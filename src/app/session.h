@@ -17,6 +17,7 @@ struct Session {
   platform::Platform& platform;
   Output out;
   std::string state_folder;
+  std::string command = "mhp";  // for those who wait for its lock: "mhp backup"
 };
 
 /// Options that every command that opens a vault takes into account.

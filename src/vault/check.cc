@@ -61,7 +61,6 @@ Task<Result<CheckReport>> VaultImpl::check(unsigned read_percent, Progress progr
   }
   report.homes_bad.assign(bad_homes.begin(), bad_homes.end());
   report.margin = margin.value_or(0);
-  state_.set_lacks_segments(report.unrestorable > 0);
   co_return report;
 }
 

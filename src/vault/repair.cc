@@ -49,7 +49,6 @@ class Repairer {
     if (!dry_run_) {
       co_await vault_.bring_homes_up_to_date();
     }
-    if (!dry_run_) vault_.state_.set_lacks_segments(report_.unrestorable > 0);
     report_.margin_before = before_.value_or(0);
     report_.margin = after_.value_or(0);
     co_return report_;

@@ -127,13 +127,6 @@ Result<void> State::append_journal(const std::vector<wire::JournalEntry>& entrie
 
 Result<void> State::clear_journal() { return platform::replace_file(disk_, path("journal"), {}); }
 
-bool State::lacks_segments() const { return disk_.info(path("lacks-segments")).has_value(); }
-
-void State::set_lacks_segments(bool lacks) {
-  if (lacks == lacks_segments()) return;
-  (void)(lacks ? platform::replace_file(disk_, path("lacks-segments"), {}) : disk_.remove(path("lacks-segments")));
-}
-
 Result<std::unique_ptr<platform::FileLock>> State::lock(const std::string& what) const {
   return disk_.lock(path("lock"), what);
 }

@@ -40,11 +40,6 @@ class State {
   Result<void> append_journal(const std::vector<wire::JournalEntry>& entries);  // durable
   Result<void> clear_journal();                                                 // leaves an empty one
 
-  /// A mark: a check found segments that cannot be brought back, so the next backup looks which ones they are and
-  /// stores their chunks again.
-  bool lacks_segments() const;
-  void set_lacks_segments(bool lacks);  // as good as it can
-
   /// One writer at a time. Errors: busy, with who holds it ("mhp backup, process 4711, since 14:02").
   Result<std::unique_ptr<platform::FileLock>> lock(const std::string& what) const;
   const std::string& who() const { return who_; }

@@ -139,17 +139,14 @@ Task<bool> Survey::can_be_read(SegmentId segment) {
   auto found = holders_.find(segment);
   if (found == holders_.end()) co_return false;
   auto rows = rows_of(found->second).size();
-  if (rows >= wire::kMaxNeed) co_return true;
+  if (rows >= dispersal::kNeed) co_return true;  // every plan needs as many
   auto located = co_await locate(segment);
   co_return located&& rows_of(located->holders).size() >= located->card.k;
 }
 
+/// Asked before every write, whatever the homes seem: a drive replaced by an empty one, or set back to an old copy,
+/// answers like any other, and a chunk that only a lost segment had must be stored again.
 Task<> VaultImpl::find_gone_segments() {
-  const auto& all = homes_.members();
-  bool some_away = std::ranges::any_of(all, [](const auto& member) { return member.home == nullptr; });
-  bool some_silent = std::ranges::any_of(views_, [](const HomeView& view) { return !view.answered; });
-  bool first_time = !state_.journal().has_value();
-  if (!some_away && !some_silent && !first_time && !state_.lacks_segments()) co_return;
   Survey survey(*this);
   co_await survey.take(live_segments());
   gone_.clear();

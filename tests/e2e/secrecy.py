@@ -13,7 +13,8 @@ CARD_NUMBERS = re.compile(rb" .\(\x0c0.8.{1,4}@.{1,4}H\x80\x9a\x9e\x01R..", re.D
 
 
 def home_files(vault):
-    return [path for home in vault.homes for path in sorted(home.rglob("*")) if path.is_file()]
+    """All but the lock, which names the process that holds it."""
+    return [path for home in vault.homes for path in sorted(home.rglob("*")) if path.is_file() and path.name != "lock"]
 
 
 def windows_of(content):

@@ -55,9 +55,6 @@ static Task<Result<void>> store_snapshot(Session& session, const BackupArgs& arg
 
 Task<Result<BackupDone>> do_backup(Session& session, BackupArgs args, snapshot::Counters& counters) {
   if (args.options.host.empty()) args.options.host = host_name();
-  for (std::string& path : args.options.scan.paths) {
-    MHP_CO_TRY(path, session.platform.disk().absolute(path));
-  }
   OpenOptions open_options;
   open_options.sources = args.options.scan.paths;
   MHP_CO_TRY(Opened opened, co_await open_vault(session, open_options));
@@ -126,9 +123,15 @@ static void show_text(Session& session, const BackupDone& done, double seconds, 
   if (done.spread_rows > 0)
     session.out.say(
         fmt::format("Earlier snapshots were spread to the new homes: {}.", plural(done.spread_rows, "row", "rows")));
-  if (done.after.margin < 1)
-    session.out.say(done.homes <= 1 ? "Add another home with 'mhp home add DIR'."
-                                    : "Connect the homes that are away, or run 'mhp repair' to do without them.");
+  if (done.after.unrestorable > 0) {
+    session.out.say(
+        fmt::format("Of earlier snapshots, {} cannot be brought back from the homes that answer; this one can.",
+                    plural(done.after.unrestorable, "segment", "segments")));
+  } else if (done.homes <= 1) {
+    session.out.say("Add another home with 'mhp home add DIR'.");
+  } else if (done.after.margin < 1 && done.homes_reachable < done.homes) {
+    session.out.say("Connect the homes that are away, or run 'mhp repair' to do without them.");
+  }
 }
 
 /// 0 done; 3 some files unreadable; 4 homes were away and nothing may be lost now.

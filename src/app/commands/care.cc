@@ -192,9 +192,9 @@ static int show_check(Session& session, const vault::CheckReport& report, double
         format_count(report.unrestorable), format_count(report.segments)));
     return kTooFew;
   }
-  session.out.say(
-      fmt::format("Everything can be brought back; {} more homes may be lost. 'mhp repair' makes the rows again.",
-                  std::max(report.margin, 0)));
+  session.out.say(fmt::format(
+      "Everything can be brought back; {} more homes may be lost. 'mhp repair --read-data' makes the rows again.",
+      std::max(report.margin, 0)));
   return kFailed;
 }
 

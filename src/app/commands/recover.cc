@@ -107,7 +107,7 @@ static Task<Result<void>> enrol(Session& session, const RecoverArgs& args, const
 
 Task<Result<RecoverDone>> do_recover(Session& session, RecoverArgs args) {
   Opened opened;
-  opened.state = std::make_unique<vault::State>(session.platform.disk(), session.state_folder);
+  opened.state = std::make_unique<vault::State>(session.platform.disk(), session.state_folder, session.command);
   if (opened.state->exists()) {
     co_return fail(Errc::busy, fmt::format("there is a vault on this computer already (in {}); nothing was changed",
                                            printable(session.state_folder)));

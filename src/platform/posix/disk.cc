@@ -172,8 +172,13 @@ int flags_of(Open how) {
 }
 
 Result<std::unique_ptr<File>> PosixDisk::open(const std::string& path, Open how) {
-  Fd fd(retry_interrupted([&] { return ::open(path.c_str(), flags_of(how) | O_CLOEXEC | O_NOCTTY, kFileMode); }));
+  // O_NONBLOCK: a fifo put in a file's place must not hang whoever opens it; it means nothing to a real file.
+  const int flags = flags_of(how) | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
+  Fd fd(retry_interrupted([&] { return ::open(path.c_str(), flags, kFileMode); }));
   if (!fd) return fail_errno(errno, path);
+  struct stat there{};
+  if (::fstat(fd.get(), &there) != 0) return fail_errno(errno, path);
+  if (!S_ISREG(there.st_mode)) return fail(Errc::unavailable, path + ": is not a regular file");
   return std::make_unique<PosixFile>(path, std::move(fd));
 }
 

@@ -101,9 +101,7 @@ Task<bool> give(const Gift& gift, std::size_t member) {
       continue;
     }
     complete = false;
-    bool fork = put.error().code == Errc::denied;
-    gift.homes.report(member, fork ? TroubleKind::forked_heads : TroubleKind::failed,
-                      "did not take the newest head: " + put.error().detail);
+    gift.homes.report(member, TroubleKind::failed, "did not take the newest head: " + put.error().detail);
   }
   co_return complete;
 }

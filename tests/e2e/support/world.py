@@ -106,14 +106,14 @@ class World:
         self.count("runs")
         return process
 
-    def finish(self, process, code=None):
+    def finish(self, process, code=None, limit_s=RUN_LIMIT_S):
         """Waits for it. `code`: the exit code that is expected, or a set of them; None: any, but no crash."""
         try:
-            process.wait(RUN_LIMIT_S)
+            process.wait(limit_s)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-            raise Failure(f"did not end within {RUN_LIMIT_S} s: {process.args}") from None
+            raise Failure(f"did not end within {limit_s} s: {process.args}") from None
         seconds = time.monotonic() - process.began
         texts = []
         for file in process.files:
@@ -122,8 +122,8 @@ class World:
             file.close()
         run = Run(process.args, process.returncode, *texts, seconds)
         wanted = code if isinstance(code, (set, frozenset, type(None))) else {code}
-        killed = process.returncode == -signal.SIGKILL
-        self.check(process.returncode >= 0 or killed, f"it crashed\n{run}")
+        ours = process.returncode in (-signal.SIGKILL, -signal.SIGINT)
+        self.check(process.returncode >= 0 or ours, f"it crashed\n{run}")
         self.check(wanted is None or run.code in wanted, f"exit code {run.code}, not {wanted}\n{run}")
         return run
 
