@@ -210,10 +210,11 @@ def several_paths(w):
     os.symlink(two, w.folder / "link")
     vault = w.vault(2)
     report = vault.backup(one, two, single, w.folder / "link", two / "folder-000")  # the last lies in another one
-    w.equal((report["files"], report["errors"]), (21, []), "files; a link that is named stands for what it leads to")
+    w.equal((report["files"], report["errors"]), (22, []), "files; a link that is named is saved as a link")
     back, _ = vault.restore()
     for path in (one, two, single):
         trees.check_same(w, trees.tree_of(path), back / path.relative_to("/"), str(path))
+    w.equal(os.readlink(back / (w.folder / "link").relative_to("/")), str(two), "the link")
     run = vault.mhp("--json", "backup", "one", "deep/../deep/two")
     w.equal(vault.snapshots()[-1]["paths"], [str(two), str(one)] if str(two) < str(one) else [str(one), str(two)],
             "relative paths")
