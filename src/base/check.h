@@ -5,5 +5,4 @@ namespace mhp {
 [[noreturn]] void check_failed(const char* expression, const char* file, int line);
 }
 
-#define MHP_CHECK(condition) \
-  ((condition) ? static_cast<void>(0) : ::mhp::check_failed(#condition, __FILE__, __LINE__))
+#define MHP_CHECK(condition) ((condition) ? static_cast<void>(0) : ::mhp::check_failed(#condition, __FILE__, __LINE__))

@@ -5,15 +5,24 @@ namespace mhp {
 
 const char* to_string(Errc code) {
   switch (code) {
-    case Errc::not_found: return "not_found";
-    case Errc::unavailable: return "unavailable";
-    case Errc::timed_out: return "timed_out";
-    case Errc::corrupt: return "corrupt";
-    case Errc::denied: return "denied";
-    case Errc::full: return "full";
-    case Errc::invalid: return "invalid";
-    case Errc::canceled: return "canceled";
-    case Errc::busy: return "busy";
+    case Errc::not_found:
+      return "not_found";
+    case Errc::unavailable:
+      return "unavailable";
+    case Errc::timed_out:
+      return "timed_out";
+    case Errc::corrupt:
+      return "corrupt";
+    case Errc::denied:
+      return "denied";
+    case Errc::full:
+      return "full";
+    case Errc::invalid:
+      return "invalid";
+    case Errc::canceled:
+      return "canceled";
+    case Errc::busy:
+      return "busy";
   }
   return "unknown";
 }
