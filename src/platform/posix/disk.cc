@@ -178,7 +178,7 @@ Result<std::unique_ptr<File>> PosixDisk::open(const std::string& path, Open how)
   if (!fd) return fail_errno(errno, path);
   struct stat there{};
   if (::fstat(fd.get(), &there) != 0) return fail_errno(errno, path);
-  if (!S_ISREG(there.st_mode)) return fail(Errc::unavailable, path + ": is not a regular file");
+  if (S_ISFIFO(there.st_mode)) return fail(Errc::unavailable, path + ": is a fifo, not a file");
   return std::make_unique<PosixFile>(path, std::move(fd));
 }
 
