@@ -18,25 +18,40 @@ std::string default_state_folder() {
   return std::string(user != nullptr && *user != '\0' ? user : ".") + "/.local/state/mhp";
 }
 
-std::set<std::uint64_t> devices_of_paths(platform::Disk& disk, const std::vector<std::string>& paths) {
-  std::set<std::uint64_t> devices;
-  for (const std::string& path : paths) {
-    if (const auto info = disk.info(path); info) devices.insert(info->device);
-  }
-  return devices;
+/// `into` outlives it: the caller joins.
+static Task<> ask_path(platform::Platform& platform, std::string path, std::optional<platform::PathInfo>& into) {
+  auto job = [&disk = platform.disk(), path] { return disk.info(path); };
+  const auto info = co_await on_path(platform, path, std::move(job));
+  if (info) into = *info;
 }
 
-static home::FolderLimits limits_of(platform::Disk& disk, const wire::HomeEntry& entry) {
-  home::FolderLimits limits{.max_used_bytes = entry.max_used_bytes, .min_free_bytes = entry.min_free_bytes};
-  if (limits.min_free_bytes == 0) {
-    const auto space = disk.space(entry.path);
-    if (space) limits.min_free_bytes = home::default_min_free(space->total_bytes, entry.same_disk);
-  }
-  return limits;
+Task<std::vector<std::optional<platform::PathInfo>>> infos_of_paths(platform::Platform& platform,
+                                                                    std::vector<std::string> paths) {
+  std::vector<std::optional<platform::PathInfo>> infos(paths.size());
+  platform::Nursery scope(platform.executor());
+  for (std::size_t i = 0; i < paths.size(); ++i) scope.start(ask_path(platform, paths[i], infos[i]));
+  co_await scope.join();
+  co_return infos;
 }
 
-std::vector<dispersal::Member> open_members(platform::Platform& platform, const std::vector<wire::HomeEntry>& entries,
-                                            const std::set<std::uint64_t>& source_devices) {
+using Reached = std::optional<Result<home::ReachedFolder>>;
+
+/// `entry` and `into` outlive it: the caller joins.
+static Task<> reach(platform::Platform& platform, const wire::HomeEntry& entry, Reached& into) {
+  home::FolderAddress address;
+  address.path = entry.path;
+  address.id = entry.id;
+  address.limits = {.max_used_bytes = entry.max_used_bytes, .min_free_bytes = entry.min_free_bytes};
+  address.same_disk = entry.same_disk;
+  into = co_await home::reach_folder_home(platform, std::move(address), kPathLimit);
+}
+
+Task<std::vector<dispersal::Member>> open_members(platform::Platform& platform, std::vector<wire::HomeEntry> entries,
+                                                  std::set<std::uint64_t> source_devices) {
+  std::vector<Reached> reached(entries.size());
+  platform::Nursery scope(platform.executor());
+  for (std::size_t i = 0; i < entries.size(); ++i) scope.start(reach(platform, entries[i], reached[i]));
+  co_await scope.join();
   // A home that shares no disk is a domain of its own, numbered from here; disks are numbered from 0.
   constexpr std::uint32_t kOwnDomain = 1u << 20;
   std::vector<std::uint64_t> disks;
@@ -49,22 +64,21 @@ std::vector<dispersal::Member> open_members(platform::Platform& platform, const 
                              .away_reason = "",
                              .domain = kOwnDomain + static_cast<std::uint32_t>(i),
                              .counts = true};
-    auto opened = home::open_folder_home(platform, entry.path, entry.id, limits_of(platform.disk(), entry));
-    if (opened) {
-      member.home = std::move(*opened);
+    Result<home::ReachedFolder>& folder = *reached[i];
+    if (!folder) {
+      member.away_reason = folder.error().detail;
     } else {
-      member.away_reason = opened.error().detail;
+      member.home = std::move(folder->home);
     }
-    const auto info = platform.disk().info(entry.path);
-    if (info && !entry.same_disk) {
-      const auto known = std::ranges::find(disks, info->device);
+    if (folder && !entry.same_disk) {
+      const auto known = std::ranges::find(disks, folder->device);
       member.domain = static_cast<std::uint32_t>(known - disks.begin());
-      if (known == disks.end()) disks.push_back(info->device);
-      member.counts = !source_devices.contains(info->device);
+      if (known == disks.end()) disks.push_back(folder->device);
+      member.counts = !source_devices.contains(folder->device);
     }
     members.push_back(std::move(member));
   }
-  return members;
+  co_return members;
 }
 
 std::vector<primitives::PublicKey> card_signers(const wire::VaultRecord& record) {
@@ -108,8 +122,8 @@ static Task<Result<bool>> take_newer_record(Session& session, Opened& opened) {
   co_return true;
 }
 
-static void make_home_set(Session& session, Opened& opened, const std::set<std::uint64_t>& source_devices) {
-  auto members = open_members(session.platform, opened.record->content.homes, source_devices);
+static Task<> make_home_set(Session& session, Opened& opened, std::set<std::uint64_t> source_devices) {
+  auto members = co_await open_members(session.platform, opened.record->content.homes, std::move(source_devices));
   opened.homes =
       std::make_unique<dispersal::HomeSet>(session.platform, opened.record->record.vault, std::move(members));
   opened.homes->trust(card_signers(opened.record->record));
@@ -125,10 +139,13 @@ static void report_away(dispersal::HomeSet& homes) {
 
 Task<Result<Opened>> open_vault(Session& session, OpenOptions options) {
   MHP_CO_TRY(Opened opened, open_state(session));
-  const std::set<std::uint64_t> source_devices = devices_of_paths(session.platform.disk(), options.sources);
-  make_home_set(session, opened, source_devices);
+  std::set<std::uint64_t> source_devices;
+  for (const auto& info : co_await infos_of_paths(session.platform, options.sources)) {
+    if (info) source_devices.insert(info->device);
+  }
+  co_await make_home_set(session, opened, source_devices);
   MHP_CO_TRY(const bool newer, co_await take_newer_record(session, opened));
-  if (newer) make_home_set(session, opened, source_devices);
+  if (newer) co_await make_home_set(session, opened, source_devices);
   if (!options.read_index) co_return opened;
   if (opened.record->content.homes.empty()) {
     co_return fail(Errc::unavailable, "this vault has no home yet: there is nowhere to keep anything");

@@ -1,13 +1,16 @@
 // One run of the program: the machine, the state folder, what is said; and how a vault is opened for a command.
 #pragma once
 
+#include <chrono>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "app/output.h"
 #include "dispersal/home_set.h"
+#include "platform/patience.h"
 #include "platform/platform.h"
 #include "vault/vault.h"
 
@@ -39,12 +42,25 @@ struct Opened {
 /// Errors: not_found (no vault here; run init or recover), and those of Vault::open.
 Task<Result<Opened>> open_vault(Session& session, OpenOptions options);
 
-/// Opens every home of a list; those that are away say why.
-std::vector<dispersal::Member> open_members(platform::Platform& platform, const std::vector<wire::HomeEntry>& entries,
-                                            const std::set<std::uint64_t>& source_devices);
+/// How long a drive may take to answer a first question about a path: it may have to start turning.
+constexpr std::chrono::seconds kPathLimit{10};
 
-/// The disks (device numbers) that hold these paths; what does not exist is left out.
-std::set<std::uint64_t> devices_of_paths(platform::Disk& disk, const std::vector<std::string>& paths);
+/// Opens every home of a list, all at once; those that are away say why, also those that do not answer in time.
+Task<std::vector<dispersal::Member>> open_members(platform::Platform& platform, std::vector<wire::HomeEntry> entries,
+                                                  std::set<std::uint64_t> source_devices);
+
+/// What each path is, all asked at once; nothing where it does not exist, or does not answer.
+Task<std::vector<std::optional<platform::PathInfo>>> infos_of_paths(platform::Platform& platform,
+                                                                    std::vector<std::string> paths);
+
+/// Blocking work on a path that a person named: its value, or timed_out. `job` owns what it uses, or takes it from the
+/// platform.
+template <class F>
+Task<std::invoke_result_t<F&>> on_path(platform::Platform& platform, std::string path, F job) {
+  auto answer = co_await platform::run_within(platform, kPathLimit, std::move(job));
+  if (!answer) co_return fail(Errc::timed_out, path + ": does not answer");
+  co_return std::move(*answer);
+}
 
 /// Keys whose cards the homes' answers are checked against.
 std::vector<primitives::PublicKey> card_signers(const wire::VaultRecord& record);

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "home/impl/folder_store.h"
+#include "platform/patience.h"
 
 namespace mhp::home {
 namespace {
@@ -170,14 +171,55 @@ Result<HomeId> folder_home_id(platform::Disk& disk, const std::string& path) {
   return identity.home;
 }
 
-Result<std::unique_ptr<Home>> open_folder_home(platform::Platform& platform, const std::string& path,
-                                               const HomeId& expected, const FolderLimits& limits) {
-  MHP_TRY(const wire::HomeFile identity, impl::read_identity(platform.disk(), path));
+namespace {
+
+Result<wire::HomeFile> expect_identity(platform::Disk& disk, const std::string& path, const HomeId& expected) {
+  MHP_TRY(const wire::HomeFile identity, impl::read_identity(disk, path));
   if (identity.home != expected) {
     return fail(Errc::invalid, path + ": home " + identity.home.short_hex() + " is here, not " + expected.short_hex());
   }
+  return identity;
+}
+
+/// What must be known of a home before it is used.
+struct Look {
+  wire::HomeFile identity;
+  FolderLimits limits;
+  std::uint64_t device = 0;
+};
+
+Result<Look> look_at(platform::Disk& disk, const FolderAddress& address) {
+  Look look;
+  look.limits = address.limits;
+  MHP_TRY(look.identity, expect_identity(disk, address.path, address.id));
+  MHP_TRY(const platform::PathInfo info, disk.info(address.path));
+  look.device = info.device;
+  if (look.limits.min_free_bytes != 0) return look;
+  const auto space = disk.space(address.path);
+  if (space) look.limits.min_free_bytes = default_min_free(space->total_bytes, address.same_disk);
+  return look;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Home>> open_folder_home(platform::Platform& platform, const std::string& path,
+                                               const HomeId& expected, const FolderLimits& limits) {
+  MHP_TRY(const wire::HomeFile identity, expect_identity(platform.disk(), path, expected));
   auto store = std::make_shared<FolderStore>(platform.disk(), path, identity, limits);
   return std::make_unique<FolderHome>(platform, identity.home, std::move(store));
+}
+
+Task<Result<ReachedFolder>> reach_folder_home(platform::Platform& platform, FolderAddress address,
+                                              std::chrono::nanoseconds limit) {
+  auto job = [&disk = platform.disk(), address] { return look_at(disk, address); };
+  std::optional<Result<Look>> look = co_await platform::run_within(platform, limit, std::move(job));
+  if (!look) co_return fail(Errc::timed_out, address.path + ": does not answer");
+  if (!*look) co_return pass(*look);
+  auto store = std::make_shared<FolderStore>(platform.disk(), address.path, (*look)->identity, (*look)->limits);
+  ReachedFolder reached;
+  reached.home = std::make_unique<FolderHome>(platform, address.id, std::move(store));
+  reached.device = (*look)->device;
+  co_return reached;
 }
 
 }  // namespace mhp::home

@@ -34,4 +34,21 @@ Result<HomeId> folder_home_id(platform::Disk& disk, const std::string& path);
 Result<std::unique_ptr<Home>> open_folder_home(platform::Platform& platform, const std::string& path,
                                                const HomeId& expected, const FolderLimits& limits);
 
+/// A home as a vault's list names it.
+struct FolderAddress {
+  std::string path;
+  HomeId id;
+  FolderLimits limits;     // min_free_bytes 0: default_min_free() of the disk it lies on
+  bool same_disk = false;  // for that default
+};
+struct ReachedFolder {
+  std::unique_ptr<Home> home;
+  std::uint64_t device = 0;  // of the disk it lies on
+};
+
+/// open_folder_home() for a drive that may hang: all that blocks runs in a lane that is left behind after `limit`.
+/// Errors: those, and timed_out (does not answer).
+Task<Result<ReachedFolder>> reach_folder_home(platform::Platform& platform, FolderAddress address,
+                                              std::chrono::nanoseconds limit);
+
 }  // namespace mhp::home

@@ -98,6 +98,66 @@ TEST(FolderHome, KnowsAwayFromDamagedFromAnother) {
   EXPECT_EQ(open_folder_home(world->machine(), "/home", world->id(), {}).error().code, Errc::not_found);
 }
 
+/// A machine whose lanes made now hang: their jobs never run.
+class HangingMachine : public MemoryPlatform {
+ public:
+  HangingMachine() : MemoryPlatform(1) {}
+  bool hangs = false;
+  std::unique_ptr<platform::WorkerPool> make_lane() override {
+    if (!hangs) return MemoryPlatform::make_lane();
+    return std::make_unique<Stuck>();
+  }
+
+ private:
+  class Stuck : public platform::WorkerPool {
+   public:
+    std::size_t threads() const override { return 1; }
+    void post(std::function<void()>) override {}
+  };
+};
+
+struct Opening {
+  std::vector<std::string> problems;
+  std::vector<bool> open;
+};
+
+Task<> open_one(platform::Platform& machine, FolderAddress address, Opening& out) {
+  auto reached = co_await reach_folder_home(machine, address, std::chrono::seconds(10));
+  out.open.push_back(reached.has_value());
+  if (!reached) out.problems.push_back(reached.error().detail);
+}
+
+/// Five homes at once, the first two on drives that hang.
+Task<Opening> open_all(HangingMachine& machine, std::vector<FolderAddress> addresses) {
+  Opening out;
+  platform::Nursery hanging(machine.executor());
+  platform::Nursery rest(machine.executor());
+  machine.hangs = true;
+  for (std::size_t i = 0; i < 2; ++i) hanging.start(open_one(machine, addresses[i], out));
+  co_await machine.clock().sleep(std::chrono::seconds(1));
+  machine.hangs = false;
+  for (std::size_t i = 2; i < addresses.size(); ++i) rest.start(open_one(machine, addresses[i], out));
+  co_await rest.join();
+  co_await hanging.join();
+  co_return out;
+}
+
+TEST(FolderHome, AHangingDriveHoldsUpNoOther) {
+  HangingMachine machine;
+  std::vector<FolderAddress> addresses;
+  for (int i = 0; i < 5; ++i) {
+    const std::string path = "/home" + std::to_string(i);
+    const auto made = create_folder_home(machine.disk(), machine.random(), path);
+    ASSERT_TRUE(made);
+    addresses.push_back({.path = path, .id = *made, .limits = {}, .same_disk = true});
+  }
+  const auto before = machine.clock().steady();
+  const Opening out = platform::run_task(machine, open_all(machine, addresses));
+  EXPECT_EQ(out.open, (std::vector<bool>{true, true, true, false, false}));
+  EXPECT_EQ(out.problems, (std::vector<std::string>{"/home0: does not answer", "/home1: does not answer"}));
+  EXPECT_EQ(machine.clock().steady() - before, std::chrono::seconds(10));
+}
+
 TEST(FolderHome, GivesNoNewIdentityToOldData) {
   primitives::init_sodium();
   auto world = memory_world();

@@ -23,6 +23,8 @@ class WorkerPool {
   virtual std::size_t threads() const = 0;
   /// `job` runs once on some thread of the pool; it must not throw.
   virtual void post(std::function<void()> job) = 0;
+  /// Its destructor shall not wait: a job hangs, and everything that jobs use is their own or shared.
+  virtual void abandon() {}
 
   /// `auto x = co_await pool.run(f)`: f() runs in the pool, its value comes back on the caller's loop. A job that was
   /// started is always awaited, even when the caller is canceled: what f borrows stays alive.

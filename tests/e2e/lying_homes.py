@@ -1,12 +1,16 @@
 # Homes that return wrong bytes, old heads or nothing: what comes back is right, the home is named, exit codes are kept.
 import os
 import shutil
+import signal
+import time
 
-from support import homes, trees, world
+from support import hanging, homes, trees, world
 from support.world import DONE, FAILED, REFUSED, TOO_FEW
 
 ROW_ROUNDS = 8         # of flips over all rows; x 40 with MHP_LONG
 FILE_SIZE = 100 << 10  # on average
+OPEN_LIMIT_S = 30      # a home that hangs costs 10 s, some commands open homes twice
+INTERRUPT_LIMIT_S = 5
 
 
 def saved_vault(w, number):
@@ -262,7 +266,35 @@ def exchanged_homes(w):
     check_restore(w, vault, source, wanted, "both attached again")
 
 
+def hanging_home(w):
+    """A drive whose calls never return is away: every command ends, and a second signal ends it at once."""
+    vault, source, wanted = saved_vault(w, 6)
+    home = vault.homes[1]
+    with hanging.hanging_folder(home) as hangs:
+        if not hangs:
+            raise world.Skip("no FUSE mount can be made here")
+        run = vault.mhp("--json", "status")
+        w.check(run.seconds < OPEN_LIMIT_S, f"status took {run.seconds:.1f} s")
+        state = {entry["name"]: entry["state"] for entry in run.json["homes"]}
+        w.equal((state.pop(home.name), set(state.values())), ("away", {"ok"}), "states of the homes")
+        w.check("does not answer" in vault.mhp("status").out, "status says why")
+        run = check_restore(w, vault, source, wanted, "one home hangs", [home])
+        w.check(run.seconds < OPEN_LIMIT_S, f"restore took {run.seconds:.1f} s")
+        trees.make_files(source / "more", w.random, 10, FILE_SIZE)
+        run = vault.mhp("--json", "backup", source)
+        w.check(run.json["margin"] >= 1 and home.name in run.err, f"a backup without it is done and says so\n{run}")
+        for name in (signal.SIGINT, signal.SIGTERM):
+            process = vault.start("status")
+            time.sleep(1)  # while it waits for the drive
+            process.send_signal(name)
+            w.equal(w.finish(process, limit_s=INTERRUPT_LIMIT_S).code, 130, "exit code of an interrupt")
+        vault.mhp("home", "list")
+        vault.mhp("home", "add", home, "--same-disk", code=world.FAILED)
+    vault.backup(source)
+    w.equal(vault.check("--read-data")["ok"], True, "check after it came back")
+
+
 if __name__ == "__main__":
     world.main(flipped_bytes, flipped_rows_are_found, damaged_files, older_copy, all_homes_set_back, emptied_home,
                moved_home,
-               exchanged_homes)
+               exchanged_homes, hanging_home)

@@ -17,12 +17,11 @@ static std::string host_name() {
 }
 
 /// The state folder and own folder homes, so that a backup never swallows itself.
-static void leave_out_own_folders(platform::Disk& disk, const Session& session, const Opened& opened,
-                                  snapshot::ScanOptions& scan) {
+static Task<> leave_out_own_folders(Session& session, const Opened& opened, snapshot::ScanOptions& scan) {
   std::vector<std::string> own = {session.state_folder};
   for (const wire::HomeEntry& entry : opened.record->content.homes) own.push_back(entry.path);
-  for (const std::string& path : own) {
-    if (const auto info = disk.info(path); info) scan.leave_out.emplace_back(info->device, info->inode);
+  for (const auto& info : co_await infos_of_paths(session.platform, std::move(own))) {
+    if (info) scan.leave_out.emplace_back(info->device, info->inode);
   }
 }
 
@@ -41,7 +40,7 @@ static Task<Result<void>> settle(Opened& opened, BackupDone& done) {
 static Task<Result<void>> store_snapshot(Session& session, const BackupArgs& args, Opened& opened, BackupDone& done,
                                          snapshot::Counters& counters) {
   snapshot::BackupOptions options = args.options;
-  leave_out_own_folders(session.platform.disk(), session, opened, options.scan);
+  co_await leave_out_own_folders(session, opened, options.scan);
   const dispersal::HomeSet& homes = *opened.homes;
   done.homes = homes.members().size();
   done.homes_reachable = homes.reachable();

@@ -19,8 +19,10 @@ static Task<Result<void>> change_homes(Session& session, Opened& opened, std::ve
   MHP_CO_TRY_VOID(opened.state->set_signed_record(next->signed_bytes));
   *opened.record = std::move(*next);
   opened.homes.reset();  // its homes' locks go before they are opened again
-  opened.homes = std::make_unique<dispersal::HomeSet>(session.platform, opened.record->record.vault,
-                                                      open_members(session.platform, opened.record->content.homes, {}));
+  const std::set<std::uint64_t> no_sources;
+  auto members = co_await open_members(session.platform, opened.record->content.homes, no_sources);
+  opened.homes =
+      std::make_unique<dispersal::HomeSet>(session.platform, opened.record->record.vault, std::move(members));
   opened.homes->trust(card_signers(opened.record->record));
   const auto took =
       co_await vault::publish_record(*opened.homes, opened.record->signed_bytes, &session.platform.clock());
@@ -37,19 +39,19 @@ static std::string last_part(const std::string& path) {
 }
 
 /// Another home on the same disk, for the warning.
-static std::string disk_neighbour(platform::Disk& disk, const std::vector<wire::HomeEntry>& entries,
-                                  const wire::HomeEntry& added) {
-  const auto own = disk.info(added.path);
-  if (!own) return "";
-  for (const wire::HomeEntry& other : entries) {
-    const auto info = disk.info(other.path);
-    if (other.id != added.id && info && info->device == own->device) return other.name;
+static Task<std::string> disk_neighbour(Session& session, std::vector<wire::HomeEntry> entries, HomeId added) {
+  std::vector<std::string> paths;
+  for (const wire::HomeEntry& entry : entries) paths.push_back(entry.path);
+  const auto infos = co_await infos_of_paths(session.platform, std::move(paths));
+  const auto own = static_cast<std::size_t>(std::ranges::find(entries, added, &wire::HomeEntry::id) - entries.begin());
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    if (i != own && infos[own] && infos[i] && infos[i]->device == infos[own]->device) co_return entries[i].name;
   }
-  return "";
+  co_return "";
 }
 
-static Result<wire::HomeEntry> entry_for(Session& session, const HomeAddArgs& args) {
-  platform::Disk& disk = session.platform.disk();
+/// Blocking.
+static Result<wire::HomeEntry> entry_for(platform::Disk& disk, platform::Random& random, const HomeAddArgs& args) {
   wire::HomeEntry entry{.name = args.name, .kind = wire::HomeKind::folder, .same_disk = args.same_disk};
   if (!args.max_used.empty()) {
     MHP_TRY(entry.max_used_bytes, parse_size(args.max_used));
@@ -57,7 +59,7 @@ static Result<wire::HomeEntry> entry_for(Session& session, const HomeAddArgs& ar
   if (!args.min_free.empty()) {
     MHP_TRY(entry.min_free_bytes, parse_size(args.min_free));
   }
-  MHP_TRY(entry.id, home::create_folder_home(disk, session.platform.random(), args.path));
+  MHP_TRY(entry.id, home::create_folder_home(disk, random, args.path));
   MHP_TRY(entry.path, disk.absolute(args.path));
   if (entry.name.empty()) entry.name = last_part(entry.path);
   return entry;
@@ -68,7 +70,10 @@ Task<Result<HomeAdded>> do_home_add(Session& session, HomeAddArgs args) {
   without_index.read_index = false;
   MHP_CO_TRY(Opened opened, co_await open_vault(session, without_index));
   MHP_CO_TRY(const auto lock, opened.state->lock("mhp home add"));
-  MHP_CO_TRY(wire::HomeEntry entry, entry_for(session, args));
+  auto make = [&disk = session.platform.disk(), &random = session.platform.random(), args] {
+    return entry_for(disk, random, args);
+  };
+  MHP_CO_TRY(wire::HomeEntry entry, co_await on_path(session.platform, args.path, std::move(make)));
   std::vector<wire::HomeEntry> entries = opened.record->content.homes;
   if (entries.size() >= wire::kMaxHomes) co_return fail(Errc::invalid, "a vault has at most 255 homes");
   HomeAdded added;
@@ -85,16 +90,18 @@ Task<Result<HomeAdded>> do_home_add(Session& session, HomeAddArgs args) {
   }
   added.entry = entry;
   added.homes = entries.size();
-  if (!entry.same_disk) added.shares_disk_with = disk_neighbour(session.platform.disk(), entries, entry);
+  if (!entry.same_disk) added.shares_disk_with = co_await disk_neighbour(session, entries, entry.id);
   MHP_CO_TRY_VOID(co_await change_homes(session, opened, std::move(entries)));
   co_return added;
 }
 
 static Task<int> run_home_add(Session& session, HomeAddArgs args) {
   auto added = co_await do_home_add(session, args);
-  if (!added)
-    co_return session.out.fail(added.error(), hint_for(added.error()),
-                               added.error().code == Errc::unavailable ? kFailed : exit_code_of(added.error().code));
+  if (!added) {
+    const Errc code = added.error().code;
+    const bool failed = code == Errc::unavailable || code == Errc::timed_out;  // the new home, not the vault's
+    co_return session.out.fail(added.error(), hint_for(added.error()), failed ? kFailed : exit_code_of(code));
+  }
   session.out.result({{"id", added->entry.id.hex()},
                       {"name", json_text(added->entry.name)},
                       {"path", json_text(added->entry.path)},
@@ -153,9 +160,8 @@ struct RemoveArgs {
 };
 
 /// By name, path or the first letters of its id.
-static Result<std::size_t> choose_home(platform::Disk& disk, const std::vector<wire::HomeEntry>& entries,
-                                       const std::string& text) {
-  const auto absolute = disk.absolute(text);
+static Result<std::size_t> choose_home(const std::vector<wire::HomeEntry>& entries, const std::string& text,
+                                       const Result<std::string>& absolute) {
   std::vector<std::size_t> fitting;
   for (std::size_t i = 0; i < entries.size(); ++i) {
     const bool by_id = text.size() >= 4 && entries[i].id.hex().starts_with(text);
@@ -175,7 +181,9 @@ static Task<Result<vault::RepairReport>> do_home_remove(Session& session, Remove
   options.read_index = !args.lost;
   MHP_CO_TRY(Opened opened, co_await open_vault(session, options));
   auto entries = opened.record->content.homes;
-  MHP_CO_TRY(const std::size_t chosen, choose_home(session.platform.disk(), entries, args.home));
+  auto resolve = [&disk = session.platform.disk(), home = args.home] { return disk.absolute(home); };
+  const auto absolute = co_await on_path(session.platform, args.home, std::move(resolve));
+  MHP_CO_TRY(const std::size_t chosen, choose_home(entries, args.home, absolute));
   vault::RepairReport report;
   if (!args.lost) {
     const std::vector<std::size_t> without = {chosen};

@@ -21,14 +21,21 @@ struct NamedHome {
   std::string path;
 };
 
-Result<std::vector<NamedHome>> find_named(platform::Disk& disk, const std::vector<std::string>& folders) {
+Result<NamedHome> look_at(platform::Disk& disk, const std::string& folder) {
+  NamedHome named;
+  MHP_TRY(named.path, disk.absolute(folder));
+  MHP_TRY(named.id, home::folder_home_id(disk, named.path));
+  return named;
+}
+
+Task<Result<std::vector<NamedHome>>> find_named(platform::Platform& platform, std::vector<std::string> folders) {
   std::vector<NamedHome> named;
   for (const std::string& folder : folders) {
-    MHP_TRY(const std::string path, disk.absolute(folder));
-    MHP_TRY(const HomeId id, home::folder_home_id(disk, path));
-    named.push_back({id, path});
+    auto job = [&disk = platform.disk(), folder] { return look_at(disk, folder); };
+    MHP_CO_TRY(NamedHome home, co_await on_path(platform, folder, std::move(job)));
+    named.push_back(std::move(home));
   }
-  return named;
+  co_return named;
 }
 
 std::vector<home::Home*> reachable(const std::vector<dispersal::Member>& members) {
@@ -57,7 +64,8 @@ Task<Result<vault::OpenRecord>> find_record(Session& session, const vault::Root&
   constexpr int kRounds = 8;
   std::optional<vault::OpenRecord> best;
   for (int round = 0; round < kRounds; ++round) {
-    const auto members = open_members(session.platform, asked, {});
+    const std::set<std::uint64_t> no_sources;
+    const auto members = co_await open_members(session.platform, asked, no_sources);
     auto newest = co_await vault::newest_record(reachable(members), root.vault(), &session.platform.clock());
     if (!newest) {
       if (best) break;
@@ -115,7 +123,7 @@ Task<Result<RecoverDone>> do_recover(Session& session, RecoverArgs args) {
   MHP_CO_TRY(primitives::Key entropy, primitives::entropy_of(args.phrase));
   const vault::Root root(entropy);
   wipe(entropy);
-  MHP_CO_TRY(const auto named, find_named(session.platform.disk(), args.homes));
+  MHP_CO_TRY(const auto named, co_await find_named(session.platform, args.homes));
   auto found = co_await find_record(session, root, named);
   if (!found) {
     if (found.error().code != Errc::not_found) co_return pass(found);
@@ -126,8 +134,9 @@ Task<Result<RecoverDone>> do_recover(Session& session, RecoverArgs args) {
   opened.record = std::make_unique<vault::OpenRecord>(std::move(*found));
   opened.record->content.homes = with_named(opened.record->content.homes, named);
   opened.device = std::make_unique<vault::Device>(vault::make_device(root.vault(), session.platform.random()));
-  opened.homes = std::make_unique<dispersal::HomeSet>(session.platform, root.vault(),
-                                                      open_members(session.platform, opened.record->content.homes, {}));
+  const std::set<std::uint64_t> no_sources;
+  auto members = co_await open_members(session.platform, opened.record->content.homes, no_sources);
+  opened.homes = std::make_unique<dispersal::HomeSet>(session.platform, root.vault(), std::move(members));
   opened.homes->trust(card_signers(opened.record->record));
   auto vault =
       co_await vault::Vault::open(session.platform, *opened.homes, *opened.state, *opened.device, *opened.record);

@@ -1,14 +1,13 @@
 // The real machine: Linux, one event loop on the thread that calls run(), worker threads beside it.
 #include "platform/platform.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <asio/bind_cancellation_slot.hpp>
 #include <asio/cancellation_signal.hpp>
 #include <asio/co_spawn.hpp>
+#include <asio/executor_work_guard.hpp>
 #include <asio/io_context.hpp>
-#include <asio/signal_set.hpp>
+#include <asio/post.hpp>
 #include <asio/steady_timer.hpp>
 #include <csignal>
 #include <cstdlib>
@@ -17,6 +16,7 @@
 #include "platform/impl/outcome.h"
 #include "platform/impl/waiter.h"
 #include "platform/posix/parts.h"
+#include "platform/posix/signals.h"
 #include "platform/posix/thread_pool.h"
 
 namespace mhp::platform {
@@ -53,49 +53,58 @@ class PosixPlatform : public Platform {
  public:
   PosixPlatform() { std::signal(SIGPIPE, SIG_IGN); }  // a closed pipe is an error where it is written, not the end
   Clock& clock() override { return clock_; }
-  Random& random() override { return *random_; }
-  Disk& disk() override { return *disk_; }
+  Random& random() override { return *kept_->random; }
+  Disk& disk() override { return *kept_->disk; }
   Trees& trees() override { return *trees_; }
   WorkerPool& workers() override { return workers_; }
-  std::unique_ptr<WorkerPool> make_lane() override { return std::make_unique<ThreadPool>(1, loop_); }
-  asio::any_io_executor executor() override { return loop_->get_executor(); }
+  std::unique_ptr<WorkerPool> make_lane() override { return std::make_unique<ThreadPool>(1, kept_, shutdown_); }
+  asio::any_io_executor executor() override { return kept_->loop.get_executor(); }
   int run(Task<int> main) override;
 
  private:
-  /// The first signal cancels the main task, the second ends the process on the spot.
-  void watch(asio::signal_set& signals, asio::cancellation_signal& stop, bool again);
+  /// Shared with the threads: one left behind with a hanging job goes on with it when the call ends after all.
+  struct Kept {
+    asio::io_context loop{1};
+    std::unique_ptr<Random> random = make_system_random();
+    std::unique_ptr<Disk> disk = make_posix_disk();
+  };
 
+  std::unique_ptr<SignalWatch> signals_;  // from the first run() on; goes last, since waiting for threads takes time
   SystemClock clock_;
-  std::unique_ptr<Random> random_ = make_system_random();
-  std::unique_ptr<Disk> disk_ = make_posix_disk();
   std::unique_ptr<Trees> trees_ = make_posix_trees();
-  // Shared with the threads: one left behind with a hanging job still posts to it when the job ends after all.
-  std::shared_ptr<asio::io_context> loop_ = std::make_shared<asio::io_context>(1);
-  ThreadPool workers_{worker_count(), loop_};
+  std::shared_ptr<Kept> kept_ = std::make_shared<Kept>();
+  std::shared_ptr<ThreadPool::Shutdown> shutdown_ = std::make_shared<ThreadPool::Shutdown>();
+  ThreadPool workers_{worker_count(), kept_};
 };
 
-void PosixPlatform::watch(asio::signal_set& signals, asio::cancellation_signal& stop, bool again) {
-  signals.async_wait([this, &signals, &stop, again](asio::error_code error, int) {
-    if (error) return;
-    if (again) ::_exit(kInterrupted);
-    watch(signals, stop, true);
-    stop.emit(asio::cancellation_type::terminal);
-  });
-}
+/// How a signal reaches the main task. On the loop.
+struct Stop {
+  asio::cancellation_signal signal;
+  bool over = false;  // there is nobody left to cancel
+};
 
 int PosixPlatform::run(Task<int> main) {
   int code = kInterrupted;  // stays where the task ends by cancellation
-  asio::signal_set signals(*loop_, SIGINT, SIGTERM);
-  asio::cancellation_signal stop;
-  watch(signals, stop, false);
-  auto ended = [&signals](std::exception_ptr error) {
-    if (outcome_of(error) == Outcome::failed) die_of(error);
-    signals.cancel();  // the loop has nothing left to do
+  const auto stop = std::make_shared<Stop>();
+  auto cancel = [kept = std::weak_ptr(kept_), stop] {
+    const auto there = kept.lock();
+    if (!there) return;
+    asio::post(there->loop, [stop] {
+      if (!stop->over) stop->signal.emit(asio::cancellation_type::terminal);
+    });
   };
-  asio::co_spawn(*loop_, run_as_root(keep_code(std::move(main), code)),
-                 asio::bind_cancellation_slot(stop.slot(), std::move(ended)));
-  loop_->restart();
-  loop_->run();
+  signals_.reset();  // of an earlier run
+  signals_ = std::make_unique<SignalWatch>(std::move(cancel), kInterrupted);
+  auto work = asio::make_work_guard(kept_->loop);
+  auto ended = [&work, stop](std::exception_ptr error) {
+    if (outcome_of(error) == Outcome::failed) die_of(error);
+    stop->over = true;
+    work.reset();  // the loop has nothing left to do
+  };
+  asio::co_spawn(kept_->loop, run_as_root(keep_code(std::move(main), code)),
+                 asio::bind_cancellation_slot(stop->signal.slot(), std::move(ended)));
+  kept_->loop.restart();
+  kept_->loop.run();
   return code;
 }
 

@@ -10,6 +10,7 @@
 #include <mutex>
 
 #include "platform/memory/memory_platform.h"
+#include "platform/patience.h"
 #include "platform/posix/parts.h"
 #include "platform/posix/temp_folder.h"
 #include "platform/posix/thread_pool.h"
@@ -155,6 +156,70 @@ TEST(ThreadPool, LeavesAHangingJobBehind) {
   EXPECT_GE(took, ThreadPool::kShutdownLimit);
   EXPECT_LT(took, ThreadPool::kShutdownLimit + seconds(30));
   gate->let_through();
+}
+
+TEST(ThreadPool, AnAbandonedOneIsNotWaitedFor) {
+  const auto gate = std::make_shared<Gate>();
+  auto lane = std::make_unique<ThreadPool>(1);
+  lane->post([gate] { gate->wait(); });
+  lane->abandon();
+  const auto before = std::chrono::steady_clock::now();
+  lane.reset();
+  EXPECT_LT(std::chrono::steady_clock::now() - before, ThreadPool::kShutdownLimit);
+  gate->let_through();
+}
+
+TEST(ThreadPool, ManyHangingOnesTakeNoLongerThanOne) {
+  std::vector<std::shared_ptr<Gate>> gates;
+  std::vector<std::unique_ptr<ThreadPool>> lanes;
+  const auto shutdown = std::make_shared<ThreadPool::Shutdown>();
+  for (int i = 0; i < 10; ++i) {
+    gates.push_back(std::make_shared<Gate>());
+    lanes.push_back(std::make_unique<ThreadPool>(1, nullptr, shutdown));
+    lanes.back()->post([gate = gates.back()] { gate->wait(); });
+  }
+  const auto before = std::chrono::steady_clock::now();
+  lanes.clear();
+  EXPECT_LT(std::chrono::steady_clock::now() - before, 5 * ThreadPool::kShutdownLimit);
+  for (const auto& gate : gates) gate->let_through();
+}
+
+Task<int> hang_with_a_limit(Platform& platform, std::shared_ptr<Gate> gate) {
+  auto hangs = [gate] {
+    gate->wait();
+    return 1;
+  };
+  auto answers = [] { return 2; };
+  const auto nothing = co_await run_within(platform, milliseconds(20), hangs);
+  const auto two = co_await run_within(platform, hours(1), answers);
+  co_return !nothing && two == 2 ? 0 : 1;
+}
+
+TEST(PosixPlatform, ABlockingCallIsGivenUpAfterItsLimit) {
+  const auto gate = std::make_shared<Gate>();
+  const auto before = std::chrono::steady_clock::now();
+  {
+    const auto platform = make_posix_platform();
+    EXPECT_EQ(platform->run(hang_with_a_limit(*platform, gate)), 0);
+  }
+  EXPECT_LT(std::chrono::steady_clock::now() - before, ThreadPool::kShutdownLimit);
+  gate->let_through();
+}
+
+Task<int> hang_on_the_loop() {
+  ::kill(::getpid(), SIGINT);
+  for (;;) ::kill(::getpid(), SIGTERM);  // never comes back to the loop
+  co_return 0;
+}
+
+void run_a_loop_that_hangs() {
+  const auto platform = make_posix_platform();
+  platform->run(hang_on_the_loop());
+}
+
+TEST(PosixPlatformDeathTest, ASecondSignalEndsALoopThatHangs) {
+  testing::FLAGS_gtest_death_test_style = "threadsafe";
+  EXPECT_EXIT(run_a_loop_that_hangs(), testing::ExitedWithCode(130), "");
 }
 
 Task<> cancel_now(Nursery& scope) {

@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <signal.h>
 
+#include <algorithm>
 #include <condition_variable>
 #include <deque>
 #include <mutex>
@@ -41,8 +42,10 @@ void ThreadPool::State::run() {
   gone.notify_all();
 }
 
-ThreadPool::ThreadPool(std::size_t threads, std::shared_ptr<void> kept)
-    : threads_(threads), state_(std::make_shared<State>()) {
+ThreadPool::ThreadPool(std::size_t threads, std::shared_ptr<void> kept, std::shared_ptr<Shutdown> shutdown)
+    : threads_(threads),
+      shutdown_(shutdown ? std::move(shutdown) : std::make_shared<Shutdown>()),
+      state_(std::make_shared<State>()) {
   MHP_CHECK(threads > 0);
   state_->kept = std::move(kept);
   state_->alive = threads;
@@ -59,7 +62,11 @@ ThreadPool::~ThreadPool() {
   std::unique_lock lock(state_->mutex);
   state_->closing = true;
   state_->work.notify_all();
-  const bool all_gone = state_->gone.wait_for(lock, kShutdownLimit, [this] { return state_->alive == 0; });
+  if (abandoned_) return;
+  const auto begin = std::chrono::steady_clock::now();
+  const bool all_gone = state_->gone.wait_for(lock, shutdown_->left, [this] { return state_->alive == 0; });
+  const auto waited = std::chrono::steady_clock::now() - begin;
+  if (!all_gone) shutdown_->left -= std::min(shutdown_->left, waited);  // what ends by itself costs the others nothing
   if (all_gone) state_->kept.reset();  // here, not on a thread that ends a moment later
 }
 
