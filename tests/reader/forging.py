@@ -1,0 +1,74 @@
+# What a thief of a device's key could write into one home: cards of all its segments with a high version and wrong ids.
+import os
+
+from cryptography.hazmat.primitives.asymmetric import ed25519
+
+from hashes import blake3, derive_key
+from homes import BLOCK
+from keys import SIGNED, raw
+from segments import CARD
+from wire import Message, le
+
+DEVICE_SECRET = Message(vault=(2, "id"), signing_seed=(3, "id"), x25519_secret=(4, "id"))
+VERSION = 1_000_000
+
+
+def varint(value):
+    out = b""
+    while value > 127:
+        out, value = out + bytes([value & 127 | 128]), value >> 7
+    return out + bytes([value])
+
+
+def field(number, value):
+    """A field of a message: a number or bytes."""
+    if isinstance(value, int):
+        return varint(number << 3) + varint(value)
+    return varint(number << 3 | 2) + varint(len(value)) + value
+
+
+def message(*values):
+    """Format number, then fields from 2 on."""
+    return field(1, 0) + b"".join(field(number, value) for number, value in enumerate(values, 2))
+
+
+def forged_card(key, card):
+    ids = os.urandom(32 * len(card.fragments))
+    body = message(card.segment, card.vault, VERSION, card.k, card.epoch, card.sealed_bytes, card.row_bytes,
+                   card.minimum_hold_s, ids)
+    return message(body, raw(key.public_key()), key.sign(b"mhp 0 card\0" + body))
+
+
+def record_of(home, card, envelope, number, at):
+    """(record without rows, its front hash)"""
+    front = bytearray(-(-(192 + len(envelope)) // 64) * 64)
+    length = -(-len(front) // BLOCK) * BLOCK
+    sizes = (VERSION, length, len(front), len(envelope))
+    front[:8] = b"mhprec\0\0"
+    front[12:28] = b"".join(size.to_bytes(4, "little") for size in sizes)
+    front[32:96] = card.vault + card.segment
+    front[192:192 + len(envelope)] = envelope
+    front[96:128] = derive_key("mhp 0 record front", front[:96], front[160:])
+    front[128:160] = home.stamp(bytes(front[96:128]), number, at)
+    return bytes(front).ljust(length, b"\0"), bytes(front[96:128])
+
+
+def spoil_cards(home, device_secret):
+    """Appends the records and a commit mark to the home's newest log. `device_secret`: a state folder's `device`."""
+    key = ed25519.Ed25519PrivateKey.from_private_bytes(DEVICE_SECRET.parse(device_secret).signing_seed)
+    cards = {record.segment: CARD.parse(SIGNED.parse(record.card).body) for record in home.records()}
+    log = sorted((home.folder / "logs").glob("*.log"))[-1]
+    number, data = int(log.stem), log.read_bytes()
+    last = max(at for at in range(0, len(data), BLOCK) if data[at:at + 8] == b"mhpmark\0")
+    begin = last + BLOCK
+    records, hashes = b"", b""
+    for card in cards.values():
+        record, front_hash = record_of(home, card, forged_card(key, card), number, begin + len(records))
+        records, hashes = records + record, hashes + front_hash
+    mark = b"mhpmark\0".ljust(12, b"\0") + len(cards).to_bytes(4, "little")
+    mark += (le(data, last + 16, 8) + 1).to_bytes(8, "little") + begin.to_bytes(8, "little") + blake3(hashes)
+    mark += home.stamp(mark, number, begin + len(records))
+    with open(log, "r+b") as file:
+        file.truncate(begin)
+        file.seek(begin)
+        file.write(records + mark.ljust(BLOCK, b"\0"))

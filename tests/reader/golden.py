@@ -1,0 +1,73 @@
+# Takes the examples in tests/golden and shows what is in them, so that one can see it without the program's source.
+import pathlib
+import sys
+
+import homes
+import segments
+import tree
+import vault
+from hashes import derive_key
+from keys import SIGNED
+from wire import Message, need
+
+FOLDER = pathlib.Path(__file__).resolve().parent.parent / "golden" / "format0"
+STATE = {
+    "device_secret": Message(vault=(2, "id"), signing_seed=(3, "id"), x25519_secret=(4, "id")),
+    "seen_heads": Message(device=(2, "ids"), seq=(3, ["uint"]), hash=(4, "ids")),
+}
+MESSAGES = STATE | {
+    "card": segments.CARD, "device_certificate": vault.CERTIFICATE, "head": vault.HEAD, "index_part": tree.INDEX_PART,
+    "index_top": tree.INDEX_TOP, "page_list": tree.PAGE_LIST, "physical_ref": vault.REFERENCE,
+    "revocation": vault.REVOCATION, "segment_directory": segments.DIRECTORY,
+    "segment_directory_of_index": segments.DIRECTORY, "signed": SIGNED, "snapshot_part": tree.SNAPSHOT_PART,
+    "tree_page": tree.TREE_PAGE, "vault_keys": vault.VAULT_KEYS, "vault_private": vault.VAULT_PRIVATE,
+    "vault_record": vault.VAULT_RECORD,
+}
+
+
+def example(name):
+    return bytes.fromhex((FOLDER / f"{name}.hex").read_text())
+
+
+def show(value, depth=1):
+    """Fields one a line; long bytes cut."""
+    for name, field in vars(value).items():
+        if hasattr(field, "__dict__"):
+            print("  " * depth + name)
+            show(field, depth + 1)
+        elif isinstance(field, list) and field and hasattr(field[0], "__dict__"):
+            for one in field:
+                print("  " * depth + name)
+                show(one, depth + 1)
+        else:
+            fields = field if isinstance(field, list) else [field]
+            print("  " * depth + name, *(one.hex() if isinstance(one, bytes) else one for one in fields))
+
+
+def check_layouts():
+    """The fixed layouts: hashes and lengths fit."""
+    homes.check_hash(example("home_file"), "mhp 0 home file", "home_file")
+    homes.check_hash(example("home_index"), "mhp 0 home index", "home_index")
+    heads = example("heads_file")
+    homes.parse_heads(heads, heads[16:48])
+    header = example("log_header")
+    need(derive_key("mhp 0 log header", header[:48]) == header[48:80], "log_header")
+    record = example("record")
+    front_bytes = int.from_bytes(record[20:24], "little")
+    front_hash = derive_key("mhp 0 record front", record[:96], record[160:front_bytes])
+    need(front_hash == record[96:128], "record")
+    tree.parse_page(example("tree_page"))
+
+
+def main():
+    for name, message in sorted(MESSAGES.items()):
+        parsed = message.parse(example(name))
+        if "--show" in sys.argv:
+            print(name)
+            show(parsed)
+    check_layouts()
+    print(f"{len(MESSAGES)} messages and 6 layouts of {FOLDER.name} are as the documents say")
+
+
+if __name__ == "__main__":
+    main()

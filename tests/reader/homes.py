@@ -1,0 +1,175 @@
+# What lies in a folder home: its records, vault records and heads (docs/formats/folder-home.md, home-record.md).
+import os
+import pathlib
+import typing
+
+from hashes import derive_key, keyed
+from wire import FORMAT, Damaged, le, need
+
+BLOCK = 4096
+GIB, MIB = 1 << 30, 1 << 20
+
+
+class Row(typing.NamedTuple):
+    """Where one fragment lies."""
+    home: "Home"
+    log: pathlib.Path
+    offset: int
+    length: int
+    order: tuple  # (log number, offset): of a row that is there twice the highest holds
+
+    def read(self):
+        with open(self.log, "rb") as file:
+            return os.pread(file.fileno(), self.length, self.offset)
+
+
+class Record(typing.NamedTuple):
+    segment: bytes
+    vault: bytes
+    version: int
+    card: bytes
+    rows: dict  # row number -> Row
+
+
+def check_magic(data, magic, what):
+    need(data[:8] == magic, f"{what} does not begin with {magic!r}")
+    number = le(data, 8, 2)
+    need(number == FORMAT, f"{what} was written by a newer mhp: format {number}")
+
+
+def check_hash(data, context, what):
+    need(len(data) >= 32 and derive_key(context, data[:-32]) == data[-32:], f"{what}: its hash is wrong")
+
+
+class Home:
+    """A home that can be read. `warn` is called with a text for what is wrong but can be done without."""
+
+    def __init__(self, folder, warn):
+        self.folder, self.warn = pathlib.Path(folder), warn
+        self.id, self.log_key = bytes(32), None
+        data = (self.folder / "mhp-home").read_bytes()
+        try:
+            need(len(data) == 128, "mhp-home has not 128 bytes")
+            check_magic(data, b"mhphome\0", "mhp-home")
+            check_hash(data, "mhp 0 home file", "mhp-home")
+            need(not any(data[10:16] + data[80:96]), "mhp-home: unused bytes are not zero")
+            self.id, self.log_key = data[16:48], data[48:80]
+        except Damaged as problem:  # what it holds can be checked without: rows and cards prove themselves
+            warn(f"home {folder}: {problem}; reading all that its logs hold, committed or not")
+
+    def name(self):
+        return f"home {self.folder} ({self.id.hex()[:8]})"
+
+    # --- logs ---
+
+    def records(self):
+        """All records that count, in their order."""
+        for path in sorted((self.folder / "logs").glob("*.log")):
+            if len(path.stem) == 8 and path.stem.isdecimal():
+                try:
+                    yield from self.records_of(path)
+                except (Damaged, OSError) as problem:
+                    self.warn(f"{self.name()}: {path.name}: {problem}")
+
+    def records_of(self, path):
+        number, at, found = int(path.stem), BLOCK, []
+        with open(path, "rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            if self.log_key is not None:
+                self.check_log_header(os.pread(file.fileno(), BLOCK, 0), path, number)
+            while at + BLOCK <= size:
+                block = os.pread(file.fileno(), BLOCK, at)
+                if block[:8] == b"mhpmark\0" and self.is_mark(block, number, at):
+                    yield from found
+                    found = []
+                elif block[:8] == b"mhprec\0\0":
+                    length = self.try_record(file, path, block, number, at, size, found)
+                    at += length or BLOCK
+                    continue
+                at += BLOCK
+        if self.log_key is None:
+            yield from found
+
+    def check_log_header(self, block, path, number):
+        """A damaged one is only worth a word: a log is read without it."""
+        right = block[:8] == b"mhplog\0\0" and derive_key("mhp 0 log header", block[:48]) == block[48:80]
+        if not right or block[16:48] != self.id or le(block, 12, 4) != number:
+            self.warn(f"{self.name()}: {path.name} has a damaged header")
+        else:
+            check_magic(block, b"mhplog\0\0", "it")
+
+    def is_mark(self, block, number, at):
+        return self.log_key is not None and self.stamp(block[:64], number, at) == block[64:96]
+
+    def stamp(self, what, number, at):
+        """What only this home writes, and only in this place."""
+        return keyed(self.log_key, what, number.to_bytes(4, "little"), at.to_bytes(8, "little"))
+
+    def try_record(self, file, path, block, number, at, size, found):
+        """The record's length, or None: then it is damaged, and the next block is looked at."""
+        try:
+            record, length = self.parse_record(file, path, block, number, at)
+            need(at + length <= size, "it ends behind the file")
+        except Damaged as problem:
+            self.warn(f"{self.name()}: {path.name}, offset {at}: a damaged record: {problem}")
+            return None
+        found.append(record)
+        return length
+
+    def parse_record(self, file, path, block, number, at):
+        length, front_bytes, card_bytes, rows = le(block, 16, 4), le(block, 20, 4), le(block, 24, 4), le(block, 10, 2)
+        need(le(block, 8, 2) == FORMAT, f"written by a newer mhp: format {le(block, 8, 2)}")
+        need(length % BLOCK == 0 and BLOCK <= length <= 256 * MIB, "record bytes")
+        need(front_bytes % 64 == 0 and 192 <= front_bytes <= min(length, 19_648), "front bytes")
+        need(rows <= 255 and card_bytes <= 16 << 10 and 192 + 12 * rows + card_bytes <= front_bytes, "sizes in it")
+        front = os.pread(file.fileno(), front_bytes, at)
+        front_hash = derive_key("mhp 0 record front", front[:96], front[160:])
+        need(front_hash == front[96:128], "its front hash is wrong")
+        need(self.log_key is None or self.stamp(front_hash, number, at) == front[128:160],
+             "its stamp is wrong: it was written elsewhere")
+        card_end = 192 + 12 * rows + card_bytes
+        need(not any(front[28:32] + front[160:192] + front[card_end:]), "unused bytes are not zero")
+        table, end = {}, front_bytes
+        for entry in range(192, 192 + 12 * rows, 12):
+            row, offset, size = front[entry], le(front, entry + 4, 4), le(front, entry + 8, 4)
+            need(not any(front[entry + 1:entry + 4]), "unused bytes are not zero")
+            need(row < 255 and row not in table, "a row is there twice, or is no row")
+            need(offset % 64 == 0 and offset >= end and offset + size <= length, "a fragment lies outside of it")
+            end = offset + size
+            table[row] = Row(self, path, at + offset, size, (number, at))
+        return Record(front[64:96], front[32:64], le(front, 12, 4), front[192 + 12 * rows:card_end], table), length
+
+    # --- vaults ---
+
+    def vault_record(self, vault):
+        """The bytes of its envelope, or None."""
+        path = self.folder / "vaults" / vault.hex() / "record"
+        return path.read_bytes() if path.exists() else None
+
+    def heads(self, vault):
+        """device -> its newest heads, rising; each as the bytes of its envelope."""
+        heads = {}
+        for path in sorted((self.folder / "vaults" / vault.hex()).glob("heads-*")):
+            if path.name.endswith(".new"):
+                continue
+            try:
+                device, envelopes = parse_heads(path.read_bytes(), vault)
+                need(path.name == f"heads-{device.hex()}", "its name is of another device")
+                heads[device] = envelopes
+            except Damaged as problem:
+                self.warn(f"{self.name()}: {path.name}: {problem}")
+        return heads
+
+
+def parse_heads(data, vault):
+    check_magic(data, b"mhphead\0", "it")
+    check_hash(data, "mhp 0 heads file", "it")
+    count, device, at, envelopes = le(data, 12, 4), data[48:80], 80, []
+    need(data[16:48] == vault and 1 <= count <= 64 and not any(data[10:12]), "it is of another vault, or empty")
+    for _ in range(count):
+        length = le(data, at, 4)
+        need(1 <= length <= 4096 and at + 4 + length <= len(data) - 32, "a head's length is wrong")
+        envelopes.append(data[at + 4:at + 4 + length])
+        at += 4 + length
+    need(at == len(data) - 32, "something follows its last head")
+    return device, envelopes

@@ -1,0 +1,202 @@
+# The independent reader restores what the program has saved: of each plan with `margin` homes missing, at each level,
+# after repair, after recovery, from homes that lie; bit-exact, and the same as the program's own restore.
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "e2e")]
+import hashes
+from support import homes, trees, world
+from support.world import REFUSED, TOO_FEW
+
+MARGIN = {1: 0, 3: 1, 5: 2, 10: 6}  # at level normal
+MODULES = "import cryptography, nacl, numpy, zstandard"
+KIB, MIB = 1 << 10, 1 << 20
+
+
+def interpreter():
+    """A Python that has what the reader needs: this one, or Debian's."""
+    for python in (sys.executable, "/usr/bin/python3"):
+        if subprocess.run([python, "-c", MODULES], stderr=subprocess.DEVNULL).returncode == 0:
+            return python
+    sys.exit(f"no Python here can do this: {MODULES} (tools/packages.txt)")
+
+
+PYTHON = interpreter()
+LIBRARY = tempfile.TemporaryDirectory(prefix="mhp-reader-")
+FORGE = """import sys
+sys.path.insert(0, sys.argv[1])
+import forging, homes
+forging.spoil_cards(homes.Home(sys.argv[2], print), sys.stdin.buffer.read())"""
+
+
+def environment():
+    """With BLAKE3 compiled once for all runs."""
+    path = pathlib.Path(LIBRARY.name) / "blake3.so"
+    if not path.exists():
+        hashes.compile_library(path)
+    return os.environ | {"MHP_READER_BLAKE3": str(path)}
+
+
+def read(w, vault, *options, left=None, code=0, phrase=None):
+    """One run of the reader: (where it wrote, the run)."""
+    target = w.folder / f"read-{w.counts.get('runs of the reader', 0)}"
+    command = [PYTHON, "-B", HERE / "read_vault.py", "--phrase-file", phrase or vault.phrase, "--to", target, *options]
+    for home in vault.homes if left is None else left:
+        command += ["--home", home]
+    began = time.monotonic()
+    run = subprocess.run(command, capture_output=True, env=environment())
+    w.count("runs of the reader")
+    run = world.Run(command, run.returncode, run.stdout.decode(errors="backslashreplace"),
+                    run.stderr.decode(errors="backslashreplace"), time.monotonic() - began)
+    w.equal(run.code, code, f"the reader's exit code\n{run}")
+    return target, run
+
+
+def check_read(w, vault, wanted, what, *options, left=None):
+    """`wanted`: path -> tree. The reader brings back exactly this; returns the folder with it."""
+    target, run = read(w, vault, *options, left=left)
+    for path, tree in wanted.items():
+        trees.check_same(w, tree, target / path.relative_to("/"), what)
+    return target, run
+
+
+def check_both(w, vault, wanted, what, left):
+    """The reader's folder and the program's are the same, folders above what was saved included."""
+    gone = [home for home in vault.homes if home not in left]
+    read_to, _ = check_read(w, vault, wanted, what, left=left)
+    for home in gone:
+        vault.take_away(home)
+    back, _ = vault.restore()
+    for home in gone:
+        vault.bring_back(home)
+    ours, theirs = trees.tree_of(back), trees.tree_of(read_to)
+    ours.pop(b""), theirs.pop(b"")  # the folders that were there before
+    found = trees.differences(ours, theirs)
+    w.check(not found, f"{what}: the program and the reader differ:\n      " + "\n      ".join(found))
+    world.remove_tree(back)
+    world.remove_tree(read_to)
+
+
+def homes_and_trees(w):
+    """Two snapshots of everything a tree can have; `margin` homes are missing."""
+    source = w.folder / "source"
+    trees.make_everything(source, w.random)
+    trees.write(source / "20 MB", w.random.randbytes(20_000_000))
+    trees.make_files(source / "many", w.random, 1000, 2 * KIB)
+    first = trees.tree_of(source)
+    vaults = {number: w.vault(number) for number in MARGIN}
+    snapshots = {number: vault.backup(source)["snapshot"] for number, vault in vaults.items()}
+    trees.write(source / "20 MB", w.random.randbytes(3_000_000))
+    os.rename(source / "links" / "first", source / "links" / "was first")
+    os.unlink(source / "many" / "folder-001" / "file-00050")
+    second = {source: trees.tree_of(source)}
+    for number, vault in vaults.items():
+        margin = vault.backup(source)["margin"]
+        w.equal(margin, MARGIN[number], f"margin of {number} homes")
+        left = w.random.sample(vault.homes, number - margin)
+        check_both(w, vault, second, f"{number} homes, {margin} missing", left)
+        if number == 5:
+            read_to, _ = check_read(w, vault, {source: first}, "the earlier snapshot", "--snapshot",
+                                    snapshots[number][:8], left=left)
+            world.remove_tree(read_to)
+        w.note(f"{number} homes, {margin} missing: the same")
+
+
+def levels(w):
+    for level in ("thrifty", "normal", "strong"):
+        source = w.folder / level
+        trees.make_files(source, w.random, 100, 40 * KIB)
+        wanted = {source: trees.tree_of(source)}
+        vault = world.Vault(w, w.folder / f"vault-{level}", 6, level=level)
+        margin = vault.backup(source)["margin"]
+        left = w.random.sample(vault.homes, len(vault.homes) - margin)
+        check_both(w, vault, wanted, f"level {level}", left)
+
+
+def repaired_and_recovered(w):
+    """Homes are lost and replaced, the computer too: new rows, newer cards, a second epoch and a revoked device."""
+    source = w.folder / "source"
+    trees.make_files(source, w.random, 200, 30 * KIB)
+    first, vault = {source: trees.tree_of(source)}, w.vault(5)
+    snapshot = vault.backup(source)["snapshot"]
+    for home in vault.homes[:2]:
+        shutil.rmtree(home)
+        vault.mhp("home", "remove", "--lost", home.name)
+    del vault.homes[:2]
+    for _ in range(3):
+        vault.add_home(f"fresh-{len(vault.homes)}")
+    vault.mhp("repair")
+    check_both(w, vault, first, "after repair", w.random.sample(vault.homes, 6 - vault.status()["margin"]))
+    vault.lose_state()
+    vault.recover(vault.homes[-1])
+    trees.write(source / "later", w.random.randbytes(MIB))
+    margin = vault.backup(source)["margin"]
+    left = w.random.sample(vault.homes, 6 - margin)
+    check_both(w, vault, {source: trees.tree_of(source)}, "after recovery", left)
+    check_read(w, vault, first, "what the lost computer had saved", "--snapshot", snapshot, left=left)
+
+
+def damaged(w):
+    """Rotten rows, lost indexes and identities are worked around; too little, or a wrong phrase, is refused."""
+    source = w.folder / "source"
+    trees.make_files(source, w.random, 100, 30 * KIB)
+    wanted, vault = {source: trees.tree_of(source)}, w.vault(5)
+    vault.backup(source)
+    for home in vault.homes:
+        (home / "index").unlink()
+    rotten, away, nameless = vault.homes[:3]
+    for row in homes.rows_in(rotten):
+        homes.flip_row(row, w.random)
+    homes.flip_byte(nameless / "mhp-home", w.random.randrange(128), w.random)
+    left = [home for home in vault.homes if home is not away]
+    _, run = check_read(w, vault, wanted, "one home rotten, one missing, one without its identity", left=left)
+    w.check(str(rotten) in run.err and str(nameless) in run.err, f"the damaged homes are named\n{run}")
+    worst, _ = homes.worst_homes(vault.homes, 3)
+    _, run = read(w, vault, left=[home for home in vault.homes if home not in worst], code=TOO_FEW)
+    w.check("12 are needed" in run.err, f"it says what is missing\n{run}")
+    other = w.vault(1)
+    read(w, vault, phrase=other.phrase, code=TOO_FEW)
+    wrong = w.folder / "wrong.txt"
+    wrong.write_text(" ".join(reversed(vault.words.split())) + "\n")
+    _, run = read(w, vault, phrase=wrong, code=REFUSED)
+    w.check(vault.words.split()[3] not in run.out + run.err, "the phrase is not shown")
+
+
+def lying(w):
+    """One home shows an old state, another has cards that a thief signed with the key of a device that was shut out."""
+    source = w.folder / "source"
+    trees.make_files(source, w.random, 50, 20 * KIB)
+    vault = w.vault(3)
+    vault.backup(source)
+    stolen = (vault.state / "device").read_bytes()
+    vault.lose_state()
+    vault.recover(vault.homes[0])
+    vault.backup(source)
+    old, spoiled, _ = vault.homes
+    shutil.copytree(old / "vaults", w.folder / "vaults")
+    trees.write(source / "later", w.random.randbytes(MIB))
+    vault.backup(source)
+    shutil.rmtree(old / "vaults")
+    shutil.copytree(w.folder / "vaults", old / "vaults")
+    subprocess.run([PYTHON, "-B", "-c", FORGE, HERE, spoiled], input=stolen, check=True,
+                   env=environment())
+    _, run = check_read(w, vault, {source: trees.tree_of(source)}, "with an old and a spoiled home")
+    w.check(f"{old} (" in run.err and "has head 1 of 2" in run.err, f"the old home is named\n{run}")
+    w.check("version 1000000" in run.err, f"the forged cards were seen\n{run}")
+
+
+def golden(w):
+    """The reader takes every example of tests/golden that it has a use for."""
+    run = subprocess.run([PYTHON, "-B", HERE / "golden.py"], capture_output=True, text=True, env=environment())
+    w.equal(run.returncode, 0, f"golden.py\n{run.stdout}{run.stderr}")
+    w.note(run.stdout.strip())
+
+
+if __name__ == "__main__":
+    world.main(homes_and_trees, levels, repaired_and_recovered, damaged, lying, golden)
