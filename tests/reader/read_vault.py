@@ -62,6 +62,9 @@ def run(args):
         sys.exit(f"read_vault.py: {args.to} is not empty")
     restore = Restore(index, args.to, warn)
     restore.run(entries_of(index, snapshot))
+    if (restore.files, restore.sizes) != (snapshot.files, snapshot.bytes):
+        found = f"it has {restore.files} and {restore.sizes}"
+        warn(f"the snapshot says that it has {snapshot.files} files and {snapshot.bytes} bytes; {found}")
     print(f"{restore.files} files, {restore.bytes} bytes of snapshot {snapshot.id.hex()[:8]} in {args.to}")
 
 

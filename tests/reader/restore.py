@@ -16,7 +16,7 @@ class Restore:
         self.top = os.open(target, os.O_RDONLY | os.O_DIRECTORY)
         self.folders = []  # entries whose times are set when everything is in them
         self.parent, self.parent_handle = b"", self.top
-        self.files = self.bytes = 0
+        self.files = self.bytes = self.sizes = 0
 
     def run(self, entries):
         for entry in entries:
@@ -29,6 +29,7 @@ class Restore:
             if entry.extra is not None and entry.extra.hard_link_to:
                 self.link(entry.extra.hard_link_to, entry.path)
                 continue
+            self.sizes += entry.size if entry.kind == FILE else 0
             self.make(entry, name)
             self.attributes(entry, name)
         for entry in reversed(self.folders):
