@@ -79,7 +79,7 @@ Result<std::uint64_t> parse_size(std::string_view text) {
   const double factor = unit_factor(unit);
   const double bytes = value * factor;
   if (problem != std::errc() || factor == 0 || !(bytes >= 0) || bytes > 9e18) {
-    return fail(Errc::invalid, fmt::format("'{}' is no size: write 200G, 1.5TB or 500MiB", printable(text)));
+    return fail(Errc::usage, fmt::format("'{}' is no size: write 200G, 1.5TB or 500MiB", printable(text)));
   }
   return static_cast<std::uint64_t>(bytes);
 }

@@ -23,6 +23,8 @@ const char* to_string(Errc code) {
       return "canceled";
     case Errc::busy:
       return "busy";
+    case Errc::usage:
+      return "usage";
   }
   return "unknown";
 }

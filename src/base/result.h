@@ -16,9 +16,10 @@ enum class Errc : unsigned char {
   corrupt = 4,      // bytes differ from their id: repair, never retry this copy
   denied = 5,       // stop: the user must act (rights, wrong key, bad signature)
   full = 6,         // choose another home, or make space
-  invalid = 7,      // the input is wrong: retrying cannot help
+  invalid = 7,      // the bytes given are wrong: retrying cannot help
   canceled = 8,     // the caller gave up: say nothing
   busy = 9,         // another process holds it: wait for that one
+  usage = 10,       // what was asked for cannot be: the person must ask differently; nothing is damaged
 };
 
 /// One word for a code, as printed in `--json` errors: "not_found", "full", ...

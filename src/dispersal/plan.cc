@@ -80,7 +80,7 @@ Result<Level> parse_level(std::string_view text) {
   for (Level level : {Level::thrifty, Level::normal, Level::strong}) {
     if (text == to_string(level)) return level;
   }
-  return fail(Errc::invalid, "level is thrifty, normal or strong, not \"" + std::string(text) + "\"");
+  return fail(Errc::usage, "level is thrifty, normal or strong, not \"" + std::string(text) + "\"");
 }
 
 Plan make_plan(Level level, unsigned usable_homes) {

@@ -246,7 +246,7 @@ TEST(Plan, ChanceOfRestore) {
 
 TEST(Level, Names) {
   for (Level level : kLevels) EXPECT_EQ(*parse_level(to_string(level)), level);
-  EXPECT_EQ(parse_level("Normal").error().code, Errc::invalid);
+  EXPECT_EQ(parse_level("Normal").error().code, Errc::usage);
 }
 
 }  // namespace

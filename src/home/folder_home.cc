@@ -21,11 +21,11 @@ bool may_stand_in_new_home(const std::string& name) {
 Result<void> check_empty(platform::Disk& disk, const std::string& path) {
   MHP_TRY(const auto names, disk.list(path));
   for (const std::string& name : names) {
-    if (!may_stand_in_new_home(name)) return fail(Errc::invalid, path + ": not empty and not a home (" + name + ")");
+    if (!may_stand_in_new_home(name)) return fail(Errc::usage, path + ": not empty and not a home (" + name + ")");
   }
   for (const char* inside : {"/logs", "/vaults"}) {
     const auto held = disk.list(path + inside);
-    if (held && !held->empty()) return fail(Errc::invalid, path + ": holds data of a home whose identity file is lost");
+    if (held && !held->empty()) return fail(Errc::usage, path + ": holds data of a home whose identity file is lost");
   }
   return {};
 }
@@ -147,13 +147,29 @@ std::uint64_t default_min_free(std::uint64_t disk_bytes, bool same_disk) {
   return std::max<std::uint64_t>(5'000'000'000, disk_bytes / 20);
 }
 
+Result<std::optional<HomeId>> look_for_new_home(platform::Disk& disk, const std::string& path) {
+  const std::string parent = platform::parent_of(path);
+  const auto around = disk.info(parent);
+  if (!around && around.error().code == Errc::not_found) return fail(Errc::not_found, parent + ": no such folder");
+  if (!around) return tl::unexpected<Error>(around.error());
+  if (!around->is_folder) return fail(Errc::usage, parent + ": not a folder");
+  const auto there = disk.info(path);
+  if (!there && there.error().code == Errc::not_found) return std::nullopt;
+  if (!there) return tl::unexpected<Error>(there.error());
+  if (!there->is_folder) return fail(Errc::usage, path + ": not a folder");
+  if (disk.info(impl::identity_path(path))) {
+    MHP_TRY(const HomeId known, folder_home_id(disk, path));
+    return known;
+  }
+  MHP_TRY_VOID(check_empty(disk, path));
+  return std::nullopt;
+}
+
 Result<HomeId> create_folder_home(platform::Disk& disk, platform::Random& random, const std::string& path) {
-  MHP_TRY(const platform::PathInfo parent, disk.info(platform::parent_of(path)));
-  if (!parent.is_folder) return fail(Errc::invalid, platform::parent_of(path) + ": not a folder");
+  MHP_TRY(const std::optional<HomeId> known, look_for_new_home(disk, path));
+  if (known) return *known;
   MHP_TRY_VOID(disk.make_folder(path));
   MHP_TRY_VOID(disk.sync_folder(platform::parent_of(path)));
-  if (disk.info(impl::identity_path(path))) return folder_home_id(disk, path);
-  MHP_TRY_VOID(check_empty(disk, path));
   MHP_TRY(const auto lock, disk.lock(path + "/lock", "mhp"));
   if (disk.info(impl::identity_path(path))) return folder_home_id(disk, path);  // somebody was quicker
   MHP_TRY_VOID(disk.make_folder(path + "/logs"));

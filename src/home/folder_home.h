@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "home/home.h"
@@ -20,11 +21,16 @@ std::uint64_t default_min_free(std::uint64_t disk_bytes, bool same_disk);
 /// The name of the file that makes a folder a home.
 inline constexpr const char* kHomeFileName = "mhp-home";
 
+/// What create_folder_home would find at `path`: the id of the home that is there, or none where it would make one.
+/// Changes nothing. Errors: not_found (no parent folder: a drive that is not mounted?), usage (a file, or a folder that
+/// is not empty and not a home), corrupt (damaged identity file).
+Result<std::optional<HomeId>> look_for_new_home(platform::Disk& disk, const std::string& path);
+
 /// Makes `path` (its parent must exist) a home with a new id, or gives the id it already has: only this ever creates
-/// the identity file. Blocking. Errors: invalid (not empty and not a home), denied, full, unavailable.
+/// the identity file. Blocking. Errors: those of look_for_new_home, denied, full, unavailable.
 Result<HomeId> create_folder_home(platform::Disk& disk, platform::Random& random, const std::string& path);
 
-/// The id of the home at `path`. Blocking. Errors: not_found (no folder or no identity file: the home is away), invalid
+/// The id of the home at `path`. Blocking. Errors: not_found (no folder or no identity file: the home is away), corrupt
 /// (damaged file).
 Result<HomeId> folder_home_id(platform::Disk& disk, const std::string& path);
 

@@ -73,7 +73,7 @@ TEST(FolderHome, TakesNoFolderThatHoldsOtherThings) {
   ASSERT_TRUE(disk.make_folder("/photos/2020"));
   const auto refused = create_folder_home(disk, machine.random(), "/photos");
   ASSERT_FALSE(refused);
-  EXPECT_EQ(refused.error().code, Errc::invalid);
+  EXPECT_EQ(refused.error().code, Errc::usage);
   EXPECT_EQ(create_folder_home(disk, machine.random(), "/nowhere/home").error().code, Errc::not_found);
   ASSERT_TRUE(disk.make_folder("/drive/lost+found"));
   const auto made = create_folder_home(disk, machine.random(), "/drive");
@@ -92,8 +92,8 @@ TEST(FolderHome, KnowsAwayFromDamagedFromAnother) {
   ASSERT_FALSE(another);
   EXPECT_EQ(another.error().code, Errc::invalid);
   disk.flip_bit("/home/mhp-home", 200);
-  EXPECT_EQ(folder_home_id(disk, "/home").error().code, Errc::invalid);
-  EXPECT_EQ(create_folder_home(disk, world->machine().random(), "/home").error().code, Errc::invalid);
+  EXPECT_EQ(folder_home_id(disk, "/home").error().code, Errc::corrupt);
+  EXPECT_EQ(create_folder_home(disk, world->machine().random(), "/home").error().code, Errc::corrupt);
   ASSERT_TRUE(disk.remove("/home/mhp-home"));
   EXPECT_EQ(open_folder_home(world->machine(), "/home", world->id(), {}).error().code, Errc::not_found);
 }
@@ -168,7 +168,7 @@ TEST(FolderHome, GivesNoNewIdentityToOldData) {
   home.reset();
   ASSERT_TRUE(world->machine().disk().remove("/home/mhp-home"));
   EXPECT_EQ(create_folder_home(world->machine().disk(), world->machine().random(), "/home").error().code,
-            Errc::invalid);
+            Errc::usage);
 }
 
 TEST(FolderHome, SecondWriterIsToldWhoHoldsIt) {

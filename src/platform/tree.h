@@ -112,7 +112,7 @@ class Trees {
     std::string name;
   };
   virtual Result<Place> source(const std::string& path) = 0;
-  /// The folder `path`, made where absent. Errors: busy where it is not empty; invalid where it is no folder.
+  /// The folder `path`, made where absent. Errors: busy where it is not empty; usage where it is no folder.
   virtual Result<std::unique_ptr<TargetFolder>> target(const std::string& path) = 0;
 };
 

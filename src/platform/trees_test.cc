@@ -365,7 +365,7 @@ TEST(Target, MustBeAnEmptyFolder) {
   EXPECT_TRUE(trees->target(temp.path() + "/new"));
   write_text(temp.path() + "/new/file", "x");
   EXPECT_EQ(code_of_failure(trees->target(temp.path() + "/new")), Errc::busy);
-  EXPECT_EQ(code_of_failure(trees->target(temp.path() + "/new/file")), Errc::invalid);
+  EXPECT_EQ(code_of_failure(trees->target(temp.path() + "/new/file")), Errc::usage);
 }
 
 TEST(Target, RefusesNamesThatLeadElsewhere) {

@@ -122,6 +122,7 @@ Task<Result<void>> BackupRun::prepare() {
   }
   if (!options_.dry_run) {
     MHP_CO_TRY(writer_, co_await vault_.begin_write(options_.write));
+    report_.adopted_segments = writer_->adopted_segments();
   }
   co_return Result<void>();
 }
@@ -314,7 +315,7 @@ Task<> BackupRun::finish_pages() {
   if (failed_) co_return;
   Bytes list = wire::encode(pages_.list());
   if (list.size() > wire::kMaxChunkBytes) {
-    note(Error{Errc::invalid, "too many files for one snapshot: back up fewer paths at once"});
+    note(Error{Errc::usage, "too many files for one snapshot: back up fewer paths at once"});
     co_return;
   }
   if (!page_packer_->fits(list.size())) co_await seal_and_store(*page_packer_);

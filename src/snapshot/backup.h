@@ -34,9 +34,10 @@ struct BackupReport {
   std::vector<SourceError> errors;    // unreadable, each named: exit code 3
   std::vector<SourceError> warnings;  // changed while read: stored as read
   vault::Committed committed;
+  std::uint64_t adopted_segments = 0;  // of an interrupted backup: found on the homes and taken over
 };
 
-/// Errors: those of the vault; invalid (a path does not exist: named). Unreadable files are in the report, not errors.
+/// Errors: those of the vault; usage (a path does not exist: named). Unreadable files are in the report, not errors.
 Task<Result<BackupReport>> backup(platform::Platform& platform, vault::Vault& vault, const BackupOptions& options,
                                   Counters& counters);
 

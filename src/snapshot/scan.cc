@@ -23,9 +23,9 @@ constexpr std::string_view kCacheSignature = "Signature: 8a477f597d28d172789f068
 }  // namespace
 
 Result<std::vector<std::string>> normal_paths(platform::Disk& disk, std::vector<std::string> paths) {
-  if (paths.empty()) return fail(Errc::invalid, "no path given");
+  if (paths.empty()) return fail(Errc::usage, "no path given");
   for (std::string& path : paths) {
-    if (path.empty()) return fail(Errc::invalid, "an empty path");
+    if (path.empty()) return fail(Errc::usage, "an empty path");
     if (path.front() != '/') path.insert(0, "./");
     while (path.size() > 1 && path.ends_with('/')) path.pop_back();
     std::size_t slash = path.rfind('/');
@@ -50,7 +50,7 @@ Result<std::unique_ptr<Scanner>> Scanner::start(platform::Trees& trees, platform
   auto scanner = std::make_unique<Scanner>(OnlyStart(), trees, options, limits);
   for (const std::string& file : options.exclude_files) {
     auto text = platform::read_file(disk, file, kMaxExcludeFileBytes);
-    if (!text) return fail(Errc::invalid, "exclude file " + text.error().detail);
+    if (!text) return fail(Errc::usage, "exclude file " + text.error().detail);
     scanner->ignore_.add_text(as_text(*text));
   }
   for (const std::string& line : options.excludes) scanner->ignore_.add(line);
@@ -61,9 +61,9 @@ Result<std::unique_ptr<Scanner>> Scanner::start(platform::Trees& trees, platform
 Result<void> Scanner::open_paths() {
   for (const std::string& path : options_.paths) {
     auto place = trees_.source(path);
-    if (!place) return fail(Errc::invalid, path + ": " + place.error().detail);
+    if (!place) return fail(Errc::usage, path + ": " + place.error().detail);
     auto info = place->name.empty() ? place->folder->info() : place->folder->info_of(place->name);
-    if (!info) return fail(Errc::invalid, path + ": " + info.error().detail);
+    if (!info) return fail(Errc::usage, path + ": " + info.error().detail);
     Way* way = &ways_;
     for (std::size_t at = 1; at < path.size();) {
       std::size_t end = std::min(path.find('/', at), path.size());

@@ -30,7 +30,7 @@ struct ScanOptions {
 };
 
 /// Made absolute, in entry order, links resolved but for the last name, without those that lie in another one.
-/// Errors: invalid (an empty one, none at all), those of Disk::absolute.
+/// Errors: usage (an empty one, none at all), those of Disk::absolute.
 Result<std::vector<std::string>> normal_paths(platform::Disk& disk, std::vector<std::string> paths);
 
 /// One thing that was met.
@@ -59,7 +59,7 @@ struct BatchLimits {
 /// yet. Blocking calls; one thread at a time.
 class Scanner {
  public:
-  /// `options.paths` as normal_paths() gives them; `trees` is borrowed. Errors: invalid (a path does not exist, an
+  /// `options.paths` as normal_paths() gives them; `trees` is borrowed. Errors: usage (a path does not exist, an
   /// exclude file cannot be read: named).
   static Result<std::unique_ptr<Scanner>> start(platform::Trees& trees, platform::Disk& disk,
                                                 const ScanOptions& options, BatchLimits limits);

@@ -103,7 +103,7 @@ TEST_F(Scan, NestedAndDoublePathsCollapse) {
   ASSERT_TRUE(paths);
   EXPECT_EQ(*paths, (Paths{tree_.at("a"), tree_.at("ab"), tree_.at("f")}));
   EXPECT_EQ(*normal_paths(machine_.disk(), {"/a", "/"}), (Paths{"/"}));
-  EXPECT_EQ(normal_paths(machine_.disk(), {}).error().code, Errc::invalid);
+  EXPECT_EQ(normal_paths(machine_.disk(), {}).error().code, Errc::usage);
 }
 
 TEST_F(Scan, SeveralPathsShareTheirWay) {
@@ -141,7 +141,7 @@ TEST_F(Scan, ExcludeFilesAreReadFromTheDisk) {
   auto missing =
       Scanner::start(machine_.trees(), machine_.disk(), {.paths = {place_.path()}, .exclude_files = {"/none"}}, {});
   ASSERT_FALSE(missing);
-  EXPECT_EQ(missing.error().code, Errc::invalid);
+  EXPECT_EQ(missing.error().code, Errc::usage);
 }
 
 TEST_F(Scan, CachesKeepTheirTagOnly) {
@@ -192,7 +192,7 @@ TEST_F(Scan, HardLinksPointToTheFirstName) {
 TEST_F(Scan, APathThatDoesNotExistIsNamed) {
   auto scanner = Scanner::start(machine_.trees(), machine_.disk(), {.paths = {tree_.at("none")}}, {});
   ASSERT_FALSE(scanner);
-  EXPECT_EQ(scanner.error().code, Errc::invalid);
+  EXPECT_EQ(scanner.error().code, Errc::usage);
   EXPECT_NE(scanner.error().detail.find(tree_.at("none")), std::string::npos);
 }
 

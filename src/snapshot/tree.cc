@@ -89,7 +89,7 @@ Result<wire::SnapshotRecord> choose_snapshot(const std::vector<wire::SnapshotRec
     return snapshots.back();
   }
   if (name.size() < kMinPrefixDigits)
-    return fail(Errc::invalid, name + ": a snapshot is named by \"latest\" or at least 4 digits of its id");
+    return fail(Errc::usage, name + ": a snapshot is named by \"latest\" or at least 4 digits of its id");
   std::string digits = name;
   for (char& c : digits) {
     if (c >= 'A' && c <= 'F') c = static_cast<char>(c - 'A' + 'a');
@@ -102,7 +102,7 @@ Result<wire::SnapshotRecord> choose_snapshot(const std::vector<wire::SnapshotRec
   if (fits.size() == 1) return *fits.front();
   std::string several = name + ": several snapshots fit:";
   for (const auto* one : fits) several += " " + one->id.short_hex();
-  return fail(Errc::invalid, several);
+  return fail(Errc::usage, several);
 }
 
 Task<Result<void>> walk(vault::Vault& vault, const wire::SnapshotRecord& snapshot, std::string from,

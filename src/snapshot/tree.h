@@ -10,7 +10,7 @@
 
 namespace mhp::snapshot {
 
-/// An id, a unique prefix of at least 4 digits, or "latest". Errors: not_found, invalid (several fit: named).
+/// An id, a unique prefix of at least 4 digits, or "latest". Errors: not_found, usage (several fit: named).
 Result<wire::SnapshotRecord> choose_snapshot(const std::vector<wire::SnapshotRecord>& snapshots,
                                              const std::string& name);
 

@@ -23,13 +23,13 @@ TEST(ChooseSnapshot, TakesLatestAnIdOrItsFirstDigits) {
   EXPECT_EQ(choose_snapshot(all, "1234")->id, all[0].id);
   EXPECT_EQ(choose_snapshot(all, "ABCD")->id, all[2].id);
   EXPECT_EQ(choose_snapshot(all, all[1].id.hex())->id, all[1].id);
-  EXPECT_EQ(choose_snapshot(all, "123").error().code, Errc::invalid);
+  EXPECT_EQ(choose_snapshot(all, "123").error().code, Errc::usage);
   EXPECT_EQ(choose_snapshot(all, "ffff").error().code, Errc::not_found);
   EXPECT_EQ(choose_snapshot({}, "latest").error().code, Errc::not_found);
   all.push_back(record_of(0x12, 0x34));
   auto several = choose_snapshot(all, "1234");
   ASSERT_FALSE(several);
-  EXPECT_EQ(several.error().code, Errc::invalid);
+  EXPECT_EQ(several.error().code, Errc::usage);
   EXPECT_NE(several.error().detail.find(all[0].id.short_hex()), std::string::npos);
 }
 

@@ -14,7 +14,7 @@ Result<wire::HomeFile> read_identity(platform::Disk& disk, const std::string& ho
     return pass(bytes);
   }
   auto identity = wire::parse_home_file(*bytes);
-  if (!identity) return fail(Errc::invalid, path + ": " + identity.error().detail);
+  if (!identity) return fail(Errc::corrupt, path + ": damaged: " + identity.error().detail);
   return identity;
 }
 

@@ -46,7 +46,7 @@ Result<Trees::Place> PosixTrees::source(const std::string& path) {
 Result<std::unique_ptr<TargetFolder>> PosixTrees::target(const std::string& path) {
   const bool is_new = !disk_->info(path);
   auto made = disk_->make_folder(path);
-  if (!made && made.error().code == Errc::busy) return fail(Errc::invalid, made.error().detail);
+  if (!made && made.error().code == Errc::busy) return fail(Errc::usage, made.error().detail);
   if (!made) return pass(made);
   MHP_TRY(const auto names, disk_->list(path));
   if (!names.empty()) return fail(Errc::busy, path + ": is not empty");
