@@ -4,6 +4,7 @@
 #include <cstdlib>
 
 #include "base/check.h"
+#include "base/exhausted.h"
 
 namespace mhp {
 
@@ -48,7 +49,7 @@ void wipe(MutableBytes secret) {
 AlignedBuffer::AlignedBuffer(std::size_t size) : size_(size) {
   if (size == 0) return;
   void* memory = std::aligned_alloc(kAlignment, round_up(size, kAlignment));
-  MHP_CHECK(memory != nullptr);  // out of memory: nothing sensible is left to do
+  if (memory == nullptr) end_out_of_memory();
   data_.reset(static_cast<std::byte*>(memory));
 }
 

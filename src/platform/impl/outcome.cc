@@ -8,6 +8,10 @@
 #include <asio/use_awaitable.hpp>
 #include <cstdio>
 #include <cstdlib>
+#include <new>
+#include <system_error>
+
+#include "base/exhausted.h"
 
 namespace mhp::platform {
 
@@ -25,6 +29,12 @@ Outcome outcome_of(const std::exception_ptr& error) {
 void die_of(const std::exception_ptr& error) {
   try {
     std::rethrow_exception(error);
+  } catch (const std::bad_alloc&) {
+    end_out_of_memory();
+  } catch (const std::system_error& known) {
+    if (known.code() == std::errc::resource_unavailable_try_again) end_exhausted("memory or threads");
+    std::fprintf(stderr, "mhp: a bug: a task ended with an exception: %s\n", known.what());
+    std::abort();
   } catch (const std::exception& known) {
     std::fprintf(stderr, "mhp: a bug: a task ended with an exception: %s\n", known.what());
     std::abort();

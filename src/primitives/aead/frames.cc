@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "base/check.h"
+#include "base/exhausted.h"
 
 namespace mhp::primitives {
 namespace {
@@ -22,7 +23,7 @@ enum class Direction : int { open = 0, seal = 1 };
 
 Cipher make_cipher(const Key& key, Direction direction) {
   Cipher cipher(EVP_CIPHER_CTX_new());
-  MHP_CHECK(cipher != nullptr);
+  if (cipher == nullptr) end_out_of_memory();
   const auto* raw_key = reinterpret_cast<const unsigned char*>(key.data());
   MHP_CHECK(
       EVP_CipherInit_ex(cipher.get(), EVP_aes_256_gcm(), nullptr, raw_key, nullptr, static_cast<int>(direction)) == 1);

@@ -2,11 +2,13 @@
 #include "primitives/compress/zstd.h"
 
 #include <zstd.h>
+#include <zstd_errors.h>
 
 #include <algorithm>
 #include <array>
 
 #include "base/check.h"
+#include "base/exhausted.h"
 
 namespace mhp::primitives {
 namespace {
@@ -16,6 +18,7 @@ constexpr std::size_t kSamples = 3;
 constexpr std::size_t kWorthPercent = 3;
 
 std::size_t checked(std::size_t size_or_error) {
+  if (ZSTD_getErrorCode(size_or_error) == ZSTD_error_memory_allocation) end_out_of_memory();
   MHP_CHECK(!ZSTD_isError(size_or_error));
   return size_or_error;
 }
@@ -31,7 +34,7 @@ struct FreeContext {
 bool looks_incompressible(ByteView data) {
   if (data.size() < kSampleBytes) return false;
   const std::unique_ptr<ZSTD_CCtx, FreeContext> context(ZSTD_createCCtx());
-  MHP_CHECK(context != nullptr);
+  if (context == nullptr) end_out_of_memory();
   checked(ZSTD_CCtx_setParameter(context.get(), ZSTD_c_compressionLevel, 1));
   checked(ZSTD_CCtx_setParameter(context.get(), ZSTD_c_hashLog, 11));
   checked(ZSTD_CCtx_setParameter(context.get(), ZSTD_c_windowLog, 12));
@@ -51,7 +54,7 @@ struct Compressor::Impl {
 Compressor::Compressor(int level) : impl_(std::make_unique<Impl>()) {
   MHP_CHECK(level >= 1 && level <= 19);  // above 19 a frame may ask for more than 8 MiB of window
   impl_->context.reset(ZSTD_createCCtx());
-  MHP_CHECK(impl_->context != nullptr);
+  if (impl_->context == nullptr) end_out_of_memory();
   checked(ZSTD_CCtx_setParameter(impl_->context.get(), ZSTD_c_compressionLevel, level));
 }
 
@@ -79,6 +82,7 @@ Result<void> decompress(ByteView frame, MutableBytes out) {
   if (stated != out.size() && stated != ZSTD_CONTENTSIZE_UNKNOWN) return fail(Errc::corrupt, "zstd: wrong length");
   // In one go: what was written so far is the window, so that no memory is taken for one.
   const std::size_t written = ZSTD_decompress(out.data(), out.size(), frame.data(), frame.size());
+  if (ZSTD_getErrorCode(written) == ZSTD_error_memory_allocation) end_out_of_memory();
   if (ZSTD_isError(written)) return fail(Errc::corrupt, std::string("zstd: ") + ZSTD_getErrorName(written));
   if (written != out.size()) return fail(Errc::corrupt, "zstd: wrong length");
   return {};

@@ -9,6 +9,7 @@
 #include <memory>
 
 #include "base/check.h"
+#include "base/exhausted.h"
 
 namespace mhp::primitives {
 namespace {
@@ -43,7 +44,7 @@ void hkdf_sha256(ByteView key_material, ByteView salt, ByteView info, MutableByt
   };
   const std::unique_ptr<EVP_KDF, FreeKdf> kdf(EVP_KDF_fetch(nullptr, "HKDF", nullptr));
   const std::unique_ptr<EVP_KDF_CTX, FreeKdf> context(EVP_KDF_CTX_new(kdf.get()));
-  MHP_CHECK(context != nullptr);
+  if (context == nullptr) end_out_of_memory();
   auto* to = reinterpret_cast<unsigned char*>(out.data());
   MHP_CHECK(EVP_KDF_derive(context.get(), to, out.size(), params.data()) == 1);
 }
