@@ -19,6 +19,8 @@ int exit_code_of(Errc code) {
     case Errc::denied:
       return kRefused;
     case Errc::invalid:
+      return kRefused;
+    case Errc::usage:
       return kUsage;
     case Errc::canceled:
       return kInterrupted;
@@ -65,7 +67,25 @@ int Output::fail(const Error& error, const std::string& hint, int exit_code) con
 }
 
 int Output::fail(const Error& error, const std::string& hint) const {
-  return fail(error, hint, exit_code_of(error.code));
+  if (state_folder.empty() || !error.detail.starts_with(state_folder + "/"))
+    return fail(error, hint, exit_code_of(error.code));
+  switch (error.code) {
+    case Errc::corrupt:
+      return fail(error,
+                  fmt::format("What is on the homes is not touched. Run mhp recover: 'mhp recover --state NEW-FOLDER "
+                              "--home DIR' with the 24 words; or move {} away and leave out --state.",
+                              state_folder),
+                  kRefused);
+    case Errc::denied:
+      return fail(error,
+                  "This user may not use the state folder so. Run mhp as the user who made the vault, or make the "
+                  "folder readable and writable again.",
+                  kFailed);
+    case Errc::unavailable:
+      return fail(error, "The state folder's disk failed. Nothing on the homes was changed.", kFailed);
+    default:
+      return fail(error, hint, exit_code_of(error.code));
+  }
 }
 
 bool Output::draws_progress() const { return !json && !quiet && isatty(STDERR_FILENO) == 1; }

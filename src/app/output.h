@@ -11,7 +11,8 @@ namespace mhp::app {
 /// Exit codes, as documented in the manual page.
 enum Exit : int { kDone = 0, kFailed = 1, kUsage = 2, kPartly = 3, kTooFew = 4, kRefused = 5, kInterrupted = 130 };
 
-/// The exit code for an error that stopped a command.
+/// The exit code for an error that stopped a command. Only what was asked for wrongly is wrong usage; bytes that make
+/// no sense, a recovery phrase among them, are refused.
 int exit_code_of(Errc code);
 
 /// JSON text of bytes that need not be UTF-8: broken bytes become U+FFFD.
@@ -22,6 +23,8 @@ class Output {
   bool json = false;
   bool quiet = false;  // problems only
   bool mute = false;   // not even these: another speaks for this command (the demo)
+  /// What goes wrong with files in here is this computer's matter and no home's: `fail` advises accordingly.
+  std::string state_folder;
 
   /// A sentence for a person, on standard output; nothing with --json.
   void say(const std::string& sentence) const;
@@ -29,7 +32,8 @@ class Output {
   void note(const std::string& sentence) const;
   /// The result for scripts, on one line; nothing without --json.
   void result(const nlohmann::json& object) const;
-  /// The error that ends a command, and what to do about it. Gives the exit code.
+  /// The error that ends a command, and what to do about it. Gives the exit code. Trouble with the state folder gets
+  /// its own advice and, where the disk refused, exit code 1.
   int fail(const Error& error, const std::string& hint = "") const;
   int fail(const Error& error, const std::string& hint, int exit_code) const;
   /// Standard error is a terminal and a progress line may be drawn there.

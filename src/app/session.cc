@@ -14,8 +14,9 @@ namespace mhp::app {
 std::string default_state_folder() {
   if (const char* home = std::getenv("MHP_HOME"); home != nullptr && *home != '\0') return home;
   if (const char* xdg = std::getenv("XDG_STATE_HOME"); xdg != nullptr && *xdg != '\0') return std::string(xdg) + "/mhp";
-  const char* user = std::getenv("HOME");
-  return std::string(user != nullptr && *user != '\0' ? user : ".") + "/.local/state/mhp";
+  if (const char* user = std::getenv("HOME"); user != nullptr && *user != '\0')
+    return std::string(user) + "/.local/state/mhp";
+  return "";
 }
 
 /// `into` outlives it: the caller joins.
@@ -91,16 +92,35 @@ std::vector<primitives::PublicKey> card_signers(const wire::VaultRecord& record)
   return signers;
 }
 
+/// This computer's record; where it is lost or damaged, its copy, whose homes have the newest. Errors: corrupt.
+static Result<vault::OpenRecord> own_record(const Session& session, vault::State& state, const vault::Device& device) {
+  const auto bytes = state.signed_record();
+  if (!bytes && bytes.error().code != Errc::corrupt) return tl::unexpected<Error>(bytes.error());
+  auto record = bytes ? vault::open_record(*bytes, device) : Result<vault::OpenRecord>(tl::unexpected(bytes.error()));
+  if (record) return record;
+  const std::string problem =
+      bytes ? state.record_path() + ": damaged (" + record.error().detail + ")" : bytes.error().detail;
+  const auto copy = state.signed_record_copy();
+  auto from_copy = copy ? vault::open_record(*copy, device) : Result<vault::OpenRecord>(tl::unexpected(copy.error()));
+  if (!from_copy) return fail(Errc::corrupt, problem);
+  if (const auto kept = state.set_signed_record(from_copy->signed_bytes); !kept) {
+    session.out.note(fmt::format("{}; its copy is used", printable(problem)));
+  } else {
+    session.out.note(fmt::format("{}; it was put back from its copy", printable(problem)));
+  }
+  return from_copy;
+}
+
 static Result<Opened> open_state(Session& session) {
   Opened opened;
   opened.state = std::make_unique<vault::State>(session.platform.disk(), session.state_folder, session.command);
-  if (!opened.state->exists()) {
+  MHP_TRY(const bool there, opened.state->exists());
+  if (!there) {
     return fail(Errc::not_found,
                 fmt::format("there is no vault on this computer yet (looked in {})", printable(session.state_folder)));
   }
   MHP_TRY(vault::Device device, opened.state->device());
-  MHP_TRY(const Bytes signed_record, opened.state->signed_record());
-  MHP_TRY(vault::OpenRecord record, vault::open_record(signed_record, device));
+  MHP_TRY(vault::OpenRecord record, own_record(session, *opened.state, device));
   opened.device = std::make_unique<vault::Device>(std::move(device));
   opened.record = std::make_unique<vault::OpenRecord>(std::move(record));
   return opened;
@@ -137,6 +157,14 @@ static void report_away(dispersal::HomeSet& homes) {
   }
 }
 
+/// Every home that answered showed less than this computer has seen: an older backup of all of them was put back, say.
+static bool all_set_back(const dispersal::HomeSet& homes) {
+  const auto older = std::ranges::count_if(homes.troubles(), [](const dispersal::Trouble& trouble) {
+    return trouble.kind == dispersal::TroubleKind::old_heads;
+  });
+  return homes.reachable() > 0 && static_cast<std::size_t>(older) >= homes.reachable();
+}
+
 Task<Result<Opened>> open_vault(Session& session, OpenOptions options) {
   MHP_CO_TRY(Opened opened, open_state(session));
   std::set<std::uint64_t> source_devices;
@@ -155,6 +183,11 @@ Task<Result<Opened>> open_vault(Session& session, OpenOptions options) {
   if (!vault) {
     report_away(*opened.homes);
     name_troubles(session, *opened.homes);
+    if (all_set_back(*opened.homes) && !session.out.mute) {
+      session.out.note(
+          "All homes that answer are older than what this computer has seen. Where they will not become newer again, "
+          "the way on is 'mhp recover --state NEW-FOLDER --home DIR' with the 24 words: it takes what they have.");
+    }
     co_return pass(vault);
   }
   opened.vault = std::move(*vault);

@@ -39,7 +39,7 @@ struct Opened {
   std::unique_ptr<vault::Vault> vault;
 };
 
-/// Errors: not_found (no vault here; run init or recover), and those of Vault::open.
+/// Errors: not_found (no vault here; run init or recover), corrupt (damaged state folder), and those of Vault::open.
 Task<Result<Opened>> open_vault(Session& session, OpenOptions options);
 
 /// How long a drive may take to answer a first question about a path: it may have to start turning.
@@ -71,7 +71,7 @@ bool name_troubles(const Session& session, const dispersal::HomeSet& homes);
 /// What to do about an error of a command on the vault, in a person's words.
 std::string hint_for(const Error& error);
 
-/// The state folder: --state, MHP_HOME, XDG_STATE_HOME/mhp, ~/.local/state/mhp.
+/// MHP_HOME, XDG_STATE_HOME/mhp, ~/.local/state/mhp; empty where none of these is set.
 std::string default_state_folder();
 
 }  // namespace mhp::app

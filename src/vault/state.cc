@@ -33,15 +33,30 @@ Bytes framed(ByteView bytes) {
   return impl::joined({impl::little_endian(static_cast<std::uint32_t>(bytes.size())), hash, bytes});
 }
 
+/// What is wrong with a file of ours that was read: it is damaged, or missing where it has to be.
+tl::unexpected<Error> damaged(const std::string& path, const Error& error) {
+  if (error.code == Errc::not_found) return fail(Errc::corrupt, path + ": is missing");
+  const bool of_disk = error.code != Errc::invalid;
+  return of_disk ? tl::unexpected<Error>(error) : fail(Errc::corrupt, path + ": damaged (" + error.detail + ")");
+}
+
 }  // namespace
 
 State::State(platform::Disk& disk, std::string folder, std::string who)
     : disk_(disk), folder_(std::move(folder)), who_(std::move(who)) {}
 
-bool State::exists() const { return disk_.info(path("device")).has_value(); }
+Result<bool> State::exists() const {
+  for (const char* name : {"device", "head"}) {  // who has written heads was a device, even where its secret is lost
+    const auto found = disk_.info(path(name));
+    if (found) return true;
+    if (found.error().code != Errc::not_found) return tl::unexpected<Error>(found.error());
+  }
+  return false;
+}
 
 Result<void> State::create(const Device& device, const OpenRecord& record) {
-  if (exists()) return fail(Errc::busy, folder_ + ": there is a vault already");
+  MHP_TRY(const bool there, exists());
+  if (there) return fail(Errc::busy, folder_ + ": there is a vault already");
   MHP_TRY_VOID(disk_.make_folder(folder_));
   MHP_TRY_VOID(set_signed_record(record.signed_bytes));
   Bytes secret = wire::encode(device.secret);
@@ -52,26 +67,36 @@ Result<void> State::create(const Device& device, const OpenRecord& record) {
 }
 
 Result<Device> State::device() const {
-  MHP_TRY(Bytes bytes, platform::read_file(disk_, path("device"), wire::kMaxStateBytes));
-  auto secret = wire::parse_device_secret(bytes);
-  wipe(bytes);
-  if (!secret) return pass(secret);
+  auto bytes = platform::read_file(disk_, path("device"), wire::kMaxStateBytes);
+  if (!bytes) return damaged(path("device"), bytes.error());
+  auto secret = wire::parse_device_secret(*bytes);
+  wipe(*bytes);
+  if (!secret) return damaged(path("device"), secret.error());
   return open_device(*secret);
 }
 
 Result<Bytes> State::signed_record() const {
-  return platform::read_file(disk_, path("vault-record"), wire::kMaxVaultRecordBytes);
+  auto bytes = platform::read_file(disk_, record_path(), wire::kMaxVaultRecordBytes);
+  if (!bytes) return damaged(record_path(), bytes.error());
+  return bytes;
+}
+
+Result<Bytes> State::signed_record_copy() const {
+  return platform::read_file(disk_, path("vault-record.copy"), wire::kMaxVaultRecordBytes);
 }
 
 Result<void> State::set_signed_record(ByteView bytes) {
-  return platform::replace_file(disk_, path("vault-record"), bytes);
+  MHP_TRY_VOID(platform::replace_file(disk_, record_path(), bytes));
+  return platform::replace_file(disk_, path("vault-record.copy"), bytes);
 }
 
 Result<wire::SeenHeads> State::seen() const {
   auto bytes = platform::read_file(disk_, path("seen"), wire::kMaxStateBytes);
   if (!bytes && bytes.error().code == Errc::not_found) return wire::SeenHeads{};
   if (!bytes) return pass(bytes);
-  return wire::parse_seen_heads(*bytes);
+  auto seen = wire::parse_seen_heads(*bytes);
+  if (!seen) return damaged(path("seen"), seen.error());
+  return seen;
 }
 
 Result<void> State::set_seen(const wire::SeenHeads& seen) {

@@ -11,20 +11,27 @@
 
 namespace mhp::vault {
 
-/// Files: device, vault-record, seen, head (own newest signed heads, written before any home gets them), journal, lock,
-/// cache/. Every one can be lost: recover brings all of it back from the homes. Blocking calls, small files.
+/// Files: device, vault-record (and a copy of it), seen, head (own newest signed heads, written before any home gets
+/// them), journal, lock, cache/. Every one can be lost: recover brings all of it back from the homes. Blocking calls,
+/// small files. Every error's detail begins with the file's path; corrupt: the file is damaged, or missing where it has
+/// to be.
 class State {
  public:
   /// `who` is the note in the lock while this process writes: "mhp backup, process 4711, since 14:02".
   State(platform::Disk& disk, std::string folder, std::string who = "mhp");
   const std::string& folder() const { return folder_; }
   std::string cache_folder() const { return folder_ + "/cache"; }
-  bool exists() const;
+  /// A vault was made here, whole or not. Errors: those of the disk, but not_found (that is `false`).
+  Result<bool> exists() const;
 
   /// Makes the folder and writes the device's secret and record. Errors: busy where a vault is there already.
   Result<void> create(const Device& device, const OpenRecord& record);
   Result<Device> device() const;
+  /// As it was last set, unchecked. `copy`: the second file with the same; its homes have the newest when this one is
+  /// lost.
   Result<Bytes> signed_record() const;
+  Result<Bytes> signed_record_copy() const;
+  std::string record_path() const { return path("vault-record"); }
   Result<void> set_signed_record(ByteView bytes);
 
   Result<wire::SeenHeads> seen() const;

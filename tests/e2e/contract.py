@@ -1,7 +1,10 @@
 # The commands are a contract: exit codes, --json fields, what is refused, what is left out, who may write when.
+import contextlib
 import json
 import os
 import pathlib
+import resource
+import shutil
 import signal
 import stat
 import subprocess
@@ -91,6 +94,13 @@ def errors_are_json(w):
         (FAILED, ["home", "remove", "nobody"], vault.state),
         (FAILED, ["ls", "ffffffff"], vault.state),
         (FAILED, ["ls", "latest:/no/such"], vault.state),
+        (USAGE, ["ls", ""], vault.state),
+        (USAGE, ["ls", ":/x"], vault.state),
+        (USAGE, ["restore", f":{source}", "--to", w.folder / "back"], vault.state),
+        (USAGE, ["restore", "19", "--to", w.folder / "back"], vault.state),
+        (USAGE, ["home", "add", vault.phrase], vault.state),
+        (USAGE, ["home", "add", ""], vault.state),
+        (FAILED, ["home", "add", w.folder / "no such" / "folder"], vault.state),
         (FAILED, ["restore", "ffffffff", "--to", w.folder / "back"], vault.state),
         (FAILED, ["restore", "latest:/no/such", "--to", w.folder / "back"], vault.state),
     ]
@@ -100,7 +110,7 @@ def errors_are_json(w):
         w.equal(run.out, "", f"standard output of {args}")
         plain = w.run(*args, state=state, code=code)
         w.check(plain.err.startswith("mhp: ") and "{" not in plain.err, f"a sentence for a person\n{plain}")
-    w.check(not (w.folder / "back").exists(), "a refused restore makes nothing")
+    w.check(not (w.folder / "back").exists() and not (w.folder / "no such").exists(), "what is refused makes nothing")
     w.check(not (w.folder / "no state").exists() and not (w.folder / "other").exists(),
             "a refused command makes no state")
 
@@ -112,15 +122,22 @@ def wrong_phrase(w):
     run = w.run("--json", "recover", "--phrase-file", other.phrase, "--home", vault.homes[0], state=state, code=REFUSED)
     w.check(not state.exists(), f"nothing is made\n{run}")
     words = vault.words.split()
+    said = {"23 words": words[:-1], "word 24 is not in the list": [*words[:-1], "mhp"],
+            "checksum": words[:12] * 2 if words[:12] != words[12:] else words[::-1]}
+    for sentence, changed in said.items():
+        (w.folder / "phrase").write_text(" ".join(changed) + "\n")
+        run = w.run("--json", "recover", "--phrase-file", w.folder / "phrase", "--home", vault.homes[0], state=state,
+                    code=REFUSED)
+        w.check(sentence in run.error["error"] and run.error["hint"], f"it says what is wrong: {sentence}\n{run}")
     for changed in (words[1:] + words[:1], words[:-1], [*words[:-1], "mhp"], words[:12] * 2):
         phrase = w.folder / "phrase"
         phrase.write_text(" ".join(changed) + "\n")
         run = w.run("--json", "recover", "--phrase-file", phrase, "--home", vault.homes[0], state=state,
-                    code={REFUSED, USAGE})
+                    code=REFUSED)
         w.check(not state.exists() and run.error["error"], f"nothing is made\n{run}")
         for word in set(words):
             w.check(len(word) < 5 or word not in run.err, f"no word of the phrase is said\n{run}")
-    w.run("recover", "--phrase-file", vault.phrase, "--home", w.folder, state=state, code={FAILED, USAGE})
+    w.run("recover", "--phrase-file", vault.phrase, "--home", w.folder, state=state, code=FAILED)
     w.run("recover", "--phrase-file", w.folder / "none", "--home", vault.homes[0], state=state, code=FAILED)
     w.run("recover", "--phrase-file", vault.phrase, "--home", vault.homes[0], state=vault.state, code=FAILED)
     with open(vault.phrase, "rb") as words_on_input:
@@ -139,7 +156,14 @@ def phrase_file(w):
             "24 words, single spaces, a newline")
     w.check(content.strip() not in run.out + run.err and "phrase" not in run.json,
             f"the phrase is not shown too\n{run}")
-    w.run("init", "--phrase-file", phrase, state=w.folder / "state-2", code=FAILED)
+    again = w.run("--json", "init", "--phrase-file", phrase, state=w.folder / "state-2", code=FAILED)
+    w.check(str(phrase) in again.error["hint"] and "interrupted" in again.error["hint"],
+            f"it says what to do when an interrupted init left it\n{again}")
+    w.run("init", "--phrase-file", w.folder / "words", "--sheet", phrase, state=w.folder / "state-2", code=FAILED)
+    w.check(not (w.folder / "words").exists(), "no words without a vault")
+    trees.write(w.folder / "a file", b"x")
+    w.run("init", "--phrase-file", w.folder / "words", state=w.folder / "a file" / "state", code={FAILED, USAGE})
+    w.check(not (w.folder / "words").exists(), "no words where the state folder cannot be made")
     w.equal(phrase.read_text(), content, "a phrase file is never overwritten")
     w.check(not (w.folder / "state-2" / "device").exists(), "no vault without its phrase")
     w.run("init", "--phrase-file", w.folder / "phrase-2", state=state, code=FAILED)
@@ -160,12 +184,15 @@ def target_must_be_empty(w):
         make(target)
         before = trees.tree_of(target)
         vault.mhp("restore", "latest", "--to", target, code=USAGE)
+        vault.mhp("restore", "latest", "--to", target, "--dry-run", code=USAGE)
         w.equal(trees.tree_of(target), before, "what was there")
     (w.folder / "empty").mkdir()
     vault.mhp("restore", "latest", "--to", w.folder / "empty")
     trees.check_same(w, trees.tree_of(source), w.folder / "empty" / source.relative_to("/"), "into an empty folder")
     w.equal(vault.mhp("--json", "restore", "latest", "--to", w.folder / "dry", "--dry-run").json["files"], 20,
             "files of a dry run")
+    said = vault.mhp("restore", "latest", "--to", w.folder / "dry", "--dry-run").out
+    w.check("Would bring back 20 files" in said and " s, " not in said, f"a dry run took no time: {said}")
     w.check(not (w.folder / "dry").exists(), "a dry run writes nothing")
 
 
@@ -527,7 +554,12 @@ def damaged_state(w):
         for damage in (b"", content[:len(content) // 2], w.random.randbytes(len(content)), None):
             path.unlink() if damage is None else path.write_bytes(damage)
             back, run = vault.restore(code=None)
-            w.check(run.code in (DONE, FAILED, REFUSED, USAGE), f"{path.name} damaged\n{run}")
+            must = {"device": (REFUSED,), "vault-record": (DONE,)}.get(path.name, (DONE, REFUSED))
+            w.check(run.code in must, f"{path.name} damaged\n{run}")
+            if run.code == REFUSED:
+                w.check(path.name in run.error["error"] and "mhp recover" in run.error["hint"],
+                        f"it names the file and the way on\n{run}")
+            w.check(path.name != "vault-record" or path.read_bytes() == content, "the vault record is put back")
             if run.code == DONE:
                 trees.check_same(w, wanted, back / source.relative_to("/"), f"{path.name} damaged")
             w.check(run.code == DONE or path.name in ("device", "vault-record", "seen", "head"),
@@ -536,9 +568,198 @@ def damaged_state(w):
                 other.parent.mkdir(parents=True, exist_ok=True)
                 other.write_bytes(whole)
             w.count("state files damaged")
+    for name in ("vault-record", "vault-record.copy"):
+        (vault.state / name).write_bytes(b"x")
+    run = vault.mhp("--json", "status", code=REFUSED)
+    w.check("vault-record" in run.error["error"] and "mhp recover" in run.error["hint"], f"both lost\n{run}")
+    w.run("recover", "--phrase-file", vault.phrase, "--home", vault.homes[0], state=w.folder / "fresh")
     vault.lose_state()
     vault.recover(vault.homes[0])
     vault.restore()
+
+
+def closed_state(w):
+    """A state folder that this user may not read, or not write, is this computer's trouble: 1, no advice to init."""
+    if os.getuid() != 0:
+        raise Skip("needs root, to become somebody else")
+    vault, source, _ = saved(w)
+    if subprocess.run([w.program, "--version"], capture_output=True, user=OTHER_UID, extra_groups=[]).returncode != 0:
+        raise Skip(f"others may not run {w.program}")
+    w.folder.chmod(0o755)
+    options = {"user": OTHER_UID, "group": OTHER_UID, "extra_groups": [], "cwd": "/"}
+    for args in (["status"], ["backup", source], ["init"]):
+        run = vault.mhp("--json", *args, code=FAILED, **options)
+        w.check("permission denied" in run.error["error"] and str(vault.state) in run.error["error"] and
+                "init" not in run.error["hint"], f"it says that it may not read\n{run}")
+    for path in (w.folder, *w.folder.rglob("*")):
+        os.chmod(path, 0o755, follow_symlinks=False)
+        os.chown(path, OTHER_UID, OTHER_UID)
+    os.chmod(vault.state, 0o555)
+    for name in ("lock", "journal", "head"):
+        with contextlib.suppress(FileNotFoundError):
+            os.chmod(vault.state / name, 0o444)
+    run = vault.mhp("--json", "backup", source, code=FAILED, **options)
+    w.check(str(vault.state) in run.error["error"] and run.error["hint"], f"it says what may not be written\n{run}")
+    w.equal(vault.status()["state"], "safe", "status with it")
+
+
+def no_state_folder(w):
+    """Nowhere to keep the state: said, not put into the folder that happens to be the current one."""
+    env = {name: value for name, value in w.environment(w.folder).items() if name not in ("MHP_HOME", "HOME")}
+    run = w.run("--json", "status", state=w.folder, env=env, code=USAGE)
+    w.check("--state" in run.error["hint"] and not (w.folder / ".local").exists(), f"it says how\n{run}")
+
+
+def dry_runs(w):
+    """init, recover and home add say what they would do, and change nothing."""
+    vault, _, _ = saved(w)
+    before = trees.tree_of(w.folder)
+    run = w.run("--json", "init", "--dry-run", "--phrase-file", w.folder / "words", state=w.folder / "new")
+    w.equal(run.json["dry_run"], True, "init --dry-run")
+    run = w.run("--json", "recover", "--dry-run", "--phrase-file", vault.phrase, "--home", vault.homes[0],
+                state=w.folder / "new")
+    w.equal((run.json["dry_run"], run.json["homes_reachable"]), (True, 3), "recover --dry-run")
+    for folder in (w.folder / "home", vault.homes[0]):
+        run = vault.mhp("--json", "home", "add", folder, "--dry-run")
+        w.equal((run.json["dry_run"], run.json["known"]), (True, folder != w.folder / "home"), "home add --dry-run")
+    vault.mhp("init", "--dry-run", code=FAILED)
+    vault.mhp("home", "add", w.folder / "no" / "parent", "--dry-run", code=FAILED)
+    after = trees.tree_of(w.folder)
+    w.equal({name for name in before.keys() ^ after.keys() if not name.endswith(b"/lock")}, set(), "names")
+    trees_differ = [name for name in trees.differences(before, after) if "lock" not in name and "mtime" not in name]
+    w.equal(trees_differ, [], "what a dry run changed")
+
+
+def copied_home(w):
+    """A folder copied with a home on it is no second home, and does not take the place of one that is there."""
+    vault, source, _ = saved(w)
+    copy = w.folder / "copy"
+    shutil.copytree(vault.homes[0], copy)
+    run = vault.mhp("--json", "home", "add", copy, code=REFUSED)
+    w.check(str(copy) in run.error["error"] and str(vault.homes[0]) in run.error["error"] and run.error["hint"],
+            f"it names both\n{run}")
+    listed = vault.mhp("--json", "home", "list").json["homes"]
+    w.equal([home["path"] for home in listed], [str(home) for home in vault.homes], "homes")
+    vault.mhp("home", "add", vault.homes[0])  # where it is already
+    os.symlink(vault.homes[0], w.folder / "link")
+    vault.mhp("home", "add", w.folder / "link")
+    vault.take_away(vault.homes[0])
+    w.equal(vault.mhp("--json", "home", "add", copy).json["known"], True, "a copy takes the place of one that is gone")
+    w.equal(vault.check("--read-data")["ok"], True, "check")
+
+
+def hints(w):
+    """What to do next, in the words that the person needs."""
+    vault, source, _ = saved(w)
+    (vault.homes[1] / "mhp-home").write_bytes(b"garbage")
+    listed = vault.mhp("--json", "home", "list").json["homes"]
+    w.equal([home["state"] for home in listed], ["ok", "damaged", "ok"], "a damaged identity file")
+    first = vault.homes[0]
+    cases = [
+        (["home", "add", vault.phrase], "not a folder", "A home is a folder"),
+        (["home", "add", w.folder / "a" / "b"], "no such folder", "not mounted"),
+        (["home", "add", vault.homes[1]], "damaged", "--lost"),
+        (["home", "remove", "nobody"], "nobody", "mhp home list"),
+        (["restore", "zzzz", "--to", w.folder / "back"], "no such snapshot", "mhp snapshots"),
+        (["restore", "19", "--to", w.folder / "back"], "at least 4", "mhp snapshots"),
+        (["restore", ":/x", "--to", w.folder / "back"], "names no snapshot", "latest:"),
+        (["restore", "latest:no/such", "--to", w.folder / "back"], "not in this snapshot", "mhp ls"),
+        (["ls", "latest:source/d"], "not in this snapshot", "whole"),
+        (["ls", "zzzz"], "no such snapshot", "mhp snapshots"),
+        (["bakup"], "'mhp bakup'", "mhp backup"),
+        (["home", "ad", first], "'mhp home ad'", "mhp home add"),
+        (["frobnicate"], "'mhp frobnicate'", "mhp --help"),
+        (["backup", "--no-such", source], "--no-such", "mhp backup --help"),
+    ]
+    for args, error, hint in cases:
+        run = vault.mhp("--json", *args, code={FAILED, USAGE, REFUSED})
+        w.check(error in run.error["error"] and hint in run.error["hint"], f"{args}: {error}, {hint}\n{run}")
+    w.check("'*00000*'" in vault.mhp("find", "00000").out, "a part of a name")
+    run = vault.mhp("home", "remove", vault.homes[2].name, "--lost")
+    w.check(str(vault.homes[2]) in run.out and "delete" in run.out, f"what is to be done with the folder\n{run}")
+
+
+def help_is_whole(w):
+    """Each help lists the options of every command; nothing of the library shows."""
+    for command in [*COMMANDS, "home"]:
+        said = w.run(*command.split(), "--help", state=w.folder / "none").out
+        for option in ("--json", "-q,--quiet", "--state"):
+            w.check(option in said, f"help of {command} lacks {option}\n{said}")
+        w.check("{" not in said and "Example" in said, f"help of {command}\n{said}")
+
+
+def manual_is_whole(w):
+    """The manual page names every command, and every exit code."""
+    manual = pathlib.Path(__file__).resolve().parents[2] / "docs" / "man" / "mhp.1.scd"
+    text = manual.read_text()
+
+    def commands_of(*group):
+        said = w.run(*group, "--help", state=w.folder / "none").out
+        listed = said.partition("Subcommands:")[2].partition("\n\n")[0]
+        return [line.split()[0] for line in listed.splitlines() if line.startswith("  ") and line[2] != " "]
+
+    commands = [name for name in commands_of() if name != "home"] + [f"home {name}" for name in commands_of("home")]
+    w.check(set(COMMANDS) <= set(commands), f"commands in the help: {commands}")
+    for command in commands:
+        w.check(f"*{command}*" in text, f"the manual page lacks {command}")
+    for code in (DONE, FAILED, USAGE, PARTLY, TOO_FEW, REFUSED, INTERRUPTED):
+        w.check(f"\n*{code}*\n" in text, f"the manual page lacks exit code {code}")
+
+
+def set_back(w):
+    """All homes replaced by an older state of theirs, and no cache here: the way on is said, and works."""
+    vault, source, _ = saved(w)
+    old = w.folder / "old"
+    for home in vault.homes:
+        shutil.copytree(home, old / home.name)
+    trees.make_files(source / "more", w.random, 10, 100 << 10)
+    vault.backup(source)
+    for home in vault.homes:
+        shutil.rmtree(home)
+        (old / home.name).rename(home)
+    shutil.rmtree(vault.state / "cache")
+    run = vault.mhp("snapshots", code=None)
+    w.check(run.code != DONE and "older than what this computer has seen" in run.err and
+            "mhp recover --state" in run.err, f"the way on\n{run}")
+    fresh = w.folder / "fresh"
+    w.run("recover", "--phrase-file", vault.phrase, "--home", vault.homes[0], state=fresh)
+    w.equal(len(w.run("--json", "snapshots", state=fresh).json), 1, "snapshots that the homes have")
+
+
+def goes_on(w):
+    """A backup that was killed while it sent goes on from there, and says so."""
+    vault, source, _ = saved(w)
+    trees.make_files(w.folder / "big", w.random, 100, 4 << 20, fraction_text=0)
+    journal = vault.state / "journal"
+    before = journal.read_bytes()
+    process = vault.start("backup", w.folder / "big")  # more than a group of 256 MiB, which the journal notes
+    while process.poll() is None and journal.read_bytes() == before:
+        time.sleep(0.001)  # watching
+    process.kill()
+    if w.finish(process, {-signal.SIGKILL, DONE}).code == DONE:
+        raise Skip("the backup was done before it could be killed")
+    run = vault.mhp("--json", "backup", w.folder / "big")
+    has_fields(w, run.json, "backup", adopted_segments=int)
+    w.check(run.json["adopted_segments"] > 0, f"segments were there already\n{run}")
+    run = vault.mhp("backup", w.folder / "big")
+    w.check("went on from" not in run.out, f"nothing was adopted after a whole backup\n{run}")
+
+
+def out_of_memory(w):
+    """Too little memory ends in a sentence and exit code 1, not in a crash."""
+    vault, source, _ = saved(w)
+    trees.make_files(w.folder / "big", w.random, 20, 4 << 20, fraction_text=0)
+
+    codes = {}
+    for mebibytes in (40, 60, 90, 120, 150, 200):
+        def limit(size=mebibytes << 20):
+            resource.setrlimit(resource.RLIMIT_DATA, (size, size))
+
+        run = vault.mhp("backup", w.folder / "big", "--full-read", code={DONE, FAILED}, preexec_fn=limit)
+        w.check(run.code == DONE or "ran out of memory" in run.err, f"it says why\n{run}")
+        codes[mebibytes] = run.code
+    w.check(FAILED in codes.values(), f"exit codes by MiB: {codes}")
+    w.equal(vault.check("--read-data")["ok"], True, "check")
 
 
 def demo(w):
@@ -555,4 +776,6 @@ if __name__ == "__main__":
     world.main(help_has_examples, json_fields, errors_are_json, wrong_phrase, phrase_file, target_must_be_empty,
                snapshot_paths, several_paths, excludes, one_file_system, own_folders_are_left_out, unreadable_files,
                names_are_escaped, secrets_stay_secret, second_init, interrupted, unchanged_is_quick, two_at_once,
-               two_devices, revoked_device, no_homes_yet, same_disk_does_not_count, damaged_state, demo)
+               two_devices, revoked_device, no_homes_yet, same_disk_does_not_count, damaged_state, closed_state,
+               no_state_folder, dry_runs, copied_home, hints, help_is_whole, manual_is_whole, set_back, goes_on,
+               out_of_memory, demo)

@@ -83,7 +83,7 @@ static void show_json(Session& session, const BackupDone& done, bool dry_run) {
                            {"files_new", done.report.files_new},
                            {"files_changed", done.report.files_changed},
                            {"files_unchanged", done.report.files_unchanged},
-                           {"adopted_segments", done.adopted},
+                           {"adopted_segments", done.report.adopted_segments},
                            {"errors", json_errors(done.report.errors)},
                            {"warnings", json_errors(done.report.warnings)}};
   if (!dry_run) object["snapshot"] = committed.snapshot.hex();
@@ -119,6 +119,10 @@ static void show_text(Session& session, const BackupDone& done, double seconds, 
       report.committed.snapshot.short_hex(), format_seconds(seconds), format_count(report.files_new),
       format_count(report.files_changed), format_count(report.files_unchanged), format_bytes(totals.new_bytes),
       format_bytes(totals.packed_bytes), format_bytes(totals.stored_bytes)));
+  if (report.adopted_segments > 0) {
+    session.out.say(fmt::format("It went on from an interrupted backup: {} there already.",
+                                plural(report.adopted_segments, "segment was", "segments were")));
+  }
   if (done.spread_rows > 0)
     session.out.say(
         fmt::format("Earlier snapshots were spread to the new homes: {}.", plural(done.spread_rows, "row", "rows")));
@@ -151,7 +155,9 @@ static Task<int> run_backup(Session& session, BackupArgs args) {
     const Errc code = done.error().code;
     // Homes without room are homes too few; a full disk of this computer is a failure of its own.
     const bool homes_full = code == Errc::full && done.error().detail.find(session.state_folder) == std::string::npos;
-    co_return session.out.fail(done.error(), hint_for(done.error()), homes_full ? kTooFew : exit_code_of(code));
+    if (homes_full) co_return session.out.fail(done.error(), hint_for(done.error()), kTooFew);
+    const bool no_advice = code == Errc::usage;  // what is wrong with the paths is said already
+    co_return session.out.fail(done.error(), no_advice ? "" : hint_for(done.error()));
   }
   const bool dry_run = args.options.dry_run;
   if (session.out.json) {
@@ -162,29 +168,32 @@ static Task<int> run_backup(Session& session, BackupArgs args) {
   co_return exit_code(*done, dry_run);
 }
 
-void add_backup(CLI::App& app, Work& work) {
-  auto args = std::make_shared<BackupArgs>();
-  snapshot::BackupOptions& options = args->options;
-  CLI::App* command = app.add_subcommand("backup", "Save files and folders as a new snapshot");
-  command->add_option("path", options.scan.paths, "Files and folders")->required();
-  command
-      ->add_option("-e,--exclude", options.scan.excludes,
-                   "Leave out what fits this pattern (as in .gitignore; may be given again)")
-      ->allow_extra_args(false);
-  command->add_option("--exclude-file", options.scan.exclude_files, "Leave out what fits the patterns in this file")
-      ->allow_extra_args(false);
-  command->add_flag("-x,--one-file-system", options.scan.one_file_system, "Do not go into other mounted disks");
-  command->add_flag("!--no-exclude-caches", options.scan.exclude_caches, "Save folders marked by CACHEDIR.TAG too");
-  command->add_option("--tag", options.tags, "A word to find the snapshot by")->allow_extra_args(false);
-  command->add_option("--host", options.host, "Name of this computer in the snapshot");
-  command->add_flag("--full-read", options.full_read, "Read every file again, even where its times did not change");
-  command->add_flag("--dry-run", options.dry_run, "Say what would be saved, store nothing");
-  command->add_option("--compression", options.write.compression_level, "zstd level, 1 (fast) to 19")
-      ->check(CLI::Range(1, 19))
-      ->capture_default_str();
-  command->footer(
-      "Examples:\n  mhp backup ~/Photos ~/Documents\n  mhp backup / -x --exclude '*.tmp' --exclude /var/cache");
-  command->callback([args, &work] { work = [args](Session& session) { return run_backup(session, *args); }; });
+void add_backup(Command& program) {
+  struct Given {
+    BackupArgs args;
+    bool caches_too = false;
+  };
+  auto given = std::make_shared<Given>();
+  snapshot::BackupOptions& options = given->args.options;
+  Command command = program.add(
+      "backup", "Save files and folders as a new snapshot",
+      "Examples:\n  mhp backup ~/Photos ~/Documents\n  mhp backup / -x --exclude '*.tmp' --exclude /var/cache\n"
+      "Exit codes: 0 done; 3 some files could not be read, each named; 4 too few homes");
+  command.needs("path", options.scan.paths, "Files and folders");
+  command.takes("-e,--exclude", options.scan.excludes,
+                "Leave out what fits this pattern (as in .gitignore; may be given again)");
+  command.takes("--exclude-file", options.scan.exclude_files, "Leave out what fits the patterns in this file");
+  command.flag("-x,--one-file-system", options.scan.one_file_system, "Do not go into other mounted disks");
+  command.flag("--no-exclude-caches", given->caches_too, "Save folders marked by CACHEDIR.TAG too");
+  command.takes("--tag", options.tags, "A word to find the snapshot by");
+  command.takes("--host", options.host, "Name of this computer in the snapshot");
+  command.flag("--full-read", options.full_read, "Read every file again, even where its times did not change");
+  command.flag("--dry-run", options.dry_run, "Say what would be saved, store nothing");
+  command.takes("--compression", options.write.compression_level, 1, 19, "zstd level, 1 (fast) to 19");
+  command.runs([given](Session& session) {
+    given->args.options.scan.exclude_caches = !given->caches_too;
+    return run_backup(session, given->args);
+  });
 }
 
 }  // namespace mhp::app

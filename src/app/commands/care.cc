@@ -153,7 +153,7 @@ static Result<unsigned> parse_percent(const std::string& text) {
       !digits.empty() && digits.size() <= 3 && std::ranges::all_of(digits, [](char c) { return c >= '0' && c <= '9'; });
   const unsigned percent = number ? static_cast<unsigned>(std::stoul(digits)) : 0;
   if (percent < 1 || percent > 100)
-    return fail(Errc::invalid, fmt::format("--read-data takes 1 to 100 percent, not '{}'", printable(text)));
+    return fail(Errc::usage, fmt::format("--read-data takes 1 to 100 percent, not '{}'", printable(text)));
   return percent;
 }
 
@@ -262,34 +262,28 @@ static Task<int> run_repair(Session& session, RepairArgs args) {
   co_return kDone;
 }
 
-void add_status(CLI::App& app, Work& work) {
-  CLI::App* command = app.add_subcommand("status", "Is it safe? How many homes may be lost, which are there");
-  command->footer("Example:\n  mhp status");
-  command->callback([&work] { work = run_status; });
+void add_status(Command& program) {
+  program.add("status", "Is it safe? How many homes may be lost, which are there", "Example:\n  mhp status")
+      .runs(run_status);
 }
 
-void add_check(CLI::App& app, Work& work) {
+void add_check(Command& program) {
   auto args = std::make_shared<CheckArgs>();
-  CLI::App* command = app.add_subcommand("check", "Count every fragment on the homes, and read them where asked");
-  CLI::Option* read =
-      command->add_option("--read-data", args->read_data, "Read and verify all, or this percentage of, the segments")
-          ->expected(0, 1);
-  command->footer(
-      "Example:\n  mhp check --read-data=10\nExit codes: 0 whole; 1 rows bad or missing, all restorable; 4 not "
-      "restorable");
-  command->callback([args, read, &work] {
-    args->reads = read->count() > 0;
-    work = [args](Session& session) { return run_check(session, *args); };
-  });
+  Command command = program.add("check", "Count every fragment on the homes, and read them where asked",
+                                "Example:\n  mhp check --read-data=10\nExit codes: 0 whole; 1 rows bad or missing, all "
+                                "restorable; 4 not restorable");
+  command.takes_with_value_or_without("--read-data", args->reads, args->read_data,
+                                      "Read and verify all, or this percentage of, the segments");
+  command.runs([args](Session& session) { return run_check(session, *args); });
 }
 
-void add_repair(CLI::App& app, Work& work) {
+void add_repair(Command& program) {
   auto args = std::make_shared<RepairArgs>();
-  CLI::App* command = app.add_subcommand("repair", "Make lost and bad fragments again; give new homes their share");
-  command->add_flag("--read-data", args->read_all, "Read every fragment first, to find the bad ones");
-  command->add_flag("--dry-run", args->dry_run, "Say what would be made, change nothing");
-  command->footer("Homes that do not answer are treated as lost.\nExample:\n  mhp repair --read-data");
-  command->callback([args, &work] { work = [args](Session& session) { return run_repair(session, *args); }; });
+  Command command = program.add("repair", "Make lost and bad fragments again; give new homes their share",
+                                "Homes that do not answer are treated as lost.\nExample:\n  mhp repair --read-data");
+  command.flag("--read-data", args->read_all, "Read every fragment first, to find the bad ones");
+  command.flag("--dry-run", args->dry_run, "Say what would be made, change nothing");
+  command.runs([args](Session& session) { return run_repair(session, *args); });
 }
 
 }  // namespace mhp::app

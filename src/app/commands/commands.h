@@ -1,50 +1,46 @@
 // The commands: each adds itself to the command line, and what it does can be called by others (the demo, tests).
 #pragma once
 
-#include <CLI/CLI.hpp>
-#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "app/command_line.h"
 #include "app/session.h"
 #include "snapshot/backup.h"
 #include "snapshot/restore.h"
 
 namespace mhp::app {
 
-/// Set by the command that was chosen; main runs it on the loop and ends with its exit code.
-using Work = std::function<Task<int>(Session&)>;
+void add_init(Command& program);
+void add_recover(Command& program);
+void add_home(Command& program);
+void add_backup(Command& program);
+void add_snapshots(Command& program);
+void add_ls(Command& program);
+void add_find(Command& program);
+void add_diff(Command& program);
+void add_restore(Command& program);
+void add_status(Command& program);
+void add_check(Command& program);
+void add_repair(Command& program);
+void add_demo(Command& program);
 
-void add_init(CLI::App& app, Work& work);
-void add_recover(CLI::App& app, Work& work);
-void add_home(CLI::App& app, Work& work);
-void add_backup(CLI::App& app, Work& work);
-void add_snapshots(CLI::App& app, Work& work);
-void add_ls(CLI::App& app, Work& work);
-void add_find(CLI::App& app, Work& work);
-void add_diff(CLI::App& app, Work& work);
-void add_restore(CLI::App& app, Work& work);
-void add_status(CLI::App& app, Work& work);
-void add_check(CLI::App& app, Work& work);
-void add_repair(CLI::App& app, Work& work);
-void add_demo(CLI::App& app, Work& work);
-
-// --- What commands do, without saying it
-// -----------------------------------------------------------------------------------
+// --- What commands do, without saying it ---
 
 struct InitArgs {
   std::string name;
   std::string level = "normal";
   std::string phrase_file;
   std::string sheet_file;
+  bool dry_run = false;
 };
 struct InitDone {
   VaultId vault;
   std::string phrase;
 };
 /// Makes keys, vault record and state folder. The phrase is written to phrase_file where one is given, else it is in
-/// the answer.
+/// the answer. With dry_run nothing is made, and the answer is empty.
 Task<Result<InitDone>> do_init(Session& session, InitArgs args);
 
 struct HomeAddArgs {
@@ -53,9 +49,10 @@ struct HomeAddArgs {
   std::string max_used;
   std::string min_free;
   bool same_disk = false;
+  bool dry_run = false;
 };
 struct HomeAdded {
-  wire::HomeEntry entry;
+  wire::HomeEntry entry;         // with dry_run its id is empty where a home would be made
   bool known = false;            // a home of this vault at a new path
   std::string shares_disk_with;  // another home's name; empty: a disk of its own
   std::size_t homes = 0;
@@ -69,7 +66,6 @@ struct BackupDone {
   snapshot::BackupReport report;
   vault::CheckReport after;       // of the whole vault
   std::uint64_t spread_rows = 0;  // rows of earlier snapshots that new homes were given
-  std::uint64_t adopted = 0;
   std::size_t homes = 0, homes_reachable = 0;
   unsigned planned_margin = 0;
 };
@@ -79,6 +75,7 @@ struct RecoverArgs {
   std::string phrase;
   std::vector<std::string> homes;  // folders
   bool keep_devices = false;
+  bool dry_run = false;  // finds the vault and its homes, reads and changes nothing more
 };
 struct RecoverDone {
   std::string name;
@@ -90,7 +87,7 @@ Task<Result<RecoverDone>> do_recover(Session& session, RecoverArgs args);
 
 struct RestoreArgs {
   std::string snapshot = "latest";
-  std::string path;
+  std::string path;  // empty: all of it
   std::string to;
   bool dry_run = false;
 };
@@ -98,8 +95,10 @@ Task<Result<snapshot::RestoreReport>> do_restore(Session& session, RestoreArgs a
 
 Task<Result<vault::RepairReport>> do_repair(Session& session, bool read_all, bool dry_run, vault::Progress progress);
 
-/// "SNAPSHOT:PATH" at the first ':'.
-std::pair<std::string, std::string> split_snapshot_path(const std::string& text);
+/// "SNAPSHOT:PATH" at the first ':'. Errors: usage (nothing before the ':').
+Result<std::pair<std::string, std::string>> split_snapshot_path(const std::string& text);
+/// What to do about a snapshot or path that is not there.
+std::string snapshot_hint(const Error& error);
 /// How a path is written in a snapshot: without the leading "/".
 std::string entry_path(std::string path);
 

@@ -15,13 +15,13 @@ namespace mhp::app {
 
 namespace {
 
-constexpr unsigned kMaxDemoHomes = 36;
+constexpr int kMaxDemoHomes = 36;
 constexpr const char* kDemoMark = "/.mhp-demo";
 
 struct DemoArgs {
   std::vector<std::string> trees;
   std::string folder;
-  unsigned homes = 10;
+  int homes = 10;
   std::string level = "normal";
   bool keep = false;
 };
@@ -72,6 +72,7 @@ class Demo {
   }
 
  private:
+  unsigned homes() const { return static_cast<unsigned>(args_.homes); }
   void step(const std::string& title) { session_.out.say(fmt::format("\n{}. {}", ++step_, title)); }
   void tell(const std::string& sentence) { session_.out.say("   " + sentence); }
   double seconds_since(std::chrono::nanoseconds start) {
@@ -96,22 +97,25 @@ class Demo {
   }
 
   Task<Result<void>> found() {
-    step(fmt::format("A computer with {}", plural(args_.homes, "drive", "drives")));
+    step(fmt::format("A computer with {}", plural(homes(), "drive", "drives")));
     Session computer = at(stage_.state());
-    MHP_CO_TRY(const InitDone made,
-               co_await do_init(
-                   computer, {.name = "Demo", .level = args_.level, .phrase_file = stage_.phrase(), .sheet_file = ""}));
+    MHP_CO_TRY(const InitDone made, co_await do_init(computer, {.name = "Demo",
+                                                                .level = args_.level,
+                                                                .phrase_file = stage_.phrase(),
+                                                                .sheet_file = "",
+                                                                .dry_run = false}));
     tell(fmt::format("A vault is made (mhp init). Its 24 words are on paper: {} ...", made_words()));
-    for (unsigned number = 1; number <= args_.homes; ++number) {
+    for (unsigned number = 1; number <= homes(); ++number) {
       HomeAddArgs add{.path = stage_.home(number),
                       .name = fmt::format("drive-{:02}", number),
                       .max_used = "",
                       .min_free = "",
-                      .same_disk = true};
+                      .same_disk = true,
+                      .dry_run = false};
       MHP_CO_TRY(const HomeAdded added, co_await do_home_add(computer, add));
     }
     tell(fmt::format("{} stand for drives in as many houses (mhp home add; folders under {}).",
-                     plural(args_.homes, "folder", "folders"), stage_.folder));
+                     plural(homes(), "folder", "folders"), stage_.folder));
     co_return Result<void>();
   }
 
@@ -213,7 +217,7 @@ class Demo {
     MHP_TRY_VOID(remove_tree(disk, stage_, stage_.folder + "/computer"));
     tell(fmt::format(
         "Deleted: drive-01 to drive-{:02}, and every key, index and setting of the computer. Left: the paper and {}.",
-        margin_lost(), plural(args_.homes - margin_lost(), "drive", "drives")));
+        margin_lost(), plural(homes() - margin_lost(), "drive", "drives")));
     return {};
   }
 
@@ -224,8 +228,10 @@ class Demo {
     step("A new computer, the 24 words, any one drive (mhp recover)");
     MHP_CO_TRY(const Bytes phrase, platform::read_file(session_.platform.disk(), stage_.phrase(), 4096));
     Session computer = at(stage_.new_state());
-    RecoverArgs args{
-        .phrase = std::string(as_text(phrase)), .homes = {stage_.home(args_.homes)}, .keep_devices = false};
+    RecoverArgs args{.phrase = std::string(as_text(phrase)),
+                     .homes = {stage_.home(homes())},
+                     .keep_devices = false,
+                     .dry_run = false};
     const auto start = session_.platform.clock().steady();
     MHP_CO_TRY(const RecoverDone done, co_await do_recover(computer, args));
     tell(fmt::format("{} found in {}; {} of {} homes answer.", plural(done.snapshots, "snapshot", "snapshots"),
@@ -298,6 +304,7 @@ class Demo {
 };
 
 Task<int> run_demo(Session& session, DemoArgs args) {
+  if (args.trees.empty()) args.trees = {"/usr/include", "/usr/share"};
   Demo demo(session, args);
   const auto start = session.platform.clock().steady();
   const auto done = co_await demo.run();
@@ -317,22 +324,18 @@ std::string scratch_folder() {
 
 }  // namespace
 
-void add_demo(CLI::App& app, Work& work) {
+void add_demo(Command& program) {
   auto args = std::make_shared<DemoArgs>();
-  args->trees = {"/usr/include", "/usr/share"};
   args->folder = scratch_folder();
-  CLI::App* command = app.add_subcommand(
-      "demo", "Show the main job on real files: save, lose drives and computer, bring back, compare");
-  command->add_option("--tree", args->trees, "What to save (default: /usr/include and /usr/share)")
-      ->allow_extra_args(false);
-  command->add_option("--folder", args->folder, "Where to play")->capture_default_str();
-  command->add_option("--homes", args->homes, "How many drives")
-      ->check(CLI::Range(3u, kMaxDemoHomes))
-      ->capture_default_str();
-  command->add_option("--level", args->level, "thrifty, normal or strong")->capture_default_str();
-  command->add_flag("--keep", args->keep, "Leave everything there afterwards");
-  command->footer("Example:\n  mhp demo --tree ~/Documents --keep");
-  command->callback([args, &work] { work = [args](Session& session) { return run_demo(session, *args); }; });
+  Command command =
+      program.add("demo", "Show the main job on real files: save, lose drives and computer, bring back, compare",
+                  "Example:\n  mhp demo --tree ~/Documents --keep");
+  command.takes("--tree", args->trees, "What to save (default: /usr/include and /usr/share)");
+  command.takes("--folder", args->folder, "Where to play");
+  command.takes("--homes", args->homes, 3, kMaxDemoHomes, "How many drives");
+  command.takes("--level", args->level, "thrifty, normal or strong");
+  command.flag("--keep", args->keep, "Leave everything there afterwards");
+  command.runs([args](Session& session) { return run_demo(session, *args); });
 }
 
 }  // namespace mhp::app

@@ -50,7 +50,23 @@ static Task<std::string> disk_neighbour(Session& session, std::vector<wire::Home
   co_return "";
 }
 
-/// Blocking.
+/// A drive that was copied with the home on it has the same id: both would be taken for one home, which they are not.
+/// `entry` is at hand. Errors: denied where the home also answers at the place that the vault knows.
+static Task<Result<void>> check_not_a_copy(Session& session, const Opened& opened, wire::HomeEntry entry) {
+  const auto& entries = opened.record->content.homes;
+  const auto known = std::ranges::find(entries, entry.id, &wire::HomeEntry::id);
+  if (known == entries.end()) co_return Result<void>();
+  const auto& original = opened.homes->members()[static_cast<std::size_t>(known - entries.begin())];
+  if (!original.home) co_return Result<void>();  // it went away: this is where it is now
+  std::vector<std::string> paths = {known->path, entry.path};
+  const auto infos = co_await infos_of_paths(session.platform, std::move(paths));
+  const bool same = infos[0] && infos[1] && infos[0]->device == infos[1]->device && infos[0]->inode == infos[1]->inode;
+  if (same) co_return Result<void>();
+  co_return fail(Errc::denied, fmt::format("{}: is a copy of home '{}' ({}), which still answers at {}", entry.path,
+                                           known->name, entry.id.short_hex(), known->path));
+}
+
+/// The folder is made a home where it is none yet (not with dry_run: then its id stays empty). Blocking.
 static Result<wire::HomeEntry> entry_for(platform::Disk& disk, platform::Random& random, const HomeAddArgs& args) {
   wire::HomeEntry entry{.name = args.name, .kind = wire::HomeKind::folder, .same_disk = args.same_disk};
   if (!args.max_used.empty()) {
@@ -59,8 +75,14 @@ static Result<wire::HomeEntry> entry_for(platform::Disk& disk, platform::Random&
   if (!args.min_free.empty()) {
     MHP_TRY(entry.min_free_bytes, parse_size(args.min_free));
   }
-  MHP_TRY(entry.id, home::create_folder_home(disk, random, args.path));
+  if (args.path.empty()) return fail(Errc::usage, "an empty path is no folder");
   MHP_TRY(entry.path, disk.absolute(args.path));
+  MHP_TRY(const std::optional<HomeId> found, home::look_for_new_home(disk, entry.path));
+  if (found) {
+    entry.id = *found;
+  } else if (!args.dry_run) {
+    MHP_TRY(entry.id, home::create_folder_home(disk, random, entry.path));
+  }
   if (entry.name.empty()) entry.name = last_part(entry.path);
   return entry;
 }
@@ -74,8 +96,9 @@ Task<Result<HomeAdded>> do_home_add(Session& session, HomeAddArgs args) {
     return entry_for(disk, random, args);
   };
   MHP_CO_TRY(wire::HomeEntry entry, co_await on_path(session.platform, args.path, std::move(make)));
+  MHP_CO_TRY_VOID(co_await check_not_a_copy(session, opened, entry));
   std::vector<wire::HomeEntry> entries = opened.record->content.homes;
-  if (entries.size() >= wire::kMaxHomes) co_return fail(Errc::invalid, "a vault has at most 255 homes");
+  if (entries.size() >= wire::kMaxHomes) co_return fail(Errc::usage, "a vault has at most 255 homes");
   HomeAdded added;
   const auto known = std::ranges::find(entries, entry.id, &wire::HomeEntry::id);
   if (known != entries.end()) {
@@ -91,17 +114,50 @@ Task<Result<HomeAdded>> do_home_add(Session& session, HomeAddArgs args) {
   added.entry = entry;
   added.homes = entries.size();
   if (!entry.same_disk) added.shares_disk_with = co_await disk_neighbour(session, entries, entry.id);
+  if (args.dry_run) co_return added;
   MHP_CO_TRY_VOID(co_await change_homes(session, opened, std::move(entries)));
   co_return added;
+}
+
+static std::string add_hint(const Error& error) {
+  if (error.detail.ends_with("no such folder")) return "Make it first; or is the drive not mounted?";
+  if (error.detail.ends_with("not a folder")) return "A home is a folder. Name one, or one that does not exist yet.";
+  if (error.detail.find("is a copy of home") != std::string::npos) {
+    return "To let the copy take its place, disconnect the original first. To have one more home, empty the copy and "
+           "add it again: it becomes a home of its own.";
+  }
+  if (error.detail.find("mhp-home: damaged") != std::string::npos) {
+    return "If the home is lost, take it off the list ('mhp home remove NAME --lost'), empty the folder and add it "
+           "again.";
+  }
+  return error.code == Errc::usage ? "" : hint_for(error);
+}
+
+static int show_home_dry_run(const Session& session, const HomeAdded& added) {
+  const bool made = added.entry.id == HomeId();
+  session.out.result({{"dry_run", true},
+                      {"name", json_text(added.entry.name)},
+                      {"path", json_text(added.entry.path)},
+                      {"known", added.known},
+                      {"homes", added.homes}});
+  session.out.say(fmt::format("Would {} home '{}' at {}. Nothing was changed.",
+                              added.known ? "attach again"
+                              : made      ? "make and add"
+                                          : "add",
+                              printable(added.entry.name), printable(added.entry.path)));
+  return kDone;
 }
 
 static Task<int> run_home_add(Session& session, HomeAddArgs args) {
   auto added = co_await do_home_add(session, args);
   if (!added) {
-    const Errc code = added.error().code;
-    const bool failed = code == Errc::unavailable || code == Errc::timed_out;  // the new home, not the vault's
-    co_return session.out.fail(added.error(), hint_for(added.error()), failed ? kFailed : exit_code_of(code));
+    const Error& error = added.error();
+    // One folder that cannot be used is a failure, not too few homes.
+    const bool failed = error.code == Errc::unavailable || error.code == Errc::timed_out;
+    if (failed) co_return session.out.fail(error, add_hint(error), kFailed);
+    co_return session.out.fail(error, add_hint(error));
   }
+  if (args.dry_run) co_return show_home_dry_run(session, *added);
   session.out.result({{"id", added->entry.id.hex()},
                       {"name", json_text(added->entry.name)},
                       {"path", json_text(added->entry.path)},
@@ -137,6 +193,8 @@ static Task<int> run_home_list(Session& session) {
       const auto answer = co_await member.home->usage();
       state = answer ? "ok" : "failed";
       if (answer) usage = *answer;
+    } else if (member.away_reason.find("mhp-home: damaged") != std::string::npos) {
+      state = "damaged";
     }
     list.push_back({{"id", entries[i].id.hex()},
                     {"name", json_text(entries[i].name)},
@@ -168,15 +226,19 @@ static Result<std::size_t> choose_home(const std::vector<wire::HomeEntry>& entri
     if (by_id || entries[i].name == text || entries[i].path == text || (absolute && entries[i].path == *absolute))
       fitting.push_back(i);
   }
-  if (fitting.empty()) return fail(Errc::not_found, fmt::format("no home is called '{}'", printable(text)));
+  if (fitting.empty()) return fail(Errc::not_found, fmt::format("no home is called '{}'", text));
   if (fitting.size() > 1)
-    return fail(Errc::invalid,
-                fmt::format("several homes are called '{}': say the first letters of its id", printable(text)));
+    return fail(Errc::usage, fmt::format("several homes are called '{}': say the first letters of its id", text));
   return fitting.front();
 }
 
+struct RemoveDone {
+  vault::RepairReport report;
+  std::string path;  // of the home that was removed
+};
+
 /// Hands over what it held; then it is no longer on the list.
-static Task<Result<vault::RepairReport>> do_home_remove(Session& session, RemoveArgs args) {
+static Task<Result<RemoveDone>> do_home_remove(Session& session, RemoveArgs args) {
   OpenOptions options;
   options.read_index = !args.lost;
   MHP_CO_TRY(Opened opened, co_await open_vault(session, options));
@@ -184,12 +246,12 @@ static Task<Result<vault::RepairReport>> do_home_remove(Session& session, Remove
   auto resolve = [&disk = session.platform.disk(), home = args.home] { return disk.absolute(home); };
   const auto absolute = co_await on_path(session.platform, args.home, std::move(resolve));
   MHP_CO_TRY(const std::size_t chosen, choose_home(entries, args.home, absolute));
-  vault::RepairReport report;
+  RemoveDone done{.report = {}, .path = entries[chosen].path};
   if (!args.lost) {
     const std::vector<std::size_t> without = {chosen};
     const vault::Progress silent = [](const vault::CheckProgress&) {};
-    MHP_CO_TRY(report, co_await opened.vault->repair(false, without, args.dry_run, silent));
-    if (report.unrestorable > 0 || entries.size() == 1) {
+    MHP_CO_TRY(done.report, co_await opened.vault->repair(false, without, args.dry_run, silent));
+    if (done.report.unrestorable > 0 || entries.size() == 1) {
       co_return fail(
           Errc::unavailable,
           fmt::format(
@@ -198,17 +260,21 @@ static Task<Result<vault::RepairReport>> do_home_remove(Session& session, Remove
     }
     name_troubles(session, *opened.homes);
   }
-  if (args.dry_run) co_return report;
+  if (args.dry_run) co_return done;
   opened.vault.reset();
   MHP_CO_TRY(const auto lock, opened.state->lock("mhp home remove"));
   entries.erase(entries.begin() + static_cast<std::ptrdiff_t>(chosen));
   MHP_CO_TRY_VOID(co_await change_homes(session, opened, std::move(entries)));
-  co_return report;
+  co_return done;
 }
 
 static Task<int> run_home_remove(Session& session, RemoveArgs args) {
-  auto report = co_await do_home_remove(session, args);
-  if (!report) co_return session.out.fail(report.error(), hint_for(report.error()));
+  const auto done = co_await do_home_remove(session, args);
+  if (!done) {
+    const bool unknown = done.error().code == Errc::not_found && done.error().detail.starts_with("no home");
+    co_return session.out.fail(done.error(), unknown ? "'mhp home list' names them." : hint_for(done.error()));
+  }
+  const vault::RepairReport* report = &done->report;
   session.out.result({{"removed", !args.dry_run},
                       {"rows_made", report->rows_made},
                       {"stored_bytes", report->bytes_stored},
@@ -223,37 +289,39 @@ static Task<int> run_home_remove(Session& session, RemoveArgs args) {
         "The home is off the list; {} ({}) were made on the others. Any {} of them may be lost.",
         plural(report->rows_made, "row", "rows"), format_bytes(report->bytes_stored), std::max(report->margin, 0)));
   }
+  if (!args.dry_run) {
+    session.out.say(fmt::format("Nothing in {} was deleted: mhp needs it no more, delete it when you like.",
+                                printable(done->path)));
+  }
   co_return kDone;
 }
 
-void add_home(CLI::App& app, Work& work) {
-  CLI::App* home = app.add_subcommand("home", "Drives, folders and mounted shares as homes");
-  home->require_subcommand(1);
-  home->fallthrough();
+void add_home(Command& program) {
+  Command home = program.add("home", "Drives, folders and mounted shares as homes",
+                             "Examples:\n  mhp home add /media/drive-a\n  mhp home list\n  mhp home remove drive-a\n"
+                             "See also 'mhp home add --help'.");
   auto add = std::make_shared<HomeAddArgs>();
-  CLI::App* add_command = home->add_subcommand("add", "Make a folder a home, or attach a known one at its new path");
-  add_command->add_option("dir", add->path, "Folder on a drive or share; made where absent")->required();
-  add_command->add_option("--name", add->name, "What you call it (default: the folder's name)");
-  add_command->add_option("--max", add->max_used, "Use at most this much, e.g. 200G");
-  add_command->add_option("--min-free", add->min_free,
-                          "Leave at least this much free on the disk (default: 5 GB or 5 %)");
-  add_command->add_flag("--same-disk", add->same_disk,
-                        "For trials: count it although it shares a disk with another home or the source");
-  add_command->footer("Example:\n  mhp home add /media/drive-a --max 200G");
-  add_command->callback([add, &work] { work = [add](Session& session) { return run_home_add(session, *add); }; });
+  Command add_command = home.add("add", "Make a folder a home, or attach a known one at its new path",
+                                 "Example:\n  mhp home add /media/drive-a --max 200G");
+  add_command.needs("dir", add->path, "Folder on a drive or share; made where absent");
+  add_command.takes("--name", add->name, "What you call it (default: the folder's name)");
+  add_command.takes("--max", add->max_used, "Use at most this much, e.g. 200G");
+  add_command.takes("--min-free", add->min_free, "Leave at least this much free on the disk (default: 5 GB or 5 %)");
+  add_command.flag("--same-disk", add->same_disk,
+                   "For trials: count it although it shares a disk with another home or the source");
+  add_command.flag("--dry-run", add->dry_run, "Say what would be done, change nothing");
+  add_command.runs([add](Session& session) { return run_home_add(session, *add); });
 
-  CLI::App* list = home->add_subcommand("list", "Show the homes, their space and whether they are there");
-  list->footer("Example:\n  mhp home list --json");
-  list->callback([&work] { work = run_home_list; });
+  home.add("list", "Show the homes, their space and whether they are there", "Example:\n  mhp home list --json")
+      .runs(run_home_list);
 
   auto remove = std::make_shared<RemoveArgs>();
-  CLI::App* remove_command = home->add_subcommand("remove", "Hand over what a home holds, then take it off the list");
-  remove_command->add_option("home", remove->home, "Its name, path or the first letters of its id")->required();
-  remove_command->add_flag("--lost", remove->lost, "It is gone: nothing can be handed over");
-  remove_command->add_flag("--dry-run", remove->dry_run, "Say what would be done, change nothing");
-  remove_command->footer("Example:\n  mhp home remove drive-a");
-  remove_command->callback(
-      [remove, &work] { work = [remove](Session& session) { return run_home_remove(session, *remove); }; });
+  Command remove_command = home.add("remove", "Hand over what a home holds, then take it off the list",
+                                    "Example:\n  mhp home remove drive-a");
+  remove_command.needs("home", remove->home, "Its name, path or the first letters of its id");
+  remove_command.flag("--lost", remove->lost, "It is gone: nothing can be handed over");
+  remove_command.flag("--dry-run", remove->dry_run, "Say what would be done, change nothing");
+  remove_command.runs([remove](Session& session) { return run_home_remove(session, *remove); });
 }
 
 }  // namespace mhp::app

@@ -8,53 +8,98 @@
 
 namespace mhp::app {
 
-/// A new file, 0600, durable. Errors: busy where it exists: a phrase file is never overwritten.
+static tl::unexpected<Error> exists_already(const std::string& path) {
+  return fail(Errc::busy, path + ": exists already; it is not overwritten");
+}
+
+/// A new file, 0600, durable; nothing is left of it where that fails. Errors: busy where it exists: a phrase file is
+/// never overwritten.
 static Result<void> write_secret_file(platform::Disk& disk, const std::string& path, const std::string& content) {
   auto file = disk.open(path, platform::Open::create_exclusive);
-  if (!file) {
-    if (file.error().code == Errc::busy)
-      return fail(Errc::busy, fmt::format("{} exists already; it is not overwritten", printable(path)));
-    return pass(file);
+  if (!file && file.error().code == Errc::busy) return exists_already(path);
+  if (!file) return pass(file);
+  auto written = (*file)->write_at(0, as_bytes(content));
+  if (written) written = (*file)->sync();
+  if (written) written = disk.sync_folder(platform::parent_of(path));
+  if (!written) (void)disk.remove(path);
+  return written;
+}
+
+/// The words on paper before the vault exists: a vault without its phrase would be a trap.
+static Result<void> write_phrase(platform::Disk& disk, const InitArgs& args, const InitDone& done) {
+  if (!args.phrase_file.empty()) {
+    MHP_TRY_VOID(write_secret_file(disk, args.phrase_file, done.phrase + "\n"));
   }
-  MHP_TRY_VOID((*file)->write_at(0, as_bytes(content)));
-  MHP_TRY_VOID((*file)->sync());
-  return disk.sync_folder(platform::parent_of(path));
+  if (args.sheet_file.empty()) return {};
+  const std::string sheet = recovery_sheet(args.name, done.vault, done.phrase, args.sheet_file.ends_with(".html"));
+  auto written = write_secret_file(disk, args.sheet_file, sheet);
+  if (!written && !args.phrase_file.empty()) (void)disk.remove(args.phrase_file);
+  return written;
+}
+
+/// A phrase without a vault helps nobody, and would be taken for one that does.
+static void take_phrase_back(platform::Disk& disk, const InitArgs& args) {
+  for (const std::string& path : {args.phrase_file, args.sheet_file}) {
+    if (!path.empty()) (void)disk.remove(path);
+  }
 }
 
 Task<Result<InitDone>> do_init(Session& session, InitArgs args) {
   MHP_CO_TRY(const dispersal::Level level, dispersal::parse_level(args.level));
-  vault::State state(session.platform.disk(), session.state_folder);
-  if (state.exists()) {
+  platform::Disk& disk = session.platform.disk();
+  vault::State state(disk, session.state_folder);
+  MHP_CO_TRY(const bool there, state.exists());
+  if (there) {
     co_return fail(Errc::busy, fmt::format("there is a vault on this computer already (in {}); nothing was changed",
                                            printable(session.state_folder)));
   }
+  for (const std::string& path : {args.phrase_file, args.sheet_file}) {
+    if (!path.empty() && disk.info(path)) co_return exists_already(path);
+  }
+  if (args.dry_run) co_return InitDone();
   platform::Random& random = session.platform.random();
   primitives::Key entropy = random.array<32>();
   const vault::Root root(entropy);
   InitDone done{.vault = root.vault(), .phrase = primitives::phrase_of(entropy)};
   wipe(entropy);
-  // The phrase is kept safe before the vault exists: a vault without its phrase would be a trap.
-  if (!args.phrase_file.empty()) {
-    MHP_CO_TRY_VOID(write_secret_file(session.platform.disk(), args.phrase_file, done.phrase + "\n"));
-  }
-  if (!args.sheet_file.empty()) {
-    const std::string sheet = recovery_sheet(args.name, done.vault, done.phrase, args.sheet_file.ends_with(".html"));
-    MHP_CO_TRY_VOID(write_secret_file(session.platform.disk(), args.sheet_file, sheet));
-  }
+  MHP_CO_TRY_VOID(write_phrase(disk, args, done));
   const vault::Device device = vault::make_device(done.vault, random);
   const vault::OpenRecord record = vault::make_first_record(
       root, device, {.name = args.name, .level = static_cast<std::uint8_t>(level), .homes = {}}, random,
       session.platform.clock().unix_ns());
-  MHP_CO_TRY_VOID(state.create(device, record));
+  auto created = state.create(device, record);
+  if (!created) {
+    take_phrase_back(disk, args);
+    co_return pass(created);
+  }
   co_return done;
+}
+
+static std::string init_hint(const Session& session, const InitArgs& args, const Error& error) {
+  if (error.code != Errc::busy) return "";
+  if (!error.detail.ends_with("it is not overwritten"))
+    return "Use another state folder with --state DIR to start a second vault.";
+  const std::string& path = error.detail.starts_with(args.phrase_file + ":") ? args.phrase_file : args.sheet_file;
+  return fmt::format(
+      "Name another file. There is no vault in {}: if a 'mhp init' that was interrupted left {} there, no vault "
+      "belongs "
+      "to it, and you can delete it and run init again.",
+      session.state_folder, path);
 }
 
 static Task<int> run_init(Session& session, InitArgs args) {
   auto done = co_await do_init(session, args);
   if (!done) {
-    co_return session.out.fail(done.error(), done.error().code == Errc::busy
-                                                 ? "Use another state folder with --state DIR to start a second vault."
-                                                 : "");
+    co_return session.out.fail(done.error(), init_hint(session, args, done.error()));
+  }
+  if (args.dry_run) {
+    session.out.result({{"dry_run", true}, {"state", json_text(session.state_folder)}, {"level", args.level}});
+    session.out.say(fmt::format("Would make a vault (level: {}) with its keys in {}{}. Nothing was made.", args.level,
+                                printable(session.state_folder),
+                                args.phrase_file.empty()
+                                    ? " and show its 24 words"
+                                    : fmt::format(" and its 24 words in {}", printable(args.phrase_file))));
+    co_return kDone;
   }
   const bool shown = args.phrase_file.empty();
   if (session.out.json) {
@@ -86,18 +131,18 @@ static Task<int> run_init(Session& session, InitArgs args) {
   co_return kDone;
 }
 
-void add_init(CLI::App& app, Work& work) {
+void add_init(Command& program) {
   auto args = std::make_shared<InitArgs>();
-  CLI::App* command = app.add_subcommand("init", "Make a vault and its 24-word recovery phrase");
-  command->add_option("name", args->name, "Your name, or the vault's");
-  command->add_option("--level", args->level, "How much to spend on safety: thrifty, normal or strong")
-      ->capture_default_str();
-  command->add_option("--phrase-file", args->phrase_file,
-                      "Write the words into this new file (mode 0600) instead of showing them");
-  command->add_option("--sheet", args->sheet_file,
-                      "Also write a recovery sheet to print: FILE.html or FILE.txt, with a QR code");
-  command->footer("Example:\n  mhp init \"Ann\" --sheet sheet.html");
-  command->callback([args, &work] { work = [args](Session& session) { return run_init(session, *args); }; });
+  Command command = program.add("init", "Make a vault and its 24-word recovery phrase",
+                                "Example:\n  mhp init \"Ann\" --sheet sheet.html");
+  command.takes("name", args->name, "Your name, or the vault's");
+  command.takes("--level", args->level, "How much to spend on safety: thrifty, normal or strong");
+  command.takes("--phrase-file", args->phrase_file,
+                "Write the words into this new file (mode 0600) instead of showing them");
+  command.takes("--sheet", args->sheet_file,
+                "Also write a recovery sheet to print: FILE.html or FILE.txt, with a QR code");
+  command.flag("--dry-run", args->dry_run, "Say what would be made, make nothing");
+  command.runs([args](Session& session) { return run_init(session, *args); });
 }
 
 }  // namespace mhp::app

@@ -93,10 +93,12 @@ static Task<int> run_snapshots(Session& session) {
                     {"host", json_text(snapshot.host)},
                     {"tags", json_texts(snapshot.tags)},
                     {"unreadable", snapshot.unreadable}});
-    const std::string tags = snapshot.tags.empty() ? "" : "  [" + joined(snapshot.tags) + "]";
+    std::string notes = snapshot.tags.empty() ? "" : "  [" + joined(snapshot.tags) + "]";
+    if (snapshot.unreadable > 0)
+      notes += fmt::format("  in part: {} unreadable", plural(snapshot.unreadable, "file", "files"));
     session.out.say(fmt::format("{}  {}  {:>14}  {:>8}  {}: {}{}", snapshot.id.short_hex(),
                                 format_time(snapshot.time_ns), plural(snapshot.files, "file", "files"),
-                                format_bytes(snapshot.bytes), printable(snapshot.host), joined(snapshot.paths), tags));
+                                format_bytes(snapshot.bytes), printable(snapshot.host), joined(snapshot.paths), notes));
   }
   if (list.empty()) session.out.say("No snapshot yet. Make one with 'mhp backup PATH'.");
   session.out.result(list);
@@ -110,11 +112,13 @@ struct LsArgs {
 };
 
 static Task<int> run_ls(Session& session, LsArgs args) {
+  const auto named = split_snapshot_path(args.where);
+  if (!named) co_return session.out.fail(named.error(), snapshot_hint(named.error()));
+  const auto& [name, path] = *named;
   auto opened = co_await open_vault(session, {});
   if (!opened) co_return session.out.fail(opened.error(), hint_for(opened.error()));
-  const auto [name, path] = split_snapshot_path(args.where);
   auto chosen = snapshot::choose_snapshot(opened->vault->snapshots(), name);
-  if (!chosen) co_return session.out.fail(chosen.error(), "'mhp snapshots' lists them.", kFailed);
+  if (!chosen) co_return session.out.fail(chosen.error(), snapshot_hint(chosen.error()));
   const std::string folder = entry_path(path);
   bool found = folder.empty();
   const snapshot::Visit show = [&](const wire::TreeEntry& entry) {
@@ -128,9 +132,10 @@ static Task<int> run_ls(Session& session, LsArgs args) {
   const auto walked = co_await snapshot::walk(*opened->vault, *chosen, folder, show);
   name_troubles(session, *opened->homes);
   if (!walked) co_return session.out.fail(walked.error(), hint_for(walked.error()));
-  if (!found)
-    co_return session.out.fail(
-        {Errc::not_found, fmt::format("snapshot {} has no {}", chosen->id.short_hex(), printable(path))}, "");
+  if (!found) {
+    const Error missing{Errc::not_found, fmt::format("{}: not in this snapshot", path)};
+    co_return session.out.fail(missing, snapshot_hint(missing));
+  }
   co_return kDone;
 }
 
@@ -140,13 +145,20 @@ struct FindArgs {
   bool detailed = false;
 };
 
+/// Who types a part of a name gets told how to ask for one.
+static std::string nothing_fits(const std::string& pattern) {
+  const bool has_wildcard = pattern.find_first_of("*?[") != std::string::npos;
+  return fmt::format("Nothing fits '{}'.{}", printable(pattern),
+                     has_wildcard ? "" : fmt::format(" For a part of a name write '*{}*'.", printable(pattern)));
+}
+
 static Task<int> run_find(Session& session, FindArgs args) {
   auto opened = co_await open_vault(session, {});
   if (!opened) co_return session.out.fail(opened.error(), hint_for(opened.error()));
   std::vector<wire::SnapshotRecord> searched = opened->vault->snapshots();
   if (!args.snapshot.empty()) {
     auto chosen = snapshot::choose_snapshot(searched, args.snapshot);
-    if (!chosen) co_return session.out.fail(chosen.error(), "'mhp snapshots' lists them.", kFailed);
+    if (!chosen) co_return session.out.fail(chosen.error(), snapshot_hint(chosen.error()));
     searched = {*chosen};
   }
   bool found = false;
@@ -172,7 +184,7 @@ static Task<int> run_find(Session& session, FindArgs args) {
     if (!walked) co_return session.out.fail(walked.error(), hint_for(walked.error()));
   }
   name_troubles(session, *opened->homes);
-  if (!found) session.out.say(fmt::format("Nothing fits '{}'.", printable(args.pattern)));
+  if (!found) session.out.say(nothing_fits(args.pattern));
   co_return kDone;
 }
 
@@ -188,8 +200,10 @@ static Task<int> run_diff(Session& session, DiffArgs args) {
   if (!opened) co_return session.out.fail(opened.error(), hint_for(opened.error()));
   auto older = snapshot::choose_snapshot(opened->vault->snapshots(), args.older);
   auto newer = snapshot::choose_snapshot(opened->vault->snapshots(), args.newer);
-  if (!older || !newer)
-    co_return session.out.fail(older ? newer.error() : older.error(), "'mhp snapshots' lists them.", kFailed);
+  if (!older || !newer) {
+    const Error& error = older ? newer.error() : older.error();
+    co_return session.out.fail(error, snapshot_hint(error));
+  }
   const auto changes = co_await snapshot::diff(*opened->vault, *older, *newer);
   name_troubles(session, *opened->homes);
   if (!changes) co_return session.out.fail(changes.error(), hint_for(changes.error()));
@@ -202,41 +216,36 @@ static Task<int> run_diff(Session& session, DiffArgs args) {
   co_return kDone;
 }
 
-void add_snapshots(CLI::App& app, Work& work) {
-  CLI::App* command = app.add_subcommand("snapshots", "List the snapshots in the vault");
-  command->footer("Example:\n  mhp snapshots --json");
-  command->callback([&work] { work = run_snapshots; });
+void add_snapshots(Command& program) {
+  program.add("snapshots", "List the snapshots in the vault", "Example:\n  mhp snapshots --json").runs(run_snapshots);
 }
 
-void add_ls(CLI::App& app, Work& work) {
+void add_ls(Command& program) {
   auto args = std::make_shared<LsArgs>();
-  CLI::App* command = app.add_subcommand("ls", "List what is in a snapshot");
-  command->add_option("where", args->where, "SNAPSHOT or SNAPSHOT:PATH")->required();
-  command->add_flag("-l,--long", args->detailed, "With mode, owner, size and time");
-  command->add_flag("-r,--recursive", args->recursive, "With everything below");
-  command->footer("Example:\n  mhp ls -l latest:/home/ann/Photos");
-  command->callback([args, &work] { work = [args](Session& session) { return run_ls(session, *args); }; });
+  Command command = program.add("ls", "List what is in a snapshot", "Example:\n  mhp ls -l latest:/home/ann/Photos");
+  command.needs("where", args->where, "SNAPSHOT or SNAPSHOT:PATH");
+  command.flag("-l,--long", args->detailed, "With mode, owner, size and time");
+  command.flag("-r,--recursive", args->recursive, "With everything below");
+  command.runs([args](Session& session) { return run_ls(session, *args); });
 }
 
-void add_find(CLI::App& app, Work& work) {
+void add_find(Command& program) {
   auto args = std::make_shared<FindArgs>();
-  CLI::App* command = app.add_subcommand("find", "Find files by name in the snapshots");
-  command->add_option("pattern", args->pattern, "A name or pattern: '*.jpg', 'Photos/2025/**'")->required();
-  command->add_option("--snapshot", args->snapshot, "Search this one only");
-  command->add_flag("-l,--long", args->detailed, "With mode, owner, size and time");
-  command->footer("Example:\n  mhp find 'thesis*.odt'");
-  command->callback([args, &work] { work = [args](Session& session) { return run_find(session, *args); }; });
+  Command command = program.add("find", "Find files by name in the snapshots", "Example:\n  mhp find 'thesis*.odt'");
+  command.needs("pattern", args->pattern, "A name or pattern: '*.jpg', 'Photos/2025/**'");
+  command.takes("--snapshot", args->snapshot, "Search this one only");
+  command.flag("-l,--long", args->detailed, "With mode, owner, size and time");
+  command.runs([args](Session& session) { return run_find(session, *args); });
 }
 
-void add_diff(CLI::App& app, Work& work) {
+void add_diff(Command& program) {
   auto args = std::make_shared<DiffArgs>();
-  CLI::App* command = app.add_subcommand("diff", "Show what differs between two snapshots");
-  command->add_option("older", args->older, "A snapshot")->required();
-  command->add_option("newer", args->newer, "Another")->required();
-  command->footer(
-      "Example:\n  mhp diff 3f2a latest\n  + added, - removed, M content, m owner, mode, time or attributes, T another "
-      "kind");
-  command->callback([args, &work] { work = [args](Session& session) { return run_diff(session, *args); }; });
+  Command command = program.add("diff", "Show what differs between two snapshots",
+                                "Example:\n  mhp diff 3f2a latest\n  + added, - removed, M content, m owner, mode, "
+                                "time or attributes, T another kind");
+  command.needs("older", args->older, "A snapshot");
+  command.needs("newer", args->newer, "Another");
+  command.runs([args](Session& session) { return run_diff(session, *args); });
 }
 
 }  // namespace mhp::app

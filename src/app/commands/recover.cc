@@ -116,7 +116,8 @@ static Task<Result<void>> enrol(Session& session, const RecoverArgs& args, const
 Task<Result<RecoverDone>> do_recover(Session& session, RecoverArgs args) {
   Opened opened;
   opened.state = std::make_unique<vault::State>(session.platform.disk(), session.state_folder, session.command);
-  if (opened.state->exists()) {
+  MHP_CO_TRY(const bool there, opened.state->exists());
+  if (there) {
     co_return fail(Errc::busy, fmt::format("there is a vault on this computer already (in {}); nothing was changed",
                                            printable(session.state_folder)));
   }
@@ -138,6 +139,14 @@ Task<Result<RecoverDone>> do_recover(Session& session, RecoverArgs args) {
   auto members = co_await open_members(session.platform, opened.record->content.homes, no_sources);
   opened.homes = std::make_unique<dispersal::HomeSet>(session.platform, root.vault(), std::move(members));
   opened.homes->trust(card_signers(opened.record->record));
+  if (args.dry_run) {
+    name_troubles(session, *opened.homes);
+    co_return RecoverDone{.name = opened.record->content.name,
+                          .homes = opened.homes->members().size(),
+                          .homes_reachable = opened.homes->reachable(),
+                          .snapshots = 0,
+                          .newest = {}};
+  }
   auto vault =
       co_await vault::Vault::open(session.platform, *opened.homes, *opened.state, *opened.device, *opened.record);
   name_troubles(session, *opened.homes);
@@ -155,10 +164,26 @@ struct RecoverOptions {
   std::string phrase_file;
   std::vector<std::string> homes;
   bool keep_devices = false;
+  bool dry_run = false;
 };
 
+static std::string recover_hint(const Error& error) {
+  if (error.detail.starts_with("recovery phrase")) return "Look at the paper again: 24 words, in their order.";
+  switch (error.code) {
+    case Errc::unavailable:
+      return "Nothing was changed. Name more surviving homes with --home DIR (it may be given several times).";
+    case Errc::not_found:
+      return "Name a folder that is one of the vault's homes.";
+    case Errc::busy:
+      return "To bring it back afresh, name another state folder with --state DIR, or move this one away.";
+    default:
+      return "";
+  }
+}
+
 static Task<int> run_recover(Session& session, RecoverOptions options) {
-  RecoverArgs args{.phrase = "", .homes = options.homes, .keep_devices = options.keep_devices};
+  RecoverArgs args{
+      .phrase = "", .homes = options.homes, .keep_devices = options.keep_devices, .dry_run = options.dry_run};
   if (options.phrase_file.empty()) {
     args.phrase = ask_phrase();
   } else {
@@ -168,14 +193,18 @@ static Task<int> run_recover(Session& session, RecoverOptions options) {
   }
   auto done = co_await do_recover(session, args);
   wipe(std::as_writable_bytes(std::span(args.phrase)));
-  if (!done) {
-    const Errc code = done.error().code;
-    const std::string hint =
-        code == Errc::unavailable
-            ? "Nothing was changed. Name more surviving homes with --home DIR (it may be given several times)."
-        : code == Errc::not_found ? "Name a folder that is one of the vault's homes."
-                                  : "";
-    co_return session.out.fail(done.error(), hint);
+  if (!done) co_return session.out.fail(done.error(), recover_hint(done.error()));
+  if (options.dry_run) {
+    session.out.result({{"dry_run", true},
+                        {"name", json_text(done->name)},
+                        {"homes", done->homes},
+                        {"homes_reachable", done->homes_reachable}});
+    session.out.say(
+        fmt::format("The words fit. Would bring the vault{} back to {}: {} of {} reachable. Nothing was "
+                    "changed.",
+                    done->name.empty() ? "" : " of " + printable(done->name), printable(session.state_folder),
+                    done->homes_reachable, plural(done->homes, "home", "homes")));
+    co_return kDone;
   }
   session.out.result({{"name", json_text(done->name)},
                       {"homes", done->homes},
@@ -200,19 +229,16 @@ static Task<int> run_recover(Session& session, RecoverOptions options) {
   co_return kDone;
 }
 
-void add_recover(CLI::App& app, Work& work) {
+void add_recover(Command& program) {
   auto options = std::make_shared<RecoverOptions>();
-  CLI::App* command = app.add_subcommand("recover", "Bring a vault back on a new computer with its 24 words");
-  command
-      ->add_option("--home", options->homes,
-                   "Folder of any surviving home (may be given again, for drives at new paths)")
-      ->required()
-      ->allow_extra_args(false);
-  command->add_option("--phrase-file", options->phrase_file, "Read the words from this file instead of asking");
-  command->add_flag("--keep-devices", options->keep_devices, "Earlier computers are not lost: let them go on writing");
-  command->footer("Example:\n  mhp recover --home /media/drive-b");
-  command->callback(
-      [options, &work] { work = [options](Session& session) { return run_recover(session, *options); }; });
+  Command command = program.add("recover", "Bring a vault back on a new computer with its 24 words",
+                                "Example:\n  mhp recover --home /media/drive-b\n"
+                                "Exit codes: 0 it is back; 1 no home there; 4 too few homes; 5 the words are wrong");
+  command.needs("--home", options->homes, "Folder of any surviving home (may be given again, for drives at new paths)");
+  command.takes("--phrase-file", options->phrase_file, "Read the words from this file instead of asking");
+  command.flag("--keep-devices", options->keep_devices, "Earlier computers are not lost: let them go on writing");
+  command.flag("--dry-run", options->dry_run, "Try the words and find the homes, change nothing");
+  command.runs([options](Session& session) { return run_recover(session, *options); });
 }
 
 }  // namespace mhp::app

@@ -9,10 +9,37 @@
 
 namespace mhp::app {
 
-std::pair<std::string, std::string> split_snapshot_path(const std::string& text) {
+Result<std::pair<std::string, std::string>> split_snapshot_path(const std::string& text) {
   const std::size_t colon = text.find(':');
-  return colon == std::string::npos ? std::pair(text, std::string())
-                                    : std::pair(text.substr(0, colon), text.substr(colon + 1));
+  if (text.empty() || colon == 0) return fail(Errc::usage, fmt::format("'{}' names no snapshot", text));
+  if (colon == std::string::npos) return std::pair(text, std::string());
+  return std::pair(text.substr(0, colon), text.substr(colon + 1));
+}
+
+std::string snapshot_hint(const Error& error) {
+  if (error.detail.ends_with("names no snapshot"))
+    return "Write SNAPSHOT or SNAPSHOT:PATH, such as latest:/home/ann. 'mhp snapshots' lists them.";
+  if (error.detail.ends_with("not in this snapshot"))
+    return "Paths are whole, as in the snapshot: 'mhp ls SNAPSHOT' shows where they begin.";
+  const bool unknown = error.detail.ends_with("no such snapshot");
+  return unknown || error.code == Errc::usage ? "'mhp snapshots' lists them." : "";
+}
+
+/// What the real restore would refuse. Errors: busy (not empty), usage (no folder).
+static Result<void> check_target(platform::Disk& disk, const std::string& path) {
+  const auto there = disk.info(path);
+  if (!there) return {};
+  if (!there->is_folder) return fail(Errc::usage, path + ": exists and is no folder");
+  MHP_TRY(const auto names, disk.list(path));
+  if (!names.empty()) return fail(Errc::busy, path + ": is not empty");
+  return {};
+}
+
+/// A snapshot that was taken in part brings back a part.
+static void say_if_partial(const Session& session, const wire::SnapshotRecord& snapshot) {
+  if (snapshot.unreadable == 0 || session.out.mute) return;
+  session.out.note(fmt::format("Snapshot {} was taken in part: {} could not be read then and cannot be in it.",
+                               snapshot.id.short_hex(), plural(snapshot.unreadable, "file", "files")));
 }
 
 std::string entry_path(std::string path) {
@@ -23,6 +50,9 @@ std::string entry_path(std::string path) {
 
 Task<Result<snapshot::RestoreReport>> do_restore(Session& session, RestoreArgs args, snapshot::Counters& counters) {
   MHP_CO_TRY(Opened opened, co_await open_vault(session, {}));
+  if (args.dry_run) {
+    MHP_CO_TRY_VOID(check_target(session.platform.disk(), args.to));
+  }
   MHP_CO_TRY(const wire::SnapshotRecord chosen, snapshot::choose_snapshot(opened.vault->snapshots(), args.snapshot));
   counters.files_total = chosen.files;
   counters.bytes_total = args.path.empty() ? chosen.bytes : 0;
@@ -30,6 +60,7 @@ Task<Result<snapshot::RestoreReport>> do_restore(Session& session, RestoreArgs a
   snapshot::RestoreOptions options{.snapshot = chosen, .path = args.path, .to = args.to, .dry_run = args.dry_run};
   auto report = co_await snapshot::restore(session.platform, *opened.vault, options, counters);
   name_troubles(session, *opened.homes);
+  if (report) say_if_partial(session, chosen);
   co_return report;
 }
 
@@ -52,9 +83,12 @@ static void show_report(Session& session, const RestoreArgs& args, const snapsho
     session.out.note(fmt::format("not brought back: {}: {}", printable(error.path), printable(error.reason)));
   for (const auto& warning : report.warnings)
     session.out.note(fmt::format("{}: {}", printable(warning.path), printable(warning.reason)));
-  session.out.say(fmt::format("{} {}, {}, in {}, to {}.", args.dry_run ? "Would bring back" : "Brought back",
-                              plural(report.files, "file", "files"), format_bytes(report.bytes),
-                              format_seconds(seconds), printable(args.to)));
+  const std::string what = fmt::format("{}, {}", plural(report.files, "file", "files"), format_bytes(report.bytes));
+  if (args.dry_run) {
+    session.out.say(fmt::format("Would bring back {}, to {}. Nothing was written.", what, printable(args.to)));
+  } else {
+    session.out.say(fmt::format("Brought back {}, in {}, to {}.", what, format_seconds(seconds), printable(args.to)));
+  }
 }
 
 /// 0 all back; the code of the gravest reason where homes were too few or bytes damaged; 3 for all others.
@@ -69,7 +103,17 @@ static int exit_code(Session& session, const snapshot::RestoreReport& report) {
       error, "What could be brought back is whole. Connect the homes that are away and restore into another folder.");
 }
 
+static std::string restore_hint(const Error& error) {
+  if (error.code == Errc::busy || error.detail.ends_with("is no folder"))
+    return "Choose a folder with --to that is empty or does not exist.";
+  const std::string hint = snapshot_hint(error);
+  return hint.empty() ? hint_for(error) : hint;
+}
+
 static Task<int> run_restore(Session& session, RestoreArgs args) {
+  auto named = split_snapshot_path(args.snapshot);
+  if (!named) co_return session.out.fail(named.error(), snapshot_hint(named.error()));
+  std::tie(args.snapshot, args.path) = std::move(*named);
   const auto start = session.platform.clock().steady();
   snapshot::Counters counters;
   ProgressLine progress(session, TransferLine(session.platform.clock(), counters, "bringing back"));
@@ -77,33 +121,26 @@ static Task<int> run_restore(Session& session, RestoreArgs args) {
   co_await progress.stop();
   if (!report) {
     const Error& error = report.error();
-    const bool target_taken = error.code == Errc::busy;
-    co_return session.out.fail(
-        error, target_taken ? "Choose a folder with --to that is empty or does not exist." : hint_for(error),
-        target_taken ? kUsage : exit_code_of(error.code));
+    if (error.code == Errc::busy) co_return session.out.fail(error, restore_hint(error), kUsage);
+    co_return session.out.fail(error, restore_hint(error));
   }
   show_report(session, args, *report, std::chrono::duration<double>(session.platform.clock().steady() - start).count());
   co_return exit_code(session, *report);
 }
 
-void add_restore(CLI::App& app, Work& work) {
+void add_restore(Command& program) {
   auto args = std::make_shared<RestoreArgs>();
-  CLI::App* command = app.add_subcommand("restore", "Bring a snapshot, or a path in it, back to this computer");
-  command
-      ->add_option("snapshot", args->snapshot,
-                   "An id, the first letters of one, or 'latest'; with :PATH only that folder or file")
-      ->required();
-  command->add_option("--to", args->to, "Folder to fill; must be empty or absent")->required();
-  command->add_flag("--dry-run", args->dry_run, "Say what would come back, write nothing");
-  command->footer(
-      "Examples:\n  mhp restore latest --to /tmp/back              keeps the snapshot's paths below it\n"
-      "  mhp restore 3f2a:/home/ann/Photos --to ~/Photos   puts the folder's content there");
-  command->callback([args, &work] {
-    const auto [snapshot, path] = split_snapshot_path(args->snapshot);
-    args->snapshot = snapshot;
-    args->path = path;
-    work = [args](Session& session) { return run_restore(session, *args); };
-  });
+  args->snapshot.clear();
+  Command command =
+      program.add("restore", "Bring a snapshot, or a path in it, back to this computer",
+                  "Examples:\n  mhp restore latest --to /tmp/back              keeps the snapshot's paths below it\n"
+                  "  mhp restore 3f2a:/home/ann/Photos --to ~/Photos   puts the folder's content there\n"
+                  "Exit codes: 0 all back; 3 some files not, each named; 4 too few homes; 5 damaged");
+  command.needs("snapshot", args->snapshot,
+                "An id, the first letters of one, or 'latest'; with :PATH only that folder or file");
+  command.needs("--to", args->to, "Folder to fill; must be empty or absent");
+  command.flag("--dry-run", args->dry_run, "Say what would come back, write nothing");
+  command.runs([args](Session& session) { return run_restore(session, *args); });
 }
 
 }  // namespace mhp::app

@@ -1,0 +1,88 @@
+// The command line as commands see it: what is bound, what is refused, which word was meant.
+#include "app/command_line.h"
+
+#include <gtest/gtest.h>
+
+#include <array>
+
+namespace mhp::app {
+namespace {
+
+struct Bound {
+  std::vector<std::string> paths, tags;
+  std::string level = "normal", percent;
+  int number = 3;
+  bool reads = false, long_form = false;
+};
+
+Asked read(std::vector<std::string> words, Bound& bound) {
+  words.insert(words.begin(), "mhp");
+  std::vector<char*> argv;
+  for (std::string& word : words) argv.push_back(word.data());
+  return read_command_line(static_cast<int>(argv.size()), argv.data(), [&bound](Command& program) {
+    Command group = program.add("group", "a group", "");
+    Command command = group.add("save", "a command", "Example:\n  mhp group save");
+    command.needs("path", bound.paths, "");
+    command.takes("--tag", bound.tags, "");
+    command.takes("--level", bound.level, "");
+    command.takes("--number", bound.number, 1, 19, "");
+    command.takes_with_value_or_without("--read-data", bound.reads, bound.percent, "");
+    command.flag("-l,--long", bound.long_form, "");
+    command.runs([](Session&) -> Task<int> { co_return kDone; });
+  });
+}
+
+TEST(CommandLine, BindsWhatIsGiven) {
+  Bound bound;
+  const Asked asked = read({"group", "save", "a", "b", "--tag", "x", "c", "--tag=y", "-l", "--json", "--state", "s",
+                            "--read-data", "--number", "19"},
+                           bound);
+  EXPECT_TRUE(asked.work);
+  EXPECT_EQ(asked.command, "mhp group save");
+  EXPECT_EQ(bound.paths, (std::vector<std::string>{"a", "b", "c"}));
+  EXPECT_EQ(bound.tags, (std::vector<std::string>{"x", "y"}));
+  EXPECT_EQ(bound.level, "normal");
+  EXPECT_EQ(bound.number, 19);
+  EXPECT_TRUE(bound.long_form && bound.reads && bound.percent.empty());
+  EXPECT_TRUE(asked.out.json && !asked.out.quiet);
+  EXPECT_EQ(asked.state_folder, "s");
+  EXPECT_EQ(asked.out.state_folder, "s");
+}
+
+TEST(CommandLine, AValueMayBeLeftOut) {
+  Bound without, with;
+  EXPECT_TRUE(read({"group", "save", "a"}, without).work);
+  EXPECT_FALSE(without.reads);
+  EXPECT_TRUE(read({"group", "save", "a", "--read-data=10"}, with).work);
+  EXPECT_TRUE(with.reads);
+  EXPECT_EQ(with.percent, "10");
+}
+
+TEST(CommandLine, WrongUsageIsRefused) {
+  const std::vector<std::vector<std::string>> wrong = {{},
+                                                       {"group"},
+                                                       {"group", "save"},
+                                                       {"grop"},
+                                                       {"group", "sav", "x"},
+                                                       {"group", "save", "a", "--number", "20"},
+                                                       {"group", "save", "a", "--no-such"},
+                                                       {"group", "save", "a", "--level"}};
+  for (const auto& words : wrong) {
+    Bound bound;
+    const Asked asked = read(words, bound);
+    EXPECT_FALSE(asked.work);
+    EXPECT_EQ(asked.exit_code, kUsage);
+  }
+}
+
+TEST(CommandLine, NearestWord) {
+  const std::vector<std::string> known = {"backup", "snapshots", "ls", "find", "diff"};
+  EXPECT_EQ(nearest_word("bakup", known), "backup");
+  EXPECT_EQ(nearest_word("snapshot", known), "snapshots");
+  EXPECT_EQ(nearest_word("backpu", known), "backup");
+  EXPECT_EQ(nearest_word("frobnicate", known), "");
+  EXPECT_EQ(nearest_word("", known), "");
+}
+
+}  // namespace
+}  // namespace mhp::app
