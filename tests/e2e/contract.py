@@ -333,6 +333,9 @@ def unreadable_files(w):
     w.check(str(source / "secret") in plain.err, f"named on standard error\n{plain}")
     run = w.run("--json", "restore", "latest", "--to", base / "back", state=state, **options)
     w.equal(run.json["files"], 10, "files brought back")
+    w.check("taken in part: 2 files or folders" in run.err, f"the restore says that it can bring only a part\n{run}")
+    listed = w.run("snapshots", state=state, **options).out
+    w.check("in part: 2 files or folders unreadable" in listed, f"so does the list: {listed}")
     back = base / "back" / source.relative_to("/")
     trees.check_same(w, trees.tree_of(source / "folder-000"), back / "folder-000", "what could be read")
     # A snapshot of root's files, brought back by somebody else: owners cannot be set, and that is said, not failed.

@@ -95,7 +95,8 @@ static Task<int> run_snapshots(Session& session) {
                     {"unreadable", snapshot.unreadable}});
     std::string notes = snapshot.tags.empty() ? "" : "  [" + joined(snapshot.tags) + "]";
     if (snapshot.unreadable > 0)
-      notes += fmt::format("  in part: {} unreadable", plural(snapshot.unreadable, "file", "files"));
+      notes +=
+          fmt::format("  in part: {} unreadable", plural(snapshot.unreadable, "file or folder", "files or folders"));
     session.out.say(fmt::format("{}  {}  {:>14}  {:>8}  {}: {}{}", snapshot.id.short_hex(),
                                 format_time(snapshot.time_ns), plural(snapshot.files, "file", "files"),
                                 format_bytes(snapshot.bytes), printable(snapshot.host), joined(snapshot.paths), notes));

@@ -39,7 +39,8 @@ static Result<void> check_target(platform::Disk& disk, const std::string& path) 
 static void say_if_partial(const Session& session, const wire::SnapshotRecord& snapshot) {
   if (snapshot.unreadable == 0 || session.out.mute) return;
   session.out.note(fmt::format("Snapshot {} was taken in part: {} could not be read then and cannot be in it.",
-                               snapshot.id.short_hex(), plural(snapshot.unreadable, "file", "files")));
+                               snapshot.id.short_hex(),
+                               plural(snapshot.unreadable, "file or folder", "files or folders")));
 }
 
 std::string entry_path(std::string path) {
