@@ -71,6 +71,7 @@ struct Owner {
     HeadHash previous;
     for (std::uint64_t seq = 1; seq <= last; ++seq) {
       wire::Head head;
+      head.epoch = 1;
       head.vault = vault;
       head.device = device;
       head.seq = seq;

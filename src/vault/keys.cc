@@ -27,9 +27,13 @@ Bytes private_context(const VaultId& vault, std::uint64_t version) {
   return joined({as_bytes("mhp 0 vault private"), vault.bytes(), little_endian(version)});
 }
 
-std::uint32_t newest_epoch(const wire::VaultKeys& keys) {
+wire::EpochKey new_epoch(std::uint32_t number, platform::Random& random) {
+  return {.epoch = number, .data_key = random.array<32>(), .record_key = random.array<32>()};
+}
+
+const wire::EpochKey& newest_epoch(const wire::VaultKeys& keys) {
   MHP_CHECK(!keys.epochs.empty());
-  return keys.epochs.back().epoch;
+  return keys.epochs.back();
 }
 
 /// Errors: invalid where the recipient is no usable key.
@@ -37,7 +41,7 @@ Result<wire::KeyWrap> wrap_keys(const wire::VaultKeys& keys, const VaultId& vaul
                                 const PublicKey& recipient, platform::Random& random) {
   wire::KeyWrap wrap;
   wrap.recipient = recipient;
-  wrap.epoch = newest_epoch(keys);
+  wrap.epoch = newest_epoch(keys).epoch;
   wrap.for_recovery = role == Role::recovery;
   Key ephemeral = random.array<32>();
   Bytes plain = wire::encode(keys);
@@ -62,7 +66,7 @@ Bytes seal_private(const wire::VaultRecord& record, const wire::VaultKeys& keys,
                    platform::Random& random) {
   auto nonce = random.array<24>();
   Bytes context = private_context(record.vault, record.version);
-  return primitives::seal_box(keys.record_key, nonce, context, wire::encode(content));
+  return primitives::seal_box(newest_epoch(keys).record_key, nonce, context, wire::encode(content));
 }
 
 OpenRecord signed_by(const primitives::SigningKey& signer, wire::VaultRecord record, wire::VaultPrivate content,
@@ -102,7 +106,7 @@ Result<wire::VaultKeys> unwrap(const wire::VaultRecord& record, Role role, const
     auto keys = wire::parse_vault_keys(*plain);
     wipe(*plain);
     if (!keys) return pass(keys);
-    if (keys->epochs.empty() || newest_epoch(*keys) != wrap.epoch) {
+    if (keys->epochs.empty() || newest_epoch(*keys).epoch != wrap.epoch) {
       return fail(Errc::corrupt, "vault record: the key wrap names another epoch than it holds");
     }
     return keys;
@@ -116,7 +120,7 @@ Result<OpenRecord> open_with(ByteView signed_bytes, const VaultId& vault, Role r
   MHP_TRY(wire::VaultRecord record, check_record(signed_bytes, vault, {}));
   MHP_TRY(wire::VaultKeys keys, unwrap(record, role, secret));
   Bytes context = private_context(record.vault, record.version);
-  auto plain = primitives::open_box(keys.record_key, context, record.sealed_private);
+  auto plain = primitives::open_box(newest_epoch(keys).record_key, context, record.sealed_private);
   if (!plain) return fail(Errc::corrupt, "vault record: its private part does not open");
   MHP_TRY(wire::VaultPrivate content, wire::parse_vault_private(*plain));
   OpenRecord out;
@@ -158,10 +162,9 @@ Device open_device(const wire::DeviceSecret& secret) {
 OpenRecord make_first_record(const Root& root, const Device& device, wire::VaultPrivate content,
                              platform::Random& random, std::int64_t now_ns) {
   wire::VaultKeys keys;
-  keys.epochs.push_back({.epoch = 1, .data_key = random.array<32>()});
+  keys.epochs.push_back(new_epoch(1, random));
   keys.dedup_secret = random.array<32>();
   keys.chunker_secret = random.array<32>();
-  keys.record_key = random.array<32>();
 
   wire::VaultRecord record;
   record.vault = root.vault();
@@ -229,7 +232,7 @@ Result<OpenRecord> recovered_record(const OpenRecord& current, const Root& root,
   record.devices.push_back(certify(root, device, now_ns));
 
   wire::VaultKeys keys = current.keys;
-  keys.epochs.push_back({.epoch = newest_epoch(keys) + 1, .data_key = random.array<32>()});
+  keys.epochs.push_back(new_epoch(newest_epoch(keys).epoch + 1, random));
   MHP_TRY(auto for_recovery, wrap_keys(keys, record.vault, Role::recovery, root.recovery_public(), random));
   record.wraps = {std::move(for_recovery)};
   for (const auto& standing : standing_devices(record)) {

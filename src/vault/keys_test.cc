@@ -5,6 +5,7 @@
 
 #include "primitives/aead/box.h"
 #include "primitives/hash/blake3.h"
+#include "vault/impl/context.h"
 #include "vault/testing/world.h"
 
 namespace mhp::vault {
@@ -136,6 +137,13 @@ TEST_F(Keys, RecoveryRevokesEarlierDevicesAndStartsAnEpoch) {
   auto lost = open_record(next->signed_bytes, device_);
   ASSERT_FALSE(lost);
   EXPECT_EQ(lost.error().code, Errc::denied);
+  // What it knew of old opens neither new segments nor new lists of homes.
+  EXPECT_NE(next->keys.epochs[1].data_key, first_.keys.epochs[0].data_key);
+  EXPECT_NE(next->keys.epochs[1].record_key, first_.keys.epochs[0].record_key);
+  Bytes context =
+      impl::joined({as_bytes("mhp 0 vault private"), root_.vault().bytes(), impl::little_endian(next->record.version)});
+  EXPECT_TRUE(primitives::open_box(next->keys.epochs[1].record_key, context, next->record.sealed_private));
+  EXPECT_FALSE(primitives::open_box(first_.keys.epochs[0].record_key, context, next->record.sealed_private));
   // What the lost device signs from now on is not believed, with or without its revocation inside.
   EXPECT_FALSE(check_record(signed_again(next->record, device_.signing), root_.vault(), {}));
   EXPECT_TRUE(check_record(first_.signed_bytes, root_.vault(), {device_.id}));  // the identity signed this one

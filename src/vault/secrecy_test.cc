@@ -81,7 +81,8 @@ TEST(Secrecy, HomesHoldNothingOfWhatWasSaved) {
   auto session = world.open("a");
   ASSERT_TRUE(session);
   const wire::VaultKeys& keys = session->vault->keys();
-  for (const auto* key : {&keys.dedup_secret, &keys.chunker_secret, &keys.record_key, &keys.epochs[0].data_key}) {
+  for (const auto* key :
+       {&keys.dedup_secret, &keys.chunker_secret, &keys.epochs[0].record_key, &keys.epochs[0].data_key}) {
     secrets.merge(windows_of(*key, 16));
   }
   secrets.merge(windows_of(session->device->secret.signing_seed, 16));

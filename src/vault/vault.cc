@@ -131,7 +131,12 @@ void VaultImpl::report_findings() {
 
 Result<wire::RootRef> VaultImpl::open_root(const CheckedHead& head) const {
   Bytes context = root_context(head.head);
-  auto plain = primitives::open_box(record_.keys.record_key, context, head.head.sealed_root);
+  auto epoch = std::ranges::find(record_.keys.epochs, head.head.epoch, &wire::EpochKey::epoch);
+  if (epoch == record_.keys.epochs.end()) {
+    return fail(Errc::corrupt, "head " + std::to_string(head.head.seq) + " of device " + head.head.device.short_hex() +
+                                   ": sealed in an epoch that the vault record does not know");
+  }
+  auto plain = primitives::open_box(epoch->record_key, context, head.head.sealed_root);
   if (!plain) {
     return fail(Errc::corrupt, "head " + std::to_string(head.head.seq) + " of device " + head.head.device.short_hex() +
                                    ": its root does not open");

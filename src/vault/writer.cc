@@ -120,8 +120,9 @@ Result<CheckedHead> WriterImpl::make_head(const wire::RootRef& root) {
   head.vault_record = vault_.record_.hash;
   head.time_ns = vault_.platform_.clock().unix_ns();
   auto nonce = vault_.platform_.random().array<24>();
-  head.sealed_root =
-      primitives::seal_box(vault_.record_.keys.record_key, nonce, root_context(head), wire::encode(root));
+  const wire::EpochKey& epoch = vault_.record_.keys.epochs.back();
+  head.epoch = epoch.epoch;
+  head.sealed_root = primitives::seal_box(epoch.record_key, nonce, root_context(head), wire::encode(root));
   CheckedHead out;
   out.signed_bytes = wire::encode(wire::sign(vault_.device_.signing, wire::kSignHead, wire::encode(head)));
   out.hash = HeadHash::from_array(primitives::blake3(out.signed_bytes));

@@ -59,6 +59,7 @@ TEST(Golden, Head) {
   head.vault_record = id<RecordHash>(23);
   head.time_ns = kTime;
   head.sealed_root = some_bytes(110);
+  head.epoch = 4;
   expect_golden("head", head, parse_head);
   expect_golden("physical_ref", PhysicalRef{id<SegmentId>(24), id<ChunkId>(25)}, parse_physical_ref);
 }
@@ -79,10 +80,9 @@ TEST(Golden, VaultRecord) {
 
 TEST(Golden, WhatTheVaultRecordSeals) {
   VaultKeys keys;
-  keys.epochs = {{1, run(50)}, {4, run(51)}};
+  keys.epochs = {{1, run(50), run(54)}, {4, run(51), run(57)}};
   keys.dedup_secret = run(52);
   keys.chunker_secret = run(53);
-  keys.record_key = run(54);
   expect_golden("vault_keys", keys, parse_vault_keys);
   VaultPrivate vault{.name = "Ann", .level = 2};
   vault.homes = {{id<HomeId>(55), "usb stick", HomeKind::folder, "/media/ann/usb", false, 0, 5'000'000'000},

@@ -14,7 +14,8 @@ struct Head {
   HeadHash previous{};    // of the signed bytes of seq - 1; zero for seq 1
   RecordHash vault_record{};
   std::int64_t time_ns = 0;
-  Bytes sealed_root{};  // a RootRef in a box under the vault's record key
+  Bytes sealed_root{};      // a RootRef in a box under the record key of `epoch`
+  std::uint32_t epoch = 0;  // from 1
   friend bool operator==(const Head&, const Head&) = default;
 };
 

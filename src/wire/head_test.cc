@@ -34,6 +34,9 @@ TEST(Head, RefusesEachBound) {
   bad.previous = {};
   expect_refused(parse_head(encode(bad)), Errc::invalid, "only the first");
   bad = good;
+  bad.epoch = 0;
+  expect_refused(parse_head(encode(bad)), Errc::invalid, "epoch 0");
+  bad = good;
   bad.sealed_root.resize(kMaxSealedRootBytes + 1);
   expect_refused(parse_head(encode(bad)), Errc::invalid, "root");
   auto message = message_of<proto::Head>(good);

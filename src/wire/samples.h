@@ -85,6 +85,7 @@ inline Head head(Random& random) {
   out.vault_record = random.id<RecordHash>();
   out.time_ns = random.time();
   out.sealed_root = random.bytes(random.below(kMaxSealedRootBytes + 1));
+  out.epoch = 1 + random.number<std::uint32_t>(1000);
   return out;
 }
 
@@ -119,11 +120,10 @@ inline VaultKeys vault_keys(Random& random) {
   std::uint32_t epoch = 0;
   for (std::uint64_t i = random.below(20); i > 0; --i) {
     epoch += 1 + random.number<std::uint32_t>(1000);
-    out.epochs.push_back({epoch, random.array()});
+    out.epochs.push_back({epoch, random.array(), random.array()});
   }
   out.dedup_secret = random.array();
   out.chunker_secret = random.array();
-  out.record_key = random.array();
   return out;
 }
 

@@ -97,16 +97,17 @@ Bytes encode(const VaultRecord& record) {
 Bytes encode(const VaultKeys& keys) {
   auto message = impl::make<proto::VaultKeys>();
   message.mutable_data_keys()->reserve(32 * keys.epochs.size());  // no copies of keys left behind by growth
+  message.mutable_record_keys()->reserve(32 * keys.epochs.size());
   for (const EpochKey& epoch : keys.epochs) {
     message.add_epochs(epoch.epoch);
     impl::append(*message.mutable_data_keys(), epoch.data_key);
+    impl::append(*message.mutable_record_keys(), epoch.record_key);
   }
   message.set_dedup_secret(keys.dedup_secret.data(), keys.dedup_secret.size());
   message.set_chunker_secret(keys.chunker_secret.data(), keys.chunker_secret.size());
-  message.set_record_key(keys.record_key.data(), keys.record_key.size());
   Bytes out = impl::serialize(message);
   for (std::string* secret : {message.mutable_data_keys(), message.mutable_dedup_secret(),
-                              message.mutable_chunker_secret(), message.mutable_record_key()})
+                              message.mutable_chunker_secret(), message.mutable_record_keys()})
     impl::wipe_field(secret);
   return out;
 }
@@ -183,17 +184,18 @@ Result<VaultKeys> take_keys(const proto::VaultKeys& message) {
   VaultKeys out;
   const auto count = static_cast<std::size_t>(message.epochs_size());
   if (count > kMaxEpochs) return impl::bad(kWhat, "too many epochs");
-  if (message.data_keys().size() != 32 * count) return impl::bad(kWhat, "columns differ in length");
+  if (message.data_keys().size() != 32 * count || message.record_keys().size() != 32 * count)
+    return impl::bad(kWhat, "columns differ in length");
   out.epochs.reserve(count);
   for (std::size_t i = 0; i < count; ++i) {
     EpochKey epoch{.epoch = message.epochs(static_cast<int>(i))};
     std::memcpy(epoch.data_key.data(), message.data_keys().data() + 32 * i, 32);
+    std::memcpy(epoch.record_key.data(), message.record_keys().data() + 32 * i, 32);
     if (i > 0 && epoch.epoch <= out.epochs.back().epoch) return impl::bad(kWhat, "epochs do not rise");
     out.epochs.push_back(epoch);
   }
   MHP_TRY(out.dedup_secret, impl::take_array<32>(message.dedup_secret(), kWhat));
   MHP_TRY(out.chunker_secret, impl::take_array<32>(message.chunker_secret(), kWhat));
-  MHP_TRY(out.record_key, impl::take_array<32>(message.record_key(), kWhat));
   return out;
 }
 
@@ -203,7 +205,7 @@ Result<VaultKeys> parse_vault_keys(ByteView bytes) {
   MHP_TRY(auto message, impl::read<proto::VaultKeys>(bytes, {.what = "vault keys", .bytes = kMaxVaultKeysBytes}));
   Result<VaultKeys> out = take_keys(message);
   for (std::string* secret : {message.mutable_data_keys(), message.mutable_dedup_secret(),
-                              message.mutable_chunker_secret(), message.mutable_record_key()})
+                              message.mutable_chunker_secret(), message.mutable_record_keys()})
     impl::wipe_field(secret);
   return out;
 }

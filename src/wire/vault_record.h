@@ -48,14 +48,15 @@ struct VaultRecord {
   std::vector<Bytes> devices{};      // signed DeviceCertificates, as bytes
   std::vector<Bytes> revocations{};  // signed Revocations
   std::vector<KeyWrap> wraps{};
-  Bytes sealed_private{};  // a VaultPrivate in a box under the record key
+  Bytes sealed_private{};  // a VaultPrivate in a box under the newest epoch's record key
   std::int64_t time_ns = 0;
   friend bool operator==(const VaultRecord&, const VaultRecord&) = default;
 };
 
 struct EpochKey {
   std::uint32_t epoch = 0;
-  primitives::Key data_key{};
+  primitives::Key data_key{};    // of segments
+  primitives::Key record_key{};  // of VaultPrivate and of the roots in heads
   friend bool operator==(const EpochKey&, const EpochKey&) = default;
 };
 
@@ -63,7 +64,6 @@ struct VaultKeys {
   std::vector<EpochKey> epochs{};  // rising
   primitives::Key dedup_secret{};
   primitives::Key chunker_secret{};
-  primitives::Key record_key{};
   friend bool operator==(const VaultKeys&, const VaultKeys&) = default;
 };
 

@@ -13,12 +13,12 @@ VAULT_RECORD = Message(vault=(2, "id"), version=(3, "uint"), identity=(4, "id"),
                        devices=(6, ["bytes"]), revocations=(7, ["bytes"]), wraps=(8, [KEY_WRAP]),
                        sealed_private=(9, "bytes"), time_ns=(10, "sfixed64"))
 VAULT_KEYS = Message(epochs=(2, ["uint"]), data_keys=(3, "ids"), dedup_secret=(4, "id"), chunker_secret=(5, "id"),
-                     record_key=(6, "id"))
+                     record_keys=(6, "ids"))
 HOME_ENTRY = Message(stored=False, id=(1, "id"), name=(2, "bytes"), kind=(3, "uint"), path=(4, "bytes"),
                      same_disk=(5, "bool"), max_used_bytes=(6, "uint"), min_free_bytes=(7, "uint"))
 VAULT_PRIVATE = Message(name=(2, "bytes"), level=(3, "uint"), homes=(4, [HOME_ENTRY]))
 HEAD = Message(vault=(2, "id"), device=(3, "id"), seq=(4, "uint"), previous=(5, "id"), vault_record=(6, "id"),
-               time_ns=(7, "sfixed64"), sealed_root=(8, "bytes"))
+               time_ns=(7, "sfixed64"), sealed_root=(8, "bytes"), epoch=(9, "uint"))
 REFERENCE = Message(segment=(2, "id"), chunk=(3, "id"))
 KIB = 1 << 10
 
@@ -76,18 +76,19 @@ def newest_record(homes, identity, warn):
 
 
 def open_keys(record, identity):
-    """VaultKeys, with .of_epoch: epoch -> data key. Of several wraps the one with the highest epoch that opens."""
+    """VaultKeys, with .of_epoch: epoch -> data key, and .record_key_of. Of several wraps the one with the highest epoch that opens."""
     wraps = [wrap for wrap in record.wraps if wrap.for_recovery and wrap.recipient == identity.recovery_public]
     problem = Damaged("the vault record has no keys for this phrase")
     for wrap in sorted(wraps, key=lambda one: one.epoch, reverse=True):
         try:
             plain = open_box_to(identity.recovery_secret, wrap.sealed, b"mhp 0 wrap recovery", record.vault,
                                 wrap.epoch.to_bytes(4, "little"))
-            keys = VAULT_KEYS.parse(plain, 48 * KIB)
-            same_lengths("data keys", keys.epochs, keys.data_keys)
+            keys = VAULT_KEYS.parse(plain, 24 * KIB)
+            same_lengths("keys of epochs", keys.epochs, keys.data_keys, keys.record_keys)
             need(keys.epochs and keys.epochs == sorted(set(keys.epochs)), "epochs do not rise")
             need(keys.epochs[-1] == wrap.epoch, "a wrap is of another epoch than it says")
             keys.of_epoch = dict(zip(keys.epochs, keys.data_keys))
+            keys.record_key_of = dict(zip(keys.epochs, keys.record_keys))
             return keys
         except Damaged as found:
             problem = found
@@ -101,7 +102,7 @@ class Vault:
         self.homes, self.id, self.warn = homes, identity.vault, warn
         self.record = newest_record(homes, identity, warn)
         self.keys = open_keys(self.record, identity)
-        plain = open_box(self.keys.record_key, self.record.sealed_private, b"mhp 0 vault private", self.id,
+        plain = open_box(self.keys.record_keys[-1], self.record.sealed_private, b"mhp 0 vault private", self.id,
                          self.record.version.to_bytes(8, "little"))
         self.private = VAULT_PRIVATE.parse(plain, 512 * KIB)
         here = {home.id for home in homes}
@@ -117,7 +118,8 @@ class Vault:
             head = self.newest_head(device)
             if head is None:
                 continue
-            plain = open_box(self.keys.record_key, head.sealed_root, b"mhp 0 root", self.id, device,
+            need(head.epoch in self.keys.record_key_of, "a head of an epoch without keys")
+            plain = open_box(self.keys.record_key_of[head.epoch], head.sealed_root, b"mhp 0 root", self.id, device,
                              head.seq.to_bytes(8, "little"))
             root = REFERENCE.parse(plain, KIB)
             roots.append(Root(device, head.seq, head.time_ns, root.segment, root.chunk))

@@ -24,6 +24,7 @@ class Heads : public ::testing::Test {
     const Device& device = by != nullptr ? *by : device_;
     for (unsigned i = 0; i < heads; ++i) {
       wire::Head head;
+      head.epoch = 1;
       head.vault = root_.vault();
       head.device = device.id;
       head.seq = chain.size() + 1;
