@@ -165,6 +165,7 @@ Result<SegmentTrailer> parse_segment_trailer(ByteView bytes, std::uint64_t plain
 
 std::uint64_t size_class(std::uint64_t bytes) {
   MHP_CHECK(bytes >= 1 && bytes <= kMaxSegmentBytes);
+  if (bytes > 4_MiB) return round_up(bytes, 256_KiB);
   if (bytes > 1_MiB) return round_up(bytes, 1_MiB);
   std::uint64_t size = 64_KiB;
   while (size < bytes) size *= 2;

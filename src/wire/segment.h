@@ -52,7 +52,8 @@ struct SegmentTrailer {
 void write_segment_trailer(const SegmentTrailer& trailer, std::span<std::byte, SegmentTrailer::kSizeBytes> out);
 Result<SegmentTrailer> parse_segment_trailer(ByteView bytes, std::uint64_t plain_bytes);
 
-/// The smallest size class that holds `bytes` (1 to 16 MiB): 64 KiB x 2^i up to 1 MiB, then steps of 1 MiB.
+/// The smallest size class that holds `bytes` (1 to 16 MiB): 64 KiB x 2^i up to 1 MiB, then steps of 1 MiB up
+/// to 4 MiB, then of 256 KiB: coarse where it would tell the size of a small backup, fine where most bytes are.
 std::uint64_t size_class(std::uint64_t bytes);
 
 }  // namespace mhp::wire

@@ -97,6 +97,8 @@ TEST(SizeClass, IsTheSmallestThatFits) {
   EXPECT_EQ(size_class(513 * 1024), 1_MiB);
   EXPECT_EQ(size_class(1_MiB), 1_MiB);
   EXPECT_EQ(size_class(1_MiB + 1), 2_MiB);
+  EXPECT_EQ(size_class(3_MiB + 1), 4_MiB);
+  EXPECT_EQ(size_class(4_MiB + 1), 4_MiB + 256_KiB);
   EXPECT_EQ(size_class(9_MiB - 1), 9_MiB);
   EXPECT_EQ(size_class(kMaxSegmentBytes), kMaxSegmentBytes);
 }

@@ -14,7 +14,8 @@ DIRECTORY = Message(bundle_offset=(2, ["uint"]), bundle_stored_bytes=(3, ["uint"
                     bundle_method=(5, "bytes"), chunk_id=(6, "ids"), chunk_bundle=(7, ["uint"]),
                     chunk_offset=(8, ["uint"]), chunk_bytes=(9, ["uint"]), index=(10, "bool"))
 MIB, LEAF, FRAME = 1 << 20, 1 << 16, 1 << 16
-SIZE_CLASSES = {64 << 10, 128 << 10, 256 << 10, 512 << 10} | {mib * MIB for mib in range(1, 17)}
+SIZE_CLASSES = {64 << 10, 128 << 10, 256 << 10, 512 << 10, MIB, 2 * MIB, 3 * MIB,
+                *range(4 * MIB, 16 * MIB + 1, MIB // 4)}
 CACHED_SEGMENTS, CACHED_BUNDLES = 4, 16
 
 
