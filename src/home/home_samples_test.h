@@ -72,6 +72,7 @@ struct Owner {
     for (std::uint64_t seq = 1; seq <= last; ++seq) {
       wire::Head head;
       head.epoch = 1;
+      head.vault_record_version = 1;
       head.vault = vault;
       head.device = device;
       head.seq = seq;

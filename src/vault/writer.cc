@@ -118,6 +118,7 @@ Result<CheckedHead> WriterImpl::make_head(const wire::RootRef& root) {
   head.seq = chain.empty() ? 1 : chain.back().head.seq + 1;
   if (!chain.empty()) head.previous = chain.back().hash;
   head.vault_record = vault_.record_.hash;
+  head.vault_record_version = vault_.record_.record.version;
   head.time_ns = vault_.platform_.clock().unix_ns();
   auto nonce = vault_.platform_.random().array<24>();
   const wire::EpochKey& epoch = vault_.record_.keys.epochs.back();

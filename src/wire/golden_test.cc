@@ -60,6 +60,7 @@ TEST(Golden, Head) {
   head.time_ns = kTime;
   head.sealed_root = some_bytes(110);
   head.epoch = 4;
+  head.vault_record_version = 5;
   expect_golden("head", head, parse_head);
   expect_golden("physical_ref", PhysicalRef{id<SegmentId>(24), id<ChunkId>(25)}, parse_physical_ref);
 }

@@ -18,6 +18,7 @@ Bytes encode(const Head& head) {
   message.set_time_ns(head.time_ns);
   message.set_sealed_root(impl::to_field(head.sealed_root));
   message.set_epoch(head.epoch);
+  message.set_vault_record_version(head.vault_record_version);
   return impl::serialize(message);
 }
 
@@ -32,8 +33,10 @@ Result<Head> parse_head(ByteView bytes) {
   head.seq = message.seq();
   head.time_ns = message.time_ns();
   head.epoch = message.epoch();
+  head.vault_record_version = message.vault_record_version();
   if (head.seq == 0) return impl::bad(bounds.what, "seq 0");
   if (head.epoch == 0) return impl::bad(bounds.what, "epoch 0");
+  if (head.vault_record_version == 0) return impl::bad(bounds.what, "vault record version 0");
   if ((head.seq == 1) != head.previous.is_zero()) return impl::bad(bounds.what, "only the first has no previous one");
   if (message.sealed_root().size() > kMaxSealedRootBytes) return impl::bad(bounds.what, "root is too long");
   head.sealed_root = to_bytes(as_bytes(message.sealed_root()));

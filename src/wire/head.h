@@ -10,9 +10,10 @@ namespace mhp::wire {
 struct Head {
   VaultId vault{};
   DeviceId device{};
-  std::uint64_t seq = 0;  // 1, 2, 3 ... without gaps
-  HeadHash previous{};    // of the signed bytes of seq - 1; zero for seq 1
-  RecordHash vault_record{};
+  std::uint64_t seq = 0;                   // 1, 2, 3 ... without gaps
+  HeadHash previous{};                     // of the signed bytes of seq - 1; zero for seq 1
+  RecordHash vault_record{};               // of the newest vault record that the device knew
+  std::uint64_t vault_record_version = 0;  // from 1
   std::int64_t time_ns = 0;
   Bytes sealed_root{};      // a RootRef in a box under the record key of `epoch`
   std::uint32_t epoch = 0;  // from 1

@@ -37,6 +37,9 @@ TEST(Head, RefusesEachBound) {
   bad.epoch = 0;
   expect_refused(parse_head(encode(bad)), Errc::invalid, "epoch 0");
   bad = good;
+  bad.vault_record_version = 0;
+  expect_refused(parse_head(encode(bad)), Errc::invalid, "vault record version 0");
+  bad = good;
   bad.sealed_root.resize(kMaxSealedRootBytes + 1);
   expect_refused(parse_head(encode(bad)), Errc::invalid, "root");
   auto message = message_of<proto::Head>(good);

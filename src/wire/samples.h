@@ -86,6 +86,7 @@ inline Head head(Random& random) {
   out.time_ns = random.time();
   out.sealed_root = random.bytes(random.below(kMaxSealedRootBytes + 1));
   out.epoch = 1 + random.number<std::uint32_t>(1000);
+  out.vault_record_version = 1 + random.below(1ull << 60);
   return out;
 }
 

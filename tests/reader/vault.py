@@ -18,7 +18,7 @@ HOME_ENTRY = Message(stored=False, id=(1, "id"), name=(2, "bytes"), kind=(3, "ui
                      same_disk=(5, "bool"), max_used_bytes=(6, "uint"), min_free_bytes=(7, "uint"))
 VAULT_PRIVATE = Message(name=(2, "bytes"), level=(3, "uint"), homes=(4, [HOME_ENTRY]))
 HEAD = Message(vault=(2, "id"), device=(3, "id"), seq=(4, "uint"), previous=(5, "id"), vault_record=(6, "id"),
-               time_ns=(7, "sfixed64"), sealed_root=(8, "bytes"), epoch=(9, "uint"))
+               time_ns=(7, "sfixed64"), sealed_root=(8, "bytes"), epoch=(9, "uint"), vault_record_version=(10, "uint"))
 REFERENCE = Message(segment=(2, "id"), chunk=(3, "id"))
 KIB = 1 << 10
 
@@ -76,7 +76,7 @@ def newest_record(homes, identity, warn):
 
 
 def open_keys(record, identity):
-    """VaultKeys, with .of_epoch: epoch -> data key, and .record_key_of. Of several wraps the one with the highest epoch that opens."""
+    """VaultKeys, with .of_epoch: epoch -> data key, and .record_key_of. Of several wraps that open the newest."""
     wraps = [wrap for wrap in record.wraps if wrap.for_recovery and wrap.recipient == identity.recovery_public]
     problem = Damaged("the vault record has no keys for this phrase")
     for wrap in sorted(wraps, key=lambda one: one.epoch, reverse=True):

@@ -126,7 +126,7 @@ class DeviceJudge {
       out_.findings.push_back({.member = home.member, .kind = kind, .detail = std::move(detail)});
     };
     if (own == candidates_.end()) {
-      if (!home.has_record || believed.revoked) return;
+      if (home.record_version == 0 || believed.revoked) return;
       return find(TroubleKind::old_heads,
                   "has none of the heads up to " + number_of(facts_.device, newest) + " (it may have been away)");
     }
@@ -148,6 +148,14 @@ class DeviceJudge {
   HeadsView& out_;
   std::vector<Candidate> candidates_;
 };
+
+/// A home is given the vault record before the heads that name it.
+void blame_old_record(const ShownHeads& home, const CheckedHead& newest, HeadsView& out) {
+  if (home.record_version >= newest.head.vault_record_version) return;
+  out.findings.push_back({.member = home.member,
+                          .kind = TroubleKind::wrong_record,
+                          .detail = "shows an older vault record than its own heads name"});
+}
 
 template <class List>
 auto find_device(const List& list, const DeviceId& device) -> decltype(&*list.begin()) {
@@ -198,6 +206,7 @@ HeadsView judge_heads(const wire::VaultRecord& record, const std::vector<ShownHe
       if (heads == nullptr || heads->chain.empty()) continue;
       auto checked = check_chain(heads->chain, record.vault, device);
       if (checked) {
+        blame_old_record(home, checked->back(), out);
         judge.take(home.member, std::move(*checked));
       } else {
         out.findings.push_back(

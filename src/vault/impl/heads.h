@@ -20,7 +20,7 @@ struct CheckedHead {
 /// What one home that answered shows.
 struct ShownHeads {
   std::size_t member = 0;
-  bool has_record = false;  // false: it is new to this vault, and may well have no heads
+  std::uint64_t record_version = 0;  // 0: it has none, is new to this vault, and may well have no heads
   std::vector<home::Home::DeviceHeads> devices;
 };
 

@@ -25,6 +25,7 @@ class Heads : public ::testing::Test {
     for (unsigned i = 0; i < heads; ++i) {
       wire::Head head;
       head.epoch = 1;
+      head.vault_record_version = 1;
       head.vault = root_.vault();
       head.device = device.id;
       head.seq = chain.size() + 1;
@@ -36,7 +37,7 @@ class Heads : public ::testing::Test {
     return chain;
   }
   ShownHeads home(std::size_t member, std::vector<Bytes> chain) {
-    return {.member = member, .has_record = true, .devices = {{.device = device_.id, .chain = std::move(chain)}}};
+    return {.member = member, .record_version = 1, .devices = {{.device = device_.id, .chain = std::move(chain)}}};
   }
   HeadsView judge(const std::vector<ShownHeads>& shown, const std::vector<Bytes>& own = {},
                   const wire::SeenHeads& seen = {}) {
@@ -54,6 +55,16 @@ class Heads : public ::testing::Test {
   wire::VaultRecord record_;
 };
 
+TEST_F(Heads, AHomeThatHoldsBackTheRecordItsHeadsNameIsNamed) {
+  auto chain = grow({}, 2);
+  ShownHeads withheld = home(1, chain);
+  withheld.record_version = 0;
+  HeadsView view = judge({home(0, chain), withheld});
+  ASSERT_EQ(view.findings.size(), 1u);
+  EXPECT_EQ(view.findings[0].member, 1u);
+  EXPECT_EQ(view.findings[0].kind, dispersal::TroubleKind::wrong_record);
+}
+
 TEST_F(Heads, TheHighestIsBelieved) {
   auto chain = grow({}, 7);
   std::vector<Bytes> old(chain.begin(), chain.begin() + 5);
@@ -69,8 +80,8 @@ TEST_F(Heads, TheHighestIsBelieved) {
 
 TEST_F(Heads, AHomeThatLostItsHeadsIsNamedAFreshOneIsNot) {
   auto chain = grow({}, 3);
-  ShownHeads empty{.member = 1, .has_record = true, .devices = {}};
-  ShownHeads fresh{.member = 2, .has_record = false, .devices = {}};
+  ShownHeads empty{.member = 1, .record_version = 1, .devices = {}};
+  ShownHeads fresh{.member = 2, .record_version = 0, .devices = {}};
   auto view = judge({home(0, chain), empty, fresh});
   ASSERT_EQ(view.findings.size(), 1u);
   EXPECT_EQ(view.findings[0].member, 1u);
@@ -133,7 +144,7 @@ TEST_F(Heads, ForgedHeadsAreNotBelieved) {
   // Of a device that nobody enrolled.
   Device stranger = make_device(root_.vault(), random_);
   ShownHeads foreign{
-      .member = 0, .has_record = true, .devices = {{.device = stranger.id, .chain = grow({}, 2, 0, &stranger)}}};
+      .member = 0, .record_version = 1, .devices = {{.device = stranger.id, .chain = grow({}, 2, 0, &stranger)}}};
   EXPECT_TRUE(judge({foreign}).devices.empty());
 }
 

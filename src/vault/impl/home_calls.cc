@@ -114,6 +114,15 @@ Task<> give_one(const Gift& gift, std::size_t member, std::vector<Taken>& taken,
   round.done();
 }
 
+/// 0 where there is none, or nothing that can be read.
+std::uint64_t version_of(const std::optional<Bytes>& signed_record) {
+  if (!signed_record) return 0;
+  auto envelope = wire::parse_signed(*signed_record, wire::kMaxVaultRecordBytes);
+  if (!envelope) return 0;
+  auto record = wire::parse_vault_record(envelope->body);
+  return record ? record->version : 0;
+}
+
 }  // namespace
 
 Task<std::vector<HomeView>> ask_homes(dispersal::HomeSet& homes, VaultId vault, platform::Clock* clock) {
@@ -139,7 +148,7 @@ std::vector<ShownHeads> shown_heads(const std::vector<HomeView>& views) {
   std::vector<ShownHeads> out;
   for (std::size_t i = 0; i < views.size(); ++i) {
     if (!views[i].answered) continue;
-    out.push_back({.member = i, .has_record = views[i].record.has_value(), .devices = views[i].heads});
+    out.push_back({.member = i, .record_version = version_of(views[i].record), .devices = views[i].heads});
   }
   return out;
 }
