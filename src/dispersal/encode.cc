@@ -18,6 +18,8 @@ using primitives::Hash;
 using primitives::kLeafBytes;
 using RowSet = std::bitset<256>;
 
+/// Of each row at a time: k + n of these stay in the second-level cache, and BLAKE3 has work for 16 lanes.
+constexpr std::size_t kWindowBytes = 16_KiB;
 constexpr std::uint64_t kMinimumHoldSeconds = 30ull * 24 * 3600;  // docs/threats.md: nothing is removed earlier
 
 std::vector<std::uint8_t> to_list(const RowSet& rows) {
@@ -90,17 +92,27 @@ class Coder {
 
   std::byte* payload(std::uint8_t row) const { return fragments_[row] + wire::fragment_payload_offset(row_bytes_); }
 
-  /// Columns [at, at + bytes) of every row, then their hashes while they are near.
+  /// Columns [at, at + bytes) of every row: one leaf of each.
   void code_leaf(std::size_t at, std::size_t bytes) {
-    std::vector<const std::byte*> in;
-    std::vector<std::byte*> out;
-    for (const std::byte* row : data_) in.push_back(row + at);
-    for (std::uint8_t row : parity_) out.push_back(payload(row) + at);
-    code_.apply(bytes, in, out);
+    std::vector<primitives::LeafHash> hashes(all_.size());
+    for (std::size_t done = 0; done < bytes; done += kWindowBytes) {
+      code_window(at + done, std::min(kWindowBytes, bytes - done), hashes);
+    }
     const auto number = static_cast<std::uint32_t>(1 + at / kLeafBytes);
-    for (std::uint8_t row : all_) {
+    for (std::size_t i = 0; i < all_.size(); ++i) leaves_[all_[i]][number] = hashes[i].finish(number);
+  }
+
+  /// Codes a part of a leaf and hashes it while it is near. `hashes`: of all_, in order.
+  void code_window(std::size_t at, std::size_t bytes, std::vector<primitives::LeafHash>& hashes) {
+    std::array<const std::byte*, 256> in;
+    std::array<std::byte*, 256> out;
+    for (std::size_t i = 0; i < data_.size(); ++i) in[i] = data_[i] + at;
+    for (std::size_t i = 0; i < parity_.size(); ++i) out[i] = payload(parity_[i]) + at;
+    code_.apply(bytes, std::span(in).first(data_.size()), std::span(out).first(parity_.size()));
+    for (std::size_t i = 0; i < all_.size(); ++i) {
+      const std::uint8_t row = all_[i];
       if (row < segment_.k) std::memcpy(payload(row) + at, in[row], bytes);
-      leaves_[row][number] = primitives::leaf_hash(number, {payload(row) + at, bytes});
+      hashes[i].update({payload(row) + at, bytes});
     }
   }
 

@@ -1,4 +1,4 @@
-// Cauchy Reed-Solomon by ISA-L: a small matrix is prepared once, then applied to windows that stay in the cache.
+// Cauchy Reed-Solomon: a small matrix is prepared once, then applied to windows that stay in the cache.
 #include "primitives/erasure/row_code.h"
 
 #include <isa-l/erasure_code.h>
@@ -9,6 +9,7 @@
 #include <string>
 
 #include "base/check.h"
+#include "primitives/erasure/gfni.h"
 
 namespace mhp::primitives {
 namespace {
@@ -75,14 +76,23 @@ Result<RowCode> RowCode::make(std::span<const std::uint8_t> have, std::span<cons
   code.tables_.resize(kTableBytes * k * want.size());
   if (!want.empty()) {
     ec_init_tables(static_cast<int>(k), static_cast<int>(want.size()), coefficients.data(), code.tables_.data());
+    if (gfni::runs_here()) code.gfni_tables_ = gfni::tables(coefficients);
   }
   return code;
 }
 
+bool RowCode::runs_here(Kernel kernel) { return kernel == Kernel::isa_l || gfni::runs_here(); }
+
 void RowCode::apply(std::size_t row_bytes, std::span<const std::byte* const> in,
                     std::span<std::byte* const> out) const {
-  MHP_CHECK(in.size() == have_ && out.size() == want_);
+  apply_by(runs_here(Kernel::gfni) ? Kernel::gfni : Kernel::isa_l, row_bytes, in, out);
+}
+
+void RowCode::apply_by(Kernel kernel, std::size_t row_bytes, std::span<const std::byte* const> in,
+                       std::span<std::byte* const> out) const {
+  MHP_CHECK(in.size() == have_ && out.size() == want_ && runs_here(kernel));
   if (want_ == 0) return;
+  if (kernel == Kernel::gfni) return gfni::apply(gfni_tables_, row_bytes, in, out);
   // ISA-L's types lack const: it neither writes to its inputs nor to the tables.
   auto* tables = const_cast<unsigned char*>(tables_.data());
   std::array<unsigned char*, kMaxHave> from;

@@ -1,6 +1,7 @@
 // Reed-Solomon over GF(2^8), systematic with Cauchy rows: any k rows give any other rows.
 #pragma once
 
+#include <cstdint>
 #include <span>
 #include <vector>
 
@@ -15,6 +16,10 @@ namespace mhp::primitives {
 /// gf_gen_cauchy1_matrix (its gf_gen_rs_matrix is not always decodable).
 class RowCode {
  public:
+  /// What does the sums. All give the same bytes.
+  enum class Kernel { isa_l, gfni };
+  static bool runs_here(Kernel kernel);
+
   /// @param have  k distinct row numbers that will be given; k = have.size(), 1 to 128.
   /// @param want  row numbers to compute, 0 to 255 of them; may be among `have`.
   /// Errors: invalid.
@@ -22,12 +27,16 @@ class RowCode {
   /// `in[i]` is row have[i], `out[i]` becomes row want[i], each `row_bytes` long. Pure; any alignment; no `out` may
   /// overlap another buffer.
   void apply(std::size_t row_bytes, std::span<const std::byte* const> in, std::span<std::byte* const> out) const;
+  /// The same by one that runs here; apply() takes the fastest.
+  void apply_by(Kernel kernel, std::size_t row_bytes, std::span<const std::byte* const> in,
+                std::span<std::byte* const> out) const;
 
  private:
   RowCode() = default;
   std::size_t have_ = 0;
   std::size_t want_ = 0;
-  std::vector<unsigned char> tables_;
+  std::vector<unsigned char> tables_;       // ISA-L's
+  std::vector<std::uint64_t> gfni_tables_;  // none where that does not run
 };
 
 }  // namespace mhp::primitives

@@ -12,14 +12,16 @@ namespace {
 constexpr std::size_t kData = 12;
 constexpr std::size_t kRowBytes = 8_MiB / kData;
 
-void run(benchmark::State& state, const std::vector<std::uint8_t>& have, const std::vector<std::uint8_t>& want) {
+void run(benchmark::State& state, RowCode::Kernel kernel, const std::vector<std::uint8_t>& have,
+         const std::vector<std::uint8_t>& want) {
+  if (!RowCode::runs_here(kernel)) return state.SkipWithError("not on this processor");
   std::vector<Bytes> from, to;
   std::vector<const std::byte*> in;
   std::vector<std::byte*> out;
   for (std::size_t i = 0; i < have.size(); ++i) in.push_back(from.emplace_back(Noise(i).bytes(kRowBytes)).data());
   for (std::size_t i = 0; i < want.size(); ++i) out.push_back(to.emplace_back(kRowBytes).data());
   const auto code = RowCode::make(have, want);
-  for (auto _ : state) code->apply(kRowBytes, in, out);
+  for (auto _ : state) code->apply_by(kernel, kRowBytes, in, out);
   state.SetBytesProcessed(state.iterations() * static_cast<std::int64_t>(kData * kRowBytes));
 }
 
@@ -29,18 +31,23 @@ std::vector<std::uint8_t> numbers(int first, int end) {
   return out;
 }
 
-void encode(benchmark::State& state) {
-  run(state, numbers(0, kData), numbers(kData, static_cast<int>(state.range(0))));
+void encode(benchmark::State& state, RowCode::Kernel kernel) {
+  run(state, kernel, numbers(0, kData), numbers(kData, static_cast<int>(state.range(0))));
 }
-BENCHMARK(encode)->ArgName("rows")->Arg(18)->Arg(20)->Arg(24)->Arg(30)->Arg(36);
+BENCHMARK_CAPTURE(encode, isa_l, RowCode::Kernel::isa_l)->ArgName("rows")->Arg(18)->Arg(20)->Arg(24)->Arg(30)->Arg(36);
+BENCHMARK_CAPTURE(encode, gfni, RowCode::Kernel::gfni)->ArgName("rows")->Arg(18)->Arg(20)->Arg(24)->Arg(30)->Arg(36);
 
 /// Worst case: none of the data rows is left.
-void decode(benchmark::State& state) { run(state, numbers(kData, 2 * kData), numbers(0, kData)); }
-BENCHMARK(decode);
+void decode(benchmark::State& state, RowCode::Kernel kernel) {
+  run(state, kernel, numbers(kData, 2 * kData), numbers(0, kData));
+}
+BENCHMARK_CAPTURE(decode, isa_l, RowCode::Kernel::isa_l);
+BENCHMARK_CAPTURE(decode, gfni, RowCode::Kernel::gfni);
 
 /// Four data rows are lost.
-void decode_four(benchmark::State& state) { run(state, numbers(4, 16), numbers(0, 4)); }
-BENCHMARK(decode_four);
+void decode_four(benchmark::State& state, RowCode::Kernel kernel) { run(state, kernel, numbers(4, 16), numbers(0, 4)); }
+BENCHMARK_CAPTURE(decode_four, isa_l, RowCode::Kernel::isa_l);
+BENCHMARK_CAPTURE(decode_four, gfni, RowCode::Kernel::gfni);
 
 void make_decoder(benchmark::State& state) {
   const auto have = numbers(kData, 2 * kData);

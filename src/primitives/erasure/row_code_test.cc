@@ -61,7 +61,7 @@ Numbers numbers(std::size_t first, std::size_t count) {
   return out;
 }
 
-/// The rows `want` computed from the rows `have` of `all`.
+/// The rows `want` computed from the rows `have` of `all`, the same by every kernel that runs here.
 Rows compute(const Rows& all, const Numbers& have, const Numbers& want) {
   const auto code = RowCode::make(have, want);
   EXPECT_TRUE(code);
@@ -70,7 +70,13 @@ Rows compute(const Rows& all, const Numbers& have, const Numbers& want) {
   std::vector<std::byte*> to;
   for (std::uint8_t row : have) in.push_back(all[row].data());
   for (Bytes& row : out) to.push_back(row.data());
-  if (code) code->apply(all[0].size(), in, to);
+  if (!code) return out;
+  code->apply_by(RowCode::Kernel::isa_l, all[0].size(), in, to);
+  if (!RowCode::runs_here(RowCode::Kernel::gfni)) return out;
+  const Rows by_isa_l = out;
+  for (Bytes& row : out) std::ranges::fill(row, std::byte{0x5a});
+  code->apply_by(RowCode::Kernel::gfni, all[0].size(), in, to);
+  EXPECT_TRUE(out == by_isa_l) << have.size() << " rows at hand, " << want.size() << " wanted";
   return out;
 }
 
@@ -162,6 +168,12 @@ TEST(RowCode, RandomSubsetsOfEachPlan) {
 TEST(RowCode, RandomSubsetsOfWideCodes) {
   random_subsets(1, 255, 100);
   random_subsets(128, 255, 10);
+}
+
+TEST(RowCode, KernelsAgreeOnEveryNumberOfWantedRows) {
+  if (!RowCode::runs_here(RowCode::Kernel::gfni)) GTEST_SKIP() << "no GFNI on this processor: ISA-L alone is used";
+  const Rows data = noise_rows(12, 257, 3);
+  for (std::size_t want = 1; want <= 60; ++want) compute(data, numbers(0, 12), numbers(12, want));
 }
 
 TEST(RowCode, ARowDoesNotDependOnHowManyThereAre) {

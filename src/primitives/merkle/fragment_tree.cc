@@ -12,12 +12,22 @@ static std::array<std::byte, 4> little_endian_32(std::uint32_t value) {
           static_cast<std::byte>(value >> 24)};
 }
 
-Hash leaf_hash(std::uint32_t number, ByteView bytes) {
-  // A copy is cheaper than hashing the context again for each leaf.
+/// A copy is cheaper than hashing the context again for each leaf.
+static const Blake3& fresh_leaf() {
   static const Blake3 fresh = Blake3::derived("mhp 0 fragment leaf");
-  Blake3 hash = fresh;
-  return hash.update(bytes).update(little_endian_32(number)).finish();
+  return fresh;
 }
+
+LeafHash::LeafHash() : hash_(fresh_leaf()) {}
+
+LeafHash& LeafHash::update(ByteView bytes) {
+  hash_.update(bytes);
+  return *this;
+}
+
+Hash LeafHash::finish(std::uint32_t number) { return hash_.update(little_endian_32(number)).finish(); }
+
+Hash leaf_hash(std::uint32_t number, ByteView bytes) { return LeafHash().update(bytes).finish(number); }
 
 FragmentId root_of(std::span<const Hash> leaves) {
   static const Blake3 fresh = Blake3::derived("mhp 0 fragment root");
