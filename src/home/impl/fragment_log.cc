@@ -233,7 +233,7 @@ Result<void> FragmentLog::attach(std::uint32_t log, const Log& state) {
   }
   active_ = std::move(file);
   active_log_ = log;
-  tail_ = reserved_end_ = state.end;
+  tail_ = attached_at_ = reserved_end_ = state.end;
   return {};
 }
 
@@ -353,17 +353,19 @@ Result<void> FragmentLog::create_log() {
   }
   active_ = std::move(file);
   active_log_ = log;
-  tail_ = reserved_end_ = kLogBlockBytes;
+  tail_ = attached_at_ = reserved_end_ = kLogBlockBytes;
   group_ = Group(tail_);
   std::lock_guard lock(mutex_);
   logs_[log] = {.end = tail_, .seq = 0, .size = tail_};
   return {};
 }
 
-/// Reserves ahead, so that a full disk is noticed before writing: as much as the log already has, within bounds.
+/// Reserves ahead, so that a full disk is noticed before writing: as much as this writer has written already, within
+/// bounds. (By the length of the log a small backup to a big home would reserve 64 MiB and give it back.)
 Result<void> FragmentLog::reserve(std::uint64_t bytes) {
   if (tail_ + bytes <= reserved_end_) return {};
-  const std::uint64_t ahead = std::clamp(round_up(tail_, kLogBlockBytes), kMinReserveBytes, kMaxReserveBytes);
+  const std::uint64_t ahead =
+      std::clamp(round_up(tail_ - attached_at_, kLogBlockBytes), kMinReserveBytes, kMaxReserveBytes);
   const std::uint64_t step = std::max(bytes, std::min(ahead, max_log_bytes_ - std::min(tail_, max_log_bytes_)));
   auto reserved = active_->reserve(tail_, step);
   if (reserved) {

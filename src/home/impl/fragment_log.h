@@ -123,7 +123,8 @@ class FragmentLog {
   std::unique_ptr<platform::File> active_;  // none: the next put makes a log
   std::uint32_t active_log_ = 0;
   std::uint32_t next_log_ = 1;
-  std::uint64_t tail_ = 0;  // of the active log: where the next record goes
+  std::uint64_t tail_ = 0;         // of the active log: where the next record goes
+  std::uint64_t attached_at_ = 0;  // where it was when this writer came to that log
   std::uint64_t reserved_end_ = 0;
   Group group_{0};
   std::optional<Error> lost_;  // earlier puts fell to a failed commit inside put(): the next commit() must say so
