@@ -55,7 +55,8 @@ class SourceFile {
 };
 
 /// A folder open for reading. Names are bytes, no "/" in them. Nothing here follows a symbolic link.
-/// Errors: not_found (gone meanwhile), denied, unavailable; the detail is the reason alone ("permission denied").
+/// Errors: not_found (gone meanwhile), denied, unavailable, exhausted (this computer's fault, not the file's); the
+/// detail is the reason alone ("permission denied").
 class SourceFolder {
  public:
   virtual ~SourceFolder() = default;
@@ -70,13 +71,15 @@ class SourceFolder {
   virtual Result<std::vector<Xattr>> xattrs() = 0;
 };
 
-/// A file being made. Blocking calls. Errors: full, denied, unavailable.
+/// A file being made. Blocking calls. Errors: full, denied, unavailable, exhausted, usage (too big a file).
 class TargetFile {
  public:
   virtual ~TargetFile() = default;
   virtual Result<void> write_at(std::uint64_t offset, ByteView bytes) = 0;
   /// Sets the length: what was not written is a hole.
   virtual Result<void> set_size(std::uint64_t bytes) = 0;
+  /// As TargetFolder::set_info, of the open file: no name is looked up. After the last write.
+  virtual Result<void> set_info(const NodeInfo& info, const std::vector<Xattr>& xattrs) = 0;
 };
 
 /// A folder being filled. Everything is made beneath it; a name with "/" or "\0", "", "." or ".." is refused (invalid).

@@ -429,6 +429,37 @@ TEST(Target, StaysInAFolderThatIsSwappedForALink) {
   EXPECT_TRUE(fs::exists(temp.path() + "/to/moved/file"));
 }
 
+TEST(Target, AnOpenFileGetsAllThatItsNameWould) {
+  const TempFolder temp;
+  const auto trees = make_posix_trees();
+  const auto target = std::move(*trees->target(temp.path() + "/to"));
+  NodeInfo info;
+  info.mode = 0751;
+  info.uid = ::geteuid();
+  info.gid = ::getegid();
+  info.mtime_ns = 1'234'567'890'123'456'789;
+  const std::vector<Xattr> xattrs = {{"user.one", to_bytes(as_bytes("1"))}};
+  for (const bool by_name : {false, true}) {
+    const std::string name = by_name ? "by name" : "open";
+    auto file = target->file(name);
+    ASSERT_TRUE(file);
+    ASSERT_TRUE((*file)->write_at(0, as_bytes("content")));
+    const auto set = by_name ? target->set_info(name, info, xattrs) : (*file)->set_info(info, xattrs);
+    file->reset();
+    if (!set) EXPECT_NE(set.error().detail.find("user.one"), std::string::npos) << set.error().detail;
+    const auto place = trees->source(temp.path() + "/to/" + name);
+    ASSERT_TRUE(place);
+    const auto found = place->folder->info_of(name);
+    ASSERT_TRUE(found);
+    EXPECT_EQ(found->mode, 0751u);
+    EXPECT_EQ(found->mtime_ns, info.mtime_ns);
+    EXPECT_EQ(found->size, 7u);
+    if (set) EXPECT_EQ(*place->folder->xattrs_of(name), xattrs);
+  }
+  info.kind = NodeKind::folder;
+  EXPECT_EQ((*target->file("other"))->set_info(info, {}).error().code, Errc::denied);
+}
+
 TEST(Target, WritesMoreOfAFileLater) {
   const TempFolder temp;
   const auto trees = make_posix_trees();

@@ -36,13 +36,13 @@ Result<void> write_data(platform::TargetFile& file, const std::vector<wire::Entr
 }  // namespace
 
 void RestoreOutcome::failed(const std::string& path, Error error) {
-  bool full = error.code == Errc::full;
+  bool hopeless = error.code == Errc::full || error.code == Errc::exhausted;
   {
     std::lock_guard lock(mutex_);
     report_.errors.push_back({"/" + path, error.detail});
     if (!report_.worst || gravity(error.code) > gravity(*report_.worst)) report_.worst = error.code;
   }
-  if (full) stop(std::move(error));
+  if (hopeless) stop(std::move(error));
 }
 
 void RestoreOutcome::warn(const std::string& path, const std::string& reason) {
@@ -175,15 +175,10 @@ Result<void> PieceWriter::complete(FileInRestore& file) {
   if (ends_in_hole) {
     MHP_TRY_VOID(file.file->set_size(entry.size));
   }
-  file.file.reset();  // closed before its times are set
-  auto set = set_info(file);
+  auto set = file.file->set_info(info_of(entry), xattrs_of(entry));
+  if (!set && set.error().code == Errc::exhausted) return set;
   if (!set) outcome_.warn(entry.path, set.error().detail);
   return {};
-}
-
-Result<void> PieceWriter::set_info(const FileInRestore& file) {
-  MHP_TRY(auto folder, walk_.folder(folder_of(file.path)));
-  return folder->set_info(std::string(name_of(file.path)), info_of(file.entry), xattrs_of(file.entry));
 }
 
 }  // namespace mhp::snapshot

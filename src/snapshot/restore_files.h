@@ -16,7 +16,7 @@ namespace mhp::snapshot {
 class RestoreOutcome {
  public:
   explicit RestoreOutcome(Counters& counters) : counters_(counters) {}
-  /// An entry could not be brought back; `full` stops everything.
+  /// An entry could not be brought back; `full` and `exhausted` stop everything.
   void failed(const std::string& path, Error error);
   void warn(const std::string& path, const std::string& reason);
   void restored_file(const wire::TreeEntry& entry);
@@ -80,7 +80,6 @@ class PieceWriter {
  private:
   Result<void> write_piece(const Piece& piece, ByteView bundle);
   Result<void> complete(FileInRestore& file);
-  Result<void> set_info(const FileInRestore& file);
 
   TargetWalk walk_;
   const primitives::Key& dedup_secret_;

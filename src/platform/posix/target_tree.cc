@@ -20,6 +20,87 @@ constexpr mode_t kFileMode = 0600;
 
 tl::unexpected<Error> fail_name() { return fail(Errc::invalid, "not a name of one file"); }
 
+timespec timespec_of(std::int64_t nanoseconds) {
+  constexpr std::int64_t kSecond = 1'000'000'000;
+  std::int64_t seconds = nanoseconds / kSecond;
+  std::int64_t rest = nanoseconds % kSecond;
+  if (rest < 0) {  // before 1970
+    rest += kSecond;
+    --seconds;
+  }
+  return {seconds, rest};
+}
+
+/// What could not be set, for one message; its code is the first one's.
+class Failures {
+ public:
+  void add(const char* part, int error) {
+    if (!detail_.empty()) detail_ += ", ";
+    if (detail_.empty()) code_ = code_of(error);
+    detail_ += std::string(part) + " (" + reason_of(error) + ")";
+  }
+  Result<void> result() const {
+    if (detail_.empty()) return {};
+    return fail(code_, "not set: " + detail_);
+  }
+
+ private:
+  Errc code_ = Errc::unavailable;
+  std::string detail_;
+};
+
+/// The mode of `name` in `folder`, never of what a link there leads to; of `folder` itself for "".
+int change_mode(int folder, const char* name, mode_t mode) {
+  if (*name == '\0') return ::fchmod(folder, mode);
+  // glibc before 2.39 makes four calls of this one, by way of /proc. The number is the same on every architecture.
+  constexpr long kFchmodat2 = 452;  // Linux 6.6
+  const long result = ::syscall(kFchmodat2, folder, name, mode, AT_SYMLINK_NOFOLLOW);
+  if (result == 0 || (errno != ENOSYS && errno != EPERM)) return static_cast<int>(result);
+  return ::fchmodat(folder, name, mode, AT_SYMLINK_NOFOLLOW);
+}
+
+/// Owner and mode, as far as they differ from `now`.
+void set_owner_and_mode(int folder, const char* name, const NodeInfo& now, const NodeInfo& info, Failures& failures) {
+  bool owned = true;
+  const bool same_owner = now.uid == info.uid && now.gid == info.gid;
+  const int flags = AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH;
+  if (!same_owner && ::fchownat(folder, name, info.uid, info.gid, flags) != 0) {
+    failures.add("owner", errno);
+    owned = false;
+  }
+  if (info.kind == NodeKind::symlink) return;  // has no mode of its own
+  mode_t mode = info.mode & 07777;
+  // A program must not run as somebody it was never given to.
+  if (!owned && (mode & (S_ISUID | S_ISGID)) != 0) {
+    mode &= ~static_cast<mode_t>(S_ISUID | S_ISGID);
+    failures.add("setuid and setgid", EPERM);
+  }
+  if (same_owner && now.mode == mode) return;
+  if (change_mode(folder, name, mode) != 0) failures.add("mode", errno);
+}
+
+/// See TargetFolder::set_info; of `folder`, which may be a file, itself for "".
+Result<void> set_info_at(int folder, const std::string& name, const NodeInfo& info, const std::vector<Xattr>& xattrs) {
+  struct stat found;
+  if (::fstatat(folder, name.c_str(), &found, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH) != 0) return fail_errno(errno);
+  const NodeInfo now = node_info_of(found);
+  if (now.kind != info.kind) return fail(Errc::denied, "is of another kind now");
+  Failures failures;
+  set_owner_and_mode(folder, name.c_str(), now, info, failures);
+  for (const Xattr& xattr : xattrs) {
+    const std::string path = path_below(folder, name);
+    const char* key = xattr.name.c_str();
+    const int result = name.empty() ? ::fsetxattr(folder, key, xattr.value.data(), xattr.value.size(), 0)
+                                    : ::lsetxattr(path.c_str(), key, xattr.value.data(), xattr.value.size(), 0);
+    if (result != 0) failures.add(key, errno);
+  }
+  const timespec times[2] = {{0, UTIME_OMIT}, timespec_of(info.mtime_ns)};
+  const int timed =
+      name.empty() ? ::futimens(folder, times) : ::utimensat(folder, name.c_str(), times, AT_SYMLINK_NOFOLLOW);
+  if (timed != 0) failures.add("time", errno);
+  return failures.result();
+}
+
 class PosixTargetFile : public TargetFile {
  public:
   explicit PosixTargetFile(Fd fd) : fd_(std::move(fd)) {}
@@ -38,6 +119,9 @@ class PosixTargetFile : public TargetFile {
     const auto size = static_cast<off_t>(bytes);
     if (retry_interrupted([&] { return ::ftruncate(fd_.get(), size); }) != 0) return fail_errno(errno);
     return {};
+  }
+  Result<void> set_info(const NodeInfo& info, const std::vector<Xattr>& xattrs) override {
+    return set_info_at(fd_.get(), "", info, xattrs);
   }
 
  private:
@@ -100,35 +184,6 @@ mode_t type_of(NodeKind kind) {
   return S_IFREG;
 }
 
-timespec timespec_of(std::int64_t nanoseconds) {
-  constexpr std::int64_t kSecond = 1'000'000'000;
-  std::int64_t seconds = nanoseconds / kSecond;
-  std::int64_t rest = nanoseconds % kSecond;
-  if (rest < 0) {  // before 1970
-    rest += kSecond;
-    --seconds;
-  }
-  return {seconds, rest};
-}
-
-/// What could not be set, for one message; its code is the first one's.
-class Failures {
- public:
-  void add(const char* part, int error) {
-    if (!detail_.empty()) detail_ += ", ";
-    if (detail_.empty()) code_ = code_of(error);
-    detail_ += std::string(part) + " (" + reason_of(error) + ")";
-  }
-  Result<void> result() const {
-    if (detail_.empty()) return {};
-    return fail(code_, "not set: " + detail_);
-  }
-
- private:
-  Errc code_ = Errc::unavailable;
-  std::string detail_;
-};
-
 class PosixTargetFolder : public TargetFolder {
  public:
   PosixTargetFolder(std::shared_ptr<const Fd> root, std::shared_ptr<const Fd> self)
@@ -145,8 +200,6 @@ class PosixTargetFolder : public TargetFolder {
 
  private:
   int fd() const { return self_->get(); }
-  /// Owner and mode, as far as they differ from `now`.
-  void set_owner_and_mode(const char* name, int flags, const NodeInfo& now, const NodeInfo& info, Failures& failures);
 
   const std::shared_ptr<const Fd> root_;  // shared by all folders of the tree, for hard links
   const std::shared_ptr<const Fd> self_;
@@ -213,47 +266,10 @@ Result<void> PosixTargetFolder::special(const std::string& name, const NodeInfo&
   return {};
 }
 
-void PosixTargetFolder::set_owner_and_mode(const char* name, int flags, const NodeInfo& now, const NodeInfo& info,
-                                           Failures& failures) {
-  bool owned = true;
-  const bool same_owner = now.uid == info.uid && now.gid == info.gid;
-  if (!same_owner && ::fchownat(fd(), name, info.uid, info.gid, flags) != 0) {
-    failures.add("owner", errno);
-    owned = false;
-  }
-  if (info.kind == NodeKind::symlink) return;  // has no mode of its own
-  mode_t mode = info.mode & 07777;
-  // A program must not run as somebody it was never given to.
-  if (!owned && (mode & (S_ISUID | S_ISGID)) != 0) {
-    mode &= ~static_cast<mode_t>(S_ISUID | S_ISGID);
-    failures.add("setuid and setgid", EPERM);
-  }
-  if (same_owner && now.mode == mode) return;
-  const int result = *name == '\0' ? ::fchmod(fd(), mode) : ::fchmodat(fd(), name, mode, AT_SYMLINK_NOFOLLOW);
-  if (result != 0) failures.add("mode", errno);
-}
-
 Result<void> PosixTargetFolder::set_info(const std::string& name, const NodeInfo& info,
                                          const std::vector<Xattr>& xattrs) {
   if (!name.empty() && !is_plain_name(name)) return fail_name();
-  const int flags = AT_SYMLINK_NOFOLLOW | (name.empty() ? AT_EMPTY_PATH : 0);
-  struct stat found;
-  if (::fstatat(fd(), name.c_str(), &found, flags) != 0) return fail_errno(errno);
-  const NodeInfo now = node_info_of(found);
-  if (now.kind != info.kind) return fail(Errc::denied, "is of another kind now");
-  Failures failures;
-  set_owner_and_mode(name.c_str(), flags, now, info, failures);
-  for (const Xattr& xattr : xattrs) {
-    const std::string path = path_below(fd(), name);
-    const char* key = xattr.name.c_str();
-    const int result = name.empty() ? ::fsetxattr(fd(), key, xattr.value.data(), xattr.value.size(), 0)
-                                    : ::lsetxattr(path.c_str(), key, xattr.value.data(), xattr.value.size(), 0);
-    if (result != 0) failures.add(key, errno);
-  }
-  const timespec times[2] = {{0, UTIME_OMIT}, timespec_of(info.mtime_ns)};
-  const int timed = name.empty() ? ::futimens(fd(), times) : ::utimensat(fd(), name.c_str(), times, flags);
-  if (timed != 0) failures.add("time", errno);
-  return failures.result();
+  return set_info_at(fd(), name, info, xattrs);
 }
 
 }  // namespace
