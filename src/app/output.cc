@@ -27,6 +27,7 @@ int exit_code_of(Errc code) {
     case Errc::not_found:
     case Errc::full:
     case Errc::busy:
+    case Errc::exhausted:
       return kFailed;
   }
   return kFailed;

@@ -63,11 +63,13 @@ Task<std::vector<dispersal::Member>> open_members(platform::Platform& platform, 
                              .name = entry.name,
                              .home = nullptr,
                              .away_reason = "",
+                             .away_code = Errc::unavailable,
                              .domain = kOwnDomain + static_cast<std::uint32_t>(i),
                              .counts = true};
     Result<home::ReachedFolder>& folder = *reached[i];
     if (!folder) {
       member.away_reason = folder.error().detail;
+      member.away_code = folder.error().code;
     } else {
       member.home = std::move(folder->home);
     }
@@ -174,6 +176,7 @@ Task<Result<Opened>> open_vault(Session& session, OpenOptions options) {
   co_await make_home_set(session, opened, source_devices);
   MHP_CO_TRY(const bool newer, co_await take_newer_record(session, opened));
   if (newer) co_await make_home_set(session, opened, source_devices);
+  if (opened.homes->exhausted()) co_return tl::unexpected<Error>(*opened.homes->exhausted());
   if (!options.read_index) co_return opened;
   if (opened.record->content.homes.empty()) {
     co_return fail(Errc::unavailable, "this vault has no home yet: there is nowhere to keep anything");
@@ -225,6 +228,10 @@ std::string hint_for(const Error& error) {
     case Errc::busy:
       return error.detail.find("held by") != std::string::npos ? "Wait until it is done, or end it, and try again."
                                                                : "";
+    case Errc::exhausted:
+      return "This computer is short of it, no file and no home is to blame. Earlier snapshots are whole; give more "
+             "and "
+             "try again.";
     case Errc::corrupt:
       return "Nothing wrong was written. 'mhp check --read-data' finds what is damaged, 'mhp repair' makes it again.";
     default:

@@ -25,6 +25,8 @@ const char* to_string(Errc code) {
       return "busy";
     case Errc::usage:
       return "usage";
+    case Errc::exhausted:
+      return "exhausted";
   }
   return "unknown";
 }

@@ -20,6 +20,7 @@ enum class Errc : unsigned char {
   canceled = 8,     // the caller gave up: say nothing
   busy = 9,         // another process holds it: wait for that one
   usage = 10,       // what was asked for cannot be: the person must ask differently; nothing is damaged
+  exhausted = 11,   // this computer has too few open files or too little memory: stop; blames no file and no home
 };
 
 /// One word for a code, as printed in `--json` errors: "not_found", "full", ...

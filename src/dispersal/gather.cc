@@ -81,7 +81,7 @@ class Gatherer {
   Task<Result<Gathered>> run() {
     co_await course_.run(read_enough());
     name_the_slow();
-    if (!complete()) co_return fail(Errc::unavailable, what_is_missing());
+    if (!complete()) co_return set_.too_few(what_is_missing());
     auto job = [this] { return assemble(); };
     Result<Gathered> made = co_await set_.platform.workers().run(job);
     co_return made;
@@ -131,9 +131,10 @@ class Gatherer {
     if (error.code == Errc::invalid) return;  // the card's fault, see fetch.cc
     const bool lie = error.code == Errc::corrupt || error.code == Errc::not_found;
     const std::string where = error.code == Errc::not_found ? "it lacks a row it said it has: " : "";
-    set_.report(member, lie ? TroubleKind::wrong_bytes : TroubleKind::failed,
-                "segment " + card_.segment.short_hex() + ": " + where + error.detail);
+    const std::string detail = "segment " + card_.segment.short_hex() + ": " + where + error.detail;
     set_.suspect(member);
+    if (!lie) return set_.report_failure(member, Error{error.code, detail});
+    set_.report(member, TroubleKind::wrong_bytes, detail);
   }
 
   void note_slow(std::size_t member, Nanoseconds took) {

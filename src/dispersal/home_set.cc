@@ -65,6 +65,16 @@ void Set::report(std::size_t member, TroubleKind kind, std::string detail) {
   troubles.push_back({.home = who.id, .name = who.name, .kind = kind, .detail = std::move(detail)});
 }
 
+void Set::report_failure(std::size_t member, const Error& error) {
+  if (error.code == Errc::exhausted) exhausted = error;
+  report(member, error.code == Errc::full ? TroubleKind::full : TroubleKind::failed, error.detail);
+}
+
+tl::unexpected<Error> Set::too_few(std::string detail) const {
+  if (exhausted) return tl::unexpected<Error>(*exhausted);
+  return fail(Errc::unavailable, std::move(detail));
+}
+
 std::string Set::troubles_in_words() const {
   std::string words;
   for (int kind = 0; kind <= static_cast<int>(TroubleKind::wrong_record); ++kind) {
@@ -90,11 +100,16 @@ Nanoseconds hedge_delay(std::vector<Nanoseconds>& finished) {
 }  // namespace impl
 
 HomeSet::HomeSet(platform::Platform& platform, VaultId vault, std::vector<Member> members)
-    : state_(std::make_unique<State>(platform, vault, std::move(members))) {}
+    : state_(std::make_unique<State>(platform, vault, std::move(members))) {
+  for (const Member& member : state_->members) {
+    if (member.away_code == Errc::exhausted) state_->exhausted = Error{member.away_code, member.away_reason};
+  }
+}
 HomeSet::~HomeSet() = default;
 
 const std::vector<Member>& HomeSet::members() const { return state_->members; }
 const std::vector<Trouble>& HomeSet::troubles() const { return state_->troubles; }
+const std::optional<Error>& HomeSet::exhausted() const { return state_->exhausted; }
 BufferPool& HomeSet::buffers() { return state_->buffers; }
 
 std::size_t HomeSet::reachable() const {
@@ -105,6 +120,8 @@ std::size_t HomeSet::reachable() const {
 void HomeSet::trust(std::vector<primitives::PublicKey> signers) {
   state_->trusted.insert(signers.begin(), signers.end());
 }
+
+void HomeSet::report_failure(std::size_t member, const Error& error) { state_->report_failure(member, error); }
 
 void HomeSet::report(std::size_t member, TroubleKind kind, std::string detail) {
   state_->report(member, kind, std::move(detail));
@@ -169,9 +186,7 @@ Task<> put_one(impl::Set& set, Shipment& shipment, PutState& out) {
     co_return;
   }
   if (!*done) {
-    const Error& error = done->error();
-    const bool full = error.code == Errc::full;
-    set.report(member, full ? TroubleKind::full : TroubleKind::failed, error.detail);
+    set.report_failure(member, done->error());
     co_return;
   }
   set.standings[member].dirty = true;
@@ -206,6 +221,7 @@ Task<PutReport> HomeSet::put_more(EncodedSegment encoded) {
 Task<Result<PutReport>> HomeSet::put(EncodedSegment encoded) {
   const unsigned k = encoded.card.k;
   PutReport report = co_await put_more(std::move(encoded));
+  if (state_->exhausted) co_return tl::unexpected<Error>(*state_->exhausted);
   if (report.rows >= k) co_return report;
   const bool full = std::any_of(state_->troubles.begin(), state_->troubles.end(),
                                 [](const Trouble& trouble) { return trouble.kind == TroubleKind::full; });
@@ -219,10 +235,12 @@ namespace {
 Task<> commit_one(impl::Set& set, std::size_t member, std::vector<std::size_t>& durable) {
   Task<Result<void>> commit = set.members[member].home->commit();
   std::optional<Result<void>> done = co_await impl::within(set.platform, impl::kWritePatience, std::move(commit));
-  if (done && *done)
-    durable.push_back(member);
+  if (!done)
+    set.report(member, TroubleKind::failed, "a commit took more than 10 minutes");
+  else if (!*done)
+    set.report_failure(member, done->error());
   else
-    set.report(member, TroubleKind::failed, done ? done->error().detail : "a commit took more than 10 minutes");
+    durable.push_back(member);
 }
 
 }  // namespace
@@ -305,7 +323,7 @@ Task<> verify_one(impl::Set& set, std::size_t member, const wire::Card& card, st
     out.bad.push_back(row);
     co_return;
   }
-  set.report(member, TroubleKind::failed, error.detail);
+  set.report_failure(member, error);
   out.error = error;
 }
 

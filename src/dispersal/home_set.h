@@ -37,6 +37,7 @@ struct Member {
   std::string name;
   std::unique_ptr<home::Home> home;  // null: away
   std::string away_reason;
+  Errc away_code = Errc::unavailable;
   std::uint32_t domain = 0;  // homes on one disk share it
   bool counts = true;        // false: shares the source's disk
 };
@@ -77,7 +78,11 @@ class HomeSet {
   void trust(std::vector<primitives::PublicKey> signers);
   /// A home that failed during this run is not asked again for writing.
   void report(std::size_t member, TroubleKind kind, std::string detail);
+  /// The same of a call that failed; the kind follows from the code.
+  void report_failure(std::size_t member, const Error& error);
   const std::vector<Trouble>& troubles() const;
+  /// What kept a home from being opened or used and was this computer's own lack of open files or memory.
+  const std::optional<Error>& exhausted() const;
   BufferPool& buffers();
 
   /// Plan and placement of a new segment over ALL members that count in the margin, away ones too (their rows are left

@@ -83,6 +83,27 @@ TEST(HomeSet, TooFewRowsIsAnErrorThatSaysWhy) {
   EXPECT_EQ(none.error().detail, "needs 12 rows on homes, 6 were taken; away: Drive 0; failed: Drive 1");
 }
 
+TEST(HomeSet, AnExhaustedComputerIsNotTakenForMissingHomes) {
+  World world(6);
+  const Sample sample = make_sample(world.random, 100'000);
+  ASSERT_TRUE(world.store(sample));
+  EXPECT_FALSE(world.set().exhausted());
+  for (std::size_t i = 0; i < 6; ++i) world.home(i).faults = {.fails = true, .fails_with = Errc::exhausted};
+  EXPECT_EQ(world.gather(sample).error().code, Errc::exhausted);
+  EXPECT_TRUE(world.set().exhausted());
+
+  World one(6);  // one home is enough: the next attempt, with more open files, makes all its rows
+  one.home(2).faults = {.fails = true, .fails_with = Errc::exhausted};
+  EXPECT_EQ(one.store(sample).error().code, Errc::exhausted);
+
+  std::vector<Member> members(3);
+  members[1].away_reason = "too many open files";
+  members[1].away_code = Errc::exhausted;
+  const HomeSet unopened(world.platform(), world.vault(), std::move(members));
+  ASSERT_TRUE(unopened.exhausted());
+  EXPECT_EQ(unopened.exhausted()->detail, "too many open files");
+}
+
 TEST(HomeSet, AFailedCommitIsNamedAndLeftOut) {
   World world(6);
   world.home(3).faults.fails_commit = true;

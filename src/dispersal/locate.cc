@@ -19,12 +19,13 @@ class Locator {
   Task<Result<Located>> run() {
     co_await course_.run(ask_all());
     name_the_silent();
-    if (asked_ == 0) co_return fail(Errc::unavailable, "no home can be reached" + set_.troubles_in_words());
+    if (asked_ == 0) co_return set_.too_few("no home can be reached" + set_.troubles_in_words());
     std::optional<Located> best = choose();
     if (best) co_return std::move(*best);
     const bool all_said_no = answered_ == asked_ && !failed_;
-    co_return fail(all_said_no ? Errc::not_found : Errc::unavailable,
-                   "no home has a good card of segment " + segment_.short_hex() + set_.troubles_in_words());
+    const std::string reason = "no home has a good card of segment " + segment_.short_hex() + set_.troubles_in_words();
+    if (all_said_no) co_return fail(Errc::not_found, reason);
+    co_return set_.too_few(reason);
   }
 
  private:
@@ -64,7 +65,7 @@ class Locator {
     if (!got) {
       if (got.error().code == Errc::not_found) co_return;
       failed_ = true;
-      set_.report(member, TroubleKind::failed, got.error().detail);
+      set_.report_failure(member, got.error());
       set_.suspect(member);
       co_return;
     }

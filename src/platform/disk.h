@@ -19,8 +19,8 @@ enum class Open {
 };
 
 /// One open file. Calls block: use them from a worker pool. read_at and write_at on one File are safe from several
-/// threads. Errors everywhere: full (no space, quota), denied (rights, read-only), unavailable (I/O error), detail
-/// names the path.
+/// threads. Errors everywhere: full (no space, quota), denied (rights, read-only), unavailable (I/O error), exhausted
+/// (too few open files or too little memory), usage (too big for the file system); detail names the path.
 class File {
  public:
   virtual ~File() = default;

@@ -165,15 +165,17 @@ Task<bool> BackupRun::next_batch(BatchWork& work) {
   auto scan = [this] { return scanner_->next(); };
   work.batch = co_await platform_.workers().run(scan);
   const auto& items = work.batch.items;
-  scanned_ = items.empty() && work.batch.errors.empty();
-  if (!items.empty()) work.earlier = co_await earlier_.take(items.front().path, items.back().path);
+  if (work.batch.failed) note(std::move(*work.batch.failed));
+  scanned_ = failed_ || (items.empty() && work.batch.errors.empty());
+  if (!scanned_ && !items.empty()) work.earlier = co_await earlier_.take(items.front().path, items.back().path);
   co_return !scanned_;
 }
 
 Task<> BackupRun::process(BatchWork& work, FileReader& reader) {
   auto compare_all = [&] { compare(work, vault_, options_, counters_); };
   co_await platform_.workers().run(compare_all);
-  if (!work.to_read.empty() && !failed_) co_await read_changed(work, reader);
+  if (!work.to_read.empty() && !failed_ && !work.batch.failed) co_await read_changed(work, reader);
+  if (work.batch.failed) note(std::move(*work.batch.failed));
   for (ScanItem& item : work.batch.items) item.folder.reset();  // it may wait long for its turn
 }
 
@@ -267,7 +269,7 @@ bool BackupRun::can_store(const wire::TreeEntry& entry, BatchWork& work) const {
   if (!entry.hard_link_to.empty() && lost_links_.contains(entry.hard_link_to))
     reason = "is the same file as /" + entry.hard_link_to + ", which could not be read";
   if (reason.empty()) return true;
-  work.errors.push_back({"/" + entry.path, std::move(reason)});
+  work.batch.errors.push_back({"/" + entry.path, std::move(reason)});
   return false;
 }
 
@@ -287,7 +289,7 @@ void BackupRun::merge(BatchWork& work) {
   report_.files_changed += work.files_changed;
   report_.files_unchanged += work.files_unchanged;
   report_.folders += work.folders;
-  std::ranges::move(work.errors, std::back_inserter(report_.errors));
+  std::ranges::move(work.batch.errors, std::back_inserter(report_.errors));
   std::ranges::move(work.warnings, std::back_inserter(report_.warnings));
 }
 

@@ -37,7 +37,8 @@ struct BackupReport {
   std::uint64_t adopted_segments = 0;  // of an interrupted backup: found on the homes and taken over
 };
 
-/// Errors: those of the vault; usage (a path does not exist: named). Unreadable files are in the report, not errors.
+/// Errors: those of the vault; usage (a path does not exist: named); exhausted. Unreadable files are in the report,
+/// not errors.
 Task<Result<BackupReport>> backup(platform::Platform& platform, vault::Vault& vault, const BackupOptions& options,
                                   Counters& counters);
 

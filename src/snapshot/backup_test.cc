@@ -60,6 +60,19 @@ TEST_F(Backup, UnchangedStoresNothing) {
   EXPECT_EQ(again.snapshot.bytes, first.snapshot.bytes);
 }
 
+TEST_F(Backup, AnOtherNameOfALinkHasItsTargetWhereTheFirstIsLeftOut) {
+  tree_.symlink("a", "target");
+  tree_.hard_link("b", "a");
+  ASSERT_EQ(entry(backup(), "b").hard_link_to, tree_.at("a").substr(1));
+  BackupOptions options;
+  options.scan.paths = {place_.path()};
+  options.scan.excludes = {"a"};
+  auto report = bench_.try_backup(options);
+  ASSERT_TRUE(report);
+  EXPECT_EQ(entry(*report, "b").hard_link_to, "");
+  EXPECT_EQ(entry(*report, "b").link_target, "target");
+}
+
 TEST_F(Backup, ReadsWhatChangedOnly) {
   many_files(10, 10);
   auto first = backup();

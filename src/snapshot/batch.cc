@@ -19,10 +19,18 @@ bool content_known(const wire::TreeEntry& earlier, const platform::NodeInfo& inf
          std::ranges::all_of(earlier.chunks, [&](const ChunkId& chunk) { return vault.has(chunk); });
 }
 
-void lose(BatchWork& work, std::size_t item, std::string reason) {
+void lose(BatchWork& work, std::size_t item, Error error) {
   work.lost[item] = true;
-  work.errors.push_back({"/" + work.batch.items[item].path, std::move(reason)});
+  work.batch.add_error("/" + work.batch.items[item].path, std::move(error));
 }
+
+/// Something of an item is missing that does not keep it from being stored.
+void warn(BatchWork& work, const ScanItem& item, const std::string& what, Error error) {
+  if (error.code == Errc::exhausted) return work.batch.add_error("/" + item.path, std::move(error));
+  work.warnings.push_back({"/" + item.path, what + error.detail});
+}
+
+constexpr const char* kNoAttributes = "its attributes could not be read: ";
 
 /// Link target and attributes of what is no file.
 void describe(BatchWork& work, std::size_t at) {
@@ -30,14 +38,14 @@ void describe(BatchWork& work, std::size_t at) {
   wire::TreeEntry& entry = work.entries[at];
   if (item.info.kind == NodeKind::symlink) {
     auto target = item.folder->link_target(item.name());
-    if (!target) return lose(work, at, target.error().detail);
+    if (!target) return lose(work, at, std::move(target.error()));
     entry.link_target = std::move(*target);
   }
   auto xattrs = item.folder->xattrs_of(item.name());
   if (xattrs) {
     entry.xattrs = entry_xattrs(std::move(*xattrs));
   } else if (xattrs.error().code != Errc::not_found) {
-    work.warnings.push_back({"/" + item.path, "its attributes could not be read: " + xattrs.error().detail});
+    warn(work, item, kNoAttributes, std::move(xattrs.error()));
   }
 }
 
@@ -51,6 +59,17 @@ void count(BatchWork& work, const ScanItem& item, bool existed, bool unchanged) 
   }
 }
 
+/// The entry as it was, with what may change unnoticed: the rest is known to be the same.
+void take_over(wire::TreeEntry& earlier, const platform::NodeInfo& info, BatchWork& work) {
+  wire::TreeEntry& entry = work.entries.emplace_back(std::move(earlier));
+  entry.mode = info.mode;
+  entry.uid = info.uid;
+  entry.gid = info.gid;
+  entry.size = info.kind == NodeKind::file ? info.size : 0;
+  entry.rdev = info.rdev;
+  entry.device = info.device;
+}
+
 }  // namespace
 
 void compare(BatchWork& work, const vault::Vault& vault, const BackupOptions& options, Counters& counters) {
@@ -58,30 +77,29 @@ void compare(BatchWork& work, const vault::Vault& vault, const BackupOptions& op
   std::size_t items = work.batch.items.size();
   work.entries.reserve(items);
   work.lost.assign(items, false);
-  work.errors = std::move(work.batch.errors);
-  for (std::size_t i = 0; i < items; ++i) {
+  for (std::size_t i = 0; i < items && !work.batch.failed; ++i) {
     const ScanItem& item = work.batch.items[i];
-    wire::TreeEntry& entry = work.entries.emplace_back(entry_of(item.path, item.info));
     wire::TreeEntry* earlier = cursor.find(item.path);
     bool is_file = item.info.kind == NodeKind::file;
     bool same = earlier != nullptr && same_times(*earlier, item.info);
     bool has_content = is_file && item.hard_link_to.empty();
     bool unchanged = same && (!has_content || content_known(*earlier, item.info, vault));
     count(work, item, earlier != nullptr, unchanged);
-    if (!item.hard_link_to.empty()) {
-      entry.hard_link_to = item.hard_link_to;
-    } else if (unchanged && !(has_content && options.full_read)) {
-      entry.link_target = std::move(earlier->link_target);
-      entry.xattrs = std::move(earlier->xattrs);
-      entry.extents = std::move(earlier->extents);
-      entry.chunks = std::move(earlier->chunks);
-      entry.chunks_are_lists = earlier->chunks_are_lists;
-    } else if (!options.dry_run) {
-      if (has_content) {
-        work.to_read.push_back(i);
-        continue;
+    // What was another name's hard link has nothing of its own to be taken over.
+    bool is_own = item.hard_link_to.empty() && unchanged && earlier->hard_link_to.empty();
+    if (is_own && !(has_content && options.full_read)) {
+      take_over(*earlier, item.info, work);
+    } else {
+      wire::TreeEntry& entry = work.entries.emplace_back(entry_of(item.path, item.info));
+      if (!item.hard_link_to.empty()) {
+        entry.hard_link_to = item.hard_link_to;
+      } else if (!options.dry_run) {
+        if (has_content) {
+          work.to_read.push_back(i);
+          continue;
+        }
+        describe(work, i);
       }
-      describe(work, i);
     }
     if (item.info.kind != NodeKind::folder) counters.files.fetch_add(1, std::memory_order_relaxed);
     if (has_content) counters.bytes.fetch_add(item.info.size, std::memory_order_relaxed);
@@ -90,7 +108,7 @@ void compare(BatchWork& work, const vault::Vault& vault, const BackupOptions& op
 
 FileReader::Step read_files(BatchWork& work, FileReader& reader, vault::Packer& packer, Counters& counters,
                             std::atomic<std::uint64_t>& added_bytes) {
-  for (; work.reading < work.to_read.size(); ++work.reading) {
+  for (; work.reading < work.to_read.size() && !work.batch.failed; ++work.reading) {
     std::size_t at = work.to_read[work.reading];
     const ScanItem& item = work.batch.items[at];
     Result<void> ready;
@@ -105,13 +123,12 @@ FileReader::Step read_files(BatchWork& work, FileReader& reader, vault::Packer& 
     work.opened = false;
     counters.files.fetch_add(1, std::memory_order_relaxed);
     if (!ready || !step) {
-      lose(work, at, !ready ? ready.error().detail : step.error().detail);
+      lose(work, at, std::move(!ready ? ready.error() : step.error()));
       continue;
     }
     work.entries[at] = reader.take_entry();
     if (reader.changed()) work.warnings.push_back({"/" + item.path, "changed while it was read"});
-    if (!reader.xattr_error().empty())
-      work.warnings.push_back({"/" + item.path, "its attributes could not be read: " + reader.xattr_error()});
+    if (reader.xattr_error()) warn(work, item, kNoAttributes, *reader.xattr_error());
   }
   return FileReader::Step::done;
 }

@@ -11,7 +11,7 @@ namespace mhp::snapshot {
 
 /// Moved from step to step; owned by one coroutine or job at a time.
 struct BatchWork {
-  ScanBatch batch;
+  ScanBatch batch;  // its errors and failure grow
   std::vector<EarlierSlice> earlier;
   std::vector<wire::TreeEntry> entries;  // one for each item
   std::vector<bool> lost;                // items that could not be read: no entry
@@ -19,7 +19,6 @@ struct BatchWork {
   std::size_t reading = 0;               // in to_read: the one that is next or under way
   bool opened = false;                   // ... and it is under way
   std::uint64_t files_new = 0, files_changed = 0, files_unchanged = 0, folders = 0;
-  std::vector<SourceError> errors;
   std::vector<SourceError> warnings;
 };
 

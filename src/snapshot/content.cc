@@ -54,7 +54,7 @@ Result<void> FileReader::start(const ScanItem& item) {
   item_ = &item;
   second_try_ = false;
   changed_ = false;
-  xattr_error_.clear();
+  xattr_error_.reset();
   return open(&item.info);
 }
 
@@ -153,7 +153,7 @@ void FileReader::complete() {
   if (xattrs) {
     entry_.xattrs = entry_xattrs(std::move(*xattrs));
   } else {
-    xattr_error_ = xattrs.error().detail;
+    xattr_error_ = std::move(xattrs.error());
   }
   file_.reset();
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -40,8 +41,8 @@ class FileReader {
   wire::TreeEntry take_entry() { return std::move(entry_); }
   /// It changed while it was read, twice: the entry has what was read.
   bool changed() const { return changed_; }
-  /// Its attributes could not be read; empty where they could.
-  const std::string& xattr_error() const { return xattr_error_; }
+  /// Why its attributes could not be read; none where they could.
+  const std::optional<Error>& xattr_error() const { return xattr_error_; }
 
  private:
   static constexpr std::size_t kStepBytes = 64_MiB;
@@ -58,7 +59,7 @@ class FileReader {
   std::unique_ptr<platform::SourceFile> file_;
   platform::NodeInfo info_;  // before reading
   wire::TreeEntry entry_;
-  std::string xattr_error_;
+  std::optional<Error> xattr_error_;
   bool second_try_ = false;
   bool cut_short_ = false;  // the file ended before its size
   bool changed_ = false;

@@ -22,6 +22,12 @@ constexpr std::string_view kCacheSignature = "Signature: 8a477f597d28d172789f068
 
 }  // namespace
 
+void ScanBatch::add_error(const std::string& path, Error error) {
+  if (error.code != Errc::exhausted) return errors.push_back({path, std::move(error.detail)});
+  error.detail = path + ": " + error.detail;
+  if (!failed) failed = std::move(error);
+}
+
 Result<std::vector<std::string>> normal_paths(platform::Disk& disk, std::vector<std::string> paths) {
   if (paths.empty()) return fail(Errc::usage, "no path given");
   for (std::string& path : paths) {
@@ -58,12 +64,18 @@ Result<std::unique_ptr<Scanner>> Scanner::start(platform::Trees& trees, platform
   return scanner;
 }
 
+/// Why a path that was given cannot be saved at all.
+static tl::unexpected<Error> unusable(const std::string& path, const Error& error) {
+  const Errc code = error.code == Errc::exhausted ? Errc::exhausted : Errc::usage;
+  return fail(code, path + ": " + error.detail);
+}
+
 Result<void> Scanner::open_paths() {
   for (const std::string& path : options_.paths) {
     auto place = trees_.source(path);
-    if (!place) return fail(Errc::usage, path + ": " + place.error().detail);
+    if (!place) return unusable(path, place.error());
     auto info = place->name.empty() ? place->folder->info() : place->folder->info_of(place->name);
-    if (!info) return fail(Errc::usage, path + ": " + info.error().detail);
+    if (!info) return unusable(path, info.error());
     Way* way = &ways_;
     for (std::size_t at = 1; at < path.size();) {
       std::size_t end = std::min(path.find('/', at), path.size());
@@ -91,9 +103,10 @@ Result<void> Scanner::open_paths() {
 ScanBatch Scanner::next() {
   ScanBatch batch;
   batch.seq = next_seq_;
+  batch.items.reserve(limits_.items);
   batch_bytes_ = 0;
   batch_folders_ = 0;
-  while (!levels_.empty() && batch.items.size() < limits_.items && batch_bytes_ < limits_.file_bytes &&
+  while (!levels_.empty() && !batch.failed && batch.items.size() < limits_.items && batch_bytes_ < limits_.file_bytes &&
          batch_folders_ < limits_.folders && batch.errors.size() < limits_.items) {
     Level& level = levels_.back();
     path_.resize(level.path_bytes);
@@ -113,7 +126,7 @@ void Scanner::visit(const std::string& name, ScanBatch& batch) {
   auto folder = handle(levels_.size() - 1);
   Level& level = levels_.back();
   if (!folder) {
-    batch.errors.push_back({"/" + path_, folder.error().detail});
+    batch.add_error("/" + path_, std::move(folder.error()));
     level.at = level.names.size();
     return;
   }
@@ -122,7 +135,7 @@ void Scanner::visit(const std::string& name, ScanBatch& batch) {
   path_ += name;
   if (!info) {
     // Gone since the folder was listed: as if it had gone before.
-    if (info.error().code != Errc::not_found) batch.errors.push_back({"/" + path_, info.error().detail});
+    if (info.error().code != Errc::not_found) batch.add_error("/" + path_, std::move(info.error()));
     return;
   }
   if (left_out(level, *info)) return;
@@ -181,7 +194,7 @@ void Scanner::enter(const std::shared_ptr<SourceFolder>& parent, const std::stri
                     ScanBatch& batch) {
   auto folder = open_folder(*parent, name, level);
   if (!folder) {
-    if (folder.error().code != Errc::not_found) batch.errors.push_back({"/" + path_, folder.error().detail});
+    if (folder.error().code != Errc::not_found) batch.add_error("/" + path_, std::move(folder.error()));
     return;
   }
   level.folder = std::move(*folder);
@@ -190,7 +203,7 @@ void Scanner::enter(const std::shared_ptr<SourceFolder>& parent, const std::stri
   } else {
     auto names = level.folder->names();
     if (!names) {
-      batch.errors.push_back({"/" + path_, names.error().detail});
+      batch.add_error("/" + path_, std::move(names.error()));
       return;
     }
     level.names = std::move(*names);

@@ -4,6 +4,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -46,6 +47,10 @@ struct ScanBatch {
   std::uint64_t seq = 0;  // 0, 1, 2 ...
   std::vector<ScanItem> items;
   std::vector<SourceError> errors;
+  std::optional<Error> failed;  // nothing can be scanned on: this computer is exhausted
+
+  /// What is said of `path`, absolute; an exhausted computer is no fault of it.
+  void add_error(const std::string& path, Error error);
 };
 
 /// How much goes into one batch: it ends with the item that reaches one of these.

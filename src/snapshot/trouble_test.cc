@@ -122,11 +122,14 @@ class TroubledBackup : public testing::Test {
   void refuse(const std::string& what, Errc code = Errc::denied, std::string reason = "permission denied") {
     trouble_.refused.emplace(what, Error{code, std::move(reason)});
   }
-  BackupReport backup() {
+  Result<BackupReport> try_backup() {
     BackupOptions options;
     options.scan.paths = {place_.path()};
     Counters counters;
-    auto report = platform::run_task(machine_, snapshot::backup(machine_, bench_.vault, options, counters));
+    return platform::run_task(machine_, snapshot::backup(machine_, bench_.vault, options, counters));
+  }
+  BackupReport backup() {
+    auto report = try_backup();
     if (!report) ADD_FAILURE() << report.error().detail;
     return report ? std::move(*report) : BackupReport();
   }
@@ -171,6 +174,21 @@ TEST_F(TroubledBackup, WhatMayNotBeReadIsNamedTheRestIsSaved) {
   EXPECT_EQ(report.errors[1].reason, "input/output error");
   EXPECT_EQ(report.snapshot.unreadable, 2u);
   EXPECT_EQ(report.snapshot.files, 3u);
+}
+
+TEST_F(TroubledBackup, AnExhaustedComputerIsNoFaultOfItsFiles) {
+  tree_.symlink("d/link", "c");
+  for (std::string what : {"b", "b read", "d", "d names", "d/c", "d/e info", "d/link"}) {
+    SCOPED_TRACE(what);
+    trouble_.refused.clear();
+    refuse(tree_.at(what), Errc::exhausted, "too many open files");
+    auto report = try_backup();
+    ASSERT_FALSE(report);
+    EXPECT_EQ(report.error().code, Errc::exhausted);
+    EXPECT_EQ(report.error().detail, tree_.at(what.substr(0, what.find(' '))) + ": too many open files");
+  }
+  trouble_.refused.clear();
+  EXPECT_EQ(paths(backup()), (Paths{"a", "b", "d", "d/c", "d/e", "d/link", "f"}));
 }
 
 TEST_F(TroubledBackup, AFolderThatMayNotBeReadIsKeptEmpty) {

@@ -105,6 +105,8 @@ Task<Result<void>> Outbox::settle(std::vector<Pending> group) {
   for (Pending& pending : group) {
     std::erase_if(pending.placed, [&](const auto& placed) { return !kept_all(vault_.homes_, placed.home, committed); });
     if (distinct_rows(pending.placed) < pending.k) {
+      failed_ = vault_.homes_.exhausted();
+      if (failed_) continue;
       failed_ = Error{Errc::unavailable, "segment " + pending.indexed.segment.short_hex() +
                                              ": too few homes kept their rows; earlier snapshots are whole"};
       continue;

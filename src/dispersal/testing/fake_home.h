@@ -18,7 +18,8 @@ struct Faults {
   std::chrono::nanoseconds read_delay = 0ms;  // of reads, beside
   bool hangs = false;                         // never answers
   bool hangs_on_reads = false;
-  bool fails = false;  // unavailable, whatever is asked
+  bool fails = false;  // whatever is asked, with this code
+  Errc fails_with = Errc::unavailable;
   bool fails_commit = false;
   bool full = false;
   bool flips = false;                                                    // one bit of everything read
@@ -124,7 +125,7 @@ class FakeHome : public home::Home {
     if (faults.hangs) co_await platform_.clock().sleep(std::chrono::hours(100'000));
     co_await platform_.clock().sleep(faults.delay);
     if (faults.fails || platform_.clock().steady() >= faults.vanishes_at)
-      co_return fail(Errc::unavailable, "no answer from the disk");
+      co_return fail(faults.fails_with, "no answer from the disk");
     co_return Result<void>();
   }
 

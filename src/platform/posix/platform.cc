@@ -1,6 +1,8 @@
 // The real machine: Linux, one event loop on the thread that calls run(), worker threads beside it.
 #include "platform/platform.h"
 
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <asio/bind_cancellation_slot.hpp>
 #include <asio/cancellation_signal.hpp>
@@ -25,6 +27,7 @@ namespace {
 
 constexpr int kInterrupted = 130;  // what shells give for SIGINT
 constexpr std::size_t kMaxWorkers = 64;
+constexpr rlim_t kWantedOpenFiles = 65'536;
 
 class SystemClock : public Clock {
  public:
@@ -51,7 +54,7 @@ Task<> keep_code(Task<int> main, int& code) { code = co_await std::move(main); }
 
 class PosixPlatform : public Platform {
  public:
-  PosixPlatform() { std::signal(SIGPIPE, SIG_IGN); }  // a closed pipe is an error where it is written, not the end
+  PosixPlatform();
   Clock& clock() override { return clock_; }
   Random& random() override { return *kept_->random; }
   Disk& disk() override { return *kept_->disk; }
@@ -76,6 +79,21 @@ class PosixPlatform : public Platform {
   std::shared_ptr<ThreadPool::Shutdown> shutdown_ = std::make_shared<ThreadPool::Shutdown>();
   ThreadPool workers_{worker_count(), kept_};
 };
+
+/// As many open files as this process may have: shells give 1024 by default, a vault of many homes needs more.
+void raise_file_limit() {
+  rlimit files;
+  if (::getrlimit(RLIMIT_NOFILE, &files) != 0) return;
+  files.rlim_cur = std::min<rlim_t>(files.rlim_max, kWantedOpenFiles);
+  (void)::setrlimit(RLIMIT_NOFILE, &files);
+}
+
+PosixPlatform::PosixPlatform() {
+  // Both are errors where bytes are written, not the end: a closed pipe, a file beyond `ulimit -f`.
+  std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);
+  raise_file_limit();
+}
 
 /// How a signal reaches the main task. On the loop.
 struct Stop {

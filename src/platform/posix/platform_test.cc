@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <condition_variable>
 #include <csignal>
 #include <cstdlib>
@@ -12,6 +13,7 @@
 #include "platform/memory/memory_platform.h"
 #include "platform/patience.h"
 #include "platform/posix/parts.h"
+#include "platform/posix/system.h"
 #include "platform/posix/temp_folder.h"
 #include "platform/posix/thread_pool.h"
 
@@ -281,10 +283,45 @@ TEST(PosixDisk, NamesTheLimitOfOpenFiles) {
   const auto listed = disk->list("/");
   ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
   ASSERT_FALSE(opened);
-  EXPECT_EQ(opened.error().code, Errc::unavailable);
+  EXPECT_EQ(opened.error().code, Errc::exhausted);
   EXPECT_NE(opened.error().detail.find("too many open files"), std::string::npos);
   ASSERT_FALSE(listed);
-  EXPECT_EQ(listed.error().code, Errc::unavailable);
+  EXPECT_EQ(listed.error().code, Errc::exhausted);
+}
+
+TEST(PosixDisk, AFileThatMayNotGrowIsNoFullDisk) {
+  const TempFolder temp;
+  const auto platform = make_posix_platform();  // has the signal of this limit ignored
+  const auto file = platform->disk().open(temp.path() + "/a", Open::create);
+  ASSERT_TRUE(file);
+  rlimit before;
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+  const rlimit small{4096, before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &small), 0);
+  const auto written = (*file)->write_at(4096, as_bytes("x"));
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
+  ASSERT_FALSE(written);
+  EXPECT_EQ(written.error().code, Errc::usage);
+  EXPECT_NE(written.error().detail.find("a file of that size is not allowed"), std::string::npos);
+}
+
+TEST(PosixDisk, ErrorsOfTheComputerAreTheirOwnKind) {
+  for (const int error : {EMFILE, ENFILE, ENOMEM}) EXPECT_EQ(code_of(error), Errc::exhausted);
+  EXPECT_EQ(code_of(ENOSPC), Errc::full);
+  EXPECT_EQ(code_of(EDQUOT), Errc::full);
+  EXPECT_EQ(code_of(EIO), Errc::unavailable);
+}
+
+TEST(PosixPlatform, HasAsManyOpenFilesAsItMay) {
+  rlimit before;
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  const rlimit few{64, before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &few), 0);
+  const auto platform = make_posix_platform();
+  rlimit now;
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &now), 0);
+  EXPECT_EQ(now.rlim_cur, std::min<rlim_t>(before.rlim_max, 65'536));
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
 }
 
 TEST(PosixDisk, ALockDiesWithItsProcess) {

@@ -119,6 +119,7 @@ class PosixSourceFolder : public SourceFolder {
   }
 
   const Fd fd_;
+  bool listed_ = false;
 };
 
 tl::unexpected<Error> fail_name() { return fail(Errc::invalid, "not a name of one file"); }
@@ -127,12 +128,11 @@ Result<std::vector<std::string>> PosixSourceFolder::names() {
   constexpr std::size_t kBufferBytes = 32768;
   alignas(dirent64) std::array<char, kBufferBytes> buffer;
   std::vector<std::string> names;
-  if (::lseek(fd_.get(), 0, SEEK_SET) < 0) {
-    return errno == EBADF ? fail_errno(EACCES) : fail_errno(errno);  // O_PATH: it may be passed, not read
-  }
+  if (listed_ && ::lseek(fd_.get(), 0, SEEK_SET) < 0) return fail_errno(errno);
+  listed_ = true;
   for (;;) {
     const ssize_t got = retry_interrupted([&] { return ::getdents64(fd_.get(), buffer.data(), buffer.size()); });
-    if (got < 0) return fail_errno(errno);
+    if (got < 0) return fail_errno(errno == EBADF ? EACCES : errno);  // O_PATH: it may be passed, not read
     if (got == 0) return names;
     for (ssize_t at = 0; at < got;) {
       const auto* entry = reinterpret_cast<const dirent64*>(buffer.data() + at);

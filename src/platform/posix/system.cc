@@ -15,8 +15,11 @@ Errc code_of(int error) {
   switch (error) {
     case ENOSPC:
     case EDQUOT:
-    case EFBIG:
       return Errc::full;
+    case EMFILE:
+    case ENFILE:
+    case ENOMEM:
+      return Errc::exhausted;
     case EACCES:
     case EPERM:
     case EROFS:
@@ -29,6 +32,8 @@ Errc code_of(int error) {
       return Errc::busy;
     case ENAMETOOLONG:
       return Errc::invalid;
+    case EFBIG:  // the disk has room: this file system, or a limit of this process, has no files of that size
+      return Errc::usage;
     default:
       return Errc::unavailable;
   }
@@ -37,6 +42,8 @@ Errc code_of(int error) {
 std::string reason_of(int error) {
   if (error == EMFILE) return "too many open files in this process (raise the limit: ulimit -n)";
   if (error == ENFILE) return "too many open files in this system";
+  if (error == ENOMEM) return "too little memory in this computer";
+  if (error == EFBIG) return "a file of that size is not allowed here (by the file system, or ulimit -f)";
   std::string text = std::generic_category().message(error);
   if (!text.empty() && text[0] >= 'A' && text[0] <= 'Z') text[0] = static_cast<char>(text[0] - 'A' + 'a');
   return text;

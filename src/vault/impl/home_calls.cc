@@ -17,7 +17,7 @@ constexpr auto kAskLimit = 20s;   // a drive may have to start turning
 constexpr auto kGiveLimit = 60s;  // a record and up to a thousand heads, each durable
 
 /// `view` and the rest outlive the call: the caller joins.
-Task<> ask_home(home::Home& home, VaultId vault, HomeView& view, std::string& failure, Round& round) {
+Task<> ask_home(home::Home& home, VaultId vault, HomeView& view, Error& failure, Round& round) {
   auto record = co_await home.vault_record(vault);
   auto heads = co_await home.heads(vault);
   bool record_fine = record || record.error().code == Errc::not_found;
@@ -25,8 +25,8 @@ Task<> ask_home(home::Home& home, VaultId vault, HomeView& view, std::string& fa
   if (record) view.record = std::move(*record);
   if (heads) view.heads = std::move(*heads);
   view.answered = record_fine && heads_fine;
-  if (!record_fine) failure = record.error().detail;
-  if (record_fine && !heads_fine) failure = heads.error().detail;
+  if (!record_fine) failure = record.error();
+  if (record_fine && !heads_fine) failure = heads.error();
   round.done();
 }
 
@@ -86,7 +86,8 @@ Task<bool> give(const Gift& gift, std::size_t member) {
   if (!has_record) {
     auto put = co_await home.put_vault_record(to_bytes(gift.signed_record));
     if (!put) {
-      gift.homes.report(member, TroubleKind::failed, "did not take the vault record: " + put.error().detail);
+      gift.homes.report_failure(member,
+                                Error{put.error().code, "did not take the vault record: " + put.error().detail});
       co_return false;
     }
     view.record = to_bytes(gift.signed_record);
@@ -101,7 +102,7 @@ Task<bool> give(const Gift& gift, std::size_t member) {
       continue;
     }
     complete = false;
-    gift.homes.report(member, TroubleKind::failed, "did not take the newest head: " + put.error().detail);
+    gift.homes.report_failure(member, Error{put.error().code, "did not take the newest head: " + put.error().detail});
   }
   co_return complete;
 }
@@ -128,7 +129,7 @@ std::uint64_t version_of(const std::optional<Bytes>& signed_record) {
 Task<std::vector<HomeView>> ask_homes(dispersal::HomeSet& homes, VaultId vault, platform::Clock* clock) {
   const auto& members = homes.members();
   std::vector<HomeView> views(members.size());
-  std::vector<std::string> failures(members.size(), "did not answer in time");
+  std::vector<Error> failures(members.size(), Error{Errc::timed_out, "did not answer in time"});
   platform::Nursery scope(co_await asio::this_coro::executor);
   Round round{.scope = scope};
   for (const auto& member : members) round.left += member.home != nullptr;
@@ -139,7 +140,7 @@ Task<std::vector<HomeView>> ask_homes(dispersal::HomeSet& homes, VaultId vault, 
   }
   co_await scope.join();
   for (std::size_t i = 0; i < members.size(); ++i) {
-    if (members[i].home && !views[i].answered) homes.report(i, TroubleKind::failed, failures[i]);
+    if (members[i].home && !views[i].answered) homes.report_failure(i, std::move(failures[i]));
   }
   co_return views;
 }
