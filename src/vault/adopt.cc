@@ -56,6 +56,7 @@ Task<> search_journal(Search& search, std::vector<wire::JournalEntry> journal) {
   co_await survey.take(std::move(ids));
   for (auto& entry : journal) {
     auto located = co_await survey.locate(entry.segment.segment);
+    if (located) take_out(located->holders, survey.known_bad(*located));
     if (!located || rows_of(located->holders).size() < located->card.k) continue;
     int margin = search.vault.homes_.margin_of(*located);
     search.found.push_back({.segment = std::move(entry.segment), .margin = margin});
@@ -82,6 +83,7 @@ Task<> search_homes(Search& search) {
     if (known.contains(id)) continue;
     auto located = co_await survey.locate(id);
     if (!located) continue;
+    take_out(located->holders, survey.known_bad(*located));
     int margin = search.vault.homes_.margin_of(*located);
     if (margin >= static_cast<int>(search.plan.margin)) unknown.emplace_back(id, margin);
   }

@@ -1,8 +1,10 @@
 // Counts, and where asked for reads, the rows of every live segment.
 #include <algorithm>
 #include <climits>
+#include <optional>
 #include <set>
 
+#include "platform/nursery.h"
 #include "vault/impl/context.h"
 #include "vault/impl/survey.h"
 
@@ -16,52 +18,103 @@ bool chosen(platform::Random& random, unsigned percent) {
   return drawn % 100 < percent;
 }
 
+constexpr std::size_t kSegmentsAtOnce = 4;   // each read whole where asked: some 30 MB in memory
+constexpr std::uint64_t kSaveEvery = 1'000;  // segments: what an interrupted check still leaves remembered
+
+/// One check of all live segments, a few of them at a time.
+class Checker {
+ public:
+  Checker(VaultImpl& vault, unsigned read_percent, Progress progress)
+      : vault_(vault), survey_(vault), read_percent_(read_percent), progress_(std::move(progress)) {}
+
+  Task<CheckReport> run() {
+    co_await survey_.take(vault_.live_segments());
+    report_.segments = done_.segments = survey_.segments().size();
+    planned_rows_ = vault_.homes_.plan(vault_.level()).n;
+    platform::Nursery scope(co_await asio::this_coro::executor);
+    for (std::size_t i = 0; i < kSegmentsAtOnce; ++i) scope.start(work());
+    co_await scope.join();
+    survey_.save_bad_rows();
+    for (const auto& trouble : vault_.homes_.troubles()) {
+      // Old heads alone are no fault: the home may have been away.
+      bool bad = dispersal::is_lie(trouble.kind) && trouble.kind != dispersal::TroubleKind::old_heads;
+      if (bad) bad_homes_.insert(trouble.home);
+    }
+    report_.homes_bad.assign(bad_homes_.begin(), bad_homes_.end());
+    report_.homes = static_cast<unsigned>(holding_.size());
+    report_.margin = margin_.value_or(0);
+    co_return std::move(report_);
+  }
+
+ private:
+  Task<> work() {
+    while (next_ < survey_.segments().size()) {
+      SegmentId id = survey_.segments()[next_++];
+      bool reads = chosen(vault_.platform_.random(), read_percent_);
+      co_await check(id, reads);
+      ++done_.segments_done;
+      if (read_percent_ > 0 && done_.segments_done % kSaveEvery == 0) survey_.save_bad_rows();
+      if (progress_) progress_(done_);
+    }
+  }
+
+  Task<> check(SegmentId id, bool reads) {
+    auto located = co_await survey_.locate(id);
+    if (!located) {  // without a card nobody can say how many rows there should be: as many as are planned
+      ++report_.unrestorable;
+      report_.rows_expected += planned_rows_;
+      report_.rows_missing += planned_rows_;
+      margin_ = -1;
+      co_return;
+    }
+    // Fewer homes than when it was written may need fewer rows: what the plan does without is not missing.
+    std::uint64_t wanted = std::min<std::uint64_t>(located->card.n(), planned_rows_);
+    report_.rows_expected += wanted;
+    report_.rows_missing += wanted - std::min<std::uint64_t>(wanted, rows_of(located->holders).size());
+    if (reads) co_await read(*located);
+    count_bad(*located);
+    for (const dispersal::Holder& holder : located->holders) {
+      if (!holder.rows.empty()) holding_.insert(holder.member);
+    }
+    report_.unrestorable += rows_of(located->holders).size() < located->card.k;
+    margin_ = std::min(margin_.value_or(INT_MAX), vault_.homes_.margin_of(*located));
+  }
+
+  Task<> read(dispersal::Located& located) {
+    auto verdict = co_await survey_.verify(located);
+    report_.bytes_read += verdict.bytes_read;
+    for (const auto& unread : verdict.unread) report_.rows_missing += unread.rows.size();
+    take_out(located.holders, verdict.unread);
+  }
+
+  /// What was read just now is known by now.
+  void count_bad(dispersal::Located& located) {
+    auto known = survey_.known_bad(located);
+    for (const auto& bad : known) {
+      report_.rows_bad += bad.rows.size();
+      bad_homes_.insert(vault_.homes_.members()[bad.home].id);
+    }
+    take_out(located.holders, known);
+  }
+
+  VaultImpl& vault_;
+  Survey survey_;
+  const unsigned read_percent_;
+  Progress progress_;
+  std::size_t next_ = 0;  // of the survey's segments
+  unsigned planned_rows_ = 0;
+  CheckProgress done_;
+  CheckReport report_;
+  std::optional<int> margin_;
+  std::set<HomeId> bad_homes_;
+  std::set<std::size_t> holding_;
+};
+
 }  // namespace
 
 Task<Result<CheckReport>> VaultImpl::check(unsigned read_percent, Progress progress) {
-  CheckReport report;
-  Survey survey(*this);
-  co_await survey.take(live_segments());
-  report.segments = survey.segments().size();
-  const unsigned planned_rows = homes_.plan(level()).n;
-  std::optional<int> margin;
-  std::set<HomeId> bad_homes;
-  CheckProgress done{.segments_done = 0, .segments = report.segments};
-  for (const SegmentId& id : survey.segments()) {
-    auto located = co_await survey.locate(id);
-    if (!located) {
-      ++report.unrestorable;  // without a card nobody can say how many rows there should be
-      margin = -1;
-    } else {
-      // Fewer homes than when it was written may need fewer rows: what the plan does without is not missing.
-      std::uint64_t wanted = std::min<std::uint64_t>(located->card.n(), planned_rows);
-      report.rows_expected += wanted;
-      report.rows_missing += wanted - std::min<std::uint64_t>(wanted, rows_of(located->holders).size());
-      if (chosen(platform_.random(), read_percent)) {
-        auto verdict = co_await survey.verify(*located);
-        report.bytes_read += verdict.bytes_read;
-        for (const auto& bad : verdict.bad) {
-          report.rows_bad += bad.rows.size();
-          bad_homes.insert(homes_.members()[bad.home].id);
-        }
-        for (const auto& unread : verdict.unread) report.rows_missing += unread.rows.size();
-        take_out(located->holders, verdict.bad);
-        take_out(located->holders, verdict.unread);
-      }
-      report.unrestorable += rows_of(located->holders).size() < located->card.k;
-      margin = std::min(margin.value_or(INT_MAX), homes_.margin_of(*located));
-    }
-    ++done.segments_done;
-    if (progress) progress(done);
-  }
-  for (const auto& trouble : homes_.troubles()) {
-    // Old heads alone are no fault: the home may have been away.
-    bool bad = dispersal::is_lie(trouble.kind) && trouble.kind != dispersal::TroubleKind::old_heads;
-    if (bad) bad_homes.insert(trouble.home);
-  }
-  report.homes_bad.assign(bad_homes.begin(), bad_homes.end());
-  report.margin = margin.value_or(0);
-  co_return report;
+  Checker checker(*this, read_percent, std::move(progress));
+  co_return co_await checker.run();
 }
 
 }  // namespace mhp::vault::impl

@@ -1,8 +1,10 @@
 // Re-makes rows that are lost or bad, and gives new homes theirs, without touching what is whole.
 #include <algorithm>
 #include <climits>
+#include <set>
 
 #include "base/check.h"
+#include "platform/nursery.h"
 #include "vault/impl/sealer.h"
 #include "vault/impl/survey.h"
 #include "wire/fragment.h"
@@ -15,6 +17,7 @@ using dispersal::Located;
 using dispersal::RowsFor;
 
 constexpr std::uint64_t kGroupBytes = 256_MiB;  // between two commits
+constexpr std::size_t kSegmentsAtOnce = 4;      // each with its rows in memory: some 50 MB
 
 bool contains(const std::vector<std::size_t>& list, std::size_t value) {
   return std::ranges::find(list, value) != list.end();
@@ -37,24 +40,35 @@ class Repairer {
     choose_usable();
     if (usable_.empty()) co_return fail(Errc::unavailable, "no home is there to repair on");
     report_.segments = survey_.segments().size();
-    report_.homes = static_cast<unsigned>(usable_.size());
-    CheckProgress done{.segments_done = 0, .segments = report_.segments};
-    for (const SegmentId& id : survey_.segments()) {
-      co_await repair(id);
-      if (uncommitted_bytes_ >= kGroupBytes) co_await commit();
-      ++done.segments_done;
-      if (progress) progress(done);
+    progress_ = std::move(progress);
+    done_.segments = report_.segments;
+    while (next_ < survey_.segments().size()) {
+      platform::Nursery scope(co_await asio::this_coro::executor);
+      for (std::size_t i = 0; i < kSegmentsAtOnce; ++i) scope.start(work());
+      co_await scope.join();  // nothing is under way while a group is made durable
+      co_await commit();
     }
-    co_await commit();
     if (!dry_run_) {
+      survey_.save_bad_rows();
       co_await vault_.bring_homes_up_to_date();
     }
+    report_.homes = static_cast<unsigned>(holding_.size());
     report_.margin_before = before_.value_or(0);
     report_.margin = after_.value_or(0);
     co_return report_;
   }
 
  private:
+  /// One of several that share the list, until a group is full.
+  Task<> work() {
+    while (next_ < survey_.segments().size() && uncommitted_bytes_ < kGroupBytes) {
+      SegmentId id = survey_.segments()[next_++];
+      co_await repair(id);
+      ++done_.segments_done;
+      if (progress_) progress_(done_);
+    }
+  }
+
   /// What to make of one segment.
   struct Order {
     std::vector<RowsFor> rows;
@@ -75,28 +89,34 @@ class Repairer {
   Task<> repair(SegmentId id) {
     auto located = co_await survey_.locate(id);
     if (!located) co_return count_lost(-1);
-    std::vector<RowsFor> bad;
     if (read_all_) {
       auto verdict = co_await survey_.verify(*located);
-      bad = std::move(verdict.bad);
-      take_out(located->holders, bad);
       take_out(located->holders, verdict.unread);
     }
+    std::vector<RowsFor> bad = survey_.known_bad(*located);  // those read just now and those of earlier readings
+    take_out(located->holders, bad);
     Located staying = *located;  // what is read from may be more than what counts
     std::erase_if(staying.holders, [this](const Holder& holder) { return contains(without_, holder.member); });
     int margin = vault_.homes_.margin_of(staying);
     lower(before_, margin);
     if (rows_of(located->holders).size() < located->card.k) co_return count_lost(margin);
     Order order = plan(staying, bad);
-    if (order.rows.empty() && order.newer_card.empty()) co_return lower(after_, margin);
+    if (order.rows.empty() && order.newer_card.empty()) co_return keep(staying, margin);
     ++report_.segments_changed;
     if (dry_run_) {
       for (const RowsFor& rows : order.rows) report_.rows_made += rows.rows.size();
-      co_return lower(after_, margin_with(staying, order.rows));
+      co_return keep(staying, margin_with(staying, order.rows));
     }
     auto placed = co_await make(*located, order);
     if (!placed) co_return count_lost(margin);
     remember(staying, std::move(*placed));
+  }
+
+  void keep(const Located& located, int margin) {
+    for (const Holder& holder : located.holders) {
+      if (!holder.rows.empty()) holding_.insert(holder.member);
+    }
+    lower(after_, margin);
   }
 
   void count_lost(int margin) {
@@ -186,11 +206,15 @@ class Repairer {
   struct Waiting {
     std::vector<Holder> holders;
     std::vector<RowsFor> placed;
+    SegmentId segment;
     unsigned k = 0;
   };
 
   void remember(const Located& located, std::vector<RowsFor> placed) {
-    waiting_.push_back({.holders = located.holders, .placed = std::move(placed), .k = located.card.k});
+    waiting_.push_back({.holders = located.holders,
+                        .placed = std::move(placed),
+                        .segment = located.card.segment,
+                        .k = located.card.k});
   }
 
   Task<> commit() {
@@ -199,7 +223,12 @@ class Repairer {
       std::vector<RowsFor> there;
       for (const Holder& holder : waiting.holders) add_rows(there, holder.member, holder.rows);
       for (const RowsFor& placed : waiting.placed) {
-        if (contains(committed, placed.home)) add_rows(there, placed.home, placed.rows);
+        if (!contains(committed, placed.home)) continue;
+        add_rows(there, placed.home, placed.rows);
+        survey_.forget_bad(waiting.segment, placed);
+      }
+      for (const RowsFor& rows : there) {
+        if (!rows.rows.empty()) holding_.insert(rows.home);
       }
       lower(after_, vault_.homes_.margin_of(there, waiting.k));
     }
@@ -219,6 +248,10 @@ class Repairer {
   std::optional<int> after_;
   std::vector<Waiting> waiting_;
   std::uint64_t uncommitted_bytes_ = 0;
+  std::size_t next_ = 0;  // of the survey's segments
+  Progress progress_;
+  CheckProgress done_;
+  std::set<std::size_t> holding_;  // members with rows in the end
 };
 
 }  // namespace

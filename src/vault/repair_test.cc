@@ -117,6 +117,67 @@ TEST(Repair, BadRowsAreMadeAgainWhereTheyAre) {
   EXPECT_EQ(after.rows_missing, 0u);
 }
 
+/// In the payload of the first large segment.
+std::string big_log(World& world, unsigned home) {
+  std::string logs = world.home_path(home) + "/logs";
+  return logs + "/" + world.platform().memory_disk().list(logs)->front();
+}
+constexpr std::uint64_t kInPayload = 1'000'000 * 8 + 3;
+
+TEST(Check, RemembersBadRowsUntilTheyAreReadWhole) {
+  World world(testing::seed_of_run());
+  world.init("a");
+  ASSERT_TRUE(save(world, "a", some_files(world)));
+  world.settle();
+  auto& disk = world.platform().memory_disk();
+  disk.flip_bit(big_log(world, 3), kInPayload);
+  EXPECT_EQ(check(world, 0).rows_bad, 0u);  // nobody knows yet
+  EXPECT_EQ(check(world, 100).rows_bad, 1u);
+  CheckReport plain = check(world, 0);
+  EXPECT_EQ(plain.rows_bad, 1u);
+  EXPECT_EQ(plain.homes_bad.size(), 1u);
+  EXPECT_EQ(plain.margin, 2);
+  EXPECT_EQ(plain.rows_missing, 0u);
+  disk.flip_bit(big_log(world, 3), kInPayload);
+  EXPECT_EQ(check(world, 0).rows_bad, 1u);  // not read again yet
+  EXPECT_EQ(check(world, 100).rows_bad, 0u);
+  EXPECT_EQ(check(world, 0).margin, 3);
+}
+
+TEST(Repair, RememberedBadRowsAreMadeAgainWithoutReading) {
+  World world(testing::seed_of_run());
+  world.init("a");
+  ASSERT_TRUE(save(world, "a", some_files(world)));
+  world.settle();
+  world.platform().memory_disk().flip_bit(big_log(world, 3), kInPayload);
+  EXPECT_EQ(repair(world, false).rows_made, 0u);
+  EXPECT_EQ(check(world, 100).rows_bad, 1u);
+  RepairReport planned = repair(world, false, {}, true);
+  EXPECT_EQ(planned.rows_made, 1u);
+  EXPECT_EQ(planned.margin_before, 2);
+  RepairReport report = repair(world, false);
+  EXPECT_EQ(report.rows_made, 1u);
+  EXPECT_EQ(report.margin, 3);
+  EXPECT_EQ(report.homes, 6u);
+  EXPECT_EQ(check(world, 0).rows_bad, 0u);
+  EXPECT_EQ(check(world, 100).rows_bad, 0u);
+  EXPECT_EQ(repair(world, true).rows_made, 0u);
+}
+
+TEST(Check, ADamagedMemoryOfBadRowsCountsAsEmpty) {
+  World world(testing::seed_of_run());
+  world.init("a");
+  ASSERT_TRUE(save(world, "a", some_files(world)));
+  world.settle();
+  world.platform().memory_disk().flip_bit(big_log(world, 3), kInPayload);
+  EXPECT_EQ(check(world, 100).rows_bad, 1u);
+  const std::string path = world.state_path("a") + "/bad-rows";
+  ASSERT_TRUE(platform::replace_file(world.platform().disk(), path, as_bytes("nonsense")));
+  EXPECT_EQ(check(world, 0).rows_bad, 0u);
+  EXPECT_EQ(check(world, 100).rows_bad, 1u);
+  EXPECT_EQ(check(world, 0).rows_bad, 1u);
+}
+
 TEST(Repair, AHomeAboutToGoHandsItsRowsOver) {
   World world(testing::seed_of_run(), 3);
   world.init("a");

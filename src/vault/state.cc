@@ -103,6 +103,16 @@ Result<void> State::set_seen(const wire::SeenHeads& seen) {
   return platform::replace_file(disk_, path("seen"), wire::encode(seen));
 }
 
+wire::BadRows State::bad_rows() const {
+  auto bytes = platform::read_file(disk_, path("bad-rows"), wire::kMaxBadRowsBytes);
+  if (!bytes) return {};
+  return wire::parse_bad_rows(*bytes).value_or(wire::BadRows{});  // damaged: the next reading finds them again
+}
+
+Result<void> State::set_bad_rows(const wire::BadRows& bad) {
+  return platform::replace_file(disk_, path("bad-rows"), wire::encode(bad));
+}
+
 Result<std::vector<Bytes>> State::own_heads() const {
   std::vector<Bytes> chain;
   auto bytes = platform::read_file(disk_, path("head"), kMaxHeadFileBytes);

@@ -12,9 +12,9 @@
 namespace mhp::vault {
 
 /// Files: device, vault-record (and a copy of it), seen, head (own newest signed heads, written before any home gets
-/// them), journal, lock, cache/. Every one can be lost: recover brings all of it back from the homes. Blocking calls,
-/// small files. Every error's detail begins with the file's path; corrupt: the file is damaged, or missing where it has
-/// to be.
+/// them), journal, bad-rows, lock, cache/. Every one can be lost: recover brings all of it back from the homes. Small
+/// files, blocking calls. Every error's detail begins with the file's path; corrupt: the file is damaged, or missing
+/// where it has to be.
 class State {
  public:
   /// `who` is the note in the lock while this process writes: "mhp backup, process 4711, since 14:02".
@@ -36,6 +36,10 @@ class State {
 
   Result<wire::SeenHeads> seen() const;
   Result<void> set_seen(const wire::SeenHeads& seen);
+  /// Rows known to be bad; none where the file is absent or damaged.
+  wire::BadRows bad_rows() const;
+  Result<void> set_bad_rows(const wire::BadRows& bad);
+
   /// Own chain of heads, newest last; at most kOwnHeadsKept are kept (more than homes keep, so that a home that was
   /// away for long can still be given all that it lacks).
   static constexpr std::size_t kOwnHeadsKept = 1024;

@@ -138,11 +138,38 @@ Task<Result<dispersal::Located>> Survey::locate(SegmentId segment) {
 Task<bool> Survey::can_be_read(SegmentId segment) {
   auto found = holders_.find(segment);
   if (found == holders_.end()) co_return false;
-  auto rows = rows_of(found->second).size();
+  std::vector<Holder> holders = found->second;
+  take_out(holders, known_bad(segment, holders));
+  auto rows = rows_of(holders).size();
   if (rows >= dispersal::kNeed) co_return true;  // every plan needs as many
   auto located = co_await locate(segment);
-  co_return located&& rows_of(located->holders).size() >= located->card.k;
+  if (!located) co_return false;
+  take_out(located->holders, known_bad(*located));
+  co_return rows_of(located->holders).size() >= located->card.k;
 }
+
+std::vector<dispersal::RowsFor> Survey::known_bad(const SegmentId& segment, const std::vector<Holder>& holders) const {
+  std::vector<dispersal::RowsFor> bad;
+  for (const Holder& holder : holders) {
+    BadRows::Rows known = bad_rows_.of(vault_.homes_.members()[holder.member].id, segment);
+    dispersal::RowsFor rows{.home = holder.member, .rows = {}};
+    for (std::uint8_t row : holder.rows) {
+      if (known[row]) rows.rows.push_back(row);
+    }
+    if (!rows.rows.empty()) bad.push_back(std::move(rows));
+  }
+  return bad;
+}
+
+std::vector<dispersal::RowsFor> Survey::known_bad(const dispersal::Located& located) const {
+  return known_bad(located.card.segment, located.holders);
+}
+
+void Survey::forget_bad(const SegmentId& segment, const dispersal::RowsFor& rows) {
+  bad_rows_.learn(vault_.homes_.members()[rows.home].id, segment, rows.rows, false);
+}
+
+void Survey::save_bad_rows() { (void)bad_rows_.save(); }
 
 /// Asked before every write, whatever the homes seem: a drive replaced by an empty one, or set back to an old copy,
 /// answers like any other, and a chunk that only a lost segment had must be stored again.
@@ -164,6 +191,14 @@ Task<Survey::Verdict> Survey::verify(const dispersal::Located& located) {
     if (!holder.rows.empty()) scope.start(verify_one(vault_.homes_, located, holder, verdict));
   }
   co_await scope.join();
+  for (const Holder& holder : located.holders) {
+    bool unread = std::ranges::find(verdict.unread, holder.member, &dispersal::RowsFor::home) != verdict.unread.end();
+    if (unread) continue;
+    bad_rows_.learn(vault_.homes_.members()[holder.member].id, located.card.segment, holder.rows, false);
+  }
+  for (const auto& bad : verdict.bad) {
+    bad_rows_.learn(vault_.homes_.members()[bad.home].id, located.card.segment, bad.rows, true);
+  }
   co_return verdict;
 }
 

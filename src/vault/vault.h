@@ -94,10 +94,11 @@ struct CheckReport {
   std::uint64_t segments = 0;
   std::uint64_t rows_expected = 0;
   std::uint64_t rows_missing = 0;  // that cards list and no reachable home holds
-  std::uint64_t rows_bad = 0;      // read and found wrong
+  std::uint64_t rows_bad = 0;      // read and found wrong, now or by an earlier check that nothing has repaired since
   std::uint64_t unrestorable = 0;  // segments with fewer than k good rows
   std::uint64_t bytes_read = 0;
   int margin = 0;                 // worst case over all segments
+  unsigned homes = 0;             // that hold good rows of them
   std::vector<HomeId> homes_bad;  // that gave wrong bytes, or hold bad rows
 };
 
@@ -109,7 +110,7 @@ struct RepairReport {
   std::uint64_t unrestorable = 0;
   int margin_before = 0;
   int margin = 0;
-  unsigned homes = 0;
+  unsigned homes = 0;  // that hold rows in the end
 };
 
 struct WriteOptions {
@@ -155,9 +156,9 @@ class Vault {
   /// Counts rows of every live segment on the reachable homes; `read_percent` of segments are read and verified row by
   /// row (0: none).
   virtual Task<Result<CheckReport>> check(unsigned read_percent, Progress progress) = 0;
-  /// Re-makes lost and bad rows, gives new homes their rows, vault record and heads. Homes that do not answer count as
-  /// lost. `without`: members that get nothing and whose rows do not count (about to be removed). Holds the lock.
-  /// `dry_run`: counts what would be made, changes nothing.
+  /// Re-makes lost rows and those known to be bad (`read_all`: reads every row first), gives new homes their rows,
+  /// vault record and heads. Homes that do not answer count as lost. `without`: members that get nothing and whose rows
+  /// do not count (about to be removed). Holds the lock. `dry_run`: counts what would be made, changes nothing.
   virtual Task<Result<RepairReport>> repair(bool read_all, std::vector<std::size_t> without, bool dry_run,
                                             Progress progress) = 0;
 };

@@ -156,6 +156,10 @@ TEST(Golden, State) {
   expect_golden("seen_heads",
                 SeenHeads{{{id<DeviceId>(83), 300, id<HeadHash>(84)}, {id<DeviceId>(85), 1, id<HeadHash>(86)}}},
                 parse_seen_heads);
+  BadRows bad{{{id<HomeId>(87), id<SegmentId>(88), {}}, {id<HomeId>(87), id<SegmentId>(89), {}}}};
+  bad.holdings[0].rows.set(0).set(9);
+  bad.holdings[1].rows.set(254);
+  expect_golden("bad_rows", bad, parse_bad_rows);
   const JournalEntry entry{sample_indexed()};
   const Bytes bytes = golden("journal", encode(entry));
   EXPECT_EQ(to_lines(encode(entry)), to_lines(bytes));

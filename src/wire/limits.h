@@ -52,5 +52,7 @@ constexpr unsigned kMaxEntryExtents = 65536;
 constexpr unsigned kMaxEntryChunks = 32768;  // more: lists of chunk ids
 constexpr unsigned kMaxSeenHeads = 1024;
 constexpr std::uint64_t kMaxStateBytes = 1_MiB;  // files `device` and `seen`
+constexpr unsigned kMaxBadHoldings = 65'536;     // remembered: one home's bad rows of one segment each
+constexpr std::uint64_t kMaxBadRowsBytes = 8_MiB;
 
 }  // namespace mhp::wire

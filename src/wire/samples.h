@@ -262,6 +262,16 @@ inline SeenHeads seen_heads(Random& random) {
   return out;
 }
 
+inline BadRows bad_rows(Random& random) {
+  BadRows out;
+  for (std::uint64_t i = random.below(20); i > 0; --i) {
+    BadHolding holding{random.id<HomeId>(), random.id<SegmentId>(), {}};
+    for (std::uint64_t row = 1 + random.below(8); row > 0; --row) holding.rows.set(random.below(255));
+    out.holdings.push_back(holding);
+  }
+  return out;
+}
+
 /// A header that fits itself; small rows, so that tests are quick.
 inline FragmentHeader fragment_header(Random& random) {
   FragmentHeader out{.row = random.number<std::uint8_t>(kMaxRows), .epoch = random.number<std::uint32_t>(1ull << 32)};

@@ -11,6 +11,7 @@ namespace mhp::wire {
 namespace {
 
 constexpr std::size_t kFrameBytes = 4 + 32;  // length, hash
+constexpr std::size_t kRowMaskBytes = 32;
 
 Result<JournalEntry> parse_entry(ByteView bytes) {
   const impl::Bounds bounds{.what = "journal", .bytes = kMaxIndexObjectBytes};
@@ -39,6 +40,20 @@ Bytes encode(const SeenHeads& seen) {
     impl::append(*message.mutable_device(), head.device.bytes());
     message.add_seq(head.seq);
     impl::append(*message.mutable_hash(), head.hash.bytes());
+  }
+  return impl::serialize(message);
+}
+
+Bytes encode(const BadRows& bad) {
+  auto message = impl::make<proto::BadRows>();
+  for (const BadHolding& holding : bad.holdings) {
+    impl::append(*message.mutable_home(), holding.home.bytes());
+    impl::append(*message.mutable_segment(), holding.segment.bytes());
+    std::array<std::byte, kRowMaskBytes> mask{};
+    for (std::size_t row = 0; row < holding.rows.size(); ++row) {
+      if (holding.rows[row]) mask[row / 8] |= static_cast<std::byte>(1u << (row % 8));
+    }
+    impl::append(*message.mutable_rows(), mask);
   }
   return impl::serialize(message);
 }
@@ -80,6 +95,29 @@ Result<SeenHeads> parse_seen_heads(ByteView bytes) {
     out.heads.push_back({.device = impl::id_at<DeviceId>(message.device(), i),
                          .seq = message.seq(static_cast<int>(i)),
                          .hash = impl::id_at<HeadHash>(message.hash(), i)});
+  }
+  return out;
+}
+
+Result<BadRows> parse_bad_rows(ByteView bytes) {
+  const impl::Bounds bounds{.what = "bad rows", .bytes = kMaxBadRowsBytes};
+  MHP_TRY(const auto message, impl::read<proto::BadRows>(bytes, bounds));
+  const std::size_t count = message.rows().size() / kRowMaskBytes;
+  if (count > kMaxBadHoldings) return impl::bad(bounds.what, "too many");
+  const bool even = message.rows().size() == kRowMaskBytes * count;
+  if (!even || message.home().size() != 32 * count || message.segment().size() != 32 * count)
+    return impl::bad(bounds.what, "columns differ in length");
+  BadRows out;
+  out.holdings.reserve(count);
+  for (std::size_t i = 0; i < count; ++i) {
+    BadHolding holding{.home = impl::id_at<HomeId>(message.home(), i),
+                       .segment = impl::id_at<SegmentId>(message.segment(), i)};
+    for (std::size_t row = 0; row < holding.rows.size(); ++row) {
+      const auto byte = static_cast<unsigned char>(message.rows()[kRowMaskBytes * i + row / 8]);
+      holding.rows[row] = (byte >> (row % 8) & 1u) != 0;
+    }
+    if (holding.rows.none() || holding.rows[255]) return impl::bad(bounds.what, "no such rows");
+    out.holdings.push_back(holding);
   }
   return out;
 }

@@ -1,6 +1,7 @@
 // What a device keeps for itself in its state folder: its secret, and what it has seen.
 #pragma once
 
+#include <bitset>
 #include <string>
 #include <vector>
 
@@ -32,6 +33,18 @@ struct SeenHeads {
   friend bool operator==(const SeenHeads&, const SeenHeads&) = default;
 };
 
+/// File `bad-rows`: rows that were read and found wrong, and have not been read whole or made again since.
+struct BadHolding {
+  HomeId home{};
+  SegmentId segment{};
+  std::bitset<256> rows{};  // at least one; 255 is none
+  friend bool operator==(const BadHolding&, const BadHolding&) = default;
+};
+struct BadRows {
+  std::vector<BadHolding> holdings{};  // at most kMaxBadHoldings
+  friend bool operator==(const BadRows&, const BadRows&) = default;
+};
+
 /// One entry of the file `journal`: a segment whose rows are durable on homes and that no head names yet.
 /// Each is framed as length (4 bytes, little endian) || BLAKE3 (32) || bytes; a torn last entry is dropped.
 struct JournalEntry {
@@ -41,9 +54,11 @@ struct JournalEntry {
 
 Bytes encode(const DeviceSecret&);
 Bytes encode(const SeenHeads&);
+Bytes encode(const BadRows&);
 Bytes encode(const JournalEntry&);  // with its frame
 Result<DeviceSecret> parse_device_secret(ByteView bytes);
 Result<SeenHeads> parse_seen_heads(ByteView bytes);
+Result<BadRows> parse_bad_rows(ByteView bytes);
 /// All whole entries from the start; what follows the first broken one is dropped.
 std::vector<JournalEntry> parse_journal(ByteView bytes);
 

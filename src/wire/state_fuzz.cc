@@ -9,7 +9,7 @@ using namespace mhp::wire;
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const FuzzInput input(data, size);
-  switch (input.parser % 4) {
+  switch (input.parser % 5) {
     case 0:
       fuzz_parser(parse_device_secret, input.bytes);
       break;
@@ -29,6 +29,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       if (!entries.empty()) MHP_CHECK(parse_journal(encode(entries[0])) == entries);
       break;
     }
+    case 4:
+      fuzz_parser(parse_bad_rows, input.bytes);
+      break;
     default:
       break;
   }

@@ -10,12 +10,14 @@ namespace {
 
 TEST(DeviceSecret, RoundTrips) { expect_round_trips("DeviceSecret", samples::device_secret, parse_device_secret); }
 TEST(SeenHeads, RoundTrips) { expect_round_trips("SeenHeads", samples::seen_heads, parse_seen_heads); }
+TEST(BadRows, RoundTrips) { expect_round_trips("BadRows", samples::bad_rows, parse_bad_rows); }
 
 TEST(State, GuardsFormats) {
   samples::Random random(1);
   expect_guards_format(message_of<proto::DeviceSecret>(samples::device_secret(random)), parse_device_secret,
                        kMaxStateBytes);
   expect_guards_format(message_of<proto::SeenHeads>(samples::seen_heads(random)), parse_seen_heads, kMaxStateBytes);
+  expect_guards_format(message_of<proto::BadRows>(samples::bad_rows(random)), parse_bad_rows, kMaxBadRowsBytes);
 }
 
 TEST(State, RefusesEachBound) {
@@ -26,6 +28,21 @@ TEST(State, RefusesEachBound) {
   auto message = message_of<proto::SeenHeads>(seen);
   message.mutable_hash()->resize(32);
   expect_refused(parse_seen_heads(impl::serialize(message)), Errc::invalid, "columns");
+  BadRows bad;
+  bad.holdings.resize(kMaxBadHoldings + 1);
+  for (BadHolding& holding : bad.holdings) holding.rows.set(7);
+  expect_refused(parse_bad_rows(encode(bad)), Errc::invalid, "too many");
+  bad.holdings.resize(2);
+  auto columns = message_of<proto::BadRows>(bad);
+  columns.mutable_home()->resize(32);
+  expect_refused(parse_bad_rows(impl::serialize(columns)), Errc::invalid, "columns");
+  columns = message_of<proto::BadRows>(bad);
+  columns.mutable_rows()->resize(33);
+  expect_refused(parse_bad_rows(impl::serialize(columns)), Errc::invalid, "columns");
+  bad.holdings[1].rows.reset();
+  expect_refused(parse_bad_rows(encode(bad)), Errc::invalid, "no such rows");
+  bad.holdings[1].rows.set(255);
+  expect_refused(parse_bad_rows(encode(bad)), Errc::invalid, "no such rows");
   auto secret = message_of<proto::DeviceSecret>(DeviceSecret{});
   secret.mutable_signing_seed()->pop_back();
   expect_refused(parse_device_secret(impl::serialize(secret)), Errc::invalid, "wrong length");

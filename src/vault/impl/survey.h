@@ -3,6 +3,7 @@
 
 #include <unordered_map>
 
+#include "vault/impl/bad_rows.h"
 #include "vault/impl/vault_impl.h"
 
 namespace mhp::vault::impl {
@@ -10,7 +11,7 @@ namespace mhp::vault::impl {
 /// Borrows the vault; on the loop.
 class Survey {
  public:
-  explicit Survey(VaultImpl& vault) : vault_(vault) {}
+  explicit Survey(VaultImpl& vault) : vault_(vault), bad_rows_(vault.state_) {}
 
   /// Asks every reachable home for its list; keeps what it says of `wanted`, or of all segments where there is none
   /// given. Homes that do not give it within a time limit count as away.
@@ -23,10 +24,17 @@ class Survey {
   /// good card).
   Task<Result<dispersal::Located>> locate(SegmentId segment);
 
-  /// True where at least k rows are listed.
+  /// Rows of these holders that an earlier reading found bad.
+  std::vector<dispersal::RowsFor> known_bad(const dispersal::Located& located) const;
+  /// These rows were made again.
+  void forget_bad(const SegmentId& segment, const dispersal::RowsFor& rows);
+  /// Writes down what verify() found and what was made again. A state folder that takes no writes keeps what it had.
+  void save_bad_rows();
+
+  /// True where at least k rows are listed and not known to be bad.
   Task<bool> can_be_read(SegmentId segment);
 
-  /// Reads every row of a segment.
+  /// Reads every row of a segment, and learns which are bad.
   struct Verdict {
     std::vector<dispersal::RowsFor> bad;     // differ from the card
     std::vector<dispersal::RowsFor> unread;  // of homes that could not be read: unknown, not bad
@@ -35,10 +43,13 @@ class Survey {
   Task<Verdict> verify(const dispersal::Located& located);
 
  private:
+  std::vector<dispersal::RowsFor> known_bad(const SegmentId& segment,
+                                            const std::vector<dispersal::Holder>& holders) const;
   void keep(std::size_t member, std::vector<home::HeldSegment> held, bool all);
   Task<Result<wire::Card>> read_card(const dispersal::Holder& holder, SegmentId segment, Bytes& signed_card);
 
   VaultImpl& vault_;
+  BadRows bad_rows_;
   std::vector<SegmentId> segments_;
   std::vector<std::size_t> members_;
   std::unordered_map<SegmentId, std::vector<dispersal::Holder>, IdHash> holders_;
