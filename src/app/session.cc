@@ -151,8 +151,7 @@ static Task<> make_home_set(Session& session, Opened& opened, std::set<std::uint
   opened.homes->trust(card_signers(opened.record->record));
 }
 
-/// Those that were not asked because they are away.
-static void report_away(dispersal::HomeSet& homes) {
+void report_away(dispersal::HomeSet& homes) {
   for (std::size_t i = 0; i < homes.members().size(); ++i) {
     const dispersal::Member& member = homes.members()[i];
     if (!member.home) homes.report(i, dispersal::TroubleKind::away, member.away_reason);

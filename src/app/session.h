@@ -65,6 +65,9 @@ Task<std::invoke_result_t<F&>> on_path(platform::Platform& platform, std::string
 /// Keys whose cards the homes' answers are checked against.
 std::vector<primitives::PublicKey> card_signers(const wire::VaultRecord& record);
 
+/// Reports those that were not asked because they are away.
+void report_away(dispersal::HomeSet& homes);
+
 /// Names each home that was away, failed or lied, on standard error. True where any lied.
 bool name_troubles(const Session& session, const dispersal::HomeSet& homes);
 

@@ -55,6 +55,10 @@ static std::string format_tm(std::int64_t unix_ns, const char* pattern, bool utc
 std::string format_time(std::int64_t unix_ns) { return format_tm(unix_ns, "%Y-%m-%d %H:%M", false); }
 std::string format_rfc3339(std::int64_t unix_ns) { return format_tm(unix_ns, "%Y-%m-%dT%H:%M:%SZ", true); }
 
+std::string format_margin(int margin) {
+  return margin >= 1 ? fmt::format("any {} may be lost", margin) : "none may be lost";
+}
+
 std::string plural(std::uint64_t count, std::string_view one, std::string_view many) {
   return fmt::format("{} {}", format_count(count), count == 1 ? one : many);
 }

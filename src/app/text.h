@@ -16,6 +16,9 @@ std::string format_time(std::int64_t unix_ns);                                  
 std::string format_rfc3339(std::int64_t unix_ns);                                      // 2026-11-22T14:04:05Z
 std::string plural(std::uint64_t count, std::string_view one, std::string_view many);  // "1 file", "12,431 files"
 
+/// "any 2 may be lost", "none may be lost".
+std::string format_margin(int margin);
+
 /// "200G", "1.5 GiB", "500M", "4096": bytes. Errors: usage.
 Result<std::uint64_t> parse_size(std::string_view text);
 

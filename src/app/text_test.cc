@@ -6,6 +6,13 @@
 namespace mhp::app {
 namespace {
 
+TEST(Text, SaysHowManyMayBeLost) {
+  EXPECT_EQ(format_margin(2), "any 2 may be lost");
+  EXPECT_EQ(format_margin(1), "any 1 may be lost");
+  EXPECT_EQ(format_margin(0), "none may be lost");
+  EXPECT_EQ(format_margin(-1), "none may be lost");
+}
+
 TEST(Text, CountsAndSizes) {
   EXPECT_EQ(format_count(0), "0");
   EXPECT_EQ(format_count(999), "999");

@@ -34,6 +34,7 @@ static Task<Result<void>> settle(Opened& opened, BackupDone& done) {
   MHP_CO_TRY(const vault::RepairReport repaired, co_await opened.vault->repair(false, {}, false, silent));
   done.spread_rows = repaired.rows_made;
   done.after.margin = repaired.margin;
+  done.after.homes = repaired.homes;
   co_return Result<void>();
 }
 
@@ -78,7 +79,7 @@ static void show_json(Session& session, const BackupDone& done, bool dry_run) {
                            {"new_bytes", committed.totals.new_bytes},
                            {"packed_bytes", committed.totals.packed_bytes},
                            {"stored_bytes", committed.totals.stored_bytes},
-                           {"homes", committed.homes},
+                           {"homes", done.after.homes},
                            {"margin", std::max(done.after.margin, 0)},
                            {"files_new", done.report.files_new},
                            {"files_changed", done.report.files_changed},
@@ -92,9 +93,9 @@ static void show_json(Session& session, const BackupDone& done, bool dry_run) {
 }
 
 static std::string safety_sentence(const BackupDone& done) {
-  const std::string homes = fmt::format("on {}", plural(done.report.committed.homes, "home", "homes"));
-  if (done.after.margin >= 1) return fmt::format("{}, any {} may be lost", homes, done.after.margin);
-  return fmt::format("not safe yet: {}, none may be lost", homes);
+  const char* not_yet = done.after.margin >= 1 ? "" : "not safe yet: ";
+  return fmt::format("{}on {}, {}", not_yet, plural(done.after.homes, "home", "homes"),
+                     format_margin(done.after.margin));
 }
 
 static void show_text(Session& session, const BackupDone& done, double seconds, bool dry_run) {
@@ -124,8 +125,8 @@ static void show_text(Session& session, const BackupDone& done, double seconds, 
                                 plural(report.adopted_segments, "segment was", "segments were")));
   }
   if (done.spread_rows > 0)
-    session.out.say(
-        fmt::format("Earlier snapshots were spread to the new homes: {}.", plural(done.spread_rows, "row", "rows")));
+    session.out.say(fmt::format("Homes that lacked rows of the vault were given them: {}.",
+                                plural(done.spread_rows, "row", "rows")));
   if (done.after.unrestorable > 0) {
     session.out.say(
         fmt::format("Of earlier snapshots, {} cannot be brought back from the homes that answer; this one can.",

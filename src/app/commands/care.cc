@@ -21,10 +21,9 @@ const char* state_word(const vault::CheckReport& report, bool homes_missing, boo
   return homes_missing && planned_margin >= 1 ? "help" : "not_yet";
 }
 
-std::string state_sentence(const std::string& state, const vault::CheckReport& report, std::size_t homes,
-                           bool has_snapshots) {
-  if (state == "safe")
-    return fmt::format("SAFE: everything is on {}, any {} may be lost.", plural(homes, "home", "homes"), report.margin);
+std::string state_sentence(const std::string& state, const vault::CheckReport& report, bool has_snapshots) {
+  const std::string homes = plural(report.homes, "home", "homes");
+  if (state == "safe") return fmt::format("SAFE: everything is on {}, {}.", homes, format_margin(report.margin));
   if (report.unrestorable > 0) {
     return fmt::format("HELP: {} of {} segments cannot be brought back from the homes that answer.",
                        format_count(report.unrestorable), format_count(report.segments));
@@ -32,7 +31,21 @@ std::string state_sentence(const std::string& state, const vault::CheckReport& r
   if (state == "help")
     return "HELP: homes are missing; everything can be brought back, but no further home may be lost.";
   if (!has_snapshots) return "NOT YET: nothing is saved yet.";
-  return fmt::format("NOT YET: everything is on {}, none may be lost.", plural(homes, "home", "homes"));
+  return fmt::format("NOT YET: everything is on {}, none may be lost.", homes);
+}
+
+/// Where less may be lost than the plan for these homes has.
+std::string advice(const vault::CheckReport& report, const dispersal::HomeSet& homes, unsigned planned_margin) {
+  if (report.segments == 0 || report.unrestorable > 0 || report.margin >= static_cast<int>(planned_margin)) return "";
+  const char* how = homes.reachable() < homes.members().size()
+                        ? "connect the homes that are away, or run 'mhp repair' to do without them"
+                        : "run 'mhp repair'";
+  return fmt::format("Planned is that {}: {}.", format_margin(static_cast<int>(planned_margin)), how);
+}
+
+/// "-" where a home did not say.
+std::string space_text(const nlohmann::json& bytes) {
+  return bytes.is_null() ? "-" : format_bytes(bytes.get<std::uint64_t>());
 }
 
 std::vector<std::string> source_paths(const std::vector<wire::SnapshotRecord>& snapshots) {
@@ -43,9 +56,8 @@ std::vector<std::string> source_paths(const std::vector<wire::SnapshotRecord>& s
 Task<nlohmann::json> homes_json(const dispersal::HomeSet& homes) {
   nlohmann::json list = nlohmann::json::array();
   for (const dispersal::Member& member : homes.members()) {
-    nlohmann::json object = {{"id", member.id.hex()}, {"name", json_text(member.name)},
-                             {"state", "away"},       {"used_bytes", 0},
-                             {"free_bytes", 0},       {"counts", member.counts}};
+    nlohmann::json object = {{"id", member.id.hex()}, {"name", json_text(member.name)}, {"state", "away"},
+                             {"used_bytes", nullptr}, {"free_bytes", nullptr},          {"counts", member.counts}};
     if (member.home) {
       const auto usage = co_await member.home->usage();
       object["state"] = usage ? "ok" : "failed";
@@ -62,8 +74,7 @@ void show_homes(const Session& session, const dispersal::HomeSet& homes, const n
     const dispersal::Member& member = homes.members()[i];
     session.out.say(fmt::format("  {}  {:<16} {:<6} {:>9} used, {:>9} free{}", member.id.short_hex(),
                                 printable(member.name), list[i]["state"].get<std::string>(),
-                                format_bytes(list[i]["used_bytes"].get<std::uint64_t>()),
-                                format_bytes(list[i]["free_bytes"].get<std::uint64_t>()),
+                                space_text(list[i]["used_bytes"]), space_text(list[i]["free_bytes"]),
                                 member.counts ? "" : "  (on the disk of what is saved: does not count)"));
     if (!member.away_reason.empty()) session.out.say("            " + printable(member.away_reason));
   }
@@ -125,7 +136,8 @@ static Task<int> run_status(Session& session) {
                       {"segments", report->segments},
                       {"newest", has_snapshots ? format_rfc3339(newest.back().time_ns) : ""},
                       {"homes", list}});
-  session.out.say(state_sentence(state, *report, homes.reachable(), has_snapshots));
+  session.out.say(state_sentence(state, *report, has_snapshots));
+  if (const std::string what = advice(*report, homes, plan.margin); !what.empty()) session.out.say(what);
   if (has_snapshots) {
     session.out.say(fmt::format("{}, the newest of {}.", plural(newest.size(), "snapshot", "snapshots"),
                                 format_time(newest.back().time_ns)));
@@ -179,22 +191,22 @@ static int show_check(Session& session, const vault::CheckReport& report, double
                                                                format_bytes(report.bytes_read), format_seconds(seconds))
                                                  : "";
   if (whole) {
-    session.out.say(fmt::format("Whole: {}, {}; {} homes may be lost.{}",
-                                plural(report.segments, "segment", "segments"),
-                                plural(report.rows_expected, "row", "rows"), std::max(report.margin, 0), read));
+    session.out.say(fmt::format("Whole: {}, {} on {}, {}.{}", plural(report.segments, "segment", "segments"),
+                                plural(report.rows_expected, "row", "rows"), plural(report.homes, "home", "homes"),
+                                format_margin(report.margin), read));
     return kDone;
   }
   session.out.say(fmt::format("{} of {} rows are missing, {} are bad.{}", format_count(report.rows_missing),
                               format_count(report.rows_expected), format_count(report.rows_bad), read));
   if (report.unrestorable > 0) {
-    session.out.say(fmt::format(
-        "{} of {} segments cannot be brought back from the homes that answer. Connect the homes that are away.",
-        format_count(report.unrestorable), format_count(report.segments)));
+    session.out.say(
+        fmt::format("{} of {} segments cannot be brought back from the homes that answer. Connect those that are away.",
+                    format_count(report.unrestorable), format_count(report.segments)));
     return kTooFew;
   }
-  session.out.say(fmt::format(
-      "Everything can be brought back; {} more homes may be lost. 'mhp repair --read-data' makes the rows again.",
-      std::max(report.margin, 0)));
+  session.out.say(
+      fmt::format("Everything can be brought back; of the homes that answer {}. 'mhp repair' makes the rows again.",
+                  format_margin(report.margin)));
   return kFailed;
 }
 
@@ -213,6 +225,7 @@ static Task<int> run_check(Session& session, CheckArgs args) {
   const auto start = session.platform.clock().steady();
   const auto report = co_await opened->vault->check(percent, note);
   co_await progress.stop();
+  report_away(*opened->homes);
   name_troubles(session, *opened->homes);
   if (!report) co_return session.out.fail(report.error(), hint_for(report.error()));
   co_return show_check(session, *report,
@@ -222,6 +235,7 @@ static Task<int> run_check(Session& session, CheckArgs args) {
 Task<Result<vault::RepairReport>> do_repair(Session& session, bool read_all, bool dry_run, vault::Progress progress) {
   MHP_CO_TRY(Opened opened, co_await open_vault(session, {}));
   auto report = co_await opened.vault->repair(read_all, {}, dry_run, std::move(progress));
+  report_away(*opened.homes);
   name_troubles(session, *opened.homes);
   co_return report;
 }
@@ -256,9 +270,8 @@ static Task<int> run_repair(Session& session, RepairArgs args) {
                     format_count(report->unrestorable)));
     co_return kTooFew;
   }
-  session.out.say(fmt::format("Everything is on {}, any {} may be lost (before: {}).",
-                              plural(report->homes, "home", "homes"), std::max(report->margin, 0),
-                              std::max(report->margin_before, 0)));
+  session.out.say(fmt::format("Everything is on {}, {} (before: {}).", plural(report->homes, "home", "homes"),
+                              format_margin(report->margin), std::max(report->margin_before, 0)));
   co_return kDone;
 }
 

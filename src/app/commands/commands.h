@@ -65,7 +65,7 @@ struct BackupArgs {
 struct BackupDone {
   snapshot::BackupReport report;
   vault::CheckReport after;       // of the whole vault
-  std::uint64_t spread_rows = 0;  // rows of earlier snapshots that new homes were given
+  std::uint64_t spread_rows = 0;  // rows that homes lacked and were given
   std::size_t homes = 0, homes_reachable = 0;
   unsigned planned_margin = 0;
 };

@@ -156,7 +156,7 @@ class Demo {
     }
     tell(fmt::format("{}, {} in {}: {}.", plural(done.report.snapshot.files, "file", "files"),
                      format_bytes(done.report.snapshot.bytes), format_seconds(seconds),
-                     fmt::format("on {}, any {} may be lost", plural(done.report.committed.homes, "home", "homes"),
+                     fmt::format("on {}, any {} may be lost", plural(done.after.homes, "home", "homes"),
                                  std::max(done.after.margin, 0))));
     tell(fmt::format("{} new content, {} after compression, sealed, cut into {}, {} on the drives in all.",
                      format_bytes(totals.new_bytes), format_bytes(totals.packed_bytes),

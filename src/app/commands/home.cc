@@ -187,7 +187,7 @@ static Task<int> run_home_list(Session& session) {
   if (entries.empty()) session.out.say("No home yet. Add one with 'mhp home add DIR'.");
   for (std::size_t i = 0; i < entries.size(); ++i) {
     const dispersal::Member& member = opened->homes->members()[i];
-    home::Usage usage;
+    std::optional<home::Usage> usage;
     std::string state = "away";
     if (member.home) {
       const auto answer = co_await member.home->usage();
@@ -200,11 +200,11 @@ static Task<int> run_home_list(Session& session) {
                     {"name", json_text(entries[i].name)},
                     {"path", json_text(entries[i].path)},
                     {"state", state},
-                    {"used_bytes", usage.used_bytes},
-                    {"free_bytes", usage.free_bytes}});
+                    {"used_bytes", usage ? nlohmann::json(usage->used_bytes) : nlohmann::json()},
+                    {"free_bytes", usage ? nlohmann::json(usage->free_bytes) : nlohmann::json()}});
     session.out.say(fmt::format("{}  {:<16} {:<6} {:>9} used, {:>9} free   {}", entries[i].id.short_hex(),
-                                printable(entries[i].name), state, format_bytes(usage.used_bytes),
-                                format_bytes(usage.free_bytes), printable(entries[i].path)));
+                                printable(entries[i].name), state, usage ? format_bytes(usage->used_bytes) : "-",
+                                usage ? format_bytes(usage->free_bytes) : "-", printable(entries[i].path)));
     if (!member.away_reason.empty()) session.out.say("          " + printable(member.away_reason));
   }
   session.out.result({{"homes", list}});
@@ -285,9 +285,9 @@ static Task<int> run_home_remove(Session& session, RemoveArgs args) {
   } else if (args.lost) {
     session.out.say("The home is off the list. 'mhp repair' makes again on the others what it held.");
   } else {
-    session.out.say(fmt::format(
-        "The home is off the list; {} ({}) were made on the others. Any {} of them may be lost.",
-        plural(report->rows_made, "row", "rows"), format_bytes(report->bytes_stored), std::max(report->margin, 0)));
+    session.out.say(fmt::format("The home is off the list; {} ({}) were made on the others. Of them {}.",
+                                plural(report->rows_made, "row", "rows"), format_bytes(report->bytes_stored),
+                                format_margin(report->margin)));
   }
   if (!args.dry_run) {
     session.out.say(fmt::format("Nothing in {} was deleted: mhp needs it no more, delete it when you like.",
