@@ -140,6 +140,26 @@ TEST(Gather, ALyingHomeIsWorkedAroundAndNamed) {
   }
 }
 
+TEST(Gather, ACardThatContradictsTheOthersIsWorkedAround) {
+  for (const std::size_t homes : {2u, 3u, 10u}) {
+    SCOPED_TRACE(homes);
+    Stored s(homes);
+    auto& held = s.world.home(0).held[s.sample.id];
+    auto envelope = wire::parse_signed(held.signed_card, wire::kMaxCardBytes);
+    ASSERT_TRUE(envelope);
+    auto forged = wire::parse_card(envelope->body);
+    ASSERT_TRUE(forged);
+    forged->version = held.version = 1'000'000;
+    for (FragmentId& id : forged->fragments) id = testing::random_id<FragmentId>(s.world.random);
+    held.signed_card = s.world.signed_card(*forged);
+    s.expect_right(s.world.gather(s.sample));
+    if (homes > 2) {
+      EXPECT_GE(s.world.told(TroubleKind::wrong_card, 0), 1u);
+      EXPECT_EQ(s.world.told(TroubleKind::wrong_card), s.world.told(TroubleKind::wrong_card, 0));
+    }
+  }
+}
+
 TEST(Gather, TooManyLiarsAreAnErrorNeverWrongBytes) {
   Stored s(3);
   s.world.home(0).faults.flips = true;

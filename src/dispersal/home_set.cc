@@ -258,16 +258,22 @@ Task<std::vector<std::size_t>> HomeSet::commit() {
   co_return durable;
 }
 
-Task<Result<Located>> HomeSet::locate(SegmentId segment) { return impl::locate(*state_, segment, /*patient=*/true); }
+Task<Result<Located>> HomeSet::locate(SegmentId segment) {
+  MHP_CO_TRY(std::vector<Located> found, co_await impl::locate(*state_, segment, /*patient=*/true));
+  co_return std::move(found.front());
+}
 
 Task<Result<Gathered>> HomeSet::gather(SegmentId segment, std::uint64_t offset, std::uint64_t bytes, bool with_salts) {
-  Result<Located> quick = co_await impl::locate(*state_, segment, /*patient=*/false);
-  if (!quick) co_return pass(quick);
-  Result<Gathered> got = co_await gather(*quick, offset, bytes, with_salts);
+  MHP_CO_TRY(const std::vector<Located> quick, co_await impl::locate(*state_, segment, /*patient=*/false));
+  Result<Gathered> got = co_await gather(quick.front(), offset, bytes, with_salts);
   if (got || got.error().code != Errc::unavailable) co_return got;
-  // The rows of homes that had no time to answer may be what is missing.
-  MHP_CO_TRY(const Located all, co_await impl::locate(*state_, segment, /*patient=*/true));
-  co_return co_await gather(all, offset, bytes, with_salts);
+  // The rows of homes that had no time to answer may be what is missing, or the card is not the right one.
+  MHP_CO_TRY(const std::vector<Located> all, co_await impl::locate(*state_, segment, /*patient=*/true));
+  for (const Located& located : all) {
+    got = co_await gather(located, offset, bytes, with_salts);
+    if (got || got.error().code != Errc::unavailable) break;
+  }
+  co_return got;
 }
 
 Task<Result<Gathered>> HomeSet::gather(const Located& located, std::uint64_t offset, std::uint64_t bytes,

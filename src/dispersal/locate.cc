@@ -3,6 +3,7 @@
 #include <bitset>
 #include <map>
 
+#include "dispersal/card_choice.h"
 #include "dispersal/impl/set.h"
 #include "wire/signed.h"
 
@@ -16,12 +17,12 @@ class Locator {
   Locator(Set& set, const SegmentId& segment, bool patient)
       : set_(set), segment_(segment), patient_(patient), course_(set.platform), answers_(set.members.size()) {}
 
-  Task<Result<Located>> run() {
+  Task<Result<std::vector<Located>>> run() {
     co_await course_.run(ask_all());
     name_the_silent();
     if (asked_ == 0) co_return set_.too_few("no home can be reached" + set_.troubles_in_words());
-    std::optional<Located> best = choose();
-    if (best) co_return std::move(*best);
+    std::vector<Located> found = choose();
+    if (!found.empty()) co_return found;
     const bool all_said_no = answered_ == asked_ && !failed_;
     const std::string reason = "no home has a good card of segment " + segment_.short_hex() + set_.troubles_in_words();
     if (all_said_no) co_return fail(Errc::not_found, reason);
@@ -125,23 +126,37 @@ class Locator {
     }
   }
 
-  /// The card of the highest version; of two such the one that most homes hold. Rows count where the card names them.
-  std::optional<Located> choose() const {
-    const Answer* best = nullptr;
-    std::size_t best_homes = 0;
+  /// What may be the segment, most likely first (cards_to_try); homes whose card contradicts the first are named.
+  std::vector<Located> choose() {
+    std::vector<const Answer*> with_card;  // one of each card
+    std::vector<ShownCard> shown;
     for (const Answer& answer : answers_) {
       if (answer.card == nullptr) continue;
-      const auto homes =
-          static_cast<std::size_t>(std::count_if(answers_.begin(), answers_.end(), [&](const Answer& other) {
-            return other.card != nullptr && *other.card == *answer.card;
-          }));
-      if (best != nullptr && answer.card->version < best->card->version) continue;
-      if (best != nullptr && answer.card->version == best->card->version && homes <= best_homes) continue;
-      best = &answer;
-      best_homes = homes;
+      const auto known = std::ranges::find_if(shown, [&](const ShownCard& card) { return card.card == answer.card; });
+      if (known == shown.end()) {
+        with_card.push_back(&answer);
+        shown.push_back({.card = answer.card, .homes = 1});
+      } else {
+        ++known->homes;
+      }
     }
-    if (best == nullptr) return {};
-    Located located{.card = *best->card, .signed_card = best->signed_card, .holders = {}};
+    std::vector<Located> found;
+    for (const std::size_t i : cards_to_try(shown)) found.push_back(located_by(*with_card[i]));
+    if (found.size() > 1) name_who_contradicts(found.front().card);
+    return found;
+  }
+
+  void name_who_contradicts(const wire::Card& believed) {
+    for (std::size_t i = 0; i < answers_.size(); ++i) {
+      if (answers_[i].card == nullptr || !contradict(*answers_[i].card, believed)) continue;
+      set_.report(i, TroubleKind::wrong_card,
+                  "its card of segment " + segment_.short_hex() + " contradicts that of most homes");
+    }
+  }
+
+  /// Rows count where the card names them, whoever holds them.
+  Located located_by(const Answer& source) const {
+    Located located{.card = *source.card, .signed_card = source.signed_card, .holders = {}};
     for (std::size_t i = 0; i < answers_.size(); ++i) {
       if (answers_[i].card == nullptr) continue;
       Holder holder{.member = i, .rows = {}, .card_version = answers_[i].card->version};
@@ -172,7 +187,7 @@ class Locator {
 
 }  // namespace
 
-Task<Result<Located>> locate(Set& set, SegmentId segment, bool patient) {
+Task<Result<std::vector<Located>>> locate(Set& set, SegmentId segment, bool patient) {
   Locator locator(set, segment, patient);
   co_return co_await locator.run();
 }

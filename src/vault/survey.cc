@@ -114,25 +114,40 @@ Task<Result<wire::Card>> Survey::read_card(const Holder& holder, SegmentId segme
   co_return card;
 }
 
-Task<Result<dispersal::Located>> Survey::locate(SegmentId segment) {
-  dispersal::Located out;
-  auto found = holders_.find(segment);
-  if (found == holders_.end()) co_return fail(Errc::not_found, "segment " + segment.short_hex() + ": no home has it");
-  out.holders = found->second;
-  std::vector<Holder> by_version = out.holders;
-  std::ranges::sort(by_version, [](const Holder& a, const Holder& b) {
+/// One good card of each version that is held, from the first home that has one.
+Task<std::vector<Survey::VersionedCard>> Survey::read_cards(SegmentId segment, std::vector<Holder> holders) {
+  std::ranges::sort(holders, [](const Holder& a, const Holder& b) {
     return std::tie(b.card_version, a.member) < std::tie(a.card_version, b.member);
   });
-  for (const Holder& holder : by_version) {
-    auto card = co_await read_card(holder, segment, out.signed_card);
-    if (!card) continue;
-    out.card = std::move(*card);
-    for (Holder& other : out.holders) {
-      std::erase_if(other.rows, [&](std::uint8_t row) { return row >= out.card.n(); });
+  std::vector<VersionedCard> cards;
+  for (const Holder& holder : holders) {
+    if (!cards.empty() && cards.back().card.version == holder.card_version) {
+      ++cards.back().homes;
+      continue;
     }
-    co_return out;
+    VersionedCard versioned{.card = {}, .signed_bytes = {}, .homes = 1};
+    auto card = co_await read_card(holder, segment, versioned.signed_bytes);
+    if (!card) continue;
+    versioned.card = std::move(*card);
+    cards.push_back(std::move(versioned));
   }
-  co_return fail(Errc::not_found, "segment " + segment.short_hex() + ": no home has a good card");
+  co_return cards;
+}
+
+Task<Result<dispersal::Located>> Survey::locate(SegmentId segment) {
+  auto found = holders_.find(segment);
+  if (found == holders_.end()) co_return fail(Errc::not_found, "segment " + segment.short_hex() + ": no home has it");
+  std::vector<VersionedCard> cards = co_await read_cards(segment, found->second);
+  std::vector<dispersal::ShownCard> shown;
+  for (const VersionedCard& versioned : cards) shown.push_back({.card = &versioned.card, .homes = versioned.homes});
+  if (shown.empty()) co_return fail(Errc::not_found, "segment " + segment.short_hex() + ": no home has a good card");
+  VersionedCard& best = cards[dispersal::cards_to_try(shown).front()];
+  dispersal::Located out{
+      .card = std::move(best.card), .signed_card = std::move(best.signed_bytes), .holders = found->second};
+  for (Holder& holder : out.holders) {
+    std::erase_if(holder.rows, [&](std::uint8_t row) { return row >= out.card.n(); });
+  }
+  co_return out;
 }
 
 Task<bool> Survey::can_be_read(SegmentId segment) {

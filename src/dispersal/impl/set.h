@@ -54,8 +54,8 @@ struct Set {
 Nanoseconds hedge_delay(std::vector<Nanoseconds>& finished);
 
 /// `patient`: waits for every home (within bounds), to know all rows; else stops when the segment can be read and the
-/// rest are slow.
-Task<Result<Located>> locate(Set& set, SegmentId segment, bool patient);
+/// rest are slow. Never empty: the first is to be believed, the others where that one cannot be read (card_choice.h).
+Task<Result<std::vector<Located>>> locate(Set& set, SegmentId segment, bool patient);
 /// Range checked by the caller. `located` must live until it is done.
 Task<Result<Gathered>> gather(Set& set, const Located& located, std::uint64_t offset, std::uint64_t bytes,
                               bool with_salts);

@@ -3,6 +3,7 @@
 
 #include <unordered_map>
 
+#include "dispersal/card_choice.h"
 #include "vault/impl/bad_rows.h"
 #include "vault/impl/vault_impl.h"
 
@@ -46,6 +47,12 @@ class Survey {
   std::vector<dispersal::RowsFor> known_bad(const SegmentId& segment,
                                             const std::vector<dispersal::Holder>& holders) const;
   void keep(std::size_t member, std::vector<home::HeldSegment> held, bool all);
+  struct VersionedCard {
+    wire::Card card;
+    Bytes signed_bytes;
+    std::size_t homes = 0;  // that say they hold this version
+  };
+  Task<std::vector<VersionedCard>> read_cards(SegmentId segment, std::vector<dispersal::Holder> holders);
   Task<Result<wire::Card>> read_card(const dispersal::Holder& holder, SegmentId segment, Bytes& signed_card);
 
   VaultImpl& vault_;

@@ -1,0 +1,46 @@
+// Cards are compared row by row; homes vote.
+#include "dispersal/card_choice.h"
+
+#include <algorithm>
+#include <tuple>
+
+namespace mhp::dispersal {
+
+bool contradict(const wire::Card& a, const wire::Card& b) {
+  if (std::tie(a.k, a.epoch, a.sealed_bytes, a.row_bytes) != std::tie(b.k, b.epoch, b.sealed_bytes, b.row_bytes)) {
+    return true;
+  }
+  const auto both = static_cast<std::ptrdiff_t>(std::min(a.n(), b.n()));
+  return !std::equal(a.fragments.begin(), a.fragments.begin() + both, b.fragments.begin());
+}
+
+/// True where another card that agrees with it names more: then that one stands for both.
+static bool is_outgrown(const wire::Card& card, const std::vector<ShownCard>& shown) {
+  return std::ranges::any_of(shown, [&](const ShownCard& other) {
+    return other.card->version > card.version && !contradict(card, *other.card);
+  });
+}
+
+std::vector<std::size_t> cards_to_try(const std::vector<ShownCard>& shown) {
+  std::vector<std::size_t> agreeing(shown.size());
+  std::vector<std::size_t> order;
+  for (std::size_t i = 0; i < shown.size(); ++i) {
+    if (!is_outgrown(*shown[i].card, shown)) order.push_back(i);
+    for (const ShownCard& other : shown) {
+      if (!contradict(*shown[i].card, *other.card)) agreeing[i] += other.homes;
+    }
+  }
+  std::ranges::stable_sort(order, [&](std::size_t a, std::size_t b) {
+    return std::tuple(agreeing[a], shown[a].card->version, shown[a].homes) >
+           std::tuple(agreeing[b], shown[b].card->version, shown[b].homes);
+  });
+  std::vector<std::size_t> chosen;
+  for (const std::size_t i : order) {
+    const bool other = std::ranges::all_of(
+        chosen, [&](std::size_t earlier) { return contradict(*shown[i].card, *shown[earlier].card); });
+    if (other) chosen.push_back(i);
+  }
+  return chosen;
+}
+
+}  // namespace mhp::dispersal
