@@ -134,6 +134,14 @@ Task<std::vector<Survey::VersionedCard>> Survey::read_cards(SegmentId segment, s
   co_return cards;
 }
 
+void Survey::name_who_has(const wire::Card& wrong, const std::vector<Holder>& holders) {
+  for (const Holder& holder : holders) {
+    if (holder.card_version != wrong.version) continue;
+    vault_.homes_.report(holder.member, TroubleKind::wrong_card,
+                         "its card of segment " + wrong.segment.short_hex() + " contradicts that of most homes");
+  }
+}
+
 Task<Result<dispersal::Located>> Survey::locate(SegmentId segment) {
   auto found = holders_.find(segment);
   if (found == holders_.end()) co_return fail(Errc::not_found, "segment " + segment.short_hex() + ": no home has it");
@@ -142,6 +150,9 @@ Task<Result<dispersal::Located>> Survey::locate(SegmentId segment) {
   for (const VersionedCard& versioned : cards) shown.push_back({.card = &versioned.card, .homes = versioned.homes});
   if (shown.empty()) co_return fail(Errc::not_found, "segment " + segment.short_hex() + ": no home has a good card");
   VersionedCard& best = cards[dispersal::cards_to_try(shown).front()];
+  for (const VersionedCard& other : cards) {
+    if (dispersal::contradict(other.card, best.card)) name_who_has(other.card, found->second);
+  }
   dispersal::Located out{
       .card = std::move(best.card), .signed_card = std::move(best.signed_bytes), .holders = found->second};
   for (Holder& holder : out.holders) {

@@ -190,6 +190,11 @@ def lying(w):
     _, run = check_read(w, vault, {source: trees.tree_of(source)}, "with an old and a spoiled home")
     w.check(f"{old} (" in run.err and "has head 1 of 2" in run.err, f"the old home is named\n{run}")
     w.check("version 1000000" in run.err, f"the forged cards were seen\n{run}")
+    back, run = vault.restore()
+    trees.check_same(w, trees.tree_of(source), back / source.relative_to("/"), "the program, with both homes")
+    w.check(f"{spoiled} (" in run.err or f"'{spoiled.name}'" in run.err, f"the spoiled home is named\n{run}")
+    report = vault.check(code={0, 1})
+    w.check(not report["ok"], f"check says that a home contradicts the others: {report}")
 
 
 def golden(w):

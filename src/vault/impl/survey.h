@@ -53,6 +53,7 @@ class Survey {
     std::size_t homes = 0;  // that say they hold this version
   };
   Task<std::vector<VersionedCard>> read_cards(SegmentId segment, std::vector<dispersal::Holder> holders);
+  void name_who_has(const wire::Card& wrong, const std::vector<dispersal::Holder>& holders);
   Task<Result<wire::Card>> read_card(const dispersal::Holder& holder, SegmentId segment, Bytes& signed_card);
 
   VaultImpl& vault_;
