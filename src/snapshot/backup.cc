@@ -16,7 +16,7 @@ namespace {
 /// Batches that are scanned while an earlier one is still being read: what waits in memory for its turn.
 constexpr std::size_t kBatchesAhead = 32;
 /// Finished segments on their way to the homes.
-constexpr std::size_t kSegmentsInFlight = 3;
+constexpr std::size_t kSegmentsInFlight = 2;
 /// Pages wait for each other up to this size, so that a small backup has them in its one segment and a big one has them
 /// together.
 constexpr std::size_t kPagesTogether = 4_MiB;
