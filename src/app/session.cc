@@ -84,16 +84,6 @@ Task<std::vector<dispersal::Member>> open_members(platform::Platform& platform, 
   co_return members;
 }
 
-std::vector<primitives::PublicKey> card_signers(const wire::VaultRecord& record) {
-  std::vector<primitives::PublicKey> signers = {record.identity};
-  for (const wire::DeviceCertificate& certificate : vault::devices_of(record)) {
-    primitives::PublicKey key;
-    std::ranges::copy(certificate.device.bytes(), key.begin());
-    signers.push_back(key);
-  }
-  return signers;
-}
-
 /// This computer's record; where it is lost or damaged, its copy, whose homes have the newest. Errors: corrupt.
 static Result<vault::OpenRecord> own_record(const Session& session, vault::State& state, const vault::Device& device) {
   const auto bytes = state.signed_record();
@@ -148,7 +138,7 @@ static Task<> make_home_set(Session& session, Opened& opened, std::set<std::uint
   auto members = co_await open_members(session.platform, opened.record->content.homes, std::move(source_devices));
   opened.homes =
       std::make_unique<dispersal::HomeSet>(session.platform, opened.record->record.vault, std::move(members));
-  opened.homes->trust(card_signers(opened.record->record));
+  opened.homes->trust(vault::card_signers(opened.record->record));
 }
 
 void report_away(dispersal::HomeSet& homes) {

@@ -62,9 +62,6 @@ Task<std::invoke_result_t<F&>> on_path(platform::Platform& platform, std::string
   co_return std::move(*answer);
 }
 
-/// Keys whose cards the homes' answers are checked against.
-std::vector<primitives::PublicKey> card_signers(const wire::VaultRecord& record);
-
 /// Reports those that were not asked because they are away.
 void report_away(dispersal::HomeSet& homes);
 

@@ -244,6 +244,16 @@ Result<OpenRecord> recovered_record(const OpenRecord& current, const Root& root,
   return signed_by(root.identity(), std::move(record), std::move(content), std::move(keys));
 }
 
+std::vector<primitives::PublicKey> card_signers(const wire::VaultRecord& record) {
+  std::vector<primitives::PublicKey> signers{record.identity};
+  for (const auto& device : devices_of(record)) {
+    primitives::PublicKey key;
+    std::ranges::copy(device.device.bytes(), key.begin());
+    signers.push_back(key);
+  }
+  return signers;
+}
+
 std::vector<wire::DeviceCertificate> devices_of(const wire::VaultRecord& record) {
   std::vector<wire::DeviceCertificate> out;
   for (const Bytes& bytes : record.devices) {

@@ -71,6 +71,9 @@ Result<wire::VaultRecord> check_record(ByteView signed_bytes, const VaultId& vau
 /// Devices that a genuine record revokes.
 std::vector<wire::Revocation> revocations_of(const wire::VaultRecord& record);
 std::vector<wire::DeviceCertificate> devices_of(const wire::VaultRecord& record);
+/// Whose signature makes a card: the identity, and every device that was ever enrolled. A device that was shut out
+/// signed cards of segments that are still needed.
+std::vector<primitives::PublicKey> card_signers(const wire::VaultRecord& record);
 /// Opens with the device's or the recovery key. Errors: denied (not wrapped for this key: the device was revoked),
 /// corrupt.
 Result<OpenRecord> open_record(ByteView signed_bytes, const Device& device);

@@ -14,16 +14,6 @@ namespace {
 
 using dispersal::TroubleKind;
 
-std::vector<primitives::PublicKey> card_signers(const wire::VaultRecord& record) {
-  std::vector<primitives::PublicKey> signers{record.identity};
-  for (const auto& device : devices_of(record)) {
-    primitives::PublicKey key;
-    std::ranges::copy(device.device.bytes(), key.begin());
-    signers.push_back(key);
-  }
-  return signers;
-}
-
 void add_part(std::vector<KnownPart>& parts, const wire::PhysicalRef& ref) {
   bool known = std::ranges::any_of(parts, [&](const KnownPart& part) { return part.ref == ref; });
   if (!known) parts.push_back({.ref = ref});

@@ -23,7 +23,7 @@ static Task<Result<void>> change_homes(Session& session, Opened& opened, std::ve
   auto members = co_await open_members(session.platform, opened.record->content.homes, no_sources);
   opened.homes =
       std::make_unique<dispersal::HomeSet>(session.platform, opened.record->record.vault, std::move(members));
-  opened.homes->trust(card_signers(opened.record->record));
+  opened.homes->trust(vault::card_signers(opened.record->record));
   const auto took =
       co_await vault::publish_record(*opened.homes, opened.record->signed_bytes, &session.platform.clock());
   if (took.empty() && !opened.record->content.homes.empty()) {

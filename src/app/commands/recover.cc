@@ -138,7 +138,7 @@ Task<Result<RecoverDone>> do_recover(Session& session, RecoverArgs args) {
   const std::set<std::uint64_t> no_sources;
   auto members = co_await open_members(session.platform, opened.record->content.homes, no_sources);
   opened.homes = std::make_unique<dispersal::HomeSet>(session.platform, root.vault(), std::move(members));
-  opened.homes->trust(card_signers(opened.record->record));
+  opened.homes->trust(vault::card_signers(opened.record->record));
   if (args.dry_run) {
     name_troubles(session, *opened.homes);
     co_return RecoverDone{.name = opened.record->content.name,
