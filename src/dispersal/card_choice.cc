@@ -30,9 +30,9 @@ std::vector<std::size_t> cards_to_try(const std::vector<ShownCard>& shown) {
       if (!contradict(*shown[i].card, *other.card)) agreeing[i] += other.homes;
     }
   }
-  std::ranges::stable_sort(order, [&](std::size_t a, std::size_t b) {
-    return std::tuple(agreeing[a], shown[a].card->version, shown[a].homes) >
-           std::tuple(agreeing[b], shown[b].card->version, shown[b].homes);
+  std::ranges::sort(order, [&](std::size_t a, std::size_t b) {
+    return std::tuple(agreeing[a], shown[a].card->version, shown[a].homes, b) >
+           std::tuple(agreeing[b], shown[b].card->version, shown[b].homes, a);
   });
   std::vector<std::size_t> chosen;
   for (const std::size_t i : order) {
