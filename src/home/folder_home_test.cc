@@ -167,8 +167,7 @@ TEST(FolderHome, GivesNoNewIdentityToOldData) {
   ASSERT_TRUE(platform::run_task(world->machine(), home->commit()));
   home.reset();
   ASSERT_TRUE(world->machine().disk().remove("/home/mhp-home"));
-  EXPECT_EQ(create_folder_home(world->machine().disk(), world->machine().random(), "/home").error().code,
-            Errc::usage);
+  EXPECT_EQ(create_folder_home(world->machine().disk(), world->machine().random(), "/home").error().code, Errc::usage);
 }
 
 TEST(FolderHome, SecondWriterIsToldWhoHoldsIt) {
