@@ -36,7 +36,11 @@ int run_asked(Asked asked) {
   const auto platform = mhp::platform::make_posix_platform();
   Session session{
       .platform = *platform, .out = asked.out, .state_folder = asked.state_folder, .command = asked.command};
-  return platform->run(run(std::move(asked.work), session));
+  const int code = platform->run(run(std::move(asked.work), session));
+  const auto written = asked.out.flush();
+  if (written || code != kDone) return code;
+  // A reader that has seen enough (head) is no trouble to tell of.
+  return written.error().code == mhp::Errc::canceled ? kFailed : asked.out.fail(written.error(), "", kFailed);
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdio>
 
 #include "app/text.h"
@@ -39,19 +40,32 @@ nlohmann::json json_text(const std::string& bytes) {
 }
 
 /// ASCII only, so that no name in it can steer a terminal.
+/// Unlike fmt::print it does not throw: what could not be written is found by flush().
+static void put_line(std::FILE* stream, const std::string& line) {
+  std::fwrite(line.data(), 1, line.size(), stream);
+  std::fputc('\n', stream);
+}
+
 static std::string line_of(const nlohmann::json& object) { return object.dump(-1, ' ', true); }
 
 void Output::say(const std::string& sentence) const {
-  if (!json && !quiet) fmt::print(stdout, "{}\n", sentence);
+  if (!json && !quiet) put_line(stdout, sentence);
 }
 
 void Output::note(const std::string& sentence) const {
   std::fflush(stdout);
-  fmt::print(stderr, "{}\n", sentence);
+  put_line(stderr, sentence);
+}
+
+Result<void> Output::flush() const {
+  errno = 0;
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return {};
+  if (errno == EPIPE) return mhp::fail(Errc::canceled, "nobody reads standard output any more");
+  return mhp::fail(Errc::unavailable, "standard output did not take the whole answer");
 }
 
 void Output::result(const nlohmann::json& object) const {
-  if (json) fmt::print(stdout, "{}\n", line_of(object));
+  if (json) put_line(stdout, line_of(object));
 }
 
 int Output::fail(const Error& error, const std::string& hint, int exit_code) const {
@@ -59,10 +73,10 @@ int Output::fail(const Error& error, const std::string& hint, int exit_code) con
   if (json) {
     const nlohmann::json object = {
         {"error", json_text(error.detail)}, {"code", to_string(error.code)}, {"hint", json_text(hint)}};
-    fmt::print(stderr, "{}\n", line_of(object));
+    put_line(stderr, line_of(object));
   } else {
-    fmt::print(stderr, "mhp: {}\n", printable(error.detail));
-    if (!hint.empty()) fmt::print(stderr, "     {}\n", printable(hint));
+    put_line(stderr, "mhp: " + printable(error.detail));
+    if (!hint.empty()) put_line(stderr, "     " + printable(hint));
   }
   return exit_code;
 }

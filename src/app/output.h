@@ -36,6 +36,9 @@ class Output {
   /// its own advice and, where the disk refused, exit code 1.
   int fail(const Error& error, const std::string& hint = "") const;
   int fail(const Error& error, const std::string& hint, int exit_code) const;
+  /// Writes out what was said. Errors: unavailable where standard output did not take all of it (a full disk, a closed
+  /// stream), canceled where its reader has gone.
+  Result<void> flush() const;
   /// Standard error is a terminal and a progress line may be drawn there.
   bool draws_progress() const;
 };

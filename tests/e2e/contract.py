@@ -100,6 +100,10 @@ def errors_are_json(w):
         (USAGE, ["restore", "19", "--to", w.folder / "back"], vault.state),
         (USAGE, ["home", "add", vault.phrase], vault.state),
         (USAGE, ["home", "add", ""], vault.state),
+        (USAGE, ["home", "add", w.folder / "x", "--max", "0"], vault.state),
+        (USAGE, ["home", "add", vault.homes[0] / "inner"], vault.state),
+        (USAGE, ["home", "add", vault.homes[0].parent], vault.state),
+        (USAGE, ["home", "add", vault.state / "home"], vault.state),
         (FAILED, ["home", "add", w.folder / "no such" / "folder"], vault.state),
         (FAILED, ["restore", "ffffffff", "--to", w.folder / "back"], vault.state),
         (FAILED, ["restore", "latest:/no/such", "--to", w.folder / "back"], vault.state),
@@ -535,6 +539,24 @@ def no_homes_yet(w):
     w.equal(vault.status()["state"], "not_yet", "status after a backup to one home")
 
 
+def output_is_checked(w):
+    """Where standard output does not take the answer the command has failed; without words no vault is made."""
+    with open("/dev/full", "wb") as full:
+        run = w.run("init", state=w.folder / "unseen", code=FAILED, stdout=full)
+    w.check("could not be shown" in run.err, f"the 24 words\n{run}")
+    w.check(not (w.folder / "unseen").exists(), "a vault whose words nobody saw")
+    vault, _, _ = saved(w)
+    for command in (["find", "*"], ["snapshots"], ["--json", "check"], ["status"]):
+        with open("/dev/full", "wb") as full:
+            run = vault.mhp(*command, code=FAILED, stdout=full)
+        w.check("standard output" in run.err, f"{command}\n{run}")
+    reading, writing = os.pipe()
+    os.close(reading)
+    run = vault.mhp("find", "*", code=FAILED, stdout=writing)
+    os.close(writing)
+    w.equal(run.err, "", "a reader that has seen enough")
+
+
 def same_disk_does_not_count(w):
     """Homes on one disk with each other or with the source are warned of and do not count."""
     vault, source = w.vault(), w.folder / "source"
@@ -679,7 +701,10 @@ def hints(w):
         w.check(error in run.error["error"] and hint in run.error["hint"], f"{args}: {error}, {hint}\n{run}")
     w.check("'*00000*'" in vault.mhp("find", "00000").out, "a part of a name")
     run = vault.mhp("home", "remove", vault.homes[2].name, "--lost")
-    w.check(str(vault.homes[2]) in run.out and "delete" in run.out, f"what is to be done with the folder\n{run}")
+    w.check(f"If {vault.homes[2]} is still there, keep it" in run.out, f"what is to be done with the folder\n{run}")
+    alone = w.vault(1)
+    run = alone.mhp("home", "remove", alone.homes[0].name, "--lost")
+    w.check("the only one" in run.out and "delete" not in run.out, f"the last home\n{run}")
 
 
 def help_is_whole(w):
@@ -779,6 +804,6 @@ if __name__ == "__main__":
     world.main(help_has_examples, json_fields, errors_are_json, wrong_phrase, phrase_file, target_must_be_empty,
                snapshot_paths, several_paths, excludes, one_file_system, own_folders_are_left_out, unreadable_files,
                names_are_escaped, secrets_stay_secret, second_init, interrupted, unchanged_is_quick, two_at_once,
-               two_devices, revoked_device, no_homes_yet, same_disk_does_not_count, damaged_state, closed_state,
-               no_state_folder, dry_runs, copied_home, hints, help_is_whole, manual_is_whole, set_back, goes_on,
-               out_of_memory, demo)
+               two_devices, revoked_device, output_is_checked, no_homes_yet, same_disk_does_not_count, damaged_state,
+               closed_state, no_state_folder, dry_runs, copied_home, hints, help_is_whole, manual_is_whole, set_back,
+               goes_on, out_of_memory, demo)

@@ -61,6 +61,10 @@ Task<Result<BackupDone>> do_backup(Session& session, BackupArgs args, snapshot::
   BackupDone done;
   const auto stored = co_await store_snapshot(session, args, opened, done, counters);
   name_troubles(session, *opened.homes);
+  done.homes_failed = std::ranges::any_of(opened.homes->troubles(), [](const dispersal::Trouble& trouble) {
+    using enum dispersal::TroubleKind;
+    return trouble.kind == away || trouble.kind == full || trouble.kind == failed;
+  });
   if (!stored) co_return tl::unexpected<Error>(stored.error());
   co_return done;
 }
@@ -138,10 +142,11 @@ static void show_text(Session& session, const BackupDone& done, double seconds, 
   }
 }
 
-/// 0 done; 3 some files unreadable; 4 homes were away and nothing may be lost now.
+/// 0 done; 3 some files unreadable; 4 homes were away, full or failed, and no further one may be lost now.
 static int exit_code(const BackupDone& done, bool dry_run) {
-  const bool homes_away = done.homes_reachable < done.homes || done.report.committed.homes < done.homes;
-  if (!dry_run && homes_away && done.planned_margin >= 1 && done.after.margin < 1) return kTooFew;
+  if (!dry_run && (done.homes_failed || done.homes_reachable < done.homes) && done.planned_margin >= 1 &&
+      done.after.margin < 1)
+    return kTooFew;
   return done.report.errors.empty() ? kDone : kPartly;
 }
 

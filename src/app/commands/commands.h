@@ -34,6 +34,7 @@ struct InitArgs {
   std::string phrase_file;
   std::string sheet_file;
   bool dry_run = false;
+  bool show_phrase = false;  // on standard output, before anything is made
 };
 struct InitDone {
   VaultId vault;
@@ -68,6 +69,7 @@ struct BackupDone {
   std::uint64_t spread_rows = 0;  // rows that homes lacked and were given
   std::size_t homes = 0, homes_reachable = 0;
   unsigned planned_margin = 0;
+  bool homes_failed = false;  // some home was away or full, or failed
 };
 Task<Result<BackupDone>> do_backup(Session& session, BackupArgs args, snapshot::Counters& counters);
 

@@ -66,16 +66,36 @@ static Task<Result<void>> check_not_a_copy(Session& session, const Opened& opene
                                            known->name, entry.id.short_hex(), known->path));
 }
 
+/// True where `path` is `folder` or lies below it. Both absolute.
+static bool is_within(const std::string& path, const std::string& folder) {
+  return path == folder || path.starts_with(folder.ends_with('/') ? folder : folder + "/");
+}
+
+/// Whoever deletes the outer folder, or backs it up, would take the inner one too.
+static Result<void> check_not_nested(const Session& session, const std::vector<wire::HomeEntry>& entries,
+                                     const std::string& path) {
+  const auto state = session.platform.disk().absolute(session.state_folder);
+  if (state && (is_within(path, *state) || is_within(*state, path)))
+    return fail(Errc::usage, path + ": a home and the state folder cannot lie in each other");
+  for (const wire::HomeEntry& entry : entries) {
+    if (path != entry.path && (is_within(path, entry.path) || is_within(entry.path, path)))
+      return fail(Errc::usage,
+                  fmt::format("{}: a home cannot lie in another, and home '{}' is {}", path, entry.name, entry.path));
+  }
+  return {};
+}
+
 /// The folder is made a home where it is none yet (not with dry_run: then its id stays empty). Blocking.
 static Result<wire::HomeEntry> entry_for(platform::Disk& disk, platform::Random& random, const HomeAddArgs& args) {
   wire::HomeEntry entry{.name = args.name, .kind = wire::HomeKind::folder, .same_disk = args.same_disk};
   if (!args.max_used.empty()) {
     MHP_TRY(entry.max_used_bytes, parse_size(args.max_used));
+    if (entry.max_used_bytes == 0) return fail(Errc::usage, "--max 0 leaves no room for anything");
   }
   if (!args.min_free.empty()) {
     MHP_TRY(entry.min_free_bytes, parse_size(args.min_free));
+    entry.min_free_bytes = std::max<std::uint64_t>(entry.min_free_bytes, 1);  // 0 would mean the default
   }
-  if (args.path.empty()) return fail(Errc::usage, "an empty path is no folder");
   MHP_TRY(entry.path, disk.absolute(args.path));
   MHP_TRY(const std::optional<HomeId> found, home::look_for_new_home(disk, entry.path));
   if (found) {
@@ -92,6 +112,10 @@ Task<Result<HomeAdded>> do_home_add(Session& session, HomeAddArgs args) {
   without_index.read_index = false;
   MHP_CO_TRY(Opened opened, co_await open_vault(session, without_index));
   MHP_CO_TRY(const auto lock, opened.state->lock("mhp home add"));
+  if (args.path.empty()) co_return fail(Errc::usage, "an empty path is no folder");
+  auto resolve = [&disk = session.platform.disk(), path = args.path] { return disk.absolute(path); };
+  MHP_CO_TRY(const std::string path, co_await on_path(session.platform, args.path, std::move(resolve)));
+  MHP_CO_TRY_VOID(check_not_nested(session, opened.record->content.homes, path));
   auto make = [&disk = session.platform.disk(), &random = session.platform.random(), args] {
     return entry_for(disk, random, args);
   };
@@ -235,6 +259,7 @@ static Result<std::size_t> choose_home(const std::vector<wire::HomeEntry>& entri
 struct RemoveDone {
   vault::RepairReport report;
   std::string path;  // of the home that was removed
+  std::size_t homes_left = 0;
 };
 
 /// Hands over what it held; then it is no longer on the list.
@@ -246,7 +271,7 @@ static Task<Result<RemoveDone>> do_home_remove(Session& session, RemoveArgs args
   auto resolve = [&disk = session.platform.disk(), home = args.home] { return disk.absolute(home); };
   const auto absolute = co_await on_path(session.platform, args.home, std::move(resolve));
   MHP_CO_TRY(const std::size_t chosen, choose_home(entries, args.home, absolute));
-  RemoveDone done{.report = {}, .path = entries[chosen].path};
+  RemoveDone done{.report = {}, .path = entries[chosen].path, .homes_left = entries.size() - 1};
   if (!args.lost) {
     const std::vector<std::size_t> without = {chosen};
     const vault::Progress silent = [](const vault::CheckProgress&) {};
@@ -283,13 +308,20 @@ static Task<int> run_home_remove(Session& session, RemoveArgs args) {
     session.out.say(
         fmt::format("Removing it would make {} on the other homes.", plural(report->rows_made, "row", "rows")));
   } else if (args.lost) {
-    session.out.say("The home is off the list. 'mhp repair' makes again on the others what it held.");
+    session.out.say(done->homes_left == 0
+                        ? "The home is off the list. It was the only one: nothing else holds your snapshots."
+                        : "The home is off the list. 'mhp repair' makes again on the others what it held.");
   } else {
     session.out.say(fmt::format("The home is off the list; {} ({}) were made on the others. Of them {}.",
                                 plural(report->rows_made, "row", "rows"), format_bytes(report->bytes_stored),
                                 format_margin(report->margin)));
   }
-  if (!args.dry_run) {
+  if (!args.dry_run && args.lost) {
+    session.out.say(
+        fmt::format("If {} is still there, keep it until 'mhp repair' and 'mhp check' say that everything is there "
+                    "without it; 'mhp home add' takes it back.",
+                    printable(done->path)));
+  } else if (!args.dry_run) {
     session.out.say(fmt::format("Nothing in {} was deleted: mhp needs it no more, delete it when you like.",
                                 printable(done->path)));
   }

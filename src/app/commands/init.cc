@@ -37,6 +37,28 @@ static Result<void> write_phrase(platform::Disk& disk, const InitArgs& args, con
   return written;
 }
 
+/// Before there is a vault: one whose words nobody has seen would be lost with this computer.
+static Result<void> show_phrase(const Session& session, const InitArgs& args, const InitDone& done) {
+  if (!args.show_phrase) return {};
+  if (session.out.json) {
+    session.out.result({{"vault", done.vault.hex()},
+                        {"state", json_text(session.state_folder)},
+                        {"level", args.level},
+                        {"phrase", done.phrase}});
+  } else {
+    // Even with --quiet: they are what was asked for.
+    Output out = session.out;
+    out.quiet = false;
+    out.say(
+        "These 24 words bring everything back when this computer is gone. Write them on paper; they are shown only "
+        "now,\nand nobody can replace them:\n");
+    out.say(phrase_table(done.phrase));
+  }
+  const auto written = session.out.flush();
+  if (written) return {};
+  return fail(Errc::exhausted, "the 24 words could not be shown (standard output took them not), so no vault was made");
+}
+
 /// A phrase without a vault helps nobody, and would be taken for one that does.
 static void take_phrase_back(platform::Disk& disk, const InitArgs& args) {
   for (const std::string& path : {args.phrase_file, args.sheet_file}) {
@@ -63,6 +85,7 @@ Task<Result<InitDone>> do_init(Session& session, InitArgs args) {
   InitDone done{.vault = root.vault(), .phrase = primitives::phrase_of(entropy)};
   wipe(entropy);
   MHP_CO_TRY_VOID(write_phrase(disk, args, done));
+  MHP_CO_TRY_VOID(show_phrase(session, args, done));
   const vault::Device device = vault::make_device(done.vault, random);
   const vault::OpenRecord record = vault::make_first_record(
       root, device, {.name = args.name, .level = static_cast<std::uint8_t>(level), .homes = {}}, random,
@@ -88,6 +111,7 @@ static std::string init_hint(const Session& session, const InitArgs& args, const
 }
 
 static Task<int> run_init(Session& session, InitArgs args) {
+  args.show_phrase = args.phrase_file.empty();
   auto done = co_await do_init(session, args);
   if (!done) {
     co_return session.out.fail(done.error(), init_hint(session, args, done.error()));
@@ -101,27 +125,18 @@ static Task<int> run_init(Session& session, InitArgs args) {
                                     : fmt::format(" and its 24 words in {}", printable(args.phrase_file))));
     co_return kDone;
   }
-  const bool shown = args.phrase_file.empty();
-  if (session.out.json) {
-    nlohmann::json object = {
-        {"vault", done->vault.hex()}, {"state", json_text(session.state_folder)}, {"level", args.level}};
-    if (shown) object["phrase"] = done->phrase;
-    if (!shown) object["phrase_file"] = json_text(args.phrase_file);
-    session.out.result(object);
-    co_return kDone;
+  if (!args.show_phrase) {
+    session.out.result({{"vault", done->vault.hex()},
+                        {"state", json_text(session.state_folder)},
+                        {"level", args.level},
+                        {"phrase_file", json_text(args.phrase_file)}});
   }
-  session.out.say(fmt::format("Your vault is made (level: {}). Its keys are in {}.\n", args.level,
-                              printable(session.state_folder)));
-  if (shown) {
-    session.out.say(
-        "These 24 words bring everything back when this computer is gone. Write them on paper; they are shown only "
-        "now,\n"
-        "and nobody can replace them:\n");
-    session.out.say(phrase_table(done->phrase));
-  } else {
-    session.out.say(
-        fmt::format("The 24 words are in {}. Print it or write it down, then keep the file away from this computer.",
-                    printable(args.phrase_file)));
+  session.out.say(
+      fmt::format("Your vault is made (level: {}). Its keys are in {}.", args.level, printable(session.state_folder)));
+  if (!args.show_phrase) {
+    session.out.say(fmt::format(
+        "The 24 words are in {}. Print them or write them down, then keep the file away from this computer.",
+        printable(args.phrase_file)));
   }
   if (!args.sheet_file.empty())
     session.out.say(fmt::format("A sheet to print is in {}. It holds the words: delete it after printing.",

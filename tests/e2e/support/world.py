@@ -100,8 +100,9 @@ class World:
         """The program, running; its output goes to files that `finish` reads."""
         command = [self.program, *map(text_of, args)]
         out, err = tempfile.TemporaryFile(), tempfile.TemporaryFile()
-        options = {"stdin": subprocess.DEVNULL, "cwd": self.folder, "env": self.environment(state)} | options
-        process = subprocess.Popen(command, stdout=out, stderr=err, **options)
+        options = {"stdin": subprocess.DEVNULL, "stdout": out, "stderr": err, "cwd": self.folder,
+                   "env": self.environment(state)} | options
+        process = subprocess.Popen(command, **options)
         process.files, process.began = (out, err), time.monotonic()
         self.count("runs")
         return process
