@@ -3,6 +3,7 @@
 # everywhere.
 import errno
 import os
+import resource
 import shutil
 import subprocess
 
@@ -270,7 +271,30 @@ def init_without_space(w):
     w.run("home", "add", w.folder / "home", "--same-disk", state=state)
 
 
+def too_few_open_files(w):
+    """With every small number of open files a command is done or says what this computer lacks; no home is blamed."""
+    saved = Saved(w, 3)
+    saved.first()
+    refused = 0
+    for limit in range(8, 72, 1 if w.long else 5):
+        trees.write(saved.source / f"with-{limit}", w.random.randbytes(5000))
+        for command in (("backup", saved.source), ("check", "--read-data"), ("repair",),
+                        ("restore", saved.snapshot, "--to", w.folder / f"back-{limit}")):
+            run = saved.vault.mhp("--json", *command, code={DONE, FAILED},
+                                  preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit)))
+            w.count("limits tried")
+            refused += run.code == FAILED
+            if run.code == FAILED:
+                w.check("open files" in run.err.lower(), f"it says what is lacking\n{run}")
+            elif command[0] == "restore":
+                trees.check_same(w, saved.before, command[3] / saved.source.relative_to("/"), f"{limit} open files")
+    w.check(refused > 0, "some limit was too low")
+    saved.check_first("after too few open files")
+    saved.vault.backup(saved.source)
+    saved.check_all("after too few open files")
+
+
 if __name__ == "__main__":
     world.main(max_of_one, max_of_all, max_is_kept, tmpfs_of_one, tmpfs_of_all, ext4_of_one, ext4_of_all,
                space_is_taken_meanwhile,
-               state_folder_is_full, target_is_full, init_without_space)
+               state_folder_is_full, target_is_full, init_without_space, too_few_open_files)

@@ -52,6 +52,8 @@ def lose_margin(w, vault, wanted, margin):
     w.equal((recovered["homes"], recovered["homes_reachable"], recovered["snapshots"]),
             (len(vault.homes), len(left), 1), "what recover says")
     run = restore_and_compare(w, vault, wanted, f"{len(vault.homes)} homes, {margin} lost")
+    w.count("bare-metal restores")
+    w.count("homes lost", margin)
     for home in gone:
         w.check(home.name in run.err, f"the lost home {home.name} is named\n{run}")
     for home in gone:

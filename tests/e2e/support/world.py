@@ -14,6 +14,17 @@ import tempfile
 import time
 import traceback
 
+# What of the counts is told for an item of tests/README.md.
+ITEMS = {"kills": (4, "runs of the program killed"), "bare-metal restores": (13, "restores from 24 words and one home"),
+         "windows searched for": (3, "16-byte windows of files, names and keys searched in homes"),
+         "windows compared": (3, "16-byte windows of one vault searched in another's"),
+         "rows flipped and found": (7, "rows damaged, all found"),
+         "rows rotten and repaired": (7, "rows damaged, all made again"),
+         "files damaged": (7, "files of homes damaged"), "state files damaged": (7, "files of state folders damaged"),
+         "limits tried": (6, "runs with too few open files"),
+         "names restored": (15, "names made of every byte, or reserved somewhere, restored"),
+         "entries of one folder": (15, "entries of one folder restored"),
+         "homes lost": (2, "homes lost in restores")}
 RUN_LIMIT_S = 600  # of one run of the program; more means that it hangs
 SKIPPED = 77       # exit status that ctest takes for "not run"
 DONE, FAILED, USAGE, PARTLY, TOO_FEW, REFUSED, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
@@ -239,6 +250,17 @@ def run_case(case, world, keep):
             remove_tree(world.folder)
 
 
+def tell_counts(counts, skipped):
+    """For the table at the end of ./dev check."""
+    if path := os.environ.get("MHP_COUNTS"):
+        with open(path, "a", encoding="utf-8") as file:
+            if skipped:
+                file.write(f"0\tend-to-end cases that this machine cannot run\t{len(skipped)}\n")
+            for name, (item, what) in ITEMS.items():
+                if name in counts:
+                    file.write(f"{item}\t{what}\t{counts[name]}\n")
+
+
 def main(*cases):
     """Runs the cases, or those named on the command line, and ends the process."""
     script = os.path.relpath(sys.argv[0])
@@ -273,6 +295,7 @@ def main(*cases):
     numbers = ", ".join(f"{number:,} {what}" for what, number in counts.items())
     print(f"{script}: {ran} cases, {len(failed)} failed, {len(skipped)} skipped; {numbers}; seed {seed}; "
           f"{time.monotonic() - began:.1f} s")
+    tell_counts(counts, skipped)
     settings = f"MHP_BIN={shlex.quote(program)} MHP_SEED={seed}" + (" MHP_LONG=1" if long else "")
     print(f"Repeat: {settings} python3 {script} {' '.join(failed or args.case)}".rstrip())
     if ran == 0:
