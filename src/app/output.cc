@@ -11,14 +11,18 @@
 
 namespace mhp::app {
 
-int exit_code_of(Errc code) {
-  switch (code) {
+int exit_code_of(const Error& error) {
+  const bool of_homes = error.subject == Subject::homes && error.code != Errc::exhausted;
+  if (of_homes) return kTooFew;  // whatever kept them: full, in use, write-protected, away
+  const bool of_a_place = error.subject == Subject::state || error.subject == Subject::target ||
+                          error.subject == Subject::home || error.subject == Subject::phrase;
+  switch (error.code) {
     case Errc::unavailable:
     case Errc::timed_out:
-      return kTooFew;
-    case Errc::corrupt:
+      return of_a_place ? kFailed : kTooFew;
     case Errc::denied:
-      return kRefused;
+      return of_a_place ? kFailed : kRefused;
+    case Errc::corrupt:
     case Errc::invalid:
       return kRefused;
     case Errc::usage:
@@ -71,8 +75,9 @@ void Output::result(const nlohmann::json& object) const {
 int Output::fail(const Error& error, const std::string& hint, int exit_code) const {
   std::fflush(stdout);
   if (json) {
-    const nlohmann::json object = {
+    nlohmann::json object = {
         {"error", json_text(error.detail)}, {"code", to_string(error.code)}, {"hint", json_text(hint)}};
+    if (error.subject != Subject::none) object["subject"] = to_string(error.subject);
     put_line(stderr, line_of(object));
   } else {
     put_line(stderr, "mhp: " + printable(error.detail));
@@ -81,26 +86,34 @@ int Output::fail(const Error& error, const std::string& hint, int exit_code) con
   return exit_code;
 }
 
-int Output::fail(const Error& error, const std::string& hint) const {
-  if (state_folder.empty() || !error.detail.starts_with(state_folder + "/"))
-    return fail(error, hint, exit_code_of(error.code));
+static std::string state_hint(const Error& error, const std::string& folder, const std::string& otherwise) {
   switch (error.code) {
     case Errc::corrupt:
-      return fail(error,
-                  fmt::format("What is on the homes is not touched. Run mhp recover: 'mhp recover --state NEW-FOLDER "
-                              "--home DIR' with the 24 words; or move {} away and leave out --state.",
-                              state_folder),
-                  kRefused);
+      return fmt::format(
+          "What is on the homes is not touched. Run mhp recover: 'mhp recover --state NEW-FOLDER --home DIR' with the "
+          "24 "
+          "words; or move {} away and leave out --state.",
+          folder);
     case Errc::denied:
-      return fail(error,
-                  "This user may not use the state folder so. Run mhp as the user who made the vault, or make the "
-                  "folder readable and writable again.",
-                  kFailed);
+      return "This user may not use the state folder so. Run mhp as the user who made the vault, or make the folder "
+             "readable and writable again.";
+    case Errc::full:
+      return fmt::format(
+          "No home is to blame: make space on the disk of {}. Earlier snapshots are whole, and the next "
+          "run goes on from here.",
+          folder);
+    case Errc::busy:
+      return "Wait until it is done, or end it, and try again.";
     case Errc::unavailable:
-      return fail(error, "The state folder's disk failed. Nothing on the homes was changed.", kFailed);
+      return "The state folder's disk failed. Earlier snapshots on the homes are whole.";
     default:
-      return fail(error, hint, exit_code_of(error.code));
+      return otherwise;
   }
+}
+
+int Output::fail(const Error& error, const std::string& hint) const {
+  const bool of_state = error.subject == Subject::state;
+  return fail(error, of_state ? state_hint(error, state_folder, hint) : hint, exit_code_of(error));
 }
 
 bool Output::draws_progress() const { return !json && !quiet && isatty(STDERR_FILENO) == 1; }

@@ -13,7 +13,7 @@ enum Exit : int { kDone = 0, kFailed = 1, kUsage = 2, kPartly = 3, kTooFew = 4, 
 
 /// The exit code for an error that stopped a command. Only what was asked for wrongly is wrong usage; bytes that make
 /// no sense, a recovery phrase among them, are refused.
-int exit_code_of(Errc code);
+int exit_code_of(const Error& error);
 
 /// JSON text of bytes that need not be UTF-8: broken bytes become U+FFFD.
 nlohmann::json json_text(const std::string& bytes);
@@ -23,7 +23,7 @@ class Output {
   bool json = false;
   bool quiet = false;  // problems only
   bool mute = false;   // not even these: another speaks for this command (the demo)
-  /// What goes wrong with files in here is this computer's matter and no home's: `fail` advises accordingly.
+  /// Named in advice.
   std::string state_folder;
 
   /// A sentence for a person, on standard output; nothing with --json.
@@ -32,8 +32,8 @@ class Output {
   void note(const std::string& sentence) const;
   /// The result for scripts, on one line; nothing without --json.
   void result(const nlohmann::json& object) const;
-  /// The error that ends a command, and what to do about it. Gives the exit code. Trouble with the state folder gets
-  /// its own advice and, where the disk refused, exit code 1.
+  /// The error that ends a command, and what to do about it. Gives the exit code. Trouble with the state folder is this
+  /// computer's matter and no home's: it gets its own advice.
   int fail(const Error& error, const std::string& hint = "") const;
   int fail(const Error& error, const std::string& hint, int exit_code) const;
   /// Writes out what was said. Errors: unavailable where standard output did not take all of it (a full disk, a closed

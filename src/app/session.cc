@@ -72,6 +72,7 @@ Task<std::vector<dispersal::Member>> open_members(platform::Platform& platform, 
       member.away_code = folder.error().code;
     } else {
       member.home = std::move(folder->home);
+      member.read_only = folder->read_only;
     }
     if (folder && !entry.same_disk) {
       const auto known = std::ranges::find(disks, folder->device);
@@ -94,7 +95,7 @@ static Result<vault::OpenRecord> own_record(const Session& session, vault::State
       bytes ? state.record_path() + ": damaged (" + record.error().detail + ")" : bytes.error().detail;
   const auto copy = state.signed_record_copy();
   auto from_copy = copy ? vault::open_record(*copy, device) : Result<vault::OpenRecord>(tl::unexpected(copy.error()));
-  if (!from_copy) return fail(Errc::corrupt, problem);
+  if (!from_copy) return fail(Errc::corrupt, Subject::state, problem);
   if (const auto kept = state.set_signed_record(from_copy->signed_bytes); !kept) {
     session.out.note(fmt::format("{}; its copy is used", printable(problem)));
   } else {
@@ -108,7 +109,7 @@ static Result<Opened> open_state(Session& session) {
   opened.state = std::make_unique<vault::State>(session.platform.disk(), session.state_folder, session.command);
   MHP_TRY(const bool there, opened.state->exists());
   if (!there) {
-    return fail(Errc::not_found,
+    return fail(Errc::not_found, Subject::vault,
                 fmt::format("there is no vault on this computer yet (looked in {})", printable(session.state_folder)));
   }
   MHP_TRY(vault::Device device, opened.state->device());
@@ -151,7 +152,7 @@ void report_away(dispersal::HomeSet& homes) {
 /// Every home that answered showed less than this computer has seen: an older backup of all of them was put back, say.
 static bool all_set_back(const dispersal::HomeSet& homes) {
   const auto older = std::ranges::count_if(homes.troubles(), [](const dispersal::Trouble& trouble) {
-    return trouble.kind == dispersal::TroubleKind::old_heads;
+    return trouble.kind == dispersal::TroubleKind::old_heads || trouble.kind == dispersal::TroubleKind::read_only;
   });
   return homes.reachable() > 0 && static_cast<std::size_t>(older) >= homes.reachable();
 }
@@ -168,7 +169,7 @@ Task<Result<Opened>> open_vault(Session& session, OpenOptions options) {
   if (opened.homes->exhausted()) co_return tl::unexpected<Error>(*opened.homes->exhausted());
   if (!options.read_index) co_return opened;
   if (opened.record->content.homes.empty()) {
-    co_return fail(Errc::unavailable, "this vault has no home yet: there is nowhere to keep anything");
+    co_return fail(Errc::unavailable, Subject::vault, "this vault has no home yet: there is nowhere to keep anything");
   }
   auto vault =
       co_await vault::Vault::open(session.platform, *opened.homes, *opened.state, *opened.device, *opened.record);
@@ -201,31 +202,64 @@ bool name_troubles(const Session& session, const dispersal::HomeSet& homes) {
   return lied;
 }
 
-std::string hint_for(const Error& error) {
-  switch (error.code) {
-    case Errc::not_found:
-      return error.detail.starts_with("there is no vault")
-                 ? "Start one with 'mhp init', or bring yours back with 'mhp recover'."
-                 : "";
-    case Errc::unavailable:
-      return "Nothing was changed. Connect the homes that are away ('mhp home list' names them), or add one with 'mhp "
-             "home add DIR', "
-             "and try again.";
+static std::string homes_hint(Errc code, bool writes) {
+  switch (code) {
     case Errc::full:
       return "Earlier snapshots are whole. Make space or add a home with 'mhp home add DIR'; the next backup goes on "
              "from here.";
     case Errc::busy:
-      return error.detail.find("held by") != std::string::npos ? "Wait until it is done, or end it, and try again."
-                                                               : "";
-    case Errc::exhausted:
-      return "This computer is short of it, no file and no home is to blame. Earlier snapshots are whole; give more "
-             "and "
-             "try again.";
-    case Errc::corrupt:
-      return "Nothing wrong was written. 'mhp check --read-data' finds what is damaged, 'mhp repair' makes it again.";
+      return "Another mhp, of this computer or another one, is writing to them: no home is away. Wait until it is "
+             "done, "
+             "and try again.";
+    case Errc::denied:
+      return "They are write-protected: no home is away. Mount them for writing, or let this user write there, and try "
+             "again; what they hold can be restored as they are.";
     default:
-      return "";
+      return fmt::format(
+          "Earlier snapshots are as they were. Connect the homes that are away ('mhp home list' names "
+          "them){} and try again.",
+          writes ? ", or add one with 'mhp home add DIR'," : "");
   }
+}
+
+static std::string target_hint(Errc code) {
+  switch (code) {
+    case Errc::full:
+      return "No home is to blame: what was brought back is whole, and there was no room for the rest. Make space on "
+             "the "
+             "disk of --to, or name another folder that is empty or does not exist.";
+    case Errc::denied:
+      return "Choose a folder with --to where this user may write.";
+    case Errc::unavailable:
+      return "The disk of --to failed. Choose a folder on another one.";
+    default:
+      return "Choose a folder with --to that is empty or does not exist.";
+  }
+}
+
+std::string hint_for(const Error& error, bool writes) {
+  if (error.code == Errc::exhausted) {
+    return "This computer is short of it, no file and no home is to blame. Earlier snapshots are whole; give more and "
+           "try again.";
+  }
+  switch (error.subject) {
+    case Subject::homes:
+      return homes_hint(error.code, writes);
+    case Subject::target:
+      return target_hint(error.code);
+    case Subject::vault:
+      if (error.code == Errc::not_found) return "Start one with 'mhp init', or bring yours back with 'mhp recover'.";
+      return error.code == Errc::unavailable ? "Add one with 'mhp home add DIR'." : "";
+    case Subject::snapshot:
+      return "Write SNAPSHOT or SNAPSHOT:PATH, such as latest:/home/ann; 'mhp snapshots' lists them.";
+    case Subject::entry:
+      return "Paths are whole, as in the snapshot: 'mhp ls SNAPSHOT' shows where they begin.";
+    default:
+      break;
+  }
+  if (error.code == Errc::corrupt)
+    return "Nothing wrong was written. 'mhp check --read-data' finds what is damaged, 'mhp repair' makes it again.";
+  return "";
 }
 
 }  // namespace mhp::app

@@ -53,12 +53,12 @@ Task<std::vector<dispersal::Member>> open_members(platform::Platform& platform, 
 Task<std::vector<std::optional<platform::PathInfo>>> infos_of_paths(platform::Platform& platform,
                                                                     std::vector<std::string> paths);
 
-/// Blocking work on a path that a person named: its value, or timed_out. `job` owns what it uses, or takes it from the
-/// platform.
+/// Blocking work on the path of a home, or of a folder that is to be one: its value, or timed_out. `job` owns what it
+/// uses, or takes it from the platform.
 template <class F>
 Task<std::invoke_result_t<F&>> on_path(platform::Platform& platform, std::string path, F job) {
   auto answer = co_await platform::run_within(platform, kPathLimit, std::move(job));
-  if (!answer) co_return fail(Errc::timed_out, path + ": does not answer");
+  if (!answer) co_return fail(Errc::timed_out, Subject::home, path + ": does not answer");
   co_return std::move(*answer);
 }
 
@@ -68,8 +68,9 @@ void report_away(dispersal::HomeSet& homes);
 /// Names each home that was away, failed or lied, on standard error. True where any lied.
 bool name_troubles(const Session& session, const dispersal::HomeSet& homes);
 
-/// What to do about an error of a command on the vault, in a person's words.
-std::string hint_for(const Error& error);
+/// What to do about an error of a command on the vault, in a person's words. `writes`: it was about to store something,
+/// so one more home could help.
+std::string hint_for(const Error& error, bool writes = false);
 
 /// MHP_HOME, XDG_STATE_HOME/mhp, ~/.local/state/mhp; empty where none of these is set.
 std::string default_state_folder();

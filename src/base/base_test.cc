@@ -69,8 +69,25 @@ TEST(Result, TryHandsErrorsOn) {
   EXPECT_EQ(odd.error().detail, "odd");
 }
 
+TEST(Result, TheFirstToKnowSaysWhatAnErrorIsAbout) {
+  const auto of_home = about(Subject::home, half(3));
+  ASSERT_FALSE(of_home);
+  EXPECT_EQ(of_home.error().subject, Subject::home);
+  EXPECT_EQ(about(Subject::state, Result<int>(of_home)).error().subject, Subject::home);
+  EXPECT_EQ(*about(Subject::home, half(4)), 2);
+  EXPECT_EQ(half(3).error().subject, Subject::none);
+}
+
+TEST(Result, EverySubjectHasItsWord) {
+  EXPECT_STREQ(to_string(Subject::none), "");
+  for (auto subject = Subject::vault; subject <= Subject::phrase;) {
+    EXPECT_STRNE(to_string(subject), "");
+    subject = static_cast<Subject>(static_cast<int>(subject) + 1);
+  }
+}
+
 TEST(Result, EveryCodeHasItsWord) {
-  for (int code = 1; code <= 9; ++code) EXPECT_STRNE(to_string(static_cast<Errc>(code)), "unknown");
+  for (int code = 1; code <= 11; ++code) EXPECT_STRNE(to_string(static_cast<Errc>(code)), "unknown");
 }
 
 }  // namespace

@@ -31,4 +31,30 @@ const char* to_string(Errc code) {
   return "unknown";
 }
 
+const char* to_string(Subject subject) {
+  switch (subject) {
+    case Subject::none:
+      return "";
+    case Subject::vault:
+      return "vault";
+    case Subject::homes:
+      return "homes";
+    case Subject::home:
+      return "home";
+    case Subject::state:
+      return "state";
+    case Subject::source:
+      return "source";
+    case Subject::target:
+      return "target";
+    case Subject::snapshot:
+      return "snapshot";
+    case Subject::entry:
+      return "entry";
+    case Subject::phrase:
+      return "phrase";
+  }
+  return "";
+}
+
 }  // namespace mhp

@@ -23,12 +23,29 @@ enum class Errc : unsigned char {
   exhausted = 11,   // this computer has too few open files or too little memory: stop; blames no file and no home
 };
 
+/// What an error is about, said where it is known: with the code it decides what a person is advised.
+enum class Subject : unsigned char {
+  none = 0,  // not said
+  vault,     // this computer's: there is none, or one already
+  homes,     // the vault's homes together: too few of them answered, or took what they were given
+  home,      // one home, or a folder that is to be one
+  state,     // the state folder of this computer
+  source,    // what is to be saved
+  target,    // where files are brought back to
+  snapshot,  // a snapshot as a person named it
+  entry,     // a path in a snapshot
+  phrase,    // the recovery words, or a file with them
+};
+
 /// One word for a code, as printed in `--json` errors: "not_found", "full", ...
 const char* to_string(Errc code);
+/// The same for a subject; empty for none.
+const char* to_string(Subject subject);
 
 struct [[nodiscard]] Error {
   Errc code;
   std::string detail;  // one line for a person: what happened to what; never contents or keys
+  Subject subject = Subject::none;
   std::source_location where = std::source_location::current();
 };
 
@@ -38,13 +55,25 @@ using Result = tl::expected<T, Error>;
 /// `return fail(Errc::full, "...")` from any function that returns a Result.
 inline tl::unexpected<Error> fail(Errc code, std::string detail,
                                   std::source_location where = std::source_location::current()) {
-  return tl::unexpected<Error>(Error{code, std::move(detail), where});
+  return tl::unexpected<Error>(Error{code, std::move(detail), Subject::none, where});
+}
+/// The same where it is known what the failure is about.
+inline tl::unexpected<Error> fail(Errc code, Subject subject, std::string detail,
+                                  std::source_location where = std::source_location::current()) {
+  return tl::unexpected<Error>(Error{code, std::move(detail), subject, where});
 }
 
 /// Hands an error on unchanged: `if (!x) return pass(x);`
 template <class T>
 tl::unexpected<Error> pass(Result<T>& result) {
   return tl::unexpected<Error>(std::move(result.error()));
+}
+
+/// Says what a failure is about, unless that is said already: `return about(Subject::state, disk.open(...));`
+template <class T>
+Result<T> about(Subject subject, Result<T> result) {
+  if (!result && result.error().subject == Subject::none) result.error().subject = subject;
+  return result;
 }
 
 }  // namespace mhp

@@ -26,14 +26,20 @@ bool is_lie(TroubleKind kind) {
   }
 }
 
+bool refuses_writes(TroubleKind kind) { return kind <= TroubleKind::failed; }
+
 const char* to_string(TroubleKind kind) {
   switch (kind) {
     case TroubleKind::away:
       return "away";
-    case TroubleKind::failed:
-      return "failed";
+    case TroubleKind::busy:
+      return "in use";
     case TroubleKind::full:
       return "full";
+    case TroubleKind::read_only:
+      return "write-protected";
+    case TroubleKind::failed:
+      return "failed";
     case TroubleKind::slow:
       return "slow";
     case TroubleKind::wrong_bytes:
@@ -54,9 +60,7 @@ namespace impl {
 
 void Set::report(std::size_t member, TroubleKind kind, std::string detail) {
   const Member& who = members.at(member);
-  if (kind == TroubleKind::failed || kind == TroubleKind::full || kind == TroubleKind::away) {
-    standings[member].no_writes = true;
-  }
+  if (refuses_writes(kind)) standings[member].no_writes = true;
   for (Trouble& known : troubles) {
     if (known.home != who.id || known.kind != kind) continue;
     ++known.count;
@@ -65,14 +69,33 @@ void Set::report(std::size_t member, TroubleKind kind, std::string detail) {
   troubles.push_back({.home = who.id, .name = who.name, .kind = kind, .detail = std::move(detail)});
 }
 
+/// A home that refuses because of rules (a revoked device, say) is `denied` too, but not about itself.
+static TroubleKind kind_of(const Error& error) {
+  if (error.code == Errc::full) return TroubleKind::full;
+  if (error.code == Errc::busy) return TroubleKind::busy;
+  const bool of_home = error.code == Errc::denied && error.subject == Subject::home;
+  return of_home ? TroubleKind::read_only : TroubleKind::failed;
+}
+
 void Set::report_failure(std::size_t member, const Error& error) {
   if (error.code == Errc::exhausted) exhausted = error;
-  report(member, error.code == Errc::full ? TroubleKind::full : TroubleKind::failed, error.detail);
+  report(member, kind_of(error), error.detail);
 }
 
 tl::unexpected<Error> Set::too_few(std::string detail) const {
   if (exhausted) return tl::unexpected<Error>(*exhausted);
-  return fail(Errc::unavailable, std::move(detail));
+  return fail(Errc::unavailable, Subject::homes, std::move(detail));
+}
+
+tl::unexpected<Error> Set::took_too_little(std::string detail) const {
+  if (exhausted) return tl::unexpected<Error>(*exhausted);
+  Errc code = Errc::unavailable;
+  for (const auto& [kind, reason] :
+       {std::pair(TroubleKind::read_only, Errc::denied), std::pair(TroubleKind::busy, Errc::busy),
+        std::pair(TroubleKind::full, Errc::full)}) {
+    if (std::ranges::find(troubles, kind, &Trouble::kind) != troubles.end()) code = reason;
+  }
+  return fail(code, Subject::homes, std::move(detail));
 }
 
 std::string Set::troubles_in_words() const {
@@ -110,6 +133,10 @@ HomeSet::~HomeSet() = default;
 const std::vector<Member>& HomeSet::members() const { return state_->members; }
 const std::vector<Trouble>& HomeSet::troubles() const { return state_->troubles; }
 const std::optional<Error>& HomeSet::exhausted() const { return state_->exhausted; }
+tl::unexpected<Error> HomeSet::too_few(std::string detail) const { return state_->too_few(std::move(detail)); }
+tl::unexpected<Error> HomeSet::took_too_little(std::string detail) const {
+  return state_->took_too_little(std::move(detail));
+}
 BufferPool& HomeSet::buffers() { return state_->buffers; }
 
 std::size_t HomeSet::reachable() const {
@@ -221,13 +248,9 @@ Task<PutReport> HomeSet::put_more(EncodedSegment encoded) {
 Task<Result<PutReport>> HomeSet::put(EncodedSegment encoded) {
   const unsigned k = encoded.card.k;
   PutReport report = co_await put_more(std::move(encoded));
-  if (state_->exhausted) co_return tl::unexpected<Error>(*state_->exhausted);
-  if (report.rows >= k) co_return report;
-  const bool full = std::any_of(state_->troubles.begin(), state_->troubles.end(),
-                                [](const Trouble& trouble) { return trouble.kind == TroubleKind::full; });
-  co_return fail(full ? Errc::full : Errc::unavailable, "needs " + std::to_string(k) + " rows on homes, " +
-                                                            std::to_string(report.rows) + " were taken" +
-                                                            state_->troubles_in_words());
+  if (report.rows >= k && !state_->exhausted) co_return report;
+  co_return state_->took_too_little("needs " + std::to_string(k) + " rows on homes, " + std::to_string(report.rows) +
+                                    " were taken" + state_->troubles_in_words());
 }
 
 namespace {

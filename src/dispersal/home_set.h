@@ -16,7 +16,19 @@
 
 namespace mhp::dispersal {
 
-enum class TroubleKind { away, failed, full, slow, wrong_bytes, wrong_card, old_heads, forked_heads, wrong_record };
+enum class TroubleKind {
+  away,
+  busy,  // another process writes to it
+  full,
+  read_only,  // it takes nothing from this user
+  failed,
+  slow,
+  wrong_bytes,
+  wrong_card,
+  old_heads,
+  forked_heads,
+  wrong_record
+};
 
 /// What a home did wrong, to be told to the owner; at most one of each kind per home is kept.
 struct Trouble {
@@ -28,6 +40,8 @@ struct Trouble {
 };
 /// True where it is bad, not merely away or slow: wrong bytes, cards, heads.
 bool is_lie(TroubleKind kind);
+/// True where the home took nothing more from then on, or cannot: it was away, busy, full, write-protected or failed.
+bool refuses_writes(TroubleKind kind);
 /// For people: "wrong bytes", "away" ...
 const char* to_string(TroubleKind kind);
 
@@ -40,6 +54,7 @@ struct Member {
   Errc away_code = Errc::unavailable;
   std::uint32_t domain = 0;  // homes on one disk share it
   bool counts = true;        // false: shares the source's disk
+  bool read_only = false;    // seen when it was opened: nothing can be written to it
 };
 
 /// Where the rows of a segment are now.
@@ -83,6 +98,11 @@ class HomeSet {
   const std::vector<Trouble>& troubles() const;
   /// What kept a home from being opened or used and was this computer's own lack of open files or memory.
   const std::optional<Error>& exhausted() const;
+  /// The errors, with the homes as their subject, where too few of them could be read (unavailable), or took what they
+  /// were given (the code is what a person can do something about: full, busy, denied for write-protected, else
+  /// unavailable). Both: exhausted where that was this computer's own lack.
+  tl::unexpected<Error> too_few(std::string detail) const;
+  tl::unexpected<Error> took_too_little(std::string detail) const;
   BufferPool& buffers();
 
   /// Plan and placement of a new segment over ALL members that count in the margin, away ones too (their rows are left
@@ -91,7 +111,7 @@ class HomeSet {
   std::vector<RowsFor> place_new(const Plan& plan, const SegmentId& segment) const;
 
   /// Sends the records, all homes in parallel; buffers go back to the pool. Homes that fail are reported and left out.
-  /// Errors: unavailable when fewer than k distinct rows were accepted (code full where that was the reason).
+  /// Errors: took_too_little() when fewer than k distinct rows were accepted.
   Task<Result<PutReport>> put(EncodedSegment encoded);
   /// The same for rows or cards that are added to a segment that homes have already: any number of them is fine.
   Task<PutReport> put_more(EncodedSegment encoded);

@@ -202,6 +202,7 @@ struct Look {
   wire::HomeFile identity;
   FolderLimits limits;
   std::uint64_t device = 0;
+  bool read_only = false;
 };
 
 Result<Look> look_at(platform::Disk& disk, const FolderAddress& address) {
@@ -210,9 +211,10 @@ Result<Look> look_at(platform::Disk& disk, const FolderAddress& address) {
   MHP_TRY(look.identity, expect_identity(disk, address.path, address.id));
   MHP_TRY(const platform::PathInfo info, disk.info(address.path));
   look.device = info.device;
-  if (look.limits.min_free_bytes != 0) return look;
   const auto space = disk.space(address.path);
-  if (space) look.limits.min_free_bytes = default_min_free(space->total_bytes, address.same_disk);
+  look.read_only = space && space->read_only;
+  if (space && look.limits.min_free_bytes == 0)
+    look.limits.min_free_bytes = default_min_free(space->total_bytes, address.same_disk);
   return look;
 }
 
@@ -235,6 +237,7 @@ Task<Result<ReachedFolder>> reach_folder_home(platform::Platform& platform, Fold
   ReachedFolder reached;
   reached.home = std::make_unique<FolderHome>(platform, address.id, std::move(store));
   reached.device = (*look)->device;
+  reached.read_only = (*look)->read_only;
   co_return reached;
 }
 

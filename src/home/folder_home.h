@@ -50,6 +50,7 @@ struct FolderAddress {
 struct ReachedFolder {
   std::unique_ptr<Home> home;
   std::uint64_t device = 0;  // of the disk it lies on
+  bool read_only = false;    // nothing can be written to it by this user
 };
 
 /// open_folder_home() for a drive that may hang: all that blocks runs in a lane that is left behind after `limit`.

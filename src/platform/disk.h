@@ -56,6 +56,7 @@ struct PathInfo {
 struct SpaceInfo {
   std::uint64_t total_bytes = 0;
   std::uint64_t free_bytes = 0;  // for this user
+  bool read_only = false;        // this user cannot make anything there: mounted so, or by its rights
 };
 
 /// Paths are absolute or relative to the working folder, as the system takes them.

@@ -125,14 +125,14 @@ Task<Result<void>> RestoreRun::open() {
   MHP_CO_TRY(page_, co_await reader_.next());
   if (!prefix_.empty()) {
     if (!page_ || page_->entries.front().path != prefix_)
-      co_return fail(Errc::not_found, "/" + prefix_ + ": not in this snapshot");
+      co_return fail(Errc::not_found, Subject::entry, "/" + prefix_ + ": not in this snapshot");
     prefix_is_folder_ = page_->entries.front().kind == wire::EntryKind::folder;
     MHP_CO_TRY_VOID(co_await resolve_outer_links());
   }
   at_end_ = page_ == nullptr;
   if (options_.dry_run) co_return Result<void>();
   auto make_target = [this] { return platform_.trees().target(options_.to); };
-  MHP_CO_TRY(root_, co_await platform_.workers().run(make_target));
+  MHP_CO_TRY(root_, about(Subject::target, co_await platform_.workers().run(make_target)));
   writer_ = std::make_unique<PieceWriter>(root_, vault_.keys().dedup_secret, outcome_);
   co_return Result<void>();
 }
@@ -307,14 +307,14 @@ void RestoreRun::make(wire::TreeEntry entry, Window& window) {
   }
   if (entry.kind == wire::EntryKind::file) return plan_file(std::move(entry), window);
   auto made = make_other(entry, path);
-  if (!made) return outcome_.failed(entry.path, std::move(made.error()));
+  if (!made) return outcome_.failed(entry.path, about(Subject::target, std::move(made)).error());
   outcome_.restored_file(entry);
 }
 
 void RestoreRun::make_folder(wire::TreeEntry entry) {
   std::string path = target_path(entry.path);
   auto made = writer_->walk().folder(path);
-  if (!made) return outcome_.failed(entry.path, std::move(made.error()));
+  if (!made) return outcome_.failed(entry.path, about(Subject::target, std::move(made)).error());
   outcome_.restored_folder();
   folders_.push_back(std::move(entry));
 }
@@ -390,7 +390,8 @@ void RestoreRun::link_all() {
     }();
     if (linked) outcome_.restored_file(link.entry);
     if (!linked)
-      outcome_.failed(link.entry.path, Error{linked.error().code, "its first name: " + linked.error().detail});
+      outcome_.failed(link.entry.path,
+                      Error{linked.error().code, "its first name: " + linked.error().detail, Subject::target});
   }
   links_.clear();
 }

@@ -22,7 +22,7 @@ struct RestoreReport {
   std::vector<SourceError> errors;    // could not be brought back, each named; nothing of them is left in `to`
   std::vector<SourceError> warnings;  // back, but an owner or attribute could not be set
   /// The gravest reason among `errors`: corrupt (damaged data) before unavailable (too few rows) before the rest.
-  std::optional<Errc> worst;
+  std::optional<Error> worst;
 };
 
 /// Files whose content cannot be had are in the report, the rest is brought back.

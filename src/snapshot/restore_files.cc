@@ -10,9 +10,10 @@ using platform::NodeKind;
 
 namespace {
 
-int gravity(Errc code) {
-  if (code == Errc::corrupt) return 2;
-  return code == Errc::unavailable || code == Errc::timed_out ? 1 : 0;
+int gravity(const Error& error) {
+  if (error.subject == Subject::target) return 0;
+  if (error.code == Errc::corrupt) return 2;
+  return error.code == Errc::unavailable || error.code == Errc::timed_out ? 1 : 0;
 }
 
 /// `data_offset` counts data only: skips the holes.
@@ -40,7 +41,7 @@ void RestoreOutcome::failed(const std::string& path, Error error) {
   {
     std::lock_guard lock(mutex_);
     report_.errors.push_back({"/" + path, error.detail});
-    if (!report_.worst || gravity(error.code) > gravity(*report_.worst)) report_.worst = error.code;
+    if (!report_.worst || gravity(error) > gravity(*report_.worst)) report_.worst = error;
   }
   if (hopeless) stop(std::move(error));
 }
@@ -110,7 +111,7 @@ void PieceWriter::open(FileInRestore& file) {
     MHP_TRY(file.file, folder->file(std::string(name_of(file.path))));
     return {};
   }();
-  if (!made) fail(file, std::move(made.error()));
+  if (!made) fail(file, about(Subject::target, std::move(made)).error());
 }
 
 void PieceWriter::write_empty(FileInRestore& file) {
@@ -147,7 +148,8 @@ Result<void> PieceWriter::write_piece(const Piece& piece, ByteView bundle) {
     return mhp::fail(Errc::corrupt, "its content is not what was stored");
   if (!piece.file->file) open(*piece.file);
   if (piece.file->failed) return {};
-  MHP_TRY_VOID(write_data(*piece.file->file, piece.file->entry.extents, piece.data_offset, bytes));
+  MHP_TRY_VOID(
+      about(Subject::target, write_data(*piece.file->file, piece.file->entry.extents, piece.data_offset, bytes)));
   outcome_.wrote(bytes.size());
   return {};
 }
@@ -157,7 +159,7 @@ void PieceWriter::done_with_piece(FileInRestore& file) {
   bool made = file.file != nullptr;
   bool bad = file.failed || outcome_.stopped();
   if (!bad) {
-    auto completed = complete(file);
+    auto completed = about(Subject::target, complete(file));
     if (!completed) fail(file, std::move(completed.error()));
     bad = !completed;
   }

@@ -113,7 +113,7 @@ TEST_F(Restore, WhatCannotBeHadIsNamedTheRestComesBack) {
   EXPECT_GT(report.errors.size(), 0u);
   EXPECT_GT(report.files, 0u);
   EXPECT_EQ(report.files + report.errors.size(), 40u);
-  EXPECT_EQ(report.worst, Errc::unavailable);
+  EXPECT_EQ(report.worst->code, Errc::unavailable);
   EXPECT_NE(report.errors.front().reason.find("needs 12 rows"), std::string::npos);
   for (const SourceError& error : report.errors) {
     EXPECT_TRUE(error.path.starts_with(tree_.at("f"))) << error.path;
@@ -131,7 +131,7 @@ TEST_F(Restore, WrongBytesAreNeverBroughtBack) {
   auto report = bench_.restore(saved.snapshot, out_, tree_.at(""));
   ASSERT_EQ(report.errors.size(), 1u);
   EXPECT_EQ(report.errors[0].path, tree_.at("bad"));
-  EXPECT_EQ(report.worst, Errc::corrupt);
+  EXPECT_EQ(report.worst->code, Errc::corrupt);
   EXPECT_EQ(names_in(out_), Names{"good"});
 }
 
@@ -142,7 +142,7 @@ TEST_F(Restore, ContentOfAnotherLengthIsRefused) {
   page.entries[1].size = 1_GiB;
   auto report = bench_.restore(bench_.vault.put_snapshot({page}, {"a"}), out_);
   EXPECT_EQ(report.errors.size(), 2u);
-  EXPECT_EQ(report.worst, Errc::corrupt);
+  EXPECT_EQ(report.worst->code, Errc::corrupt);
   EXPECT_TRUE(names_in(out_).empty());
 }
 

@@ -85,11 +85,12 @@ Task<Result<void>> diff_step(DiffSide& older, DiffSide& newer, std::vector<Chang
 Result<wire::SnapshotRecord> choose_snapshot(const std::vector<wire::SnapshotRecord>& snapshots,
                                              const std::string& name) {
   if (name == "latest") {
-    if (snapshots.empty()) return fail(Errc::not_found, "there is no snapshot yet");
+    if (snapshots.empty()) return fail(Errc::not_found, Subject::snapshot, "there is no snapshot yet");
     return snapshots.back();
   }
   if (name.size() < kMinPrefixDigits)
-    return fail(Errc::usage, name + ": a snapshot is named by \"latest\" or at least 4 digits of its id");
+    return fail(Errc::usage, Subject::snapshot,
+                name + ": a snapshot is named by \"latest\" or at least 4 digits of its id");
   std::string digits = name;
   for (char& c : digits) {
     if (c >= 'A' && c <= 'F') c = static_cast<char>(c - 'A' + 'a');
@@ -98,11 +99,11 @@ Result<wire::SnapshotRecord> choose_snapshot(const std::vector<wire::SnapshotRec
   for (const auto& one : snapshots) {
     if (one.id.hex().starts_with(digits)) fits.push_back(&one);
   }
-  if (fits.empty()) return fail(Errc::not_found, name + ": no such snapshot");
+  if (fits.empty()) return fail(Errc::not_found, Subject::snapshot, name + ": no such snapshot");
   if (fits.size() == 1) return *fits.front();
   std::string several = name + ": several snapshots fit:";
   for (const auto* one : fits) several += " " + one->id.short_hex();
-  return fail(Errc::usage, several);
+  return fail(Errc::usage, Subject::snapshot, several);
 }
 
 Task<Result<void>> walk(vault::Vault& vault, const wire::SnapshotRecord& snapshot, std::string from,

@@ -107,8 +107,10 @@ Task<Result<void>> Outbox::settle(std::vector<Pending> group) {
     if (distinct_rows(pending.placed) < pending.k) {
       failed_ = vault_.homes_.exhausted();
       if (failed_) continue;
-      failed_ = Error{Errc::unavailable, "segment " + pending.indexed.segment.short_hex() +
-                                             ": too few homes kept their rows; earlier snapshots are whole"};
+      failed_ = Error{Errc::unavailable,
+                      "segment " + pending.indexed.segment.short_hex() +
+                          ": too few homes kept their rows; earlier snapshots are whole",
+                      Subject::homes};
       continue;
     }
     int margin = vault_.homes_.margin_of(pending.placed, pending.k);
@@ -129,8 +131,8 @@ Task<Result<void>> Outbox::note(std::vector<wire::IndexedSegment> segments) {
     auto job = [&] { return vault_.state_.append_journal(entries); };
     auto noted = co_await vault_.platform_.workers().run(job);
     if (!noted) {
-      failed_ = Error{noted.error().code, "state folder: " + noted.error().detail};
-      co_return tl::unexpected<Error>(*failed_);
+      failed_ = noted.error();
+      co_return pass(noted);
     }
   }
   for (auto& segment : segments) durable_.push_back(std::move(segment));

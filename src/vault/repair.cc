@@ -38,7 +38,7 @@ class Repairer {
   Task<Result<RepairReport>> run(Progress progress) {
     co_await survey_.take(vault_.live_segments());
     choose_usable();
-    if (usable_.empty()) co_return fail(Errc::unavailable, "no home is there to repair on");
+    if (usable_.empty()) co_return vault_.homes_.too_few("no home is there to repair on");
     report_.segments = survey_.segments().size();
     progress_ = std::move(progress);
     done_.segments = report_.segments;

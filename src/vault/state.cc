@@ -35,9 +35,10 @@ Bytes framed(ByteView bytes) {
 
 /// What is wrong with a file of ours that was read: it is damaged, or missing where it has to be.
 tl::unexpected<Error> damaged(const std::string& path, const Error& error) {
-  if (error.code == Errc::not_found) return fail(Errc::corrupt, path + ": is missing");
-  const bool of_disk = error.code != Errc::invalid;
-  return of_disk ? tl::unexpected<Error>(error) : fail(Errc::corrupt, path + ": damaged (" + error.detail + ")");
+  if (error.code == Errc::not_found) return fail(Errc::corrupt, Subject::state, path + ": is missing");
+  if (error.code == Errc::invalid)
+    return fail(Errc::corrupt, Subject::state, path + ": damaged (" + error.detail + ")");
+  return fail(error.code, Subject::state, error.detail);
 }
 
 }  // namespace
@@ -49,21 +50,21 @@ Result<bool> State::exists() const {
   for (const char* name : {"device", "head"}) {  // who has written heads was a device, even where its secret is lost
     const auto found = disk_.info(path(name));
     if (found) return true;
-    if (found.error().code != Errc::not_found) return tl::unexpected<Error>(found.error());
+    if (found.error().code != Errc::not_found) return fail(found.error().code, Subject::state, found.error().detail);
   }
   return false;
 }
 
 Result<void> State::create(const Device& device, const OpenRecord& record) {
   MHP_TRY(const bool there, exists());
-  if (there) return fail(Errc::busy, folder_ + ": there is a vault already");
-  MHP_TRY_VOID(disk_.make_folder(folder_));
+  if (there) return fail(Errc::busy, Subject::vault, folder_ + ": there is a vault already");
+  MHP_TRY_VOID(about(Subject::state, disk_.make_folder(folder_)));
   MHP_TRY_VOID(set_signed_record(record.signed_bytes));
   Bytes secret = wire::encode(device.secret);
-  auto written = platform::replace_file(disk_, path("device"), secret);  // last: it is what makes the vault exist
+  auto written = replace("device", secret);  // last: it is what makes the vault exist
   wipe(secret);
   MHP_TRY_VOID(written);
-  return disk_.sync_folder(platform::parent_of(folder_));
+  return about(Subject::state, disk_.sync_folder(platform::parent_of(folder_)));
 }
 
 Result<Device> State::device() const {
@@ -86,22 +87,20 @@ Result<Bytes> State::signed_record_copy() const {
 }
 
 Result<void> State::set_signed_record(ByteView bytes) {
-  MHP_TRY_VOID(platform::replace_file(disk_, record_path(), bytes));
-  return platform::replace_file(disk_, path("vault-record.copy"), bytes);
+  MHP_TRY_VOID(about(Subject::state, platform::replace_file(disk_, record_path(), bytes)));
+  return replace("vault-record.copy", bytes);
 }
 
 Result<wire::SeenHeads> State::seen() const {
   auto bytes = platform::read_file(disk_, path("seen"), wire::kMaxStateBytes);
   if (!bytes && bytes.error().code == Errc::not_found) return wire::SeenHeads{};
-  if (!bytes) return pass(bytes);
+  if (!bytes) return damaged(path("seen"), bytes.error());
   auto seen = wire::parse_seen_heads(*bytes);
   if (!seen) return damaged(path("seen"), seen.error());
   return seen;
 }
 
-Result<void> State::set_seen(const wire::SeenHeads& seen) {
-  return platform::replace_file(disk_, path("seen"), wire::encode(seen));
-}
+Result<void> State::set_seen(const wire::SeenHeads& seen) { return replace("seen", wire::encode(seen)); }
 
 wire::BadRows State::bad_rows() const {
   auto bytes = platform::read_file(disk_, path("bad-rows"), wire::kMaxBadRowsBytes);
@@ -109,21 +108,19 @@ wire::BadRows State::bad_rows() const {
   return wire::parse_bad_rows(*bytes).value_or(wire::BadRows{});  // damaged: the next reading finds them again
 }
 
-Result<void> State::set_bad_rows(const wire::BadRows& bad) {
-  return platform::replace_file(disk_, path("bad-rows"), wire::encode(bad));
-}
+Result<void> State::set_bad_rows(const wire::BadRows& bad) { return replace("bad-rows", wire::encode(bad)); }
 
 Result<std::vector<Bytes>> State::own_heads() const {
   std::vector<Bytes> chain;
   auto bytes = platform::read_file(disk_, path("head"), kMaxHeadFileBytes);
   if (!bytes && bytes.error().code == Errc::not_found) return chain;
-  if (!bytes) return pass(bytes);
+  if (!bytes) return damaged(path("head"), bytes.error());
   ByteView rest = *bytes;
   while (std::size_t length = frame_at(rest)) {
     chain.push_back(to_bytes(rest.subspan(kFrameBytes, length - kFrameBytes)));
     rest = rest.subspan(length);
   }
-  if (!rest.empty()) return fail(Errc::corrupt, path("head") + ": damaged");
+  if (!rest.empty()) return fail(Errc::corrupt, Subject::state, path("head") + ": damaged");
   return chain;
 }
 
@@ -134,15 +131,19 @@ Result<void> State::set_own_heads(const std::vector<Bytes>& chain) {
     Bytes frame = framed(chain[i]);
     content.insert(content.end(), frame.begin(), frame.end());
   }
-  return platform::replace_file(disk_, path("head"), content);
+  return replace("head", content);
 }
 
 Result<std::vector<wire::JournalEntry>> State::journal() const {
-  MHP_TRY(Bytes bytes, platform::read_file(disk_, path("journal"), kMaxJournalBytes));
+  MHP_TRY(Bytes bytes, about(Subject::state, platform::read_file(disk_, path("journal"), kMaxJournalBytes)));
   return wire::parse_journal(bytes);
 }
 
 Result<void> State::append_journal(const std::vector<wire::JournalEntry>& entries) {
+  return about(Subject::state, append(entries));
+}
+
+Result<void> State::append(const std::vector<wire::JournalEntry>& entries) {
   Bytes content;
   for (const auto& entry : entries) {
     Bytes frame = wire::encode(entry);
@@ -160,10 +161,14 @@ Result<void> State::append_journal(const std::vector<wire::JournalEntry>& entrie
   return file->sync();
 }
 
-Result<void> State::clear_journal() { return platform::replace_file(disk_, path("journal"), {}); }
+Result<void> State::clear_journal() { return replace("journal", {}); }
+
+Result<void> State::replace(const char* name, ByteView content) {
+  return about(Subject::state, platform::replace_file(disk_, path(name), content));
+}
 
 Result<std::unique_ptr<platform::FileLock>> State::lock(const std::string& what) const {
-  return disk_.lock(path("lock"), what);
+  return about(Subject::state, disk_.lock(path("lock"), what));
 }
 
 }  // namespace mhp::vault

@@ -17,6 +17,7 @@ namespace mhp::vault {
 /// where it has to be.
 class State {
  public:
+  /// All errors have Subject::state, but that of create() where there is a vault already.
   /// `who` is the note in the lock while this process writes: "mhp backup, process 4711, since 14:02".
   State(platform::Disk& disk, std::string folder, std::string who = "mhp");
   const std::string& folder() const { return folder_; }
@@ -58,6 +59,8 @@ class State {
 
  private:
   std::string path(const char* name) const { return folder_ + "/" + name; }
+  Result<void> replace(const char* name, ByteView content);
+  Result<void> append(const std::vector<wire::JournalEntry>& entries);
 
   platform::Disk& disk_;
   std::string folder_;

@@ -59,7 +59,7 @@ VaultImpl::VaultImpl(platform::Platform& platform, dispersal::HomeSet& homes, St
       objects_(platform, reader_, state, record_.keys) {}
 
 Task<Result<void>> VaultImpl::load() {
-  if (homes_.reachable() == 0) co_return fail(Errc::unavailable, "none of the vault's homes is reachable");
+  if (homes_.reachable() == 0) co_return homes_.too_few("none of the vault's homes is reachable");
   index_ = Index();
   snapshots_.clear();
   tops_.clear();
@@ -70,7 +70,7 @@ Task<Result<void>> VaultImpl::load() {
   bundles_ = BundleCache();
   views_ = co_await ask_homes(homes_, record_.record.vault, &platform_.clock());
   bool answered = std::ranges::any_of(views_, [](const HomeView& view) { return view.answered; });
-  if (!answered) co_return fail(Errc::unavailable, "none of the vault's homes answers");
+  if (!answered) co_return homes_.too_few("none of the vault's homes answers");
   MHP_CO_TRY_VOID(take_newest_record());
   homes_.trust(card_signers(record_.record));
   home::Home::DeviceHeads own{.device = device_.id, .chain = {}};
@@ -116,7 +116,14 @@ Result<void> VaultImpl::take_newest_record() {
 }
 
 void VaultImpl::report_findings() {
-  for (const HeadFinding& finding : heads_.findings) homes_.report(finding.member, finding.kind, finding.detail);
+  for (const HeadFinding& finding : heads_.findings) {
+    const bool cannot_follow = finding.kind == TroubleKind::old_heads && homes_.members()[finding.member].read_only;
+    if (cannot_follow) {
+      homes_.report(finding.member, TroubleKind::read_only, "it cannot be given the newest heads");
+    } else {
+      homes_.report(finding.member, finding.kind, finding.detail);
+    }
+  }
 }
 
 Result<wire::RootRef> VaultImpl::open_root(const CheckedHead& head) const {

@@ -102,10 +102,9 @@ Task<Result<void>> WriterImpl::publish(std::vector<wire::IndexedSegment> segment
   out.homes = static_cast<unsigned>(took.size());
   int margin = std::max(out.margin, 0);  // so many may be lost, and one that has the head is left
   if (out.homes <= static_cast<unsigned>(margin)) {
-    if (vault_.homes_.exhausted()) co_return tl::unexpected<Error>(*vault_.homes_.exhausted());
-    co_return fail(Errc::unavailable, "the new snapshot is stored, but only " + std::to_string(took.size()) +
-                                          " homes took its head, more than " + std::to_string(margin) +
-                                          " are needed: the next backup gives it to them again");
+    co_return vault_.homes_.took_too_little("the new snapshot is stored, but only " + std::to_string(took.size()) +
+                                            " homes took its head, more than " + std::to_string(margin) +
+                                            " are needed: the next backup gives it to them again");
   }
   vault_.remember_seen();
   co_return Result<void>{};

@@ -61,10 +61,8 @@ Task<Result<BackupDone>> do_backup(Session& session, BackupArgs args, snapshot::
   BackupDone done;
   const auto stored = co_await store_snapshot(session, args, opened, done, counters);
   name_troubles(session, *opened.homes);
-  done.homes_failed = std::ranges::any_of(opened.homes->troubles(), [](const dispersal::Trouble& trouble) {
-    using enum dispersal::TroubleKind;
-    return trouble.kind == away || trouble.kind == full || trouble.kind == failed;
-  });
+  done.homes_failed =
+      std::ranges::any_of(opened.homes->troubles(), dispersal::refuses_writes, &dispersal::Trouble::kind);
   if (!stored) co_return tl::unexpected<Error>(stored.error());
   co_return done;
 }
@@ -158,12 +156,7 @@ static Task<int> run_backup(Session& session, BackupArgs args) {
   auto done = co_await do_backup(session, args, counters);
   co_await progress.stop();
   if (!done) {
-    const Errc code = done.error().code;
-    // Homes without room are homes too few; a full disk of this computer is a failure of its own.
-    const bool homes_full = code == Errc::full && done.error().detail.find(session.state_folder) == std::string::npos;
-    if (homes_full) co_return session.out.fail(done.error(), hint_for(done.error()), kTooFew);
-    const bool no_advice = code == Errc::usage;  // what is wrong with the paths is said already
-    co_return session.out.fail(done.error(), no_advice ? "" : hint_for(done.error()));
+    co_return session.out.fail(done.error(), hint_for(done.error(), true));
   }
   const bool dry_run = args.options.dry_run;
   if (session.out.json) {

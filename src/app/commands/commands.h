@@ -99,8 +99,6 @@ Task<Result<vault::RepairReport>> do_repair(Session& session, bool read_all, boo
 
 /// "SNAPSHOT:PATH" at the first ':'. Errors: usage (nothing before the ':').
 Result<std::pair<std::string, std::string>> split_snapshot_path(const std::string& text);
-/// What to do about a snapshot or path that is not there.
-std::string snapshot_hint(const Error& error);
 /// How a path is written in a snapshot: without the leading "/".
 std::string entry_path(std::string path);
 

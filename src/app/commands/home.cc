@@ -27,8 +27,8 @@ static Task<Result<void>> change_homes(Session& session, Opened& opened, std::ve
   const auto took =
       co_await vault::publish_record(*opened.homes, opened.record->signed_bytes, &session.platform.clock());
   if (took.empty() && !opened.record->content.homes.empty()) {
-    co_return fail(Errc::unavailable,
-                   "no home took the vault record: the list of homes is changed on this computer only");
+    co_return opened.homes->took_too_little(
+        "no home took the vault record: the list of homes is changed on this computer only");
   }
   co_return Result<void>();
 }
@@ -51,7 +51,7 @@ static Task<std::string> disk_neighbour(Session& session, std::vector<wire::Home
 }
 
 /// A drive that was copied with the home on it has the same id: both would be taken for one home, which they are not.
-/// `entry` is at hand. Errors: denied where the home also answers at the place that the vault knows.
+/// `entry` is at hand. Errors: invalid where the home also answers at the place that the vault knows.
 static Task<Result<void>> check_not_a_copy(Session& session, const Opened& opened, wire::HomeEntry entry) {
   const auto& entries = opened.record->content.homes;
   const auto known = std::ranges::find(entries, entry.id, &wire::HomeEntry::id);
@@ -62,8 +62,9 @@ static Task<Result<void>> check_not_a_copy(Session& session, const Opened& opene
   const auto infos = co_await infos_of_paths(session.platform, std::move(paths));
   const bool same = infos[0] && infos[1] && infos[0]->device == infos[1]->device && infos[0]->inode == infos[1]->inode;
   if (same) co_return Result<void>();
-  co_return fail(Errc::denied, fmt::format("{}: is a copy of home '{}' ({}), which still answers at {}", entry.path,
-                                           known->name, entry.id.short_hex(), known->path));
+  co_return fail(Errc::invalid, Subject::home,
+                 fmt::format("{}: is a copy of home '{}' ({}), which still answers at {}", entry.path, known->name,
+                             entry.id.short_hex(), known->path));
 }
 
 /// True where `path` is `folder` or lies below it. Both absolute.
@@ -76,10 +77,10 @@ static Result<void> check_not_nested(const Session& session, const std::vector<w
                                      const std::string& path) {
   const auto state = session.platform.disk().absolute(session.state_folder);
   if (state && (is_within(path, *state) || is_within(*state, path)))
-    return fail(Errc::usage, path + ": a home and the state folder cannot lie in each other");
+    return fail(Errc::usage, Subject::home, path + ": a home and the state folder cannot lie in each other");
   for (const wire::HomeEntry& entry : entries) {
     if (path != entry.path && (is_within(path, entry.path) || is_within(entry.path, path)))
-      return fail(Errc::usage,
+      return fail(Errc::usage, Subject::home,
                   fmt::format("{}: a home cannot lie in another, and home '{}' is {}", path, entry.name, entry.path));
   }
   return {};
@@ -96,12 +97,12 @@ static Result<wire::HomeEntry> entry_for(platform::Disk& disk, platform::Random&
     MHP_TRY(entry.min_free_bytes, parse_size(args.min_free));
     entry.min_free_bytes = std::max<std::uint64_t>(entry.min_free_bytes, 1);  // 0 would mean the default
   }
-  MHP_TRY(entry.path, disk.absolute(args.path));
-  MHP_TRY(const std::optional<HomeId> found, home::look_for_new_home(disk, entry.path));
+  MHP_TRY(entry.path, about(Subject::home, disk.absolute(args.path)));
+  MHP_TRY(const std::optional<HomeId> found, about(Subject::home, home::look_for_new_home(disk, entry.path)));
   if (found) {
     entry.id = *found;
   } else if (!args.dry_run) {
-    MHP_TRY(entry.id, home::create_folder_home(disk, random, entry.path));
+    MHP_TRY(entry.id, about(Subject::home, home::create_folder_home(disk, random, entry.path)));
   }
   if (entry.name.empty()) entry.name = last_part(entry.path);
   return entry;
@@ -112,7 +113,7 @@ Task<Result<HomeAdded>> do_home_add(Session& session, HomeAddArgs args) {
   without_index.read_index = false;
   MHP_CO_TRY(Opened opened, co_await open_vault(session, without_index));
   MHP_CO_TRY(const auto lock, opened.state->lock("mhp home add"));
-  if (args.path.empty()) co_return fail(Errc::usage, "an empty path is no folder");
+  if (args.path.empty()) co_return fail(Errc::usage, Subject::home, "an empty path is no folder");
   auto resolve = [&disk = session.platform.disk(), path = args.path] { return disk.absolute(path); };
   MHP_CO_TRY(const std::string path, co_await on_path(session.platform, args.path, std::move(resolve)));
   MHP_CO_TRY_VOID(check_not_nested(session, opened.record->content.homes, path));
@@ -144,17 +145,27 @@ Task<Result<HomeAdded>> do_home_add(Session& session, HomeAddArgs args) {
 }
 
 static std::string add_hint(const Error& error) {
-  if (error.detail.ends_with("no such folder")) return "Make it first; or is the drive not mounted?";
-  if (error.detail.ends_with("not a folder")) return "A home is a folder. Name one, or one that does not exist yet.";
-  if (error.detail.find("is a copy of home") != std::string::npos) {
-    return "To let the copy take its place, disconnect the original first. To have one more home, empty the copy and "
-           "add it again: it becomes a home of its own.";
+  if (error.subject != Subject::home) return hint_for(error);
+  switch (error.code) {
+    case Errc::not_found:
+      return "Make it first; or is the drive not mounted?";
+    case Errc::usage:
+      return "A home is a folder of its own: name one that is empty, or does not exist yet.";
+    case Errc::invalid:
+      return "To let the copy take its place, disconnect the original first. To have one more home, empty the copy and "
+             "add it again: it becomes a home of its own.";
+    case Errc::corrupt:
+      return "If the home is lost, take it off the list ('mhp home remove NAME --lost'), empty the folder and add it "
+             "again.";
+    case Errc::denied:
+      return "Name a folder where this user may write, or mount the drive for writing.";
+    case Errc::full:
+      return "Its disk is full: make space there, or name a folder on another disk.";
+    case Errc::timed_out:
+      return "Is it a share whose server is away, or a drive that hangs?";
+    default:
+      return "";
   }
-  if (error.detail.find("mhp-home: damaged") != std::string::npos) {
-    return "If the home is lost, take it off the list ('mhp home remove NAME --lost'), empty the folder and add it "
-           "again.";
-  }
-  return error.code == Errc::usage ? "" : hint_for(error);
 }
 
 static int show_home_dry_run(const Session& session, const HomeAdded& added) {
@@ -174,13 +185,7 @@ static int show_home_dry_run(const Session& session, const HomeAdded& added) {
 
 static Task<int> run_home_add(Session& session, HomeAddArgs args) {
   auto added = co_await do_home_add(session, args);
-  if (!added) {
-    const Error& error = added.error();
-    // One folder that cannot be used is a failure, not too few homes.
-    const bool failed = error.code == Errc::unavailable || error.code == Errc::timed_out;
-    if (failed) co_return session.out.fail(error, add_hint(error), kFailed);
-    co_return session.out.fail(error, add_hint(error));
-  }
+  if (!added) co_return session.out.fail(added.error(), add_hint(added.error()));
   if (args.dry_run) co_return show_home_dry_run(session, *added);
   session.out.result({{"id", added->entry.id.hex()},
                       {"name", json_text(added->entry.name)},
@@ -217,7 +222,7 @@ static Task<int> run_home_list(Session& session) {
       const auto answer = co_await member.home->usage();
       state = answer ? "ok" : "failed";
       if (answer) usage = *answer;
-    } else if (member.away_reason.find("mhp-home: damaged") != std::string::npos) {
+    } else if (member.away_code == Errc::corrupt) {
       state = "damaged";
     }
     list.push_back({{"id", entries[i].id.hex()},
@@ -250,9 +255,10 @@ static Result<std::size_t> choose_home(const std::vector<wire::HomeEntry>& entri
     if (by_id || entries[i].name == text || entries[i].path == text || (absolute && entries[i].path == *absolute))
       fitting.push_back(i);
   }
-  if (fitting.empty()) return fail(Errc::not_found, fmt::format("no home is called '{}'", text));
+  if (fitting.empty()) return fail(Errc::not_found, Subject::home, fmt::format("no home is called '{}'", text));
   if (fitting.size() > 1)
-    return fail(Errc::usage, fmt::format("several homes are called '{}': say the first letters of its id", text));
+    return fail(Errc::usage, Subject::home,
+                fmt::format("several homes are called '{}': say the first letters of its id", text));
   return fitting.front();
 }
 
@@ -278,7 +284,7 @@ static Task<Result<RemoveDone>> do_home_remove(Session& session, RemoveArgs args
     MHP_CO_TRY(done.report, co_await opened.vault->repair(false, without, args.dry_run, silent));
     if (done.report.unrestorable > 0 || entries.size() == 1) {
       co_return fail(
-          Errc::unavailable,
+          Errc::unavailable, Subject::homes,
           fmt::format(
               "without home '{}' not everything could be brought back: it stays. (--lost removes it all the same.)",
               printable(entries[chosen].name)));
@@ -296,8 +302,8 @@ static Task<Result<RemoveDone>> do_home_remove(Session& session, RemoveArgs args
 static Task<int> run_home_remove(Session& session, RemoveArgs args) {
   const auto done = co_await do_home_remove(session, args);
   if (!done) {
-    const bool unknown = done.error().code == Errc::not_found && done.error().detail.starts_with("no home");
-    co_return session.out.fail(done.error(), unknown ? "'mhp home list' names them." : hint_for(done.error()));
+    const bool which = done.error().subject == Subject::home;
+    co_return session.out.fail(done.error(), which ? "'mhp home list' names them." : hint_for(done.error(), true));
   }
   const vault::RepairReport* report = &done->report;
   session.out.result({{"removed", !args.dry_run},

@@ -9,7 +9,7 @@
 namespace mhp::app {
 
 static tl::unexpected<Error> exists_already(const std::string& path) {
-  return fail(Errc::busy, path + ": exists already; it is not overwritten");
+  return fail(Errc::busy, Subject::phrase, path + ": exists already; it is not overwritten");
 }
 
 /// A new file, 0600, durable; nothing is left of it where that fails. Errors: busy where it exists: a phrase file is
@@ -17,12 +17,12 @@ static tl::unexpected<Error> exists_already(const std::string& path) {
 static Result<void> write_secret_file(platform::Disk& disk, const std::string& path, const std::string& content) {
   auto file = disk.open(path, platform::Open::create_exclusive);
   if (!file && file.error().code == Errc::busy) return exists_already(path);
-  if (!file) return pass(file);
+  if (!file) return about(Subject::phrase, Result<void>(pass(file)));
   auto written = (*file)->write_at(0, as_bytes(content));
   if (written) written = (*file)->sync();
   if (written) written = disk.sync_folder(platform::parent_of(path));
   if (!written) (void)disk.remove(path);
-  return written;
+  return about(Subject::phrase, std::move(written));
 }
 
 /// The words on paper before the vault exists: a vault without its phrase would be a trap.
@@ -72,8 +72,9 @@ Task<Result<InitDone>> do_init(Session& session, InitArgs args) {
   vault::State state(disk, session.state_folder);
   MHP_CO_TRY(const bool there, state.exists());
   if (there) {
-    co_return fail(Errc::busy, fmt::format("there is a vault on this computer already (in {}); nothing was changed",
-                                           printable(session.state_folder)));
+    co_return fail(Errc::busy, Subject::vault,
+                   fmt::format("there is a vault on this computer already (in {}); nothing was changed",
+                               printable(session.state_folder)));
   }
   for (const std::string& path : {args.phrase_file, args.sheet_file}) {
     if (!path.empty() && disk.info(path)) co_return exists_already(path);
@@ -99,9 +100,8 @@ Task<Result<InitDone>> do_init(Session& session, InitArgs args) {
 }
 
 static std::string init_hint(const Session& session, const InitArgs& args, const Error& error) {
-  if (error.code != Errc::busy) return "";
-  if (!error.detail.ends_with("it is not overwritten"))
-    return "Use another state folder with --state DIR to start a second vault.";
+  if (error.code != Errc::busy) return hint_for(error);
+  if (error.subject == Subject::vault) return "Use another state folder with --state DIR to start a second vault.";
   const std::string& path = error.detail.starts_with(args.phrase_file + ":") ? args.phrase_file : args.sheet_file;
   return fmt::format(
       "Name another file. There is no vault in {}: if a 'mhp init' that was interrupted left {} there, no vault "

@@ -114,12 +114,12 @@ struct LsArgs {
 
 static Task<int> run_ls(Session& session, LsArgs args) {
   const auto named = split_snapshot_path(args.where);
-  if (!named) co_return session.out.fail(named.error(), snapshot_hint(named.error()));
+  if (!named) co_return session.out.fail(named.error(), hint_for(named.error()));
   const auto& [name, path] = *named;
   auto opened = co_await open_vault(session, {});
   if (!opened) co_return session.out.fail(opened.error(), hint_for(opened.error()));
   auto chosen = snapshot::choose_snapshot(opened->vault->snapshots(), name);
-  if (!chosen) co_return session.out.fail(chosen.error(), snapshot_hint(chosen.error()));
+  if (!chosen) co_return session.out.fail(chosen.error(), hint_for(chosen.error()));
   const std::string folder = entry_path(path);
   bool found = folder.empty();
   const snapshot::Visit show = [&](const wire::TreeEntry& entry) {
@@ -134,8 +134,8 @@ static Task<int> run_ls(Session& session, LsArgs args) {
   name_troubles(session, *opened->homes);
   if (!walked) co_return session.out.fail(walked.error(), hint_for(walked.error()));
   if (!found) {
-    const Error missing{Errc::not_found, fmt::format("{}: not in this snapshot", path)};
-    co_return session.out.fail(missing, snapshot_hint(missing));
+    const Error missing{Errc::not_found, fmt::format("{}: not in this snapshot", path), Subject::entry};
+    co_return session.out.fail(missing, hint_for(missing));
   }
   co_return kDone;
 }
@@ -159,7 +159,7 @@ static Task<int> run_find(Session& session, FindArgs args) {
   std::vector<wire::SnapshotRecord> searched = opened->vault->snapshots();
   if (!args.snapshot.empty()) {
     auto chosen = snapshot::choose_snapshot(searched, args.snapshot);
-    if (!chosen) co_return session.out.fail(chosen.error(), snapshot_hint(chosen.error()));
+    if (!chosen) co_return session.out.fail(chosen.error(), hint_for(chosen.error()));
     searched = {*chosen};
   }
   bool found = false;
@@ -203,7 +203,7 @@ static Task<int> run_diff(Session& session, DiffArgs args) {
   auto newer = snapshot::choose_snapshot(opened->vault->snapshots(), args.newer);
   if (!older || !newer) {
     const Error& error = older ? newer.error() : older.error();
-    co_return session.out.fail(error, snapshot_hint(error));
+    co_return session.out.fail(error, hint_for(error));
   }
   const auto changes = co_await snapshot::diff(*opened->vault, *older, *newer);
   name_troubles(session, *opened->homes);

@@ -108,7 +108,7 @@ static Task<Result<void>> enrol(Session& session, const RecoverArgs& args, const
   MHP_CO_TRY(vault::OpenRecord record,
              vault::recovered_record(*opened.record, root, device, last_good, random, now_ns, earlier));
   const auto took = co_await vault::publish_record(*opened.homes, record.signed_bytes, &session.platform.clock());
-  if (took.empty()) co_return fail(Errc::unavailable, "no home took the new vault record; nothing was changed");
+  if (took.empty()) co_return opened.homes->took_too_little("no home took the new vault record; nothing was changed");
   MHP_CO_TRY_VOID(opened.state->create(device, record));
   co_return Result<void>();
 }
@@ -118,10 +118,11 @@ Task<Result<RecoverDone>> do_recover(Session& session, RecoverArgs args) {
   opened.state = std::make_unique<vault::State>(session.platform.disk(), session.state_folder, session.command);
   MHP_CO_TRY(const bool there, opened.state->exists());
   if (there) {
-    co_return fail(Errc::busy, fmt::format("there is a vault on this computer already (in {}); nothing was changed",
-                                           printable(session.state_folder)));
+    co_return fail(Errc::busy, Subject::vault,
+                   fmt::format("there is a vault on this computer already (in {}); nothing was changed",
+                               printable(session.state_folder)));
   }
-  MHP_CO_TRY(primitives::Key entropy, primitives::entropy_of(args.phrase));
+  MHP_CO_TRY(primitives::Key entropy, about(Subject::phrase, primitives::entropy_of(args.phrase)));
   const vault::Root root(entropy);
   wipe(entropy);
   MHP_CO_TRY(const auto named, co_await find_named(session.platform, args.homes));
@@ -168,7 +169,9 @@ struct RecoverOptions {
 };
 
 static std::string recover_hint(const Error& error) {
-  if (error.detail.starts_with("recovery phrase")) return "Look at the paper again: 24 words, in their order.";
+  if (error.subject == Subject::phrase) return "Look at the paper again: 24 words, in their order.";
+  const bool took_nothing = error.subject == Subject::homes && error.code != Errc::unavailable;
+  if (took_nothing) return hint_for(error);
   switch (error.code) {
     case Errc::unavailable:
       return "Nothing was changed. Name more surviving homes with --home DIR (it may be given several times).";

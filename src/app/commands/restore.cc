@@ -11,27 +11,19 @@ namespace mhp::app {
 
 Result<std::pair<std::string, std::string>> split_snapshot_path(const std::string& text) {
   const std::size_t colon = text.find(':');
-  if (text.empty() || colon == 0) return fail(Errc::usage, fmt::format("'{}' names no snapshot", text));
+  if (text.empty() || colon == 0)
+    return fail(Errc::usage, Subject::snapshot, fmt::format("'{}' names no snapshot", text));
   if (colon == std::string::npos) return std::pair(text, std::string());
   return std::pair(text.substr(0, colon), text.substr(colon + 1));
-}
-
-std::string snapshot_hint(const Error& error) {
-  if (error.detail.ends_with("names no snapshot"))
-    return "Write SNAPSHOT or SNAPSHOT:PATH, such as latest:/home/ann. 'mhp snapshots' lists them.";
-  if (error.detail.ends_with("not in this snapshot"))
-    return "Paths are whole, as in the snapshot: 'mhp ls SNAPSHOT' shows where they begin.";
-  const bool unknown = error.detail.ends_with("no such snapshot");
-  return unknown || error.code == Errc::usage ? "'mhp snapshots' lists them." : "";
 }
 
 /// What the real restore would refuse. Errors: busy (not empty), usage (no folder).
 static Result<void> check_target(platform::Disk& disk, const std::string& path) {
   const auto there = disk.info(path);
   if (!there) return {};
-  if (!there->is_folder) return fail(Errc::usage, path + ": exists and is no folder");
-  MHP_TRY(const auto names, disk.list(path));
-  if (!names.empty()) return fail(Errc::busy, path + ": is not empty");
+  if (!there->is_folder) return fail(Errc::usage, Subject::target, path + ": exists and is no folder");
+  MHP_TRY(const auto names, about(Subject::target, disk.list(path)));
+  if (!names.empty()) return fail(Errc::busy, Subject::target, path + ": is not empty");
   return {};
 }
 
@@ -95,25 +87,23 @@ static void show_report(Session& session, const RestoreArgs& args, const snapsho
 /// 0 all back; the code of the gravest reason where homes were too few or bytes damaged; 3 for all others.
 static int exit_code(Session& session, const snapshot::RestoreReport& report) {
   if (report.errors.empty()) return kDone;
-  const Errc worst = report.worst.value_or(Errc::not_found);
-  if (worst != Errc::unavailable && worst != Errc::timed_out && worst != Errc::corrupt) return kPartly;
-  const Error error{
-      worst, fmt::format("{} not brought back, the first: {}", plural(report.errors.size(), "file was", "files were"),
-                         report.errors.front().reason)};
-  return session.out.fail(
-      error, "What could be brought back is whole. Connect the homes that are away and restore into another folder.");
-}
-
-static std::string restore_hint(const Error& error) {
-  if (error.code == Errc::busy || error.detail.ends_with("is no folder"))
-    return "Choose a folder with --to that is empty or does not exist.";
-  const std::string hint = snapshot_hint(error);
-  return hint.empty() ? hint_for(error) : hint;
+  const Errc worst = report.worst ? report.worst->code : Errc::not_found;
+  const bool of_homes = worst == Errc::unavailable || worst == Errc::timed_out || worst == Errc::corrupt;
+  if (!of_homes || report.worst->subject == Subject::target) return kPartly;
+  const Error error{worst,
+                    fmt::format("{} not brought back, the first: {}",
+                                plural(report.errors.size(), "file was", "files were"), report.errors.front().reason),
+                    report.worst->subject};
+  const char* next = worst == Errc::corrupt
+                         ? "What could be brought back is whole. 'mhp check --read-data' finds what is damaged."
+                         : "What could be brought back is whole. Connect the homes that are away and restore into "
+                           "another folder.";
+  return session.out.fail(error, next);
 }
 
 static Task<int> run_restore(Session& session, RestoreArgs args) {
   auto named = split_snapshot_path(args.snapshot);
-  if (!named) co_return session.out.fail(named.error(), snapshot_hint(named.error()));
+  if (!named) co_return session.out.fail(named.error(), hint_for(named.error()));
   std::tie(args.snapshot, args.path) = std::move(*named);
   const auto start = session.platform.clock().steady();
   snapshot::Counters counters;
@@ -122,8 +112,8 @@ static Task<int> run_restore(Session& session, RestoreArgs args) {
   co_await progress.stop();
   if (!report) {
     const Error& error = report.error();
-    if (error.code == Errc::busy) co_return session.out.fail(error, restore_hint(error), kUsage);
-    co_return session.out.fail(error, restore_hint(error));
+    const bool taken = error.subject == Subject::target && error.code == Errc::busy;
+    co_return taken ? session.out.fail(error, hint_for(error), kUsage) : session.out.fail(error, hint_for(error));
   }
   show_report(session, args, *report, std::chrono::duration<double>(session.platform.clock().steady() - start).count());
   co_return exit_code(session, *report);

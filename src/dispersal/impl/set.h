@@ -42,8 +42,9 @@ struct Set {
   void report(std::size_t member, TroubleKind kind, std::string detail);
   /// A call to a home failed: reports it, and remembers where it was this computer that was exhausted.
   void report_failure(std::size_t member, const Error& error);
-  /// The error where homes were too few: unavailable, unless it was this computer that was exhausted.
+  /// See HomeSet.
   tl::unexpected<Error> too_few(std::string detail) const;
+  tl::unexpected<Error> took_too_little(std::string detail) const;
   void suspect(std::size_t member) { standings[member].suspect_until = platform.clock().steady() + kSuspicion; }
   bool is_suspect(std::size_t member) const { return standings[member].suspect_until > platform.clock().steady(); }
   /// "; away: Drive A, Drive B; slow: Drive C", empty where there is no trouble.

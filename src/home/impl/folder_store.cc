@@ -28,7 +28,7 @@ Result<void> FolderStore::become_writer() {
   if (lock_) return {};
   if (!disk_.info(identity_path(path_))) return fail(Errc::unavailable, path_ + ": the home is away");
   auto lock = disk_.lock(path_ + "/lock", "mhp");
-  if (!lock) return pass(lock);
+  if (!lock) return about(Subject::home, Result<void>(pass(lock)));
   lock_ = std::move(*lock);
   return {};
 }
@@ -37,14 +37,14 @@ Result<void> FolderStore::put(MutableBytes record) {
   std::lock_guard one(writing_);
   MHP_TRY_VOID(become_writer());
   wrote_records_ = true;
-  return log_.put(record);
+  return about(Subject::home, log_.put(record));
 }
 
 Result<void> FolderStore::commit() {
   std::lock_guard one(writing_);
   if (!wrote_records_) return {};
   MHP_TRY_VOID(become_writer());
-  return log_.commit();
+  return about(Subject::home, log_.commit());
 }
 
 Result<void> FolderStore::put_vault_record(const Bytes& signed_record) {

@@ -250,7 +250,8 @@ Result<PathInfo> PosixDisk::info(const std::string& path) {
 Result<SpaceInfo> PosixDisk::space(const std::string& path) {
   struct statvfs found;
   if (retry_interrupted([&] { return ::statvfs(path.c_str(), &found); }) != 0) return fail_errno(errno, path);
-  return SpaceInfo{found.f_blocks * found.f_frsize, found.f_bavail * found.f_frsize};
+  const bool read_only = (found.f_flag & ST_RDONLY) != 0 || ::access(path.c_str(), W_OK) != 0;
+  return SpaceInfo{found.f_blocks * found.f_frsize, found.f_bavail * found.f_frsize, read_only};
 }
 
 /// Who wrote itself into the lock file; empty where nothing can be read.

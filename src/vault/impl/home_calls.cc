@@ -86,8 +86,8 @@ Task<bool> give(const Gift& gift, std::size_t member) {
   if (!has_record) {
     auto put = co_await home.put_vault_record(to_bytes(gift.signed_record));
     if (!put) {
-      gift.homes.report_failure(member,
-                                Error{put.error().code, "did not take the vault record: " + put.error().detail});
+      gift.homes.report_failure(
+          member, Error{put.error().code, "did not take the vault record: " + put.error().detail, put.error().subject});
       co_return false;
     }
     view.record = to_bytes(gift.signed_record);
@@ -102,7 +102,8 @@ Task<bool> give(const Gift& gift, std::size_t member) {
       continue;
     }
     complete = false;
-    gift.homes.report_failure(member, Error{put.error().code, "did not take the newest head: " + put.error().detail});
+    gift.homes.report_failure(
+        member, Error{put.error().code, "did not take the newest head: " + put.error().detail, put.error().subject});
   }
   co_return complete;
 }
