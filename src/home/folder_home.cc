@@ -165,9 +165,20 @@ Result<std::optional<HomeId>> look_for_new_home(platform::Disk& disk, const std:
   return std::nullopt;
 }
 
+/// A damaged identity file is written anew from what the logs say.
+static Result<HomeId> mend_identity(platform::Disk& disk, const std::string& path) {
+  MHP_TRY(const wire::HomeFile identity, impl::read_identity(disk, path));
+  const Bytes right = wire::encode(identity);
+  const auto there = platform::read_file(disk, impl::identity_path(path), wire::kLogBlockBytes);
+  if (there && *there == right) return identity.home;
+  MHP_TRY(const auto lock, disk.lock(path + "/lock", "mhp"));
+  MHP_TRY_VOID(platform::replace_file(disk, impl::identity_path(path), right));
+  return identity.home;
+}
+
 Result<HomeId> create_folder_home(platform::Disk& disk, platform::Random& random, const std::string& path) {
   MHP_TRY(const std::optional<HomeId> known, look_for_new_home(disk, path));
-  if (known) return *known;
+  if (known) return mend_identity(disk, path);
   MHP_TRY_VOID(disk.make_folder(path));
   MHP_TRY_VOID(disk.sync_folder(platform::parent_of(path)));
   MHP_TRY(const auto lock, disk.lock(path + "/lock", "mhp"));

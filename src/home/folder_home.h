@@ -27,7 +27,8 @@ inline constexpr const char* kHomeFileName = "mhp-home";
 Result<std::optional<HomeId>> look_for_new_home(platform::Disk& disk, const std::string& path);
 
 /// Makes `path` (its parent must exist) a home with a new id, or gives the id it already has: only this ever creates
-/// the identity file. Blocking. Errors: those of look_for_new_home, denied, full, unavailable.
+/// the identity file, and mends a damaged one from what the home's logs say. Blocking. Errors: those of
+/// look_for_new_home, denied, full, unavailable.
 Result<HomeId> create_folder_home(platform::Disk& disk, platform::Random& random, const std::string& path);
 
 /// The id of the home at `path`. Blocking. Errors: not_found (no folder or no identity file: the home is away), corrupt

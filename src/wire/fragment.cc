@@ -42,7 +42,7 @@ Result<FragmentHeader> parse_fragment_header(ByteView bytes) {
   if (as_text(bytes.first(kMagic.size())) != kMagic) return bad("not a fragment");
   FragmentHeader header;
   header.format = impl::get<std::uint16_t>(bytes, kFormatAt);
-  if (header.format > kFormat) return bad("written by a newer mhp: format " + std::to_string(header.format));
+  if (const std::string foreign = impl::foreign_format(header.format); !foreign.empty()) return bad(foreign);
   header.row = impl::get<std::uint8_t>(bytes, kRowAt);
   header.k = impl::get<std::uint8_t>(bytes, kNeedAt);
   header.epoch = impl::get<std::uint32_t>(bytes, kEpochAt);

@@ -30,9 +30,8 @@ void begin(MutableBytes out, std::string_view magic) {
 Result<void> check_beginning(ByteView bytes, std::string_view magic, const char* what) {
   if (bytes.size() < kMagicBytes + 2) return bad(what, "cut short");
   if (as_text(bytes.first(kMagicBytes)) != magic) return bad(what, "some other file");
-  const auto format = impl::get<std::uint16_t>(bytes, kMagicBytes);
-  if (format > kFormat) return bad(what, "written by a newer mhp: format " + std::to_string(format));
-  return {};
+  const std::string foreign = impl::foreign_format(impl::get<std::uint16_t>(bytes, kMagicBytes));
+  return foreign.empty() ? Result<void>() : bad(what, foreign);
 }
 
 primitives::Hash seal_hash(std::string_view context, ByteView bytes) {
@@ -117,11 +116,12 @@ constexpr std::size_t kHomeIdAt = 16;
 constexpr std::size_t kLogKeyAt = 48;
 constexpr std::size_t kHomeHashAt = 96;
 
-// log header: magic, format, zeros, log (12), home (16), hash (48), zeros
+// log header: magic, format, zeros, log (12), home (16), log key (48), hash (80), zeros
 constexpr std::string_view kLogContext = "mhp 0 log header";
 constexpr std::size_t kLogNumberAt = 12;
 constexpr std::size_t kLogHomeAt = 16;
-constexpr std::size_t kLogHashAt = 48;
+constexpr std::size_t kLogHashAt = 80;
+static_assert(kLogHashAt == kLogKeyAt + 32);
 
 // commit mark: magic, format, flags (10), records (12), seq (16), begin (24), records hash (32), stamp (64), zeros
 constexpr std::size_t kFlagsAt = 10;
@@ -134,7 +134,7 @@ constexpr std::uint16_t kRecheckFlag = 1;
 
 constexpr std::string_view kIndexContext = "mhp 0 home index";
 constexpr std::size_t kIndexHeadBytes = 64;  // magic, format, zeros, counts of logs, vaults, records; home
-constexpr std::size_t kIndexLogBytes = 20;
+constexpr std::size_t kIndexLogBytes = 52;
 constexpr std::size_t kIndexRecordBytes = 64;
 constexpr std::size_t kIndexRowBytes = 9;
 
@@ -211,6 +211,7 @@ void write_log_header(const LogHeader& header, LogBlock out) {
   begin(out, kLogMagic);
   impl::put(MutableBytes(out), kLogNumberAt, header.log);
   impl::put_bytes(out, kLogHomeAt, header.home.bytes());
+  impl::put_bytes(out, kLogKeyAt, header.log_key);
   put_seal(out, kLogHashAt, kLogContext);
 }
 
@@ -222,6 +223,7 @@ Result<LogHeader> parse_log_header(ByteView block) {
   LogHeader header;
   header.log = impl::get<std::uint32_t>(block, kLogNumberAt);
   header.home = HomeId::from_bytes(block.subspan(kLogHomeAt, HomeId::kSizeBytes));
+  header.log_key = array_at<primitives::Key>(block, kLogKeyAt);
   return header;
 }
 
@@ -258,6 +260,8 @@ Result<CommitMark> parse_commit_mark(ByteView block, const primitives::Key& log_
   return mark;
 }
 
+primitives::Hash hash_of_mark(ByteView block) { return primitives::blake3(block.first(kMarkStampAt + kHashBytes)); }
+
 Bytes encode(const HomeIndex& index) {
   Writer out;
   out.reserve(kIndexHeadBytes + index.records.size() * (kIndexRecordBytes + 6 * kIndexRowBytes));
@@ -273,6 +277,7 @@ Bytes encode(const HomeIndex& index) {
     out.number(log.log);
     out.number(log.end);
     out.number(log.seq);
+    out.bytes(log.mark);
   }
   for (const VaultId& vault : index.vaults) out.bytes(vault.bytes());
   for (const IndexedRecord& record : index.records) {
@@ -314,6 +319,10 @@ Result<HomeIndex> parse_home_index(ByteView bytes) {
     log.log = in.number<std::uint32_t>();
     log.end = in.number<std::uint64_t>();
     log.seq = in.number<std::uint64_t>();
+    std::ranges::copy(in.bytes(log.mark.size()), log.mark.begin());
+    const bool has_mark = log.end > kLogBlockBytes;
+    if (has_mark != (log.seq > 0) || (!has_mark && log.mark != primitives::Hash{}))
+      return bad("home index", "the last mark of a log");
     if (log.end > kMaxLogBytes || log.end % kLogBlockBytes != 0) return bad("home index", "the end of a log");
     if (&log != index.logs.data() && (&log - 1)->log >= log.log) return bad("home index", "order of its logs");
   }

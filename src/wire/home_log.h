@@ -30,10 +30,12 @@ Bytes encode(const HomeFile& file);
 /// Errors: invalid, corrupt (hash).
 Result<HomeFile> parse_home_file(ByteView bytes);
 
-/// Block 0 of a log. Says what the file is; scanning does not depend on it.
+/// Block 0 of a log. Says what the file is, and all that `mhp-home` says: a damaged one can be made again from any log.
+/// Scanning does not depend on it.
 struct LogHeader {
   HomeId home;
   std::uint32_t log = 0;
+  primitives::Key log_key{};
   friend bool operator==(const LogHeader&, const LogHeader&) = default;
 };
 void write_log_header(const LogHeader& header, LogBlock out);
@@ -60,6 +62,8 @@ struct CommitMark {
   friend bool operator==(const CommitMark&, const CommitMark&) = default;
 };
 void write_commit_mark(const CommitMark& mark, const primitives::Key& log_key, LogPlace place, LogBlock out);
+/// What tells a mark from another in the same place: the hash of what is looked at of its block (4096 bytes).
+primitives::Hash hash_of_mark(ByteView block);
 /// Errors: invalid (no mark, or one of another place or home).
 Result<CommitMark> parse_commit_mark(ByteView block, const primitives::Key& log_key, LogPlace place);
 
@@ -80,7 +84,9 @@ struct HomeIndex {
   struct Log {
     std::uint32_t log = 0;
     std::uint64_t end = 0;  // after its last acknowledged mark
-    std::uint64_t seq = 0;  // of that mark
+    std::uint64_t seq = 0;  // of that mark, 0 where there is none yet
+    primitives::Hash
+        mark{};  // hash_of_mark() of the block before `end`, zeros where there is none: another log has another
     friend bool operator==(const Log&, const Log&) = default;
   };
   HomeId home;

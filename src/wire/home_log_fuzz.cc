@@ -36,7 +36,7 @@ void fuzz_mark(ByteView input) {
 }
 
 void fuzz_log_header(ByteView input) {
-  Bytes block = sealed(input.first(std::min<std::size_t>(input.size(), 80)), "mhp 0 log header");
+  Bytes block = sealed(input.first(std::min<std::size_t>(input.size(), 112)), "mhp 0 log header");
   block.resize(kLogBlockBytes);
   const auto header = parse_log_header(block);
   if (!header) return;

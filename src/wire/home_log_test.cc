@@ -23,7 +23,10 @@ HomeIndex home_index(samples::Random& random) {
   std::uint32_t log = 0;
   for (std::size_t i = 0; i < 1 + random.below(4); ++i) {
     log += 1 + random.number<std::uint32_t>(100);
-    index.logs.push_back({.log = log, .end = kLogBlockBytes * (2 + random.below(1000)), .seq = random.below(1000)});
+    index.logs.push_back({.log = log,
+                          .end = kLogBlockBytes * (2 + random.below(1000)),
+                          .seq = 1 + random.below(1000),
+                          .mark = random.array()});
   }
   for (std::size_t i = 0; i < 1 + random.below(3); ++i) index.vaults.push_back(random.id<VaultId>());
   for (std::size_t i = 0; i < random.below(50); ++i) {
@@ -110,6 +113,9 @@ TEST(HomeLog, IndexRefusesEachBound) {
   refused("a row outside its record", [](HomeIndex& bad) { bad.records[0].rows[0].row = 255; });
   refused("number of rows", [](HomeIndex& bad) { bad.records[0].rows.resize(256, {1, 0, 1}); });
   refused("order of its logs", [](HomeIndex& bad) { bad.logs[1].log = 1; });
+  refused("the last mark of a log", [](HomeIndex& bad) { bad.logs[0].seq = 0; });
+  refused("the last mark of a log", [](HomeIndex& bad) { bad.logs[1] = {2, 4096, 1, {}}; });
+  refused("the last mark of a log", [](HomeIndex& bad) { bad.logs[1] = {2, 4096, 0, {std::byte{1}}}; });
   refused("the end of a log", [](HomeIndex& bad) { bad.logs[0].end = 5000; });
   refused("the end of a log", [](HomeIndex& bad) { bad.logs[0].end = 2_GiB; });
 }
@@ -127,13 +133,13 @@ TEST(HomeLog, RefusesNewerFormatsAndOtherFiles) {
 
 TEST(HomeLog, LogHeaderRoundTrips) {
   samples::Random random(test_seed());
-  const LogHeader header{.home = random.id<HomeId>(), .log = 77};
+  const LogHeader header{.home = random.id<HomeId>(), .log = 77, .log_key = random.array()};
   std::array<std::byte, kLogBlockBytes> block;
   write_log_header(header, block);
   const auto again = parse_log_header(block);
   ASSERT_TRUE(again) << again.error().detail;
   EXPECT_EQ(*again, header);
-  for (std::size_t at = 0; at < 80; ++at) {
+  for (std::size_t at = 0; at < 112; ++at) {
     auto changed = block;
     changed[at] ^= std::byte{1};
     EXPECT_FALSE(parse_log_header(changed)) << at;
@@ -182,7 +188,9 @@ TEST(HomeLog, GoldenFormat0) {
   expect_golden("home_file", HomeFile{home, run}, parse_home_file);
   HomeIndex index;
   index.home = home;
-  index.logs = {{1, 1'048'576, 7}, {2, 12'288, 1}};
+  std::array<std::byte, 32> back = run;
+  std::ranges::reverse(back);
+  index.logs = {{1, 1'048'576, 7, run}, {2, 12'288, 1, back}, {3, 4096, 0, {}}};
   index.vaults = {VaultId::from_array(run)};
   index.records = {{SegmentId::from_array(run), 0, 1, {1, 4096}, 12'288, 640, {{0, 640, 5000}, {3, 5696, 5000}}},
                    {SegmentId::from_array(run), 0, 2, {2, 4096}, 4096, 640, {}}};
@@ -191,8 +199,8 @@ TEST(HomeLog, GoldenFormat0) {
   expect_golden("heads_file", heads, parse_heads_file);
 
   std::array<std::byte, kLogBlockBytes> block;
-  write_log_header({home, 2}, block);
-  EXPECT_EQ(to_lines(ByteView(block).first(96)), to_lines(golden("log_header", ByteView(block).first(96))));
+  write_log_header({home, 2, run}, block);
+  EXPECT_EQ(to_lines(ByteView(block).first(128)), to_lines(golden("log_header", ByteView(block).first(128))));
   CommitMark mark{.seq = 5, .begin = 4096, .records = 3};
   mark.recheck = true;
   mark.records_hash = run;

@@ -119,8 +119,8 @@ void write_record_front(const RecordFront& front, MutableBytes record) {
 Result<RecordLengths> peek_record(ByteView header) {
   if (header.size() < RecordFront::kHeaderBytes) return bad("a header has 192 bytes");
   if (as_text(header.first(kMagic.size())) != kMagic) return bad("not a record");
-  const auto format = impl::get<std::uint16_t>(header, kFormatAt);
-  if (format > kFormat) return bad("written by a newer mhp: format " + std::to_string(format));
+  const std::string foreign = impl::foreign_format(impl::get<std::uint16_t>(header, kFormatAt));
+  if (!foreign.empty()) return bad(foreign);
   RecordLengths out;
   out.record_bytes = impl::get<std::uint32_t>(header, kRecordBytesAt);
   out.front_bytes = impl::get<std::uint32_t>(header, kFrontBytesAt);

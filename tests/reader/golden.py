@@ -52,7 +52,7 @@ def check_layouts():
     heads = example("heads_file")
     homes.parse_heads(heads, heads[16:48])
     header = example("log_header")
-    need(derive_key("mhp 0 log header", header[:48]) == header[48:80], "log_header")
+    need(derive_key("mhp 0 log header", header[:80]) == header[80:112], "log_header")
     record = example("record")
     front_bytes = int.from_bytes(record[20:24], "little")
     front_hash = derive_key("mhp 0 record front", record[:96], record[160:front_bytes])

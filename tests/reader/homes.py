@@ -1,4 +1,5 @@
 # What lies in a folder home: its records, vault records and heads (docs/formats/folder-home.md, home-record.md).
+import contextlib
 import os
 import pathlib
 import typing
@@ -34,7 +35,7 @@ class Record(typing.NamedTuple):
 def check_magic(data, magic, what):
     need(data[:8] == magic, f"{what} does not begin with {magic!r}")
     number = le(data, 8, 2)
-    need(number == FORMAT, f"{what} was written by a newer mhp: format {number}")
+    need(number == FORMAT, f"{what} was written by another mhp: format {number}")
 
 
 def check_hash(data, context, what):
@@ -54,8 +55,20 @@ class Home:
             check_hash(data, "mhp 0 home file", "mhp-home")
             need(not any(data[10:16] + data[80:96]), "mhp-home: unused bytes are not zero")
             self.id, self.log_key = data[16:48], data[48:80]
-        except Damaged as problem:  # what it holds can be checked without: rows and cards prove themselves
-            warn(f"home {folder}: {problem}; reading all that its logs hold, committed or not")
+        except Damaged as problem:
+            self.take_identity_of_logs(problem)
+
+    def take_identity_of_logs(self, problem):
+        """Every log's header says what mhp-home said. What a home holds can be checked without: rows and cards prove
+        themselves."""
+        for path in sorted((self.folder / "logs").glob("*.log")):
+            with contextlib.suppress(OSError):
+                header = path.open("rb").read(BLOCK)
+                if header[:8] == b"mhplog\0\0" and derive_key("mhp 0 log header", header[:80]) == header[80:112]:
+                    self.id, self.log_key = header[16:48], header[48:80]
+                    self.warn(f"home {self.folder}: {problem}; {path.name} says what stood there")
+                    return
+        self.warn(f"home {self.folder}: {problem}; reading all that its logs hold, committed or not")
 
     def name(self):
         return f"home {self.folder} ({self.id.hex()[:8]})"
@@ -92,7 +105,7 @@ class Home:
 
     def check_log_header(self, block, path, number):
         """A damaged one is only worth a word: a log is read without it."""
-        right = block[:8] == b"mhplog\0\0" and derive_key("mhp 0 log header", block[:48]) == block[48:80]
+        right = block[:8] == b"mhplog\0\0" and derive_key("mhp 0 log header", block[:80]) == block[80:112]
         if not right or block[16:48] != self.id or le(block, 12, 4) != number:
             self.warn(f"{self.name()}: {path.name} has a damaged header")
         else:
@@ -118,7 +131,7 @@ class Home:
 
     def parse_record(self, file, path, block, number, at):
         length, front_bytes, card_bytes, rows = le(block, 16, 4), le(block, 20, 4), le(block, 24, 4), le(block, 10, 2)
-        need(le(block, 8, 2) == FORMAT, f"written by a newer mhp: format {le(block, 8, 2)}")
+        need(le(block, 8, 2) == FORMAT, f"written by another mhp: format {le(block, 8, 2)}")
         need(length % BLOCK == 0 and BLOCK <= length <= 256 * MIB, "record bytes")
         need(front_bytes % 64 == 0 and 192 <= front_bytes <= min(length, 19_648), "front bytes")
         need(rows <= 255 and card_bytes <= 16 << 10 and 192 + 12 * rows + card_bytes <= front_bytes, "sizes in it")

@@ -1,9 +1,36 @@
 // The lock and the order of a folder home: one writing call at a time, by who holds the lock.
 #include "home/impl/folder_store.h"
 
+#include <algorithm>
+
 namespace mhp::home::impl {
 
 std::string identity_path(const std::string& home_path) { return home_path + "/" + kHomeFileName; }
+
+/// What `mhp-home` said, by the first log whose header is whole: they all say it too.
+static std::optional<wire::HomeFile> identity_in_logs(platform::Disk& disk, const std::string& home_path) {
+  constexpr std::size_t kLogsLookedAt = 16;
+  auto names = disk.list(home_path + "/logs");
+  if (!names) return std::nullopt;
+  if (names->size() > kLogsLookedAt) names->resize(kLogsLookedAt);
+  for (const std::string& name : *names) {
+    const auto file = disk.open(home_path + "/logs/" + name, platform::Open::read);
+    Bytes block(wire::kLogBlockBytes);
+    if (!file || !(*file)->read_at(0, block)) continue;
+    const auto header = wire::parse_log_header(block);
+    if (header) return wire::HomeFile{header->home, header->log_key};
+  }
+  return std::nullopt;
+}
+
+/// Whole but of another format: then it is not damaged.
+static bool is_of_other_format(ByteView bytes) {
+  constexpr std::size_t kMagicBytes = 8;
+  const Bytes ours = wire::encode(wire::HomeFile());
+  return bytes.size() >= kMagicBytes + 2 &&
+         std::ranges::equal(bytes.first(kMagicBytes), ByteView(ours).first(kMagicBytes)) &&
+         !std::ranges::equal(bytes.first(kMagicBytes + 2), ByteView(ours).first(kMagicBytes + 2));
+}
 
 Result<wire::HomeFile> read_identity(platform::Disk& disk, const std::string& home_path) {
   const std::string path = identity_path(home_path);
@@ -14,8 +41,11 @@ Result<wire::HomeFile> read_identity(platform::Disk& disk, const std::string& ho
     return pass(bytes);
   }
   auto identity = wire::parse_home_file(*bytes);
-  if (!identity) return fail(Errc::corrupt, path + ": damaged: " + identity.error().detail);
-  return identity;
+  if (identity) return identity;
+  if (!is_of_other_format(*bytes)) {
+    if (const auto in_logs = identity_in_logs(disk, home_path)) return *in_logs;
+  }
+  return fail(Errc::corrupt, path + ": damaged: " + identity.error().detail);
 }
 
 FolderStore::FolderStore(platform::Disk& disk, std::string path, const wire::HomeFile& identity,

@@ -183,6 +183,80 @@ TEST(FolderStoreRot, ALostDamagedOrOldIndexCostsNothing) {
   EXPECT_TRUE(open_store(*disk)->log().find(more.card.segment));
 }
 
+/// A copy of the home goes another way, and its log is put under the first one's index: what is in the log counts.
+TEST(FolderStoreRot, AnIndexIsNotBelievedOfExchangedLogs) {
+  const Stock& stock = Stock::get();
+  const auto disk = full_home();
+  const auto names = disk->list(std::string(kPath) + "/logs");
+  ASSERT_TRUE(names);
+  const std::string last = std::string(kPath) + "/logs/" + names->back();
+  const auto go_on = [&](platform::MemoryDisk& on, std::uint8_t seed) {
+    const samples::Segment segment = samples::make_segment(stock.owner, 500u + seed, 2, 1000);
+    AlignedBuffer record = samples::make_record(stock.owner, segment, {1});
+    auto store = open_store(on);
+    EXPECT_TRUE(store->put(record.bytes()));
+    EXPECT_TRUE(store->commit());
+    store->close();
+    return segment.card.segment;
+  };
+  const auto copy = disk->after_power_cut(0);
+  const SegmentId ours = go_on(*disk, 1);
+  const SegmentId theirs = go_on(*copy, 2);
+  ASSERT_EQ(content_of(*disk, last).size(), content_of(*copy, last).size());
+  set_content(*disk, last, content_of(*copy, last));
+  auto store = open_store(*disk);
+  EXPECT_FALSE(store->log().find(ours));
+  EXPECT_TRUE(store->log().find(theirs));
+  for (const samples::Segment& segment : stock.segments) EXPECT_TRUE(store->log().find(segment.card.segment));
+}
+
+/// The index is a witness where the last mark alone is damaged: and once written again, it is believed at once.
+TEST(FolderStoreRot, ADamagedLastMarkLosesNothingThatTheIndexLists) {
+  const Stock& stock = Stock::get();
+  const auto disk = full_home();
+  const auto names = disk->list(std::string(kPath) + "/logs");
+  ASSERT_TRUE(names);
+  for (const std::string& name : *names) {
+    const std::string path = std::string(kPath) + "/logs/" + name;
+    disk->flip_bit(path, (disk->info(path)->size - wire::kLogBlockBytes + 20) * 8);
+  }
+  Acknowledged all;
+  for (std::size_t i = 0; i < Stock::kSegments; ++i) {
+    for (std::uint8_t row = 0; row < Stock::kRows; ++row) all.committed.emplace(i, row);
+  }
+  EXPECT_EQ(check_state(*open_store(*disk), all), "");
+  {
+    auto store = open_store(*disk);
+    AlignedBuffer record = samples::make_record(stock.owner, samples::make_segment(stock.owner, 500, 2, 1000), {1});
+    ASSERT_TRUE(store->put(record.bytes()));
+    ASSERT_TRUE(store->commit());
+    store->close();
+  }
+  std::size_t missing = 0;
+  EXPECT_EQ(check_no_lie(*open_store(*disk), missing), "");
+  EXPECT_EQ(missing, 0U);
+}
+
+TEST(FolderStoreRot, ADamagedIdentityStandsInEveryLog) {
+  const auto disk = full_home();
+  const Bytes whole = content_of(*disk, std::string(kPath) + "/mhp-home");
+  const auto before = read_identity(*disk, kPath);
+  ASSERT_TRUE(before);
+  Bytes other_format = whole;
+  other_format[8] = std::byte{7};
+  for (const Bytes& bad : {Bytes(), Bytes(whole.size(), std::byte{1}), Bytes(whole.begin(), whole.begin() + 50)}) {
+    set_content(*disk, std::string(kPath) + "/mhp-home", bad);
+    const auto again = read_identity(*disk, kPath);
+    ASSERT_TRUE(again);
+    EXPECT_EQ(*again, *before);
+  }
+  platform::MemoryPlatform machine(1);
+  EXPECT_EQ(*create_folder_home(*disk, machine.random(), kPath), before->home);
+  EXPECT_EQ(content_of(*disk, std::string(kPath) + "/mhp-home"), whole) << "written anew";
+  set_content(*disk, std::string(kPath) + "/mhp-home", other_format);
+  EXPECT_EQ(read_identity(*disk, kPath).error().code, Errc::corrupt) << "another format is not damage";
+}
+
 TEST(FolderStoreRot, ATornTailIsCutOff) {
   const Stock& stock = Stock::get();
   const auto whole = full_home();

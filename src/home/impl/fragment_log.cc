@@ -101,23 +101,63 @@ Result<std::vector<std::uint32_t>> FragmentLog::log_numbers() const {
   return numbers;
 }
 
-/// Believes the index file where it is whole, of this home, and no longer than the logs are.
-void FragmentLog::take_index(const std::vector<std::uint32_t>& numbers) {
+std::optional<wire::HomeIndex> FragmentLog::read_index() const {
   const auto bytes = platform::read_file(disk_, index_path(), wire::kMaxHomeIndexBytes);
-  if (!bytes) return;
-  const auto index = wire::parse_home_index(*bytes);
-  if (!index || index->home != identity_.home) return;
-  for (const auto& log : index->logs) {
-    if (!std::ranges::binary_search(numbers, log.log)) return;
-    const auto info = disk_.info(log_path(log.log));
-    if (!info || info->size < log.end) return;
+  if (!bytes) return std::nullopt;
+  auto index = wire::parse_home_index(*bytes);
+  if (!index || index->home != identity_.home) return std::nullopt;
+  return std::move(*index);
+}
+
+Result<primitives::Hash> FragmentLog::hash_of_mark_before(std::uint32_t log, std::uint64_t end) {
+  MHP_TRY(const auto file, open_log(log));
+  Bytes block(kLogBlockBytes);
+  MHP_TRY(const std::size_t got, file->read_at(end - kLogBlockBytes, block));
+  if (got != block.size()) return fail(Errc::corrupt, log_path(log) + ": is shorter than it was");
+  return wire::hash_of_mark(block);
+}
+
+/// Whether the logs that are there are those that the index is of: each with the same last mark in the same place. (A
+/// copy of the home that went another way, put back over it, has other marks.)
+bool FragmentLog::is_as_indexed(const wire::HomeIndex& index, const std::vector<std::uint32_t>& numbers) {
+  return std::ranges::all_of(index.logs, [&](const wire::HomeIndex::Log& log) {
+    if (!std::ranges::binary_search(numbers, log.log)) return false;
+    if (log.end <= kLogBlockBytes) return true;  // it speaks of nothing in it
+    const auto mark = hash_of_mark_before(log.log, log.end);
+    return mark && *mark == log.mark;
+  });
+}
+
+void FragmentLog::take_index(const wire::HomeIndex& index) {
+  for (const auto& log : index.logs) {
+    logs_[log.log] = {.end = log.end, .seq = log.seq, .size = log.end, .mark = log.mark};
   }
-  for (const auto& log : index->logs) logs_[log.log] = {.end = log.end, .seq = log.seq, .size = log.end};
-  for (const auto& record : index->records) {
-    index_.add({index->vaults[record.vault], record.segment, record.card_version, record.place, record.record_bytes,
+  for (const auto& record : index.records) {
+    index_.add({index.vaults[record.vault], record.segment, record.card_version, record.place, record.record_bytes,
                 record.front_bytes, record.rows});
   }
-  indexed_records_ = index->records.size();
+  indexed_records_ = index.records.size();
+}
+
+/// The last mark of a log may be what is damaged in it: then the index still says which of the records behind the mark
+/// before it were committed, and where that commit ended.
+void FragmentLog::add_witnessed(std::uint32_t log, LogScan& found) {
+  if (!witness_) return;
+  const auto known = std::ranges::find(witness_->logs, log, &wire::HomeIndex::Log::log);
+  if (known == witness_->logs.end() || known->end <= found.end || known->end > found.size) return;
+  const auto was_committed = [&](const FoundRecord& record) {
+    return std::ranges::any_of(witness_->records, [&](const wire::IndexedRecord& indexed) {
+      return indexed.place == record.place && indexed.segment == record.segment &&
+             indexed.record_bytes == record.record_bytes;
+    });
+  };
+  std::erase_if(found.uncovered, [&](const FoundRecord& record) { return !was_committed(record); });
+  const auto mark = hash_of_mark_before(log, known->end);
+  if (found.uncovered.empty() || !mark) return;
+  std::ranges::move(found.uncovered, std::back_inserter(found.records));
+  found.end = known->end;
+  found.seq = known->seq;
+  found.mark = *mark;
 }
 
 Result<void> FragmentLog::load() {
@@ -129,11 +169,14 @@ Result<void> FragmentLog::load() {
   indexed_records_ = 0;
   pending_bytes_ = 0;
   MHP_TRY(const std::vector<std::uint32_t> numbers, log_numbers());
-  take_index(numbers);
+  witness_ = read_index();
+  forget_files();  // what is open may not be what has the name by now
+  if (witness_ && is_as_indexed(*witness_, numbers)) take_index(*std::exchange(witness_, std::nullopt));
   for (const std::uint32_t number : numbers) {
     const bool is_last = number == numbers.back();
     MHP_TRY_VOID(scan(number, is_last));  // a log left out would make held segments look lost
   }
+  witness_.reset();
   next_log_ = numbers.empty() ? 1 : numbers.back() + 1;
   committed_records_ = index_.records();
   loaded_ = true;
@@ -146,10 +189,15 @@ Result<void> FragmentLog::scan(std::uint32_t log, bool after_crash) {
   const auto known = logs_.find(log);
   const std::uint64_t from = known == logs_.end() ? kLogBlockBytes : known->second.end;
   const std::uint64_t seq = known == logs_.end() ? 0 : known->second.seq;
+  const primitives::Hash mark = known == logs_.end() ? primitives::Hash{} : known->second.mark;
   MHP_TRY(const auto info, away(disk_.info(log_path(log))));
   if (known != logs_.end() && info.size == known->second.size) return {};
+  if (info.is_file && info.size < from + kLogBlockBytes) {  // nothing can be behind it: a log that was never written to
+    logs_[log] = {.end = from, .seq = seq, .size = info.size, .mark = mark};
+    return {};
+  }
   MHP_TRY(const auto file, open_log(log));
-  MHP_TRY(LogScan found, scan_log(*file, identity_.log_key, log, from, seq));
+  MHP_TRY(LogScan found, scan_log(*file, identity_.log_key, log, from, seq, mark));
   const auto newest = std::span(found.records).subspan(found.last_group);
   const bool was_left = found.size > found.end;  // with a tail that could not be cut off
   const bool is_whole = (!after_crash && !was_left) || drop_bad_rows(*file, newest);
@@ -163,8 +211,9 @@ Result<void> FragmentLog::scan(std::uint32_t log, bool after_crash) {
     const auto last = std::lower_bound(first, found.records.end(), end, is_before);
     (void)drop_bad_rows(*file, {first, last});
   }
+  add_witnessed(log, found);
   for (const FoundRecord& record : found.records) index_.add(record);
-  logs_[log] = {found.end, found.seq, found.size, found.unreadable_tail};
+  logs_[log] = {found.end, found.seq, found.size, found.unreadable_tail, found.mark};
   return {};
 }
 
@@ -243,7 +292,7 @@ Result<void> FragmentLog::mark_suspect() {
   const Suspect suspect = *std::exchange(suspect_, std::nullopt);
   if (!active_ || active_log_ != suspect.log) return {};  // its tail stays, and tells every scan the same
   Log& log = logs_[active_log_];
-  auto written = write_mark({.seq = log.seq + 1, .begin = suspect.begin, .recheck = true});
+  auto written = write_mark({.seq = log.seq + 1, .begin = suspect.begin, .recheck = true}, log.mark);
   if (!written) {
     cut_back_ = wire::LogPlace{active_log_, log.end};
     return written;
@@ -343,7 +392,7 @@ Result<void> FragmentLog::create_log() {
   const std::uint32_t log = next_log_++;  // a number is never used twice, not even after a failure
   MHP_TRY(auto file, away(disk_.open(log_path(log), platform::Open::create_exclusive)));
   AlignedBuffer block(kLogBlockBytes);
-  wire::write_log_header({identity_.home, log}, wire::LogBlock(block.bytes()));
+  wire::write_log_header({identity_.home, log, identity_.log_key}, wire::LogBlock(block.bytes()));
   auto made = file->write_bulk(0, block.bytes());
   if (made) made = file->sync();
   if (made) made = disk_.sync_folder(path_ + "/logs");
@@ -378,13 +427,14 @@ Result<void> FragmentLog::reserve(std::uint64_t bytes) {
   return reserved;
 }
 
-/// Writes a mark at the tail and makes the log durable.
-Result<void> FragmentLog::write_mark(const wire::CommitMark& mark) {
+/// Writes a mark at the tail and makes the log durable; then `hash` is that of the mark.
+Result<void> FragmentLog::write_mark(const wire::CommitMark& mark, primitives::Hash& hash) {
   AlignedBuffer block(kLogBlockBytes);
   wire::write_commit_mark(mark, identity_.log_key, {active_log_, tail_}, wire::LogBlock(block.bytes()));
   MHP_TRY_VOID(active_->write_bulk(tail_, block.bytes()));
   MHP_TRY_VOID(active_->sync());
   tail_ += kLogBlockBytes;
+  hash = wire::hash_of_mark(block.bytes());
   return {};
 }
 
@@ -399,12 +449,13 @@ Result<void> FragmentLog::commit() {
   }
   wire::CommitMark mark{.seq = seq, .begin = group_.begin, .records = group_.records};
   mark.records_hash = group_.hash.finish();
-  if (auto written = write_mark(mark); !written) return give_up(std::move(written.error()));
+  primitives::Hash hash{};
+  if (auto written = write_mark(mark, hash); !written) return give_up(std::move(written.error()));
   group_ = Group(tail_);
   std::size_t new_records = 0;
   {
     std::lock_guard lock(mutex_);
-    logs_[active_log_] = {.end = tail_, .seq = seq, .size = tail_};
+    logs_[active_log_] = {.end = tail_, .seq = seq, .size = tail_, .mark = hash};
     pending_bytes_ = 0;
     committed_records_ = index_.records();
     new_records = committed_records_ - indexed_records_;
@@ -441,7 +492,7 @@ void FragmentLog::write_index() {
   {
     std::lock_guard lock(mutex_);
     index.home = identity_.home;
-    for (const auto& [number, log] : logs_) index.logs.push_back({number, log.end, log.seq});
+    for (const auto& [number, log] : logs_) index.logs.push_back({number, log.end, log.seq, log.mark});
     index_.export_to(index, committed_records_);
   }
   const Bytes bytes = wire::encode(index);

@@ -8,6 +8,7 @@
 #include "home/folder_home.h"
 #include "home/impl/held_index.h"
 #include "home/impl/log_scan.h"
+#include "home/impl/log_scan.h"
 #include "home/impl/space_bound.h"
 #include "primitives/hash/blake3.h"
 #include "wire/card.h"
@@ -53,6 +54,7 @@ class FragmentLog {
     std::uint64_t seq = 0;
     std::uint64_t size = 0;  // of the file, when last looked at
     bool unreadable_tail = false;
+    primitives::Hash mark{};  // the hash of the last mark
   };
   /// Records of the newest commit, where a crash or a failed sync may have left them in part.
   struct Suspect {
@@ -81,7 +83,11 @@ class FragmentLog {
   Result<void> ensure_loaded();
   Result<void> load();
   Result<std::vector<std::uint32_t>> log_numbers() const;
-  void take_index(const std::vector<std::uint32_t>& numbers);
+  std::optional<wire::HomeIndex> read_index() const;
+  bool is_as_indexed(const wire::HomeIndex& index, const std::vector<std::uint32_t>& numbers);
+  Result<primitives::Hash> hash_of_mark_before(std::uint32_t log, std::uint64_t end);
+  void take_index(const wire::HomeIndex& index);
+  void add_witnessed(std::uint32_t log, LogScan& found);
   Result<void> scan(std::uint32_t log, bool after_crash);
   Result<void> refresh();
   std::uint64_t used() const;
@@ -94,7 +100,7 @@ class FragmentLog {
   Result<void> make_room(std::uint64_t bytes);
   Result<void> create_log();
   Result<void> reserve(std::uint64_t bytes);
-  Result<void> write_mark(const wire::CommitMark& mark);
+  Result<void> write_mark(const wire::CommitMark& mark, primitives::Hash& hash);
   Result<void> give_up(Error reason);
   Result<void> cut_back();
   bool has_whole_copies(const wire::RecordFront& front, const wire::Card& card);
@@ -111,6 +117,7 @@ class FragmentLog {
   HeldIndex index_;
   std::map<std::uint32_t, Log> logs_;
   std::uint64_t pending_bytes_ = 0;  // put, not committed
+  std::optional<wire::HomeIndex> witness_;  // while loading: an index that is not believed, but says what was committed
   std::optional<Suspect> suspect_;
   bool distrust_newest_ = false;       // a sync of what a killed writer left has failed: is its newest commit durable?
   std::optional<Suspect> distrusted_;  // that commit: readable, but what is put again is written again

@@ -18,6 +18,7 @@ class Scanner {
   void run(std::uint64_t from) {
     out_.end = at_ = from;
     while (at_ + kLogBlockBytes <= out_.size) step();
+    out_.uncovered = std::move(pending_);
   }
 
  private:
@@ -46,6 +47,7 @@ class Scanner {
     at_ += kLogBlockBytes;
     out_.end = at_;
     out_.seq = mark->seq;
+    out_.mark = wire::hash_of_mark(block_);
     out_.unreadable_tail = false;
     return true;
   }
@@ -89,9 +91,10 @@ class Scanner {
 }  // namespace
 
 Result<LogScan> scan_log(platform::File& file, const primitives::Key& log_key, std::uint32_t log, std::uint64_t from,
-                         std::uint64_t seq) {
+                         std::uint64_t seq, const primitives::Hash& mark) {
   LogScan out;
   out.seq = seq;
+  out.mark = mark;
   MHP_TRY(out.size, file.size());
   Scanner(file, log_key, log, out).run(from);
   return out;

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <algorithm>
+#include <string>
 
 #include "base/bytes.h"
+#include "wire/limits.h"
 
 namespace mhp::wire::impl {
 
@@ -25,6 +27,13 @@ inline void put_bytes(MutableBytes out, std::size_t at, ByteView bytes) {
 
 inline bool all_zero(ByteView bytes) {
   return std::ranges::all_of(bytes, [](std::byte b) { return b == std::byte{0}; });
+}
+
+/// Why bytes with this format number are not read; empty where they are of the current one.
+inline std::string foreign_format(std::uint32_t format) {
+  if (format == kFormat) return "";
+  return std::string("written by ") + (format > kFormat ? "a newer" : "an older") + " mhp: format " +
+         std::to_string(format);
 }
 
 }  // namespace mhp::wire::impl

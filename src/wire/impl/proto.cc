@@ -2,6 +2,7 @@
 #include "wire/impl/proto.h"
 
 #include "base/check.h"
+#include "wire/impl/fixed.h"
 
 namespace mhp::wire::impl {
 
@@ -62,8 +63,7 @@ Result<void> read_message(google::protobuf::MessageLite& message, ByteView bytes
 
 Result<void> check_format(bool present, std::uint32_t format, const char* what) {
   if (!present) return bad(what, "no format number");
-  if (format > kFormat) return bad(what, ("written by a newer mhp: format " + std::to_string(format)).c_str());
-  if (format < kFormat) return bad(what, ("written by an older mhp: format " + std::to_string(format)).c_str());
+  if (const std::string foreign = foreign_format(format); !foreign.empty()) return bad(what, foreign.c_str());
   return {};
 }
 
