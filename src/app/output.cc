@@ -43,6 +43,12 @@ nlohmann::json json_text(const std::string& bytes) {
   return nlohmann::json::parse(dumped);
 }
 
+nlohmann::json json_texts(const std::vector<std::string>& texts) {
+  nlohmann::json list = nlohmann::json::array();
+  for (const std::string& text : texts) list.push_back(json_text(text));
+  return list;
+}
+
 /// ASCII only, so that no name in it can steer a terminal.
 /// Unlike fmt::print it does not throw: what could not be written is found by flush().
 static void put_line(std::FILE* stream, const std::string& line) {

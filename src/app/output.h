@@ -3,6 +3,7 @@
 
 #include <nlohmann/json.hpp>
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 
@@ -17,6 +18,7 @@ int exit_code_of(const Error& error);
 
 /// JSON text of bytes that need not be UTF-8: broken bytes become U+FFFD.
 nlohmann::json json_text(const std::string& bytes);
+nlohmann::json json_texts(const std::vector<std::string>& texts);
 
 class Output {
  public:

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <map>
+#include <utility>
 
 #include "app/text.h"
 #include "home/folder_home.h"
@@ -20,17 +22,16 @@ std::string default_state_folder() {
 }
 
 /// `into` outlives it: the caller joins.
-static Task<> ask_path(platform::Platform& platform, std::string path, std::optional<platform::PathInfo>& into) {
-  auto job = [&disk = platform.disk(), path] { return disk.info(path); };
-  const auto info = co_await on_path(platform, path, std::move(job));
+static Task<> ask_path(Session& session, std::string path, std::optional<platform::PathInfo>& into) {
+  auto job = [&disk = session.platform.disk(), path] { return disk.info(path); };
+  const auto info = co_await on_path(session, path, std::move(job));
   if (info) into = *info;
 }
 
-Task<std::vector<std::optional<platform::PathInfo>>> infos_of_paths(platform::Platform& platform,
-                                                                    std::vector<std::string> paths) {
+Task<std::vector<std::optional<platform::PathInfo>>> infos_of_paths(Session& session, std::vector<std::string> paths) {
   std::vector<std::optional<platform::PathInfo>> infos(paths.size());
-  platform::Nursery scope(platform.executor());
-  for (std::size_t i = 0; i < paths.size(); ++i) scope.start(ask_path(platform, paths[i], infos[i]));
+  platform::Nursery scope(session.platform.executor());
+  for (std::size_t i = 0; i < paths.size(); ++i) scope.start(ask_path(session, paths[i], infos[i]));
   co_await scope.join();
   co_return infos;
 }
@@ -38,20 +39,25 @@ Task<std::vector<std::optional<platform::PathInfo>>> infos_of_paths(platform::Pl
 using Reached = std::optional<Result<home::ReachedFolder>>;
 
 /// `entry` and `into` outlive it: the caller joins.
-static Task<> reach(platform::Platform& platform, const wire::HomeEntry& entry, Reached& into) {
+static Task<> reach(Session& session, const wire::HomeEntry& entry, Reached& into) {
+  if (session.silent.contains(entry.path)) {
+    into = fail(Errc::timed_out, Subject::home, entry.path + ": does not answer");
+    co_return;
+  }
   home::FolderAddress address;
   address.path = entry.path;
   address.id = entry.id;
   address.limits = {.max_used_bytes = entry.max_used_bytes, .min_free_bytes = entry.min_free_bytes};
   address.same_disk = entry.same_disk;
-  into = co_await home::reach_folder_home(platform, std::move(address), kPathLimit);
+  into = co_await home::reach_folder_home(session.platform, std::move(address), kPathLimit);
+  if (!*into && (*into).error().code == Errc::timed_out) session.silent.insert(entry.path);
 }
 
-Task<std::vector<dispersal::Member>> open_members(platform::Platform& platform, std::vector<wire::HomeEntry> entries,
+Task<std::vector<dispersal::Member>> open_members(Session& session, std::vector<wire::HomeEntry> entries,
                                                   std::set<std::uint64_t> source_devices) {
   std::vector<Reached> reached(entries.size());
-  platform::Nursery scope(platform.executor());
-  for (std::size_t i = 0; i < entries.size(); ++i) scope.start(reach(platform, entries[i], reached[i]));
+  platform::Nursery scope(session.platform.executor());
+  for (std::size_t i = 0; i < entries.size(); ++i) scope.start(reach(session, entries[i], reached[i]));
   co_await scope.join();
   // A home that shares no disk is a domain of its own, numbered from here; disks are numbered from 0.
   constexpr std::uint32_t kOwnDomain = 1u << 20;
@@ -122,10 +128,20 @@ static Result<Opened> open_state(Session& session) {
 /// A home may hold a newer record than this computer (another device changed it, or this one was set back).
 static Task<Result<bool>> take_newer_record(Session& session, Opened& opened) {
   std::vector<home::Home*> reachable;
-  for (const dispersal::Member& member : opened.homes->members()) {
-    if (member.home) reachable.push_back(member.home.get());
+  std::vector<std::size_t> numbers;  // of these in the set
+  for (std::size_t i = 0; i < opened.homes->members().size(); ++i) {
+    const dispersal::Member& member = opened.homes->members()[i];
+    if (!member.home) continue;
+    reachable.push_back(member.home.get());
+    numbers.push_back(i);
   }
-  auto newest = co_await vault::newest_record(reachable, opened.record->record.vault, &session.platform.clock());
+  std::vector<std::size_t> silent;
+  auto newest =
+      co_await vault::newest_record(reachable, opened.record->record.vault, &session.platform.clock(), &silent);
+  for (const std::size_t one : silent) {
+    session.silent.insert(opened.record->content.homes[numbers[one]].path);
+    opened.homes->give_up(numbers[one]);
+  }
   if (!newest) co_return false;  // a home without a record yet is no failure: its own copy serves
   MHP_CO_TRY(auto checked, vault::check_record(*newest, opened.record->record.vault, {}));
   if (checked.version <= opened.record->record.version) co_return false;
@@ -136,7 +152,7 @@ static Task<Result<bool>> take_newer_record(Session& session, Opened& opened) {
 }
 
 static Task<> make_home_set(Session& session, Opened& opened, std::set<std::uint64_t> source_devices) {
-  auto members = co_await open_members(session.platform, opened.record->content.homes, std::move(source_devices));
+  auto members = co_await open_members(session, opened.record->content.homes, std::move(source_devices));
   opened.homes =
       std::make_unique<dispersal::HomeSet>(session.platform, opened.record->record.vault, std::move(members));
   opened.homes->trust(vault::card_signers(opened.record->record));
@@ -160,7 +176,7 @@ static bool all_set_back(const dispersal::HomeSet& homes) {
 Task<Result<Opened>> open_vault(Session& session, OpenOptions options) {
   MHP_CO_TRY(Opened opened, open_state(session));
   std::set<std::uint64_t> source_devices;
-  for (const auto& info : co_await infos_of_paths(session.platform, options.sources)) {
+  for (const auto& info : co_await infos_of_paths(session, options.sources)) {
     if (info) source_devices.insert(info->device);
   }
   co_await make_home_set(session, opened, source_devices);
@@ -200,6 +216,21 @@ bool name_troubles(const Session& session, const dispersal::HomeSet& homes) {
                                  dispersal::to_string(trouble.kind), printable(trouble.detail)));
   }
   return lied;
+}
+
+void note_warnings(const Session& session, const std::vector<snapshot::SourceError>& warnings) {
+  std::map<std::string, std::uint64_t> counts;
+  for (const auto& warning : warnings) ++counts[warning.reason];
+  for (const auto& warning : warnings) {
+    const std::uint64_t count = std::exchange(counts[warning.reason], 0);
+    if (count == 0) continue;  // told with the first that has this reason
+    const std::string others = count == 1 ? "" : fmt::format(" (and {})", plural(count - 1, "other", "others"));
+    session.out.note(fmt::format("{}{}: {}", printable(warning.path), others, printable(warning.reason)));
+  }
+}
+
+bool is_within(const std::string& path, const std::string& folder) {
+  return path == folder || path.starts_with(folder.ends_with('/') ? folder : folder + "/");
 }
 
 static std::string homes_hint(Errc code, bool writes) {

@@ -12,6 +12,7 @@
 #include "dispersal/home_set.h"
 #include "platform/patience.h"
 #include "platform/platform.h"
+#include "snapshot/scan.h"
 #include "vault/vault.h"
 
 namespace mhp::app {
@@ -20,7 +21,8 @@ struct Session {
   platform::Platform& platform;
   Output out;
   std::string state_folder;
-  std::string command = "mhp";  // for those who wait for its lock: "mhp backup"
+  std::string command = "mhp";        // for those who wait for its lock: "mhp backup"
+  std::set<std::string> silent = {};  // paths that did not answer in time: they are not asked again in this run
 };
 
 /// Options that every command that opens a vault takes into account.
@@ -46,19 +48,22 @@ Task<Result<Opened>> open_vault(Session& session, OpenOptions options);
 constexpr std::chrono::seconds kPathLimit{10};
 
 /// Opens every home of a list, all at once; those that are away say why, also those that do not answer in time.
-Task<std::vector<dispersal::Member>> open_members(platform::Platform& platform, std::vector<wire::HomeEntry> entries,
+Task<std::vector<dispersal::Member>> open_members(Session& session, std::vector<wire::HomeEntry> entries,
                                                   std::set<std::uint64_t> source_devices);
 
 /// What each path is, all asked at once; nothing where it does not exist, or does not answer.
-Task<std::vector<std::optional<platform::PathInfo>>> infos_of_paths(platform::Platform& platform,
-                                                                    std::vector<std::string> paths);
+Task<std::vector<std::optional<platform::PathInfo>>> infos_of_paths(Session& session, std::vector<std::string> paths);
 
 /// Blocking work on the path of a home, or of a folder that is to be one: its value, or timed_out. `job` owns what it
 /// uses, or takes it from the platform.
 template <class F>
-Task<std::invoke_result_t<F&>> on_path(platform::Platform& platform, std::string path, F job) {
-  auto answer = co_await platform::run_within(platform, kPathLimit, std::move(job));
-  if (!answer) co_return fail(Errc::timed_out, Subject::home, path + ": does not answer");
+Task<std::invoke_result_t<F&>> on_path(Session& session, std::string path, F job) {
+  if (session.silent.contains(path)) co_return fail(Errc::timed_out, Subject::home, path + ": does not answer");
+  auto answer = co_await platform::run_within(session.platform, kPathLimit, std::move(job));
+  if (!answer) {
+    session.silent.insert(path);
+    co_return fail(Errc::timed_out, Subject::home, path + ": does not answer");
+  }
   co_return std::move(*answer);
 }
 
@@ -71,6 +76,12 @@ bool name_troubles(const Session& session, const dispersal::HomeSet& homes);
 /// What to do about an error of a command on the vault, in a person's words. `writes`: it was about to store something,
 /// so one more home could help.
 std::string hint_for(const Error& error, bool writes = false);
+
+/// Warnings on files, each reason once: "a: not set: owner" and how many others have it.
+void note_warnings(const Session& session, const std::vector<snapshot::SourceError>& warnings);
+
+/// True where `path` is `folder` or lies below it. Both absolute.
+bool is_within(const std::string& path, const std::string& folder);
 
 /// MHP_HOME, XDG_STATE_HOME/mhp, ~/.local/state/mhp; empty where none of these is set.
 std::string default_state_folder();

@@ -3,8 +3,10 @@
 
 #include <algorithm>
 #include <bitset>
+#include <utility>
 
 #include "base/check.h"
+#include "dispersal/card_choice.h"
 #include "dispersal/impl/set.h"
 
 namespace mhp::dispersal {
@@ -98,6 +100,11 @@ tl::unexpected<Error> Set::took_too_little(std::string detail) const {
   return fail(code, Subject::homes, std::move(detail));
 }
 
+std::string Set::called(const Trouble& trouble) const {
+  const auto of_that_name = std::ranges::count(members, trouble.name, &Member::name);
+  return of_that_name > 1 ? trouble.name + " (" + trouble.home.short_hex() + ")" : trouble.name;
+}
+
 std::string Set::troubles_in_words() const {
   std::string words;
   for (int kind = 0; kind <= static_cast<int>(TroubleKind::wrong_record); ++kind) {
@@ -106,7 +113,7 @@ std::string Set::troubles_in_words() const {
     for (const Trouble& trouble : troubles) {
       if (trouble.kind != now) continue;
       words += *before == 0 ? std::string("; ") + to_string(now) + ": " : before;
-      words += trouble.name;
+      words += called(trouble);
       before = ", ";
     }
   }
@@ -137,7 +144,20 @@ tl::unexpected<Error> HomeSet::too_few(std::string detail) const { return state_
 tl::unexpected<Error> HomeSet::took_too_little(std::string detail) const {
   return state_->took_too_little(std::move(detail));
 }
-BufferPool& HomeSet::buffers() { return state_->buffers; }
+BufferPool& HomeSet::buffers() { return *state_->buffers; }
+
+void HomeSet::give_up(std::size_t member) {
+  Member& silent = state_->members.at(member);
+  silent.home.reset();
+  silent.away_reason = "does not answer";
+  silent.away_code = Errc::timed_out;
+  report(member, TroubleKind::away, silent.away_reason);
+}
+
+bool HomeSet::takes_writes(std::size_t member) const {
+  const Member& who = state_->members.at(member);
+  return who.home != nullptr && !who.read_only && !state_->standings[member].no_writes;
+}
 
 std::size_t HomeSet::reachable() const {
   return static_cast<std::size_t>(
@@ -198,18 +218,39 @@ struct Load {
   }
 };
 
+/// A buffer that a home works on: it goes back to the pool when the home is done with it, even where nobody waits.
+struct Lent {
+  Lent(std::shared_ptr<BufferPool> of, AlignedBuffer bytes) : pool(std::move(of)), buffer(std::move(bytes)) {}
+  Lent(const Lent&) = delete;
+  Lent& operator=(const Lent&) = delete;
+  ~Lent() { pool->give(std::move(buffer)); }
+
+  std::shared_ptr<BufferPool> pool;
+  AlignedBuffer buffer;
+};
+
 struct PutState {
   PutReport report;
   std::bitset<256> rows;
 };
 
+using impl::Nanoseconds;
+
+std::string in_seconds(Nanoseconds time) {
+  return std::to_string(std::chrono::duration_cast<std::chrono::seconds>(time).count()) + " seconds";
+}
+
 Task<> put_one(impl::Set& set, Shipment& shipment, PutState& out) {
   const std::size_t member = shipment.home;
-  const MutableBytes record = shipment.buffer.bytes().first(shipment.front.record_bytes);
-  Task<Result<void>> put = set.members[member].home->put(record);
-  std::optional<Result<void>> done = co_await impl::within(set.platform, impl::kWritePatience, std::move(put));
+  const std::size_t bytes = shipment.front.record_bytes;
+  set.standings[member].given_bytes += bytes;
+  const Nanoseconds patience = impl::write_patience(set.standings[member].given_bytes);
+  auto lent = std::make_shared<Lent>(set.buffers, std::exchange(shipment.buffer, AlignedBuffer()));
+  const MutableBytes record = lent->buffer.bytes().first(bytes);
+  Task<Result<void>> put = set.members[member].home->put(record, std::move(lent));
+  std::optional<Result<void>> done = co_await impl::within(set.platform, patience, std::move(put));
   if (!done) {
-    set.report(member, TroubleKind::failed, "did not take a record within 10 minutes");
+    set.report(member, TroubleKind::failed, "took no record within " + in_seconds(patience));
     co_return;
   }
   if (!*done) {
@@ -228,7 +269,7 @@ Task<> put_one(impl::Set& set, Shipment& shipment, PutState& out) {
 }  // namespace
 
 Task<PutReport> HomeSet::put_more(EncodedSegment encoded) {
-  Load load{.pool = state_->buffers, .encoded = std::move(encoded)};
+  Load load{.pool = *state_->buffers, .encoded = std::move(encoded)};
   PutState out;
   platform::Nursery nursery(state_->platform.executor());
   for (Shipment& shipment : load.encoded.shipments) {
@@ -256,10 +297,12 @@ Task<Result<PutReport>> HomeSet::put(EncodedSegment encoded) {
 namespace {
 
 Task<> commit_one(impl::Set& set, std::size_t member, std::vector<std::size_t>& durable) {
+  const std::uint64_t given_bytes = std::exchange(set.standings[member].given_bytes, 0);
+  const Nanoseconds patience = impl::write_patience(given_bytes);
   Task<Result<void>> commit = set.members[member].home->commit();
-  std::optional<Result<void>> done = co_await impl::within(set.platform, impl::kWritePatience, std::move(commit));
+  std::optional<Result<void>> done = co_await impl::within(set.platform, patience, std::move(commit));
   if (!done)
-    set.report(member, TroubleKind::failed, "a commit took more than 10 minutes");
+    set.report(member, TroubleKind::failed, "made nothing durable within " + in_seconds(patience));
   else if (!*done)
     set.report_failure(member, done->error());
   else
@@ -286,6 +329,17 @@ Task<Result<Located>> HomeSet::locate(SegmentId segment) {
   co_return std::move(found.front());
 }
 
+/// What could be read is the owner's: the homes with another card are not.
+static void name_who_contradicts(impl::Set& set, const wire::Card& right, const std::vector<Located>& found) {
+  for (std::size_t i = 0; i < found.size() / 2; ++i) {  // each card with the homes that agree with it
+    if (!contradict(found[i].card, right)) continue;
+    for (const Holder& holder : found[i].holders) {
+      set.report(holder.member, TroubleKind::wrong_card,
+                 "its card of segment " + right.segment.short_hex() + " contradicts the one that fits the rows");
+    }
+  }
+}
+
 Task<Result<Gathered>> HomeSet::gather(SegmentId segment, std::uint64_t offset, std::uint64_t bytes, bool with_salts) {
   MHP_CO_TRY(const std::vector<Located> quick, co_await impl::locate(*state_, segment, /*patient=*/false));
   Result<Gathered> got = co_await gather(quick.front(), offset, bytes, with_salts);
@@ -294,6 +348,7 @@ Task<Result<Gathered>> HomeSet::gather(SegmentId segment, std::uint64_t offset, 
   MHP_CO_TRY(const std::vector<Located> all, co_await impl::locate(*state_, segment, /*patient=*/true));
   for (const Located& located : all) {
     got = co_await gather(located, offset, bytes, with_salts);
+    if (got) name_who_contradicts(*state_, located.card, all);
     if (got || got.error().code != Errc::unavailable) break;
   }
   co_return got;
@@ -315,7 +370,7 @@ Task<Result<std::vector<home::HeldSegment>>> HomeSet::list(std::size_t member) {
   for (SegmentId after;;) {
     Task<Result<home::HeldPage>> ask = home->list(state_->vault, after, kPage);
     std::optional<Result<home::HeldPage>> page =
-        co_await impl::within(state_->platform, impl::kWritePatience, std::move(ask));
+        co_await impl::within(state_->platform, impl::kListPatience, std::move(ask));
     if (!page) co_return fail(Errc::timed_out, state_->members[member].name + " does not list what it holds");
     if (!*page) co_return pass(*page);
     for (home::HeldSegment& held : (*page)->segments) {

@@ -95,7 +95,12 @@ class HomeSet {
   void report(std::size_t member, TroubleKind kind, std::string detail);
   /// The same of a call that failed; the kind follows from the code.
   void report_failure(std::size_t member, const Error& error);
+  /// A home that did not answer in time is away from now on, so that its silence is waited for once. Not while calls to
+  /// it are under way.
+  void give_up(std::size_t member);
   const std::vector<Trouble>& troubles() const;
+  /// False where it is away or write-protected, or took nothing more during this run.
+  bool takes_writes(std::size_t member) const;
   /// What kept a home from being opened or used and was this computer's own lack of open files or memory.
   const std::optional<Error>& exhausted() const;
   /// The errors, with the homes as their subject, where too few of them could be read (unavailable), or took what they

@@ -140,25 +140,40 @@ class Locator {
         ++known->homes;
       }
     }
+    const std::vector<std::size_t> to_try = cards_to_try(shown);
     std::vector<Located> found;
-    for (const std::size_t i : cards_to_try(shown)) found.push_back(located_by(*with_card[i]));
-    if (found.size() > 1) name_who_contradicts(found.front().card);
+    if (to_try.size() == 1) found.push_back(located_by(*with_card[to_try.front()], /*of_all=*/true));
+    if (to_try.size() <= 1) return found;
+    // Who has a wrong card may have good rows, but nobody is to be blamed for rows that only a wrong card calls bad.
+    for (const bool of_all : {false, true}) {
+      for (const std::size_t i : to_try) found.push_back(located_by(*with_card[i], of_all));
+    }
+    name_who_contradicts(found.front().card);
     return found;
   }
 
+  /// Where most homes agree. Where they are even, reading tells who is right.
   void name_who_contradicts(const wire::Card& believed) {
+    std::vector<std::size_t> others;
+    std::size_t with_card = 0;
     for (std::size_t i = 0; i < answers_.size(); ++i) {
-      if (answers_[i].card == nullptr || !contradict(*answers_[i].card, believed)) continue;
+      if (answers_[i].card == nullptr) continue;
+      ++with_card;
+      if (contradict(*answers_[i].card, believed)) others.push_back(i);
+    }
+    if (2 * others.size() >= with_card) return;
+    for (const std::size_t i : others) {
       set_.report(i, TroubleKind::wrong_card,
                   "its card of segment " + segment_.short_hex() + " contradicts that of most homes");
     }
   }
 
-  /// Rows count where the card names them, whoever holds them.
-  Located located_by(const Answer& source) const {
+  /// Rows count where the card names them: `of_all`, whoever holds them, else only where the holder's card agrees.
+  Located located_by(const Answer& source, bool of_all) const {
     Located located{.card = *source.card, .signed_card = source.signed_card, .holders = {}};
     for (std::size_t i = 0; i < answers_.size(); ++i) {
       if (answers_[i].card == nullptr) continue;
+      if (!of_all && contradict(*answers_[i].card, *source.card)) continue;
       Holder holder{.member = i, .rows = {}, .card_version = answers_[i].card->version};
       RowSet rows;
       for (std::uint8_t row : answers_[i].rows) {

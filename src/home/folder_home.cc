@@ -46,14 +46,18 @@ class FolderHome : public Home {
 
   const HomeId& id() const override { return id_; }
 
-  Task<Result<void>> put(MutableBytes record) override {
-    auto job = [store = store_, record] { return store->put(record); };
-    co_return co_await writes_->run(std::move(job));
+  Task<Result<void>> put(MutableBytes record, std::shared_ptr<void> owner) override {
+    if (!owner) {
+      auto borrowing = [store = store_, record] { return store->put(record); };
+      co_return co_await writes_->run(std::move(borrowing));
+    }
+    auto job = [store = store_, record, owner = std::move(owner)] { return store->put(record); };
+    co_return co_await writes_->run_detachable(std::move(job));
   }
 
   Task<Result<void>> commit() override {
     auto job = [store = store_] { return store->commit(); };
-    co_return co_await writes_->run(std::move(job));
+    co_return co_await writes_->run_detachable(std::move(job));
   }
 
   Task<Result<Holding>> find(SegmentId segment) override {
@@ -78,7 +82,7 @@ class FolderHome : public Home {
 
   Task<Result<void>> put_vault_record(Bytes signed_record) override {
     auto job = [store = store_, bytes = std::move(signed_record)] { return store->put_vault_record(bytes); };
-    co_return co_await writes_->run(std::move(job));
+    co_return co_await writes_->run_detachable(std::move(job));
   }
 
   Task<Result<Bytes>> vault_record(VaultId vault) override {
@@ -95,7 +99,7 @@ class FolderHome : public Home {
     auto job = [store = store_, vault, device, chain = std::move(chain)]() mutable {
       return store->put_heads(vault, device, std::move(chain));
     };
-    co_return co_await writes_->run(std::move(job));
+    co_return co_await writes_->run_detachable(std::move(job));
   }
 
   Task<Result<std::vector<DeviceHeads>>> heads(VaultId vault) override {

@@ -50,8 +50,9 @@ class Home {
 
   /// Appends a record in wire layout (wire/record.h). `record` starts on a 4 KiB boundary, is alive and untouched until
   /// done; the home writes its stamp into it. Durable only after commit(), but found and read here at once. Rows that
-  /// are held are read back first: where they are damaged the new copy takes their place. Errors: invalid, full.
-  virtual Task<Result<void>> put(MutableBytes record) = 0;
+  /// are held are read back first: where they are damaged the new copy takes their place. With an `owner`, which keeps
+  /// `record` alive, the call may be given up: a drive that hangs then holds on to it. Errors: invalid, full.
+  virtual Task<Result<void>> put(MutableBytes record, std::shared_ptr<void> owner = nullptr) = 0;
   /// Makes durable all that was put before the call. After an error nothing put since the last good commit is kept.
   virtual Task<Result<void>> commit() = 0;
 

@@ -135,6 +135,7 @@ Task<Result<BackupReport>> BackupRun::run() {
   if (failed_) co_return tl::unexpected<Error>(std::move(*failed_));
   wire::SnapshotRecord& record = report_.snapshot;
   record.unreadable = report_.errors.size();
+  report_.unused_excludes = scanner_->unused_excludes();
   if (!options_.dry_run) {
     MHP_CO_TRY(report_.committed, co_await writer_->finish(record));
     record.id = report_.committed.snapshot;

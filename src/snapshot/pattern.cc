@@ -147,10 +147,11 @@ void IgnoreLines::add(std::string_view line) {
   if (line.ends_with('\r')) line.remove_suffix(1);
   while (line.ends_with(' ') && !line.ends_with("\\ ")) line.remove_suffix(1);
   if (line.empty() || line.front() == '#') return;
+  const std::string text(line);
   bool takes_back = line.front() == '!';
   if (takes_back) line.remove_prefix(1);
   bool folders_only = line.ends_with('/');
-  lines_.push_back({.glob = Glob(line), .takes_back = takes_back, .folders_only = folders_only});
+  lines_.push_back({.glob = Glob(line), .text = text, .takes_back = takes_back, .folders_only = folders_only});
 }
 
 void IgnoreLines::add_text(std::string_view text) {
@@ -161,12 +162,22 @@ void IgnoreLines::add_text(std::string_view text) {
   }
 }
 
-bool IgnoreLines::ignores(std::string_view path, bool is_folder) const {
+bool IgnoreLines::ignores(std::string_view path, bool is_folder) {
   for (auto line = lines_.rbegin(); line != lines_.rend(); ++line) {
     if (line->folders_only && !is_folder) continue;
-    if (line->glob.matches(path)) return !line->takes_back;
+    if (!line->glob.matches(path)) continue;
+    line->used = true;
+    return !line->takes_back;
   }
   return false;
+}
+
+std::vector<std::string> IgnoreLines::unused() const {
+  std::vector<std::string> texts;
+  for (const Line& line : lines_) {
+    if (!line.used) texts.push_back(line.text);
+  }
+  return texts;
 }
 
 }  // namespace mhp::snapshot

@@ -30,13 +30,17 @@ class IgnoreLines {
   void add_text(std::string_view text);
   /// Whether `path` (relative to where the lines hold, without a leading "/") is to be left out. What is below a folder
   /// that is left out is never asked for, so nothing there can be taken back.
-  bool ignores(std::string_view path, bool is_folder) const;
+  bool ignores(std::string_view path, bool is_folder);
+  /// Lines that have decided on no path so far: one with a slip in it leaves nothing out, and nobody sees it.
+  std::vector<std::string> unused() const;
 
  private:
   struct Line {
     Glob glob;
+    std::string text;
     bool takes_back = false;
     bool folders_only = false;
+    bool used = false;
   };
   std::vector<Line> lines_;
 };

@@ -93,6 +93,17 @@ TEST(Glob, ManyStarsTakeNoLongTime) {
   EXPECT_FALSE(Glob(folders + "b").matches(deep + "c"));
 }
 
+TEST(IgnoreLines, TellsWhichLinesFittedNothing) {
+  IgnoreLines lines;
+  lines.add_text("# a comment\n*.tmp\n!keep.tmp\ncache/\n*.tnp\n");
+  EXPECT_TRUE(lines.ignores("a/b.tmp", false));
+  EXPECT_FALSE(lines.ignores("a/cache", false));
+  EXPECT_EQ(lines.unused(), (std::vector<std::string>{"!keep.tmp", "cache/", "*.tnp"}));
+  EXPECT_FALSE(lines.ignores("keep.tmp", false));
+  EXPECT_TRUE(lines.ignores("a/cache", true));
+  EXPECT_EQ(lines.unused(), std::vector<std::string>{"*.tnp"});
+}
+
 TEST(IgnoreLines, TheLastLineThatFitsDecides) {
   IgnoreLines lines;
   lines.add_text(

@@ -156,7 +156,7 @@ void Scanner::visit(const std::string& name, ScanBatch& batch) {
   if (!other_system) enter(*folder, name, std::move(below), batch);
 }
 
-bool Scanner::left_out(const Level& level, const NodeInfo& info) const {
+bool Scanner::left_out(const Level& level, const NodeInfo& info) {
   bool is_folder = info.kind == NodeKind::folder;
   if (is_folder && std::ranges::find(options_.leave_out, NodeKey(info.device, info.inode)) != options_.leave_out.end())
     return true;

@@ -70,6 +70,8 @@ class Scanner {
                                                 const ScanOptions& options, BatchLimits limits);
   /// The next items in the order of entries; empty where `batch.items` and `batch.errors` are both empty: the end.
   ScanBatch next();
+  /// Exclude patterns that have fitted nothing so far.
+  std::vector<std::string> unused_excludes() const { return ignore_.unused(); }
 
  private:
   struct OnlyStart {};  // so that make_unique works for start() and for nobody else
@@ -104,7 +106,7 @@ class Scanner {
   Result<std::unique_ptr<platform::SourceFolder>> open_folder(platform::SourceFolder& parent, const std::string& name,
                                                               const Level& level);
   void visit(const std::string& name, ScanBatch& batch);
-  bool left_out(const Level& level, const platform::NodeInfo& info) const;
+  bool left_out(const Level& level, const platform::NodeInfo& info);
   void add_item(const std::shared_ptr<platform::SourceFolder>& folder, const platform::NodeInfo& info,
                 ScanBatch& batch);
   void enter(const std::shared_ptr<platform::SourceFolder>& parent, const std::string& name, Level level,

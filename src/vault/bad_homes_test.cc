@@ -58,8 +58,8 @@ class BadHomes : public ::testing::Test {
 TEST_F(BadHomes, OneThatHangsCostsTimeLimitsOnly) {
   auto before = world_.platform().clock().steady();
   auto kinds = read_with(Fault::hangs);
-  EXPECT_TRUE(names(kinds, TroubleKind::failed));
-  EXPECT_LT(world_.platform().clock().steady() - before, std::chrono::minutes(2));
+  EXPECT_EQ(kinds, std::vector{TroubleKind::away});
+  EXPECT_LT(world_.platform().clock().steady() - before, std::chrono::seconds(25));  // its silence is waited for once
 }
 
 TEST_F(BadHomes, OneThatHangsDoesNotStopABackup) {
@@ -70,7 +70,7 @@ TEST_F(BadHomes, OneThatHangsDoesNotStopABackup) {
   ASSERT_TRUE(committed) << committed.error().detail;
   EXPECT_EQ(committed->homes, 5u);
   EXPECT_EQ(committed->margin, 2);
-  EXPECT_LT(world_.platform().clock().steady() - before, std::chrono::minutes(5));
+  EXPECT_LT(world_.platform().clock().steady() - before, std::chrono::seconds(25));
   world_.spoil_home(2, Fault::none);
   testing::expect_snapshot(world_, "a", 2, more);
 }

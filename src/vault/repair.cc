@@ -1,5 +1,6 @@
 // Re-makes rows that are lost or bad, and gives new homes theirs, without touching what is whole.
 #include <algorithm>
+#include <bitset>
 #include <climits>
 #include <set>
 
@@ -30,13 +31,21 @@ void add_rows(std::vector<RowsFor>& to, std::size_t home, const std::vector<std:
   std::ranges::sort(entry->rows);
 }
 
+/// One round over some segments.
 class Repairer {
  public:
   Repairer(VaultImpl& vault, bool read_all, std::vector<std::size_t> without, bool dry_run)
       : vault_(vault), survey_(vault), without_(std::move(without)), read_all_(read_all), dry_run_(dry_run) {}
 
-  Task<Result<RepairReport>> run(Progress progress) {
-    co_await survey_.take(vault_.live_segments());
+  /// Segments that lack what a home refused during this round, with their margins.
+  struct Left {
+    SegmentId segment;
+    int margin = 0;
+  };
+  const std::vector<Left>& left() const { return left_; }
+
+  Task<Result<RepairReport>> run(std::vector<SegmentId> segments, Progress progress) {
+    co_await survey_.take(std::move(segments));
     choose_usable();
     if (usable_.empty()) co_return vault_.homes_.too_few("no home is there to repair on");
     report_.segments = survey_.segments().size();
@@ -48,10 +57,8 @@ class Repairer {
       co_await scope.join();  // nothing is under way while a group is made durable
       co_await commit();
     }
-    if (!dry_run_) {
-      survey_.save_bad_rows();
-      co_await vault_.bring_homes_up_to_date();
-    }
+    if (!dry_run_) survey_.save_bad_rows();
+    for (std::size_t member : refusing_) report_.refusing.push_back(vault_.homes_.members()[member].id);
     report_.homes = static_cast<unsigned>(holding_.size());
     report_.margin_before = before_.value_or(0);
     report_.margin = after_.value_or(0);
@@ -77,6 +84,10 @@ class Repairer {
 
   /// Homes that count, or all where none does; not those that are about to go.
   void choose_usable() {
+    const auto& all = vault_.homes_.members();
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      if (all[i].home && !contains(survey_.members(), i) && !contains(without_, i)) refusing_.insert(i);
+    }
     for (bool only_counting : {true, false}) {
       for (std::size_t member : survey_.members()) {
         bool fits = vault_.homes_.members()[member].counts || !only_counting;
@@ -109,7 +120,7 @@ class Repairer {
     }
     auto placed = co_await make(*located, order);
     if (!placed) co_return count_lost(margin);
-    remember(staying, std::move(*placed));
+    remember(staying, order, std::move(*placed));
   }
 
   void keep(const Located& located, int margin) {
@@ -127,29 +138,84 @@ class Repairer {
 
   static void lower(std::optional<int>& worst, int margin) { worst = std::min(worst.value_or(margin), margin); }
 
-  /// Bad rows are made again where they are; then the plan is filled up.
-  Order plan(const Located& located, const std::vector<RowsFor>& bad) const {
+  /// Bad rows are made again where they are; then the plan is filled up. What a home refuses goes to the others.
+  Order plan(const Located& located, const std::vector<RowsFor>& bad) {
     Order order;
+    order.rows = wanted_rows(located, bad);
+    const auto refused = [this](const RowsFor& rows) { return !vault_.homes_.takes_writes(rows.home); };
+    for (const RowsFor& rows : order.rows) {
+      if (refused(rows)) refuse(rows.home);
+    }
+    if (std::erase_if(order.rows, refused) > 0) order.rows = with_more(located, std::move(order.rows));
+    std::uint32_t n = located.card.n();
+    for (const RowsFor& rows : order.rows) n = std::max<std::uint32_t>(n, rows.rows.back() + 1u);
+    for (const Holder& holder : located.holders) {
+      bool gets_rows = std::ranges::any_of(order.rows, [&](const auto& rows) { return rows.home == holder.member; });
+      bool old_card = holder.card_version < located.card.version || n > located.card.n();
+      bool takes = vault_.homes_.takes_writes(holder.member);
+      if (old_card && !gets_rows && takes) order.newer_card.push_back(holder.member);
+    }
+    return order;
+  }
+
+  void refuse(std::size_t member) {
+    refusing_.insert(member);
+    if (vault_.homes_.members()[member].read_only)
+      vault_.homes_.report(member, dispersal::TroubleKind::read_only, "it cannot be given the rows that it lacks");
+  }
+
+  std::vector<RowsFor> wanted_rows(const Located& located, const std::vector<RowsFor>& bad) const {
+    std::vector<RowsFor> wanted;
     std::vector<Holder> holders = located.holders;
     for (const RowsFor& rows : bad) {
       if (!contains(usable_, rows.home)) continue;
-      add_rows(order.rows, rows.home, rows.rows);
+      add_rows(wanted, rows.home, rows.rows);
       auto holder = std::ranges::find(holders, rows.home, &Holder::member);
       if (holder == holders.end()) continue;
       holder->rows.insert(holder->rows.end(), rows.rows.begin(), rows.rows.end());
     }
-    auto wanted = dispersal::plan_repair(holders, usable_, vault_.level(), located.card.n(), located.card.segment);
-    std::uint32_t n = located.card.n();
-    for (const RowsFor& rows : wanted) {
-      add_rows(order.rows, rows.home, rows.rows);
-      for (std::uint8_t row : rows.rows) n = std::max<std::uint32_t>(n, row + 1u);
+    const std::uint32_t n = located.card.n();
+    for (const RowsFor& rows : dispersal::plan_repair(holders, usable_, vault_.level(), n, located.card.segment)) {
+      add_rows(wanted, rows.home, rows.rows);
     }
-    for (const Holder& holder : located.holders) {
-      bool gets_rows = std::ranges::any_of(order.rows, [&](const auto& rows) { return rows.home == holder.member; });
-      bool old_card = holder.card_version < located.card.version || n > located.card.n();
-      if (old_card && !gets_rows) order.newer_card.push_back(holder.member);
+    return wanted;
+  }
+
+  /// More rows on the homes that take some, until as many homes may be lost as is planned, or as can be.
+  std::vector<RowsFor> with_more(const Located& located, std::vector<RowsFor> rows) const {
+    const auto homes = static_cast<unsigned>(std::min<std::size_t>(usable_.size(), wire::kMaxHomes));
+    const int now = margin_with(located, rows);
+    for (int wanted = static_cast<int>(dispersal::make_plan(vault_.level(), homes).margin); wanted > now; --wanted) {
+      std::vector<RowsFor> more = rows;
+      while (margin_with(located, more) < wanted && add_one_row(located, more)) {
+      }
+      if (margin_with(located, more) >= wanted) return more;
     }
-    return order;
+    return rows;
+  }
+
+  /// A row that nobody has, to the home that has fewest and takes one; false where each has as many as it may.
+  bool add_one_row(const Located& located, std::vector<RowsFor>& rows) const {
+    std::vector<RowsFor> there = rows;
+    for (const Holder& holder : located.holders) add_rows(there, holder.member, holder.rows);
+    std::bitset<wire::kMaxRows> taken;
+    for (const RowsFor& held : there) {
+      for (std::uint8_t row : held.rows) taken.set(row);
+    }
+    std::size_t free = 0;
+    while (free < taken.size() && taken[free]) ++free;
+    std::optional<std::size_t> chosen;
+    std::size_t fewest = usable_.size() > 2 ? dispersal::kNeed - 1 : dispersal::kNeed;  // so many a home has at most
+    for (std::size_t member : usable_) {
+      const auto held = std::ranges::find(there, member, &RowsFor::home);
+      const std::size_t count = held == there.end() ? 0 : held->rows.size();
+      if (count >= fewest || !vault_.homes_.takes_writes(member)) continue;
+      fewest = count;
+      chosen = member;
+    }
+    if (!chosen || free == taken.size()) return false;
+    add_rows(rows, *chosen, {static_cast<std::uint8_t>(free)});
+    return true;
   }
 
   int margin_with(const Located& located, const std::vector<RowsFor>& more) const {
@@ -205,13 +271,15 @@ class Repairer {
   /// Counts once the group is durable.
   struct Waiting {
     std::vector<Holder> holders;
+    std::vector<RowsFor> ordered;
     std::vector<RowsFor> placed;
     SegmentId segment;
     unsigned k = 0;
   };
 
-  void remember(const Located& located, std::vector<RowsFor> placed) {
+  void remember(const Located& located, const Order& order, std::vector<RowsFor> placed) {
     waiting_.push_back({.holders = located.holders,
+                        .ordered = order.rows,
                         .placed = std::move(placed),
                         .segment = located.card.segment,
                         .k = located.card.k});
@@ -222,19 +290,34 @@ class Repairer {
     for (Waiting& waiting : waiting_) {
       std::vector<RowsFor> there;
       for (const Holder& holder : waiting.holders) add_rows(there, holder.member, holder.rows);
+      std::erase_if(waiting.placed, [&](const RowsFor& placed) { return !contains(committed, placed.home); });
       for (const RowsFor& placed : waiting.placed) {
-        if (!contains(committed, placed.home)) continue;
         add_rows(there, placed.home, placed.rows);
         survey_.forget_bad(waiting.segment, placed);
       }
       for (const RowsFor& rows : there) {
         if (!rows.rows.empty()) holding_.insert(rows.home);
       }
-      lower(after_, vault_.homes_.margin_of(there, waiting.k));
+      int margin = vault_.homes_.margin_of(there, waiting.k);
+      if (all_placed(waiting)) {
+        lower(after_, margin);
+      } else {
+        left_.push_back({.segment = waiting.segment, .margin = margin});
+      }
     }
     waiting_.clear();
     report_.bytes_stored += uncommitted_bytes_;
     uncommitted_bytes_ = 0;
+  }
+
+  bool all_placed(const Waiting& waiting) {
+    bool all = true;
+    for (const RowsFor& ordered : waiting.ordered) {
+      if (std::ranges::find(waiting.placed, ordered.home, &RowsFor::home) != waiting.placed.end()) continue;
+      all = false;
+      refuse(ordered.home);
+    }
+    return all;
   }
 
   VaultImpl& vault_;
@@ -251,8 +334,23 @@ class Repairer {
   std::size_t next_ = 0;  // of the survey's segments
   Progress progress_;
   CheckProgress done_;
-  std::set<std::size_t> holding_;  // members with rows in the end
+  std::set<std::size_t> holding_;   // members with rows in the end
+  std::set<std::size_t> refusing_;  // members that did not take what they were to get
+  std::vector<Left> left_;
 };
+
+void add_home(std::vector<HomeId>& homes, const HomeId& home) {
+  if (std::ranges::find(homes, home) == homes.end()) homes.push_back(home);
+}
+
+/// What a further round, over some of the segments, did on top of the first.
+void add_round(RepairReport& sum, const RepairReport& round) {
+  sum.rows_made += round.rows_made;
+  sum.bytes_stored += round.bytes_stored;
+  sum.unrestorable += round.unrestorable;
+  sum.homes = std::max(sum.homes, round.homes);
+  for (const HomeId& home : round.refusing) add_home(sum.refusing, home);
+}
 
 }  // namespace
 
@@ -263,8 +361,33 @@ Task<Result<RepairReport>> VaultImpl::repair(bool read_all, std::vector<std::siz
     MHP_CO_TRY(lock, state_.lock(state_.who()));
     MHP_CO_TRY_VOID(co_await refresh_for_write());
   }
-  Repairer repairer(*this, read_all, std::move(without), dry_run);
-  co_return co_await repairer.run(std::move(progress));
+  RepairReport sum;
+  std::optional<int> margin;
+  auto lower = [&margin](int other) { margin = std::min(margin.value_or(other), other); };
+  std::vector<SegmentId> segments = live_segments();
+  std::vector<Repairer::Left> left;
+  // A round that leaves segments open has met one more home that takes nothing: the next one plans without it.
+  for (std::size_t round = 0; round == 0 || (!left.empty() && round <= homes_.members().size()); ++round) {
+    const std::size_t count = segments.size();
+    Progress told = round == 0 ? progress : Progress();
+    Repairer repairer(*this, read_all && round == 0, without, dry_run);
+    MHP_CO_TRY(const RepairReport report, co_await repairer.run(std::move(segments), std::move(told)));
+    left = repairer.left();
+    if (count > left.size()) lower(report.margin);
+    if (round == 0) sum = report;
+    if (round > 0) add_round(sum, report);
+    segments.clear();
+    for (const Repairer::Left& open : left) segments.push_back(open.segment);
+  }
+  for (const Repairer::Left& open : left) lower(open.margin);
+  sum.margin = margin.value_or(0);
+  if (dry_run) co_return sum;
+  const std::vector<std::size_t> told = co_await bring_homes_up_to_date();
+  for (std::size_t i = 0; i < views_.size(); ++i) {
+    if (views_[i].answered && !contains(told, i) && !contains(without, i))
+      add_home(sum.refusing, homes_.members()[i].id);
+  }
+  co_return sum;
 }
 
 }  // namespace mhp::vault::impl

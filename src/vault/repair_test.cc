@@ -90,6 +90,36 @@ TEST(Repair, FreshHomesTakeTheRowsOfLostOnes) {
   expect_snapshot(world, "b", 0, files);
 }
 
+TEST(Repair, WhatAHomeRefusesGoesToTheOthers) {
+  World world(testing::seed_of_run());
+  world.init("a");
+  Files files = some_files(world);
+  ASSERT_TRUE(save(world, "a", files));
+  for (unsigned home : {0u, 1u}) world.lose_home(home);
+  world.spoil_home(2, testing::Fault::takes_nothing);
+  RepairReport report = repair(world, false);
+  EXPECT_EQ(report.refusing.size(), 1u);
+  EXPECT_EQ(report.margin, 2);  // as planned for three homes, and the rows of the one that is full count too
+  EXPECT_EQ(report.unrestorable, 0u);
+  EXPECT_EQ(check(world, 100).margin, report.margin);
+  RepairReport again = repair(world, false);
+  EXPECT_EQ(again.rows_made, 0u);
+  world.spoil_home(2, testing::Fault::none);
+  EXPECT_TRUE(repair(world, false).refusing.empty());
+  for (unsigned home : {3u, 4u}) world.lose_home(home);
+  expect_snapshot(world, "a", 0, files);
+}
+
+TEST(Repair, AHomeThatRefusesAndLacksNothingIsNotBlamed) {
+  World world(testing::seed_of_run());
+  world.init("a");
+  ASSERT_TRUE(save(world, "a", some_files(world)));
+  world.spoil_home(2, testing::Fault::takes_nothing);
+  RepairReport report = repair(world, false);
+  EXPECT_TRUE(report.refusing.empty());
+  EXPECT_EQ(report.margin, 3);
+}
+
 TEST(Repair, BadRowsAreMadeAgainWhereTheyAre) {
   World world(testing::seed_of_run());
   world.init("a");

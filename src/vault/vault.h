@@ -111,6 +111,9 @@ struct RepairReport {
   int margin_before = 0;
   int margin = 0;
   unsigned homes = 0;  // that hold rows in the end
+  /// That are there, but did not take all that they were to get, or do not even say what they hold: what was theirs is
+  /// on the others as far as these took it.
+  std::vector<HomeId> refusing;
 };
 
 struct WriteOptions {
@@ -157,7 +160,8 @@ class Vault {
   /// row (0: none).
   virtual Task<Result<CheckReport>> check(unsigned read_percent, Progress progress) = 0;
   /// Re-makes lost rows and those known to be bad (`read_all`: reads every row first), gives new homes their rows,
-  /// vault record and heads. Homes that do not answer count as lost. `without`: members that get nothing and whose rows
+  /// vault record and heads. Homes that do not answer count as lost; what a home refuses (it is full, write-protected,
+  /// fails) is planned again on the others. `without`: members that get nothing and whose rows
   /// do not count (about to be removed). Holds the lock. `dry_run`: counts what would be made, changes nothing.
   virtual Task<Result<RepairReport>> repair(bool read_all, std::vector<std::size_t> without, bool dry_run,
                                             Progress progress) = 0;
@@ -169,8 +173,8 @@ Task<std::vector<std::size_t>> publish_record(dispersal::HomeSet& homes, ByteVie
                                               platform::Clock* clock = nullptr);
 
 /// The newest genuine vault record over the homes at hand (union of all revocations seen), e.g. of one surviving home.
-/// `clock` as above. Errors: not_found, denied.
+/// `clock` as above; `silent`: which of `homes` did not answer in time. Errors: not_found, denied.
 Task<Result<Bytes>> newest_record(const std::vector<home::Home*>& homes, const VaultId& vault,
-                                  platform::Clock* clock = nullptr);
+                                  platform::Clock* clock = nullptr, std::vector<std::size_t>* silent = nullptr);
 
 }  // namespace mhp::vault

@@ -92,6 +92,8 @@ def errors_are_json(w):
         (USAGE, ["check", "--read-data=0"], vault.state),
         (USAGE, ["check", "--read-data=many"], vault.state),
         (FAILED, ["home", "remove", "nobody"], vault.state),
+        (USAGE, ["find", ""], vault.state),
+        (USAGE, ["restore", "latest", "--to", ""], vault.state),
         (FAILED, ["ls", "ffffffff"], vault.state),
         (FAILED, ["ls", "latest:/no/such"], vault.state),
         (USAGE, ["ls", ""], vault.state),
@@ -680,6 +682,13 @@ def hints(w):
     vault, source, _ = saved(w)
     (vault.homes[1] / "mhp-home").write_bytes(b"garbage")
     listed = vault.mhp("--json", "home", "list").json["homes"]
+    w.equal({home["state"] for home in listed}, {"ok"}, "a damaged identity file, which the logs make good")
+    vault.mhp("home", "add", vault.homes[1], "--same-disk")
+    w.equal(len((vault.homes[1] / "mhp-home").read_bytes()), 128, "length of the identity file, written anew")
+    (vault.homes[1] / "mhp-home").write_bytes(b"garbage")
+    for log in (vault.homes[1] / "logs").iterdir():
+        log.write_bytes(bytes(4096) + log.read_bytes()[4096:])
+    listed = vault.mhp("--json", "home", "list").json["homes"]
     w.equal([home["state"] for home in listed], ["ok", "damaged", "ok"], "a damaged identity file")
     first = vault.homes[0]
     cases = [
@@ -701,6 +710,14 @@ def hints(w):
     for args, error, hint in cases:
         run = vault.mhp("--json", *args, code={FAILED, USAGE, REFUSED})
         w.check(error in run.error["error"] and hint in run.error["hint"], f"{args}: {error}, {hint}\n{run}")
+    for inside in (first / "back", vault.state / "back", vault.state):
+        for more in ([], ["--dry-run"]):
+            run = vault.mhp("--json", "restore", "latest", "--to", inside, *more, code=USAGE)
+            w.check("lies in" in run.error["error"] and "--to" in run.error["hint"] and
+                    run.error["subject"] == "target", f"a restore into {inside}\n{run}")
+        w.check(inside == vault.state or not inside.exists(), f"nothing is made in {inside}")
+    run = vault.mhp("backup", source, "--exclude", "*.no-such", "--exclude", "file-*", "--dry-run")
+    w.check("'*.no-such' fitted nothing" in run.err and "file-" not in run.err, f"a pattern with a slip\n{run}")
     w.check("'*00000*'" in vault.mhp("find", "00000").out, "a part of a name")
     run = vault.mhp("home", "remove", vault.homes[2].name, "--lost")
     w.check(f"If {vault.homes[2]} is still there, keep it" in run.out, f"what is to be done with the folder\n{run}")

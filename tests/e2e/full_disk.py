@@ -231,7 +231,8 @@ def state_folder_is_full(w):
     for _ in range(3):
         run = saved.vault.mhp("--json", "backup", saved.source, code=FAILED)
         w.equal(run.error["code"], "full", f"the error's code\n{run}")
-        w.check("state" in run.error["error"], f"it says that it is the state folder\n{run}")
+        w.check("state" in run.error["error"] and "home add" not in run.error["hint"] and
+                run.error["subject"] == "state", f"it says that it is the state folder\n{run}")
     saved.check_first("while the state folder is full")
     saved.vault.mhp("status")
     w.equal(saved.vault.check()["ok"], True, "check while the state folder is full")
@@ -249,7 +250,8 @@ def target_is_full(w):
     disk = w.folder / "disk"
     mount(w, disk, 12, "tmpfs")
     run = saved.vault.mhp("--json", "restore", "latest", "--to", disk / "back", code={FAILED, PARTLY})
-    w.equal(run.error["code"], "full", f"the error's code\n{run}")
+    w.equal((run.error["code"], run.error["subject"]), ("full", "target"), f"the error\n{run}")
+    w.check("home add" not in run.error["hint"], f"the hint\n{run}")
     wanted, at = trees.tree_of(saved.source), disk / "back" / saved.source.relative_to("/")
     for name, entry in trees.tree_of(at).items() if at.exists() else ():
         if entry.kind == "file":

@@ -9,7 +9,7 @@ from support.world import DONE, FAILED, REFUSED, TOO_FEW
 
 ROW_ROUNDS = 8         # of flips over all rows; x 40 with MHP_LONG
 FILE_SIZE = 100 << 10  # on average
-OPEN_LIMIT_S = 30      # a home that hangs costs 10 s, some commands open homes twice
+OPEN_LIMIT_S = 18      # a home that hangs costs 10 s, once: also where a command opens homes twice
 INTERRUPT_LIMIT_S = 5
 
 

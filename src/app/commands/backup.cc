@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 
 #include "app/commands/commands.h"
 #include "app/progress.h"
@@ -20,17 +21,21 @@ static std::string host_name() {
 static Task<> leave_out_own_folders(Session& session, const Opened& opened, snapshot::ScanOptions& scan) {
   std::vector<std::string> own = {session.state_folder};
   for (const wire::HomeEntry& entry : opened.record->content.homes) own.push_back(entry.path);
-  for (const auto& info : co_await infos_of_paths(session.platform, std::move(own))) {
+  for (const auto& info : co_await infos_of_paths(session, std::move(own))) {
     if (info) scan.leave_out.emplace_back(info->device, info->inode);
   }
 }
 
-/// After a backup: what the whole vault stands at, and earlier snapshots spread to homes that have joined since.
+/// After a backup: what the whole vault stands at, and rows that homes lack: those that have joined since get theirs,
+/// and what a home refused goes to the others.
 static Task<Result<void>> settle(Opened& opened, BackupDone& done) {
   const vault::Progress silent = [](const vault::CheckProgress&) {};
   MHP_CO_TRY(done.after, co_await opened.vault->check(0, silent));
   const bool all_there = done.homes_reachable == done.homes;
-  if (!all_there || done.after.margin >= static_cast<int>(done.planned_margin)) co_return Result<void>();
+  // What is in use by another mhp will take its rows next time: nothing is to be put elsewhere for it.
+  const bool in_use = std::ranges::find(opened.homes->troubles(), dispersal::TroubleKind::busy,
+                                        &dispersal::Trouble::kind) != opened.homes->troubles().end();
+  if (!all_there || in_use || done.after.margin >= static_cast<int>(done.planned_margin)) co_return Result<void>();
   MHP_CO_TRY(const vault::RepairReport repaired, co_await opened.vault->repair(false, {}, false, silent));
   done.spread_rows = repaired.rows_made;
   done.after.margin = repaired.margin;
@@ -47,7 +52,10 @@ static Task<Result<void>> store_snapshot(Session& session, const BackupArgs& arg
   done.homes_reachable = homes.reachable();
   done.planned_margin = homes.plan(opened.vault->level()).margin;
   MHP_CO_TRY(done.report, co_await snapshot::backup(session.platform, *opened.vault, options, counters));
-  if (!options.dry_run) {
+  if (options.dry_run) {  // what it would come to is not known; what is there now is
+    const vault::Progress silent = [](const vault::CheckProgress&) {};
+    MHP_CO_TRY(done.after, co_await opened.vault->check(0, silent));
+  } else {
     MHP_CO_TRY_VOID(co_await settle(opened, done));
   }
   co_return Result<void>();
@@ -60,9 +68,10 @@ Task<Result<BackupDone>> do_backup(Session& session, BackupArgs args, snapshot::
   MHP_CO_TRY(Opened opened, co_await open_vault(session, open_options));
   BackupDone done;
   const auto stored = co_await store_snapshot(session, args, opened, done, counters);
+  report_away(*opened.homes);
   name_troubles(session, *opened.homes);
-  done.homes_failed =
-      std::ranges::any_of(opened.homes->troubles(), dispersal::refuses_writes, &dispersal::Trouble::kind);
+  std::ranges::copy_if(opened.homes->troubles(), std::back_inserter(done.left_out), dispersal::refuses_writes,
+                       &dispersal::Trouble::kind);
   if (!stored) co_return tl::unexpected<Error>(stored.error());
   co_return done;
 }
@@ -71,6 +80,17 @@ static nlohmann::json json_errors(const std::vector<snapshot::SourceError>& erro
   nlohmann::json list = nlohmann::json::array();
   for (const snapshot::SourceError& error : errors)
     list.push_back({{"path", json_text(error.path)}, {"reason", json_text(error.reason)}});
+  return list;
+}
+
+static nlohmann::json json_homes(const std::vector<dispersal::Trouble>& troubles) {
+  nlohmann::json list = nlohmann::json::array();
+  for (const dispersal::Trouble& trouble : troubles) {
+    list.push_back({{"id", trouble.home.hex()},
+                    {"name", json_text(trouble.name)},
+                    {"state", dispersal::to_string(trouble.kind)},
+                    {"reason", json_text(trouble.detail)}});
+  }
   return list;
 }
 
@@ -88,7 +108,9 @@ static void show_json(Session& session, const BackupDone& done, bool dry_run) {
                            {"files_unchanged", done.report.files_unchanged},
                            {"adopted_segments", done.report.adopted_segments},
                            {"errors", json_errors(done.report.errors)},
-                           {"warnings", json_errors(done.report.warnings)}};
+                           {"left_out", json_homes(done.left_out)},
+                           {"warnings", json_errors(done.report.warnings)},
+                           {"unused_excludes", json_texts(done.report.unused_excludes)}};
   if (!dry_run) object["snapshot"] = committed.snapshot.hex();
   if (dry_run) object["dry_run"] = true;
   session.out.result(object);
@@ -104,8 +126,9 @@ static void show_text(Session& session, const BackupDone& done, double seconds, 
   const snapshot::BackupReport& report = done.report;
   for (const auto& error : report.errors)
     session.out.note(fmt::format("not saved: {}: {}", printable(error.path), printable(error.reason)));
-  for (const auto& warning : report.warnings)
-    session.out.note(fmt::format("{}: {}", printable(warning.path), printable(warning.reason)));
+  note_warnings(session, report.warnings);
+  for (const std::string& pattern : report.unused_excludes)
+    session.out.note(fmt::format("exclude pattern '{}' fitted nothing", printable(pattern)));
   if (dry_run) {
     session.out.say(fmt::format("Would save {}, {}: {} new, {} changed, {} unchanged. Nothing was stored.",
                                 plural(report.snapshot.files, "file", "files"), format_bytes(report.snapshot.bytes),
@@ -116,6 +139,13 @@ static void show_text(Session& session, const BackupDone& done, double seconds, 
   const vault::WriteTotals& totals = report.committed.totals;
   session.out.say(fmt::format("{}, {}: {}.", plural(report.snapshot.files, "file", "files"),
                               format_bytes(report.snapshot.bytes), safety_sentence(done)));
+  if (!done.left_out.empty()) {
+    std::string who;
+    for (const dispersal::Trouble& trouble : done.left_out)
+      who += fmt::format("{}'{}' ({})", who.empty() ? "" : ", ", printable(trouble.name),
+                         dispersal::to_string(trouble.kind));
+    session.out.say("Left out: " + who + ".");
+  }
   session.out.say(fmt::format(
       "Snapshot {} in {}: {} new, {} changed, {} unchanged; {} of new content, {} after compression, {} stored on "
       "homes.",
@@ -142,9 +172,7 @@ static void show_text(Session& session, const BackupDone& done, double seconds, 
 
 /// 0 done; 3 some files unreadable; 4 homes were away, full or failed, and no further one may be lost now.
 static int exit_code(const BackupDone& done, bool dry_run) {
-  if (!dry_run && (done.homes_failed || done.homes_reachable < done.homes) && done.planned_margin >= 1 &&
-      done.after.margin < 1)
-    return kTooFew;
+  if (!dry_run && !done.left_out.empty() && done.planned_margin >= 1 && done.after.margin < 1) return kTooFew;
   return done.report.errors.empty() ? kDone : kPartly;
 }
 

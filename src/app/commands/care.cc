@@ -252,6 +252,8 @@ static Task<int> run_repair(Session& session, RepairArgs args) {
                                    [&state](const vault::CheckProgress& now) { state = now; });
   co_await progress.stop();
   if (!report) co_return session.out.fail(report.error(), hint_for(report.error()));
+  nlohmann::json refusing = nlohmann::json::array();
+  for (const HomeId& home : report->refusing) refusing.push_back(home.hex());
   session.out.result({{"segments", report->segments},
                       {"segments_changed", report->segments_changed},
                       {"rows_made", report->rows_made},
@@ -260,6 +262,7 @@ static Task<int> run_repair(Session& session, RepairArgs args) {
                       {"margin_before", std::max(report->margin_before, 0)},
                       {"margin", std::max(report->margin, 0)},
                       {"homes", report->homes},
+                      {"homes_refusing", refusing},
                       {"dry_run", args.dry_run}});
   session.out.say(fmt::format("{} {} ({}) for {} of {} segments.", args.dry_run ? "Would make" : "Made",
                               plural(report->rows_made, "row", "rows"), format_bytes(report->bytes_stored),
@@ -272,7 +275,16 @@ static Task<int> run_repair(Session& session, RepairArgs args) {
   }
   session.out.say(fmt::format("Everything is on {}, {} (before: {}).", plural(report->homes, "home", "homes"),
                               format_margin(report->margin), std::max(report->margin_before, 0)));
-  co_return kDone;
+  if (report->refusing.empty() || args.dry_run) co_return kDone;
+  const Error refused{Errc::unavailable,
+                      fmt::format("not all is where it should be: {} did not take what it was to get",
+                                  plural(report->refusing.size(), "home", "homes")),
+                      Subject::homes};
+  co_return session.out.fail(
+      refused,
+      "It is named above, with the reason; its part was put on the others as far as they took it. "
+      "Mend it or take it off the list ('mhp home remove'), then run 'mhp repair' again.",
+      kFailed);
 }
 
 void add_status(Command& program) {
@@ -292,8 +304,10 @@ void add_check(Command& program) {
 
 void add_repair(Command& program) {
   auto args = std::make_shared<RepairArgs>();
-  Command command = program.add("repair", "Make lost and bad fragments again; give new homes their share",
-                                "Homes that do not answer are treated as lost.\nExample:\n  mhp repair --read-data");
+  Command command =
+      program.add("repair", "Make lost and bad fragments again; give new homes their share",
+                  "Homes that do not answer are treated as lost.\nExample:\n  mhp repair --read-data\nExit "
+                  "codes: 0 done; 1 a home did not take what it was to get; 4 some cannot be made again");
   command.flag("--read-data", args->read_all, "Read every fragment first, to find the bad ones");
   command.flag("--dry-run", args->dry_run, "Say what would be made, change nothing");
   command.runs([args](Session& session) { return run_repair(session, *args); });

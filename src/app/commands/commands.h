@@ -69,7 +69,7 @@ struct BackupDone {
   std::uint64_t spread_rows = 0;  // rows that homes lacked and were given
   std::size_t homes = 0, homes_reachable = 0;
   unsigned planned_margin = 0;
-  bool homes_failed = false;  // some home was away or full, or failed
+  std::vector<dispersal::Trouble> left_out;  // homes that were away, full, write-protected, in use, or failed
 };
 Task<Result<BackupDone>> do_backup(Session& session, BackupArgs args, snapshot::Counters& counters);
 

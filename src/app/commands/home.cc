@@ -20,7 +20,7 @@ static Task<Result<void>> change_homes(Session& session, Opened& opened, std::ve
   *opened.record = std::move(*next);
   opened.homes.reset();  // its homes' locks go before they are opened again
   const std::set<std::uint64_t> no_sources;
-  auto members = co_await open_members(session.platform, opened.record->content.homes, no_sources);
+  auto members = co_await open_members(session, opened.record->content.homes, no_sources);
   opened.homes =
       std::make_unique<dispersal::HomeSet>(session.platform, opened.record->record.vault, std::move(members));
   opened.homes->trust(vault::card_signers(opened.record->record));
@@ -42,7 +42,7 @@ static std::string last_part(const std::string& path) {
 static Task<std::string> disk_neighbour(Session& session, std::vector<wire::HomeEntry> entries, HomeId added) {
   std::vector<std::string> paths;
   for (const wire::HomeEntry& entry : entries) paths.push_back(entry.path);
-  const auto infos = co_await infos_of_paths(session.platform, std::move(paths));
+  const auto infos = co_await infos_of_paths(session, std::move(paths));
   const auto own = static_cast<std::size_t>(std::ranges::find(entries, added, &wire::HomeEntry::id) - entries.begin());
   for (std::size_t i = 0; i < entries.size(); ++i) {
     if (i != own && infos[own] && infos[i] && infos[i]->device == infos[own]->device) co_return entries[i].name;
@@ -59,17 +59,12 @@ static Task<Result<void>> check_not_a_copy(Session& session, const Opened& opene
   const auto& original = opened.homes->members()[static_cast<std::size_t>(known - entries.begin())];
   if (!original.home) co_return Result<void>();  // it went away: this is where it is now
   std::vector<std::string> paths = {known->path, entry.path};
-  const auto infos = co_await infos_of_paths(session.platform, std::move(paths));
+  const auto infos = co_await infos_of_paths(session, std::move(paths));
   const bool same = infos[0] && infos[1] && infos[0]->device == infos[1]->device && infos[0]->inode == infos[1]->inode;
   if (same) co_return Result<void>();
   co_return fail(Errc::invalid, Subject::home,
                  fmt::format("{}: is a copy of home '{}' ({}), which still answers at {}", entry.path, known->name,
                              entry.id.short_hex(), known->path));
-}
-
-/// True where `path` is `folder` or lies below it. Both absolute.
-static bool is_within(const std::string& path, const std::string& folder) {
-  return path == folder || path.starts_with(folder.ends_with('/') ? folder : folder + "/");
 }
 
 /// Whoever deletes the outer folder, or backs it up, would take the inner one too.
@@ -115,12 +110,12 @@ Task<Result<HomeAdded>> do_home_add(Session& session, HomeAddArgs args) {
   MHP_CO_TRY(const auto lock, opened.state->lock("mhp home add"));
   if (args.path.empty()) co_return fail(Errc::usage, Subject::home, "an empty path is no folder");
   auto resolve = [&disk = session.platform.disk(), path = args.path] { return disk.absolute(path); };
-  MHP_CO_TRY(const std::string path, co_await on_path(session.platform, args.path, std::move(resolve)));
+  MHP_CO_TRY(const std::string path, co_await on_path(session, args.path, std::move(resolve)));
   MHP_CO_TRY_VOID(check_not_nested(session, opened.record->content.homes, path));
   auto make = [&disk = session.platform.disk(), &random = session.platform.random(), args] {
     return entry_for(disk, random, args);
   };
-  MHP_CO_TRY(wire::HomeEntry entry, co_await on_path(session.platform, args.path, std::move(make)));
+  MHP_CO_TRY(wire::HomeEntry entry, co_await on_path(session, args.path, std::move(make)));
   MHP_CO_TRY_VOID(co_await check_not_a_copy(session, opened, entry));
   std::vector<wire::HomeEntry> entries = opened.record->content.homes;
   if (entries.size() >= wire::kMaxHomes) co_return fail(Errc::usage, "a vault has at most 255 homes");
@@ -268,6 +263,21 @@ struct RemoveDone {
   std::size_t homes_left = 0;
 };
 
+/// A home goes only when the others have taken what it held. Errors: as HomeSet::took_too_little().
+static Result<void> check_handed_over(const Opened& opened, std::size_t chosen, const vault::RepairReport& report) {
+  const auto& members = opened.homes->members();
+  unsigned staying = 0;
+  for (std::size_t i = 0; i < members.size(); ++i) staying += i != chosen && members[i].counts ? 1 : 0;
+  const int wanted = static_cast<int>(
+      dispersal::make_plan(opened.vault->level(), std::clamp<unsigned>(staying, 1, wire::kMaxHomes)).margin);
+  if (report.refusing.empty() || report.margin >= wanted) return {};
+  return opened.homes->took_too_little(
+      fmt::format("home '{}' stays: not all that it holds could be handed over, {} did not take what it was to get. "
+                  "(--lost removes "
+                  "it all the same.)",
+                  printable(members[chosen].name), plural(report.refusing.size(), "home", "homes")));
+}
+
 /// Hands over what it held; then it is no longer on the list.
 static Task<Result<RemoveDone>> do_home_remove(Session& session, RemoveArgs args) {
   OpenOptions options;
@@ -275,7 +285,7 @@ static Task<Result<RemoveDone>> do_home_remove(Session& session, RemoveArgs args
   MHP_CO_TRY(Opened opened, co_await open_vault(session, options));
   auto entries = opened.record->content.homes;
   auto resolve = [&disk = session.platform.disk(), home = args.home] { return disk.absolute(home); };
-  const auto absolute = co_await on_path(session.platform, args.home, std::move(resolve));
+  const auto absolute = co_await on_path(session, args.home, std::move(resolve));
   MHP_CO_TRY(const std::size_t chosen, choose_home(entries, args.home, absolute));
   RemoveDone done{.report = {}, .path = entries[chosen].path, .homes_left = entries.size() - 1};
   if (!args.lost) {
@@ -290,6 +300,7 @@ static Task<Result<RemoveDone>> do_home_remove(Session& session, RemoveArgs args
               printable(entries[chosen].name)));
     }
     name_troubles(session, *opened.homes);
+    MHP_CO_TRY_VOID(check_handed_over(opened, chosen, done.report));
   }
   if (args.dry_run) co_return done;
   opened.vault.reset();
@@ -306,11 +317,16 @@ static Task<int> run_home_remove(Session& session, RemoveArgs args) {
     co_return session.out.fail(done.error(), which ? "'mhp home list' names them." : hint_for(done.error(), true));
   }
   const vault::RepairReport* report = &done->report;
+  // With --lost nobody has looked what may be lost now.
+  const nlohmann::json margin = args.lost ? nlohmann::json() : nlohmann::json(std::max(report->margin, 0));
   session.out.result({{"removed", !args.dry_run},
+                      {"dry_run", args.dry_run},
                       {"rows_made", report->rows_made},
                       {"stored_bytes", report->bytes_stored},
-                      {"margin", report->margin}});
-  if (args.dry_run) {
+                      {"margin", margin}});
+  if (args.dry_run && args.lost) {
+    session.out.say("Would take the home off the list; nothing would be handed over.");
+  } else if (args.dry_run) {
     session.out.say(
         fmt::format("Removing it would make {} on the other homes.", plural(report->rows_made, "row", "rows")));
   } else if (args.lost) {

@@ -15,12 +15,6 @@ std::string joined(const std::vector<std::string>& words) {
   return out;
 }
 
-nlohmann::json json_texts(const std::vector<std::string>& texts) {
-  nlohmann::json list = nlohmann::json::array();
-  for (const std::string& text : texts) list.push_back(json_text(text));
-  return list;
-}
-
 /// "drwxr-xr-x"
 std::string mode_text(const wire::TreeEntry& entry) {
   static constexpr std::string_view kKinds = "?-dlpcbs";
@@ -154,6 +148,9 @@ static std::string nothing_fits(const std::string& pattern) {
 }
 
 static Task<int> run_find(Session& session, FindArgs args) {
+  if (args.pattern.empty()) {
+    co_return session.out.fail({Errc::usage, "an empty pattern fits nothing"}, "For all files write '*'.");
+  }
   auto opened = co_await open_vault(session, {});
   if (!opened) co_return session.out.fail(opened.error(), hint_for(opened.error()));
   std::vector<wire::SnapshotRecord> searched = opened->vault->snapshots();

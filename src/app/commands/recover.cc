@@ -28,11 +28,11 @@ Result<NamedHome> look_at(platform::Disk& disk, const std::string& folder) {
   return named;
 }
 
-Task<Result<std::vector<NamedHome>>> find_named(platform::Platform& platform, std::vector<std::string> folders) {
+Task<Result<std::vector<NamedHome>>> find_named(Session& session, std::vector<std::string> folders) {
   std::vector<NamedHome> named;
   for (const std::string& folder : folders) {
-    auto job = [&disk = platform.disk(), folder] { return look_at(disk, folder); };
-    MHP_CO_TRY(NamedHome home, co_await on_path(platform, folder, std::move(job)));
+    auto job = [&disk = session.platform.disk(), folder] { return look_at(disk, folder); };
+    MHP_CO_TRY(NamedHome home, co_await on_path(session, folder, std::move(job)));
     named.push_back(std::move(home));
   }
   co_return named;
@@ -65,7 +65,7 @@ Task<Result<vault::OpenRecord>> find_record(Session& session, const vault::Root&
   std::optional<vault::OpenRecord> best;
   for (int round = 0; round < kRounds; ++round) {
     const std::set<std::uint64_t> no_sources;
-    const auto members = co_await open_members(session.platform, asked, no_sources);
+    const auto members = co_await open_members(session, asked, no_sources);
     auto newest = co_await vault::newest_record(reachable(members), root.vault(), &session.platform.clock());
     if (!newest) {
       if (best) break;
@@ -125,7 +125,7 @@ Task<Result<RecoverDone>> do_recover(Session& session, RecoverArgs args) {
   MHP_CO_TRY(primitives::Key entropy, about(Subject::phrase, primitives::entropy_of(args.phrase)));
   const vault::Root root(entropy);
   wipe(entropy);
-  MHP_CO_TRY(const auto named, co_await find_named(session.platform, args.homes));
+  MHP_CO_TRY(const auto named, co_await find_named(session, args.homes));
   auto found = co_await find_record(session, root, named);
   if (!found) {
     if (found.error().code != Errc::not_found) co_return pass(found);
@@ -137,7 +137,7 @@ Task<Result<RecoverDone>> do_recover(Session& session, RecoverArgs args) {
   opened.record->content.homes = with_named(opened.record->content.homes, named);
   opened.device = std::make_unique<vault::Device>(vault::make_device(root.vault(), session.platform.random()));
   const std::set<std::uint64_t> no_sources;
-  auto members = co_await open_members(session.platform, opened.record->content.homes, no_sources);
+  auto members = co_await open_members(session, opened.record->content.homes, no_sources);
   opened.homes = std::make_unique<dispersal::HomeSet>(session.platform, root.vault(), std::move(members));
   opened.homes->trust(vault::card_signers(opened.record->record));
   if (args.dry_run) {

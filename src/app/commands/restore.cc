@@ -27,6 +27,23 @@ static Result<void> check_target(platform::Disk& disk, const std::string& path) 
   return {};
 }
 
+/// What lies in a home or in the state folder is taken for a part of it by people and programs. Errors: usage.
+static Task<Result<void>> check_outside_own(Session& session, const Opened& opened, std::string to) {
+  if (to.empty()) co_return fail(Errc::usage, Subject::target, "an empty path is no folder");
+  auto resolve = [&disk = session.platform.disk(), to] { return disk.absolute(to); };
+  const auto target = co_await on_path(session, to, std::move(resolve));
+  if (!target) co_return fail(target.error().code, Subject::target, target.error().detail);
+  const auto state = session.platform.disk().absolute(session.state_folder);
+  if (state && is_within(*target, *state))
+    co_return fail(Errc::usage, Subject::target, to + ": lies in the state folder");
+  for (const wire::HomeEntry& entry : opened.record->content.homes) {
+    if (is_within(*target, entry.path))
+      co_return fail(Errc::usage, Subject::target,
+                     fmt::format("{}: lies in home '{}' ({})", to, entry.name, entry.path));
+  }
+  co_return Result<void>();
+}
+
 /// A snapshot that was taken in part brings back a part.
 static void say_if_partial(const Session& session, const wire::SnapshotRecord& snapshot) {
   if (snapshot.unreadable == 0 || session.out.mute) return;
@@ -43,6 +60,7 @@ std::string entry_path(std::string path) {
 
 Task<Result<snapshot::RestoreReport>> do_restore(Session& session, RestoreArgs args, snapshot::Counters& counters) {
   MHP_CO_TRY(Opened opened, co_await open_vault(session, {}));
+  MHP_CO_TRY_VOID(co_await check_outside_own(session, opened, args.to));
   if (args.dry_run) {
     MHP_CO_TRY_VOID(check_target(session.platform.disk(), args.to));
   }
@@ -74,8 +92,7 @@ static void show_report(Session& session, const RestoreArgs& args, const snapsho
   if (session.out.json) return;
   for (const auto& error : report.errors)
     session.out.note(fmt::format("not brought back: {}: {}", printable(error.path), printable(error.reason)));
-  for (const auto& warning : report.warnings)
-    session.out.note(fmt::format("{}: {}", printable(warning.path), printable(warning.reason)));
+  note_warnings(session, report.warnings);
   const std::string what = fmt::format("{}, {}", plural(report.files, "file", "files"), format_bytes(report.bytes));
   if (args.dry_run) {
     session.out.say(fmt::format("Would bring back {}, to {}. Nothing was written.", what, printable(args.to)));

@@ -1,6 +1,7 @@
 // What a HomeSet knows of its homes, shared by the operations on it.
 #pragma once
 
+#include <memory>
 #include <set>
 #include <string>
 #include <vector>
@@ -16,14 +17,22 @@ constexpr Nanoseconds kLeastHedge =
     std::chrono::milliseconds(150);                           // no other home is asked before, where others were quick
 constexpr Nanoseconds kBlindHedge = std::chrono::seconds(1);  // the same where none has answered yet: drives spin up
 constexpr Nanoseconds kSlow = std::chrono::seconds(2);        // an answer after this is told to the owner
-constexpr Nanoseconds kReadPatience = std::chrono::seconds(30);   // then a read or question counts as failed
-constexpr Nanoseconds kWritePatience = std::chrono::minutes(10);  // the same for a put, commit or page of a list
-constexpr Nanoseconds kSuspicion = std::chrono::seconds(30);      // after a fault a home is asked last for so long
+constexpr Nanoseconds kReadPatience = std::chrono::seconds(30);  // then a read or question counts as failed
+constexpr Nanoseconds kListPatience = std::chrono::minutes(2);   // the same for a page of a list
+/// The same for a put or commit: as long as the slowest drive that is of use needs for what it was given since its last
+/// commit (it may all lie in a cache that a sync has to empty), and a minute in which nothing moves.
+constexpr Nanoseconds kWriteStall = std::chrono::seconds(60);
+constexpr std::uint64_t kLeastWriteBytesPerSecond = 512 << 10;
+constexpr Nanoseconds write_patience(std::uint64_t given_bytes) {
+  return kWriteStall + std::chrono::seconds(given_bytes / kLeastWriteBytesPerSecond);
+}
+constexpr Nanoseconds kSuspicion = std::chrono::seconds(30);  // after a fault a home is asked last for so long
 
 struct Standing {
-  bool no_writes = false;       // failed, full or away during this run
-  bool dirty = false;           // written to since its last commit
-  Nanoseconds suspect_until{};  // by the steady clock; others are preferred until then
+  bool no_writes = false;         // failed, full or away during this run
+  bool dirty = false;             // written to since its last commit
+  std::uint64_t given_bytes = 0;  // since then, also what is still on its way
+  Nanoseconds suspect_until{};    // by the steady clock; others are preferred until then
 };
 
 struct Set {
@@ -36,8 +45,8 @@ struct Set {
   std::vector<Standing> standings;  // by member
   std::set<primitives::PublicKey> trusted;
   std::vector<Trouble> troubles;
-  std::optional<Error> exhausted;  // what failed here and not at a home
-  BufferPool buffers;
+  std::optional<Error> exhausted;                                        // what failed here and not at a home
+  std::shared_ptr<BufferPool> buffers = std::make_shared<BufferPool>();  // shared with drives that hang in a put
 
   void report(std::size_t member, TroubleKind kind, std::string detail);
   /// A call to a home failed: reports it, and remembers where it was this computer that was exhausted.
@@ -49,6 +58,8 @@ struct Set {
   bool is_suspect(std::size_t member) const { return standings[member].suspect_until > platform.clock().steady(); }
   /// "; away: Drive A, Drive B; slow: Drive C", empty where there is no trouble.
   std::string troubles_in_words() const;
+  /// A home's name, with its id where several have that name.
+  std::string called(const Trouble& trouble) const;
 };
 
 /// How long to wait for a request before another home is asked: twice the median of what finished. Sorts `finished`.
@@ -56,6 +67,8 @@ Nanoseconds hedge_delay(std::vector<Nanoseconds>& finished);
 
 /// `patient`: waits for every home (within bounds), to know all rows; else stops when the segment can be read and the
 /// rest are slow. Never empty: the first is to be believed, the others where that one cannot be read (card_choice.h).
+/// Where cards contradict each other, the first half has each with the homes that agree with it, the second with all
+/// homes.
 Task<Result<std::vector<Located>>> locate(Set& set, SegmentId segment, bool patient);
 /// Range checked by the caller. `located` must live until it is done.
 Task<Result<Gathered>> gather(Set& set, const Located& located, std::uint64_t offset, std::uint64_t bytes,

@@ -48,7 +48,7 @@ class FakeHome : public home::Home {
 
   const HomeId& id() const override { return id_; }
 
-  Task<Result<void>> put(MutableBytes record) override {
+  Task<Result<void>> put(MutableBytes record, std::shared_ptr<void>) override {
     MHP_CO_TRY_VOID(co_await answer());
     if (faults.full) co_return fail(Errc::full, "no space");
     MHP_CO_TRY(const wire::RecordFront front, wire::parse_record_front(record));

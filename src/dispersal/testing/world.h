@@ -120,7 +120,9 @@ class World {
    public:
     explicit Door(FakeHome& to) : to_(to) {}
     const HomeId& id() const override { return to_.id(); }
-    Task<Result<void>> put(MutableBytes record) override { return to_.put(record); }
+    Task<Result<void>> put(MutableBytes record, std::shared_ptr<void> owner) override {
+      return to_.put(record, std::move(owner));
+    }
     Task<Result<void>> commit() override { return to_.commit(); }
     Task<Result<home::Holding>> find(SegmentId segment) override { return to_.find(segment); }
     Task<Result<std::pair<SegmentId, std::uint8_t>>> find_fragment(FragmentId id) override {

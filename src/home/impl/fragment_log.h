@@ -8,7 +8,6 @@
 #include "home/folder_home.h"
 #include "home/impl/held_index.h"
 #include "home/impl/log_scan.h"
-#include "home/impl/log_scan.h"
 #include "home/impl/space_bound.h"
 #include "primitives/hash/blake3.h"
 #include "wire/card.h"
@@ -116,7 +115,7 @@ class FragmentLog {
   bool writing_ = false;  // this object is the writer: nobody else appends
   HeldIndex index_;
   std::map<std::uint32_t, Log> logs_;
-  std::uint64_t pending_bytes_ = 0;  // put, not committed
+  std::uint64_t pending_bytes_ = 0;         // put, not committed
   std::optional<wire::HomeIndex> witness_;  // while loading: an index that is not believed, but says what was committed
   std::optional<Suspect> suspect_;
   bool distrust_newest_ = false;       // a sync of what a killed writer left has failed: is its newest commit durable?

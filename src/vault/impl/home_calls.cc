@@ -2,6 +2,7 @@
 #include "vault/impl/home_calls.h"
 
 #include <algorithm>
+#include <deque>
 
 #include "vault/impl/round.h"
 #include "vault/vault.h"
@@ -31,8 +32,9 @@ Task<> ask_home(home::Home& home, VaultId vault, HomeView& view, Error& failure,
 }
 
 /// All borrowed: the caller joins.
-Task<> ask_record(home::Home& home, VaultId vault, std::vector<Bytes>& records, Round& round) {
+Task<> ask_record(home::Home& home, VaultId vault, std::vector<Bytes>& records, bool& answered, Round& round) {
   auto record = co_await home.vault_record(vault);
+  answered = true;
   if (record) records.push_back(std::move(*record));
   round.done();
 }
@@ -141,7 +143,12 @@ Task<std::vector<HomeView>> ask_homes(dispersal::HomeSet& homes, VaultId vault, 
   }
   co_await scope.join();
   for (std::size_t i = 0; i < members.size(); ++i) {
-    if (members[i].home && !views[i].answered) homes.report_failure(i, std::move(failures[i]));
+    if (!members[i].home || views[i].answered) continue;
+    if (failures[i].code == Errc::timed_out) {
+      homes.give_up(i);
+    } else {
+      homes.report_failure(i, failures[i]);
+    }
   }
   co_return views;
 }
@@ -188,15 +195,16 @@ Task<std::vector<std::size_t>> bring_up_to_date(dispersal::HomeSet& homes, std::
   platform::Nursery scope(co_await asio::this_coro::executor);
   Round round{.scope = scope};
   std::vector<Taken> taken(views.size(), Taken::no_answer);
-  for (const HomeView& view : views) round.left += view.answered;
+  const auto is_there = [&](std::size_t i) { return views[i].answered && homes.members()[i].home; };
+  for (std::size_t i = 0; i < views.size(); ++i) round.left += is_there(i);
   if (round.left > 0 && clock != nullptr) scope.start(watch(*clock, kGiveLimit, round));
   for (std::size_t i = 0; i < views.size(); ++i) {
-    if (views[i].answered) scope.start(give_one(gift, i, taken, round));
+    if (is_there(i)) scope.start(give_one(gift, i, taken, round));
   }
   co_await scope.join();
   for (std::size_t i = 0; i < views.size(); ++i) {
     if (taken[i] == Taken::yes) took.push_back(i);
-    if (taken[i] == Taken::no_answer && views[i].answered) {
+    if (taken[i] == Taken::no_answer && is_there(i)) {
       homes.report(i, TroubleKind::failed, "did not take the newest head in time");
     }
   }
@@ -217,15 +225,22 @@ Task<std::vector<std::size_t>> publish_record(dispersal::HomeSet& homes, ByteVie
   co_return co_await impl::bring_up_to_date(homes, views, signed_record, heads.devices, clock);
 }
 
-Task<Result<Bytes>> newest_record(const std::vector<home::Home*>& homes, const VaultId& vault, platform::Clock* clock) {
+Task<Result<Bytes>> newest_record(const std::vector<home::Home*>& homes, const VaultId& vault, platform::Clock* clock,
+                                  std::vector<std::size_t>* silent) {
   VaultId wanted = vault;
   std::vector<home::Home*> asked = homes;
   std::vector<Bytes> records;
   platform::Nursery scope(co_await asio::this_coro::executor);
   impl::Round round{.scope = scope, .left = asked.size()};
   if (clock != nullptr && !asked.empty()) scope.start(impl::watch(*clock, impl::kAskLimit, round));
-  for (home::Home* home : asked) scope.start(impl::ask_record(*home, wanted, records, round));
+  std::deque<bool> answered(asked.size(), false);
+  for (std::size_t i = 0; i < asked.size(); ++i) {
+    scope.start(impl::ask_record(*asked[i], wanted, records, answered[i], round));
+  }
   co_await scope.join();
+  for (std::size_t i = 0; silent != nullptr && i < asked.size(); ++i) {
+    if (!answered[i]) silent->push_back(i);
+  }
   if (records.empty()) co_return fail(Errc::not_found, "no home at hand knows this vault");
   std::vector<ByteView> seen_records(records.begin(), records.end());
   impl::NewestRecord newest = impl::choose_record(seen_records, wanted);

@@ -6,7 +6,16 @@
 
 namespace mhp::vault::testing {
 
-enum class Fault { none, hangs, fails, shows_no_heads, shows_first_head_only, gives_wrong_bytes, gives_wrong_record };
+enum class Fault {
+  none,
+  hangs,
+  fails,
+  shows_no_heads,
+  shows_first_head_only,
+  gives_wrong_bytes,
+  gives_wrong_record,
+  takes_nothing
+};
 
 class BadHome : public home::Home {
  public:
@@ -14,9 +23,10 @@ class BadHome : public home::Home {
       : platform_(platform), good_(std::move(good)), fault_(fault) {}
 
   const HomeId& id() const override { return good_->id(); }
-  Task<Result<void>> put(MutableBytes record) override {
+  Task<Result<void>> put(MutableBytes record, std::shared_ptr<void> owner) override {
     MHP_CO_TRY_VOID(co_await before());
-    co_return co_await good_->put(record);
+    if (fault_ == Fault::takes_nothing) co_return fail(Errc::full, "the disk is full");
+    co_return co_await good_->put(record, std::move(owner));
   }
   Task<Result<void>> commit() override {
     MHP_CO_TRY_VOID(co_await before());
