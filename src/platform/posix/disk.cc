@@ -3,8 +3,10 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -116,8 +118,14 @@ Result<void> PosixFile::sync() {
   return {};
 }
 
+/// True where files are memory: nothing can be laid out ahead, and each page would be made twice.
+bool is_memory(const Fd& fd) {
+  struct statfs found;
+  return ::fstatfs(fd.get(), &found) == 0 && found.f_type == TMPFS_MAGIC;
+}
+
 Result<void> PosixFile::reserve(std::uint64_t offset, std::uint64_t bytes) {
-  if (bytes == 0) return {};
+  if (bytes == 0 || is_memory(fd_)) return {};
   const int result = retry_interrupted(
       [&] { return ::fallocate(fd_.get(), FALLOC_FL_KEEP_SIZE, as_offset(offset), as_offset(bytes)); });
   if (result != 0 && errno != EOPNOTSUPP && errno != ENOSYS) return fail_errno(errno, path_);
