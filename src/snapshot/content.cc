@@ -92,16 +92,18 @@ Result<void> FileReader::plan(const NodeInfo& info) {
   return {};
 }
 
-/// Reads until the window has enough for any chunk, or all that is left.
+/// Reads kReadBytes more, or what is left. The window holds less than the longest chunk.
 Result<void> FileReader::fill() {
-  if (end_ - begin_ >= chunker_.limits().max_bytes || part_ == parts_.size()) return {};
   if (window_.size() == 0) window_ = AlignedBuffer(kWindowBytes);
-  std::memmove(window_.data(), window_.data() + begin_, end_ - begin_);
-  end_ -= begin_;
-  begin_ = 0;
-  while (end_ < kWindowBytes && part_ < parts_.size()) {
+  if (kWindowBytes - end_ < kReadBytes) {
+    std::memmove(window_.data(), window_.data() + begin_, end_ - begin_);
+    end_ -= begin_;
+    begin_ = 0;
+  }
+  const std::size_t until = end_ + kReadBytes;
+  while (end_ < until && part_ < parts_.size()) {
     Extent& part = parts_[part_];
-    std::size_t want = std::min<std::uint64_t>(kWindowBytes - end_, part.bytes - part_done_);
+    std::size_t want = std::min<std::uint64_t>(until - end_, part.bytes - part_done_);
     MHP_TRY(std::size_t got, file_->read_at(part.offset + part_done_, window_.bytes().subspan(end_, want)));
     end_ += got;
     part_done_ += got;
@@ -118,14 +120,26 @@ Result<void> FileReader::fill() {
   return {};
 }
 
+/// Length of the chunk at the start of the window, of which enough is read; 0 at the end of the data.
+Result<std::size_t> FileReader::next_cut() {
+  for (std::size_t looked_at = 0;;) {
+    ByteView data = window_.bytes().subspan(begin_, end_ - begin_);
+    std::size_t bytes = chunker_.next(data, looked_at);
+    // A cut before the end of what is there stays where it is, whatever follows.
+    if (bytes < data.size() || bytes >= chunker_.limits().max_bytes || part_ == parts_.size()) return bytes;
+    looked_at = bytes;
+    MHP_TRY_VOID(fill());
+  }
+}
+
 Result<FileReader::Step> FileReader::read_chunks(vault::Packer& packer) {
   for (std::size_t read = 0; read < kStepBytes; read += next_chunk_bytes_, next_chunk_bytes_ = 0) {
-    MHP_TRY_VOID(fill());
-    ByteView data = window_.bytes().subspan(begin_, end_ - begin_);
-    if (data.empty()) return Step::done;
-    if (next_chunk_bytes_ == 0) next_chunk_bytes_ = chunker_.next(data);
+    if (next_chunk_bytes_ == 0) {
+      MHP_TRY(next_chunk_bytes_, next_cut());
+    }
+    if (next_chunk_bytes_ == 0) return Step::done;
     if (!packer.fits(next_chunk_bytes_)) return Step::packer_full;
-    entry_.chunks.push_back(packer.add(data.first(next_chunk_bytes_)));
+    entry_.chunks.push_back(packer.add(window_.bytes().subspan(begin_, next_chunk_bytes_)));
     begin_ += next_chunk_bytes_;
     progress_bytes_ += next_chunk_bytes_;
   }

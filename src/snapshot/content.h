@@ -17,10 +17,12 @@ namespace mhp::snapshot {
 wire::TreeEntry entry_of(const std::string& path, const platform::NodeInfo& info);
 std::vector<wire::EntryXattr> entry_xattrs(std::vector<platform::Xattr> xattrs);
 
-/// One file at a time, again and again: keeps its window of 8 MiB. Blocking and CPU: runs in a worker.
+/// One file at a time, again and again: keeps its window of 5 MiB. Blocking and CPU: runs in a worker.
 class FileReader {
  public:
-  static constexpr std::size_t kWindowBytes = 8_MiB;
+  /// Read at a time: it is still in the processor's cache when it is cut, hashed and packed.
+  static constexpr std::size_t kReadBytes = 1_MiB;
+  static constexpr std::size_t kWindowBytes = wire::kMaxChunkBytes + kReadBytes;
   /// More chunks than this are written down in lists, which are chunks themselves.
   static constexpr std::size_t kMaxDirectChunks = 1024;
   /// More data parts than this are joined over the holes between them.
@@ -49,6 +51,7 @@ class FileReader {
   Result<void> open(const platform::NodeInfo* known);
   Result<void> plan(const platform::NodeInfo& info);
   Result<void> fill();
+  Result<std::size_t> next_cut();
   Result<Step> read_chunks(vault::Packer& packer);
   Result<bool> unchanged_since_open();
   void complete();
