@@ -1,4 +1,4 @@
-// 64 columns at a time: each row at hand is read once for up to 18 wanted rows, whose sums stay in registers.
+// 64 columns at a time: each row at hand is read once for up to 9 wanted rows, whose sums stay in registers.
 #include "primitives/erasure/gfni.h"
 
 #include <isa-l/erasure_code.h>
@@ -35,7 +35,8 @@ std::vector<std::uint64_t> tables(std::span<const unsigned char> coefficients) {
 namespace {
 
 constexpr std::size_t kVectorBytes = 64;
-constexpr std::size_t kMaxAtOnce = 18;  // sums in registers, of 32; rows 12 to 29 in one pass
+/// Sums in registers, of 32: two passes over what is in the cache are three times as fast as one with 18 sums.
+constexpr std::size_t kMaxAtOnce = 9;
 
 /// What one pass works on.
 struct Pass {
@@ -45,21 +46,35 @@ struct Pass {
   std::size_t row_bytes = 0;
 };
 
-/// Columns [at, at + 64) as far as `mask` goes, for N wanted rows.
+/// A column times a coefficient.
+MHP_GFNI_CODE inline __m512i product(__m512i column, std::uint64_t matrix) {
+  __m512i times = _mm512_set1_epi64(static_cast<long long>(matrix));
+  // In a register, not a broadcast operand in memory: clang 19 (and GNU's disassembler with it) does not agree with the
+  // processor on how far such an operand's offset reaches, and wrong bytes come out.
+  asm("" : "+v"(times));
+  return _mm512_gf2p8affine_epi64_epi8(column, times, 0);
+}
+
+/// Columns [at, at + 64) as far as `mask` goes, for N wanted rows: rows at hand in pairs, as one step adds three.
 template <std::size_t N>
 MHP_GFNI_CODE inline void one_step(const Pass& pass, std::size_t at, __mmask64 mask) {
+  constexpr int kXorOfThree = 0x96;
   __m512i sums[N];
   for (std::size_t i = 0; i < N; ++i) sums[i] = _mm512_setzero_si512();
   const std::size_t have = pass.in.size();
-  for (std::size_t j = 0; j < have; ++j) {
-    const __m512i column = _mm512_maskz_loadu_epi8(mask, pass.in[j] + at);
+  for (std::size_t j = 0; j + 1 < have; j += 2) {
+    const __m512i even = _mm512_maskz_loadu_epi8(mask, pass.in[j] + at);
+    const __m512i odd = _mm512_maskz_loadu_epi8(mask, pass.in[j + 1] + at);
     const std::uint64_t* matrix = pass.tables + j;
     for (std::size_t i = 0; i < N; ++i, matrix += have) {
-      __m512i times = _mm512_set1_epi64(static_cast<long long>(*matrix));
-      // In a register, not a broadcast operand in memory: clang 19 (and GNU's disassembler with it) does not agree with
-      // the processor on how far such an operand's offset reaches, and wrong bytes come out.
-      asm("" : "+v"(times));
-      sums[i] = _mm512_xor_si512(sums[i], _mm512_gf2p8affine_epi64_epi8(column, times, 0));
+      sums[i] = _mm512_ternarylogic_epi64(sums[i], product(even, matrix[0]), product(odd, matrix[1]), kXorOfThree);
+    }
+  }
+  if (have % 2 != 0) {
+    const __m512i last = _mm512_maskz_loadu_epi8(mask, pass.in[have - 1] + at);
+    const std::uint64_t* matrix = pass.tables + have - 1;
+    for (std::size_t i = 0; i < N; ++i, matrix += have) {
+      sums[i] = _mm512_xor_si512(sums[i], product(last, *matrix));
     }
   }
   for (std::size_t i = 0; i < N; ++i) _mm512_mask_storeu_epi8(pass.out[i] + at, mask, sums[i]);
