@@ -100,6 +100,37 @@ TEST(Encode, FragmentsAreThoseOfTheFormatAndCheckAlone) {
   }
 }
 
+TEST(Encode, SealedInPlaceItIsTheSame) {
+  std::mt19937_64 random(testing::seed_of_run());
+  const VaultId vault = random_id<VaultId>(random);
+  for (std::size_t bytes : {1u, 13u, 65'536u + 16, 786'433u, 1'048'576u + 272}) {
+    SCOPED_TRACE(bytes);
+    const Sample sample = make_sample(random, bytes);
+    BufferPool pool;
+    for (int dirty = 0; dirty < 8; ++dirty) {
+      AlignedBuffer used(2_MiB);
+      std::ranges::fill(used.bytes(), std::byte{0xee});
+      pool.give(std::move(used));
+    }
+    // Two homes with the same rows, as where there are only two.
+    const std::vector<RowsFor> wanted{
+        {.home = 0, .rows = numbers(0, 12)}, {.home = 1, .rows = numbers(0, 12)}, {.home = 2, .rows = numbers(12, 18)}};
+    const SegmentFacts facts{.id = sample.id, .vault = vault, .epoch = 1, .k = kNeed, .sealed_bytes = bytes};
+    NewSegment segment(facts, wanted, pool);
+    ByteView left = sample.sealed;
+    for (const MutableBytes place : segment.places()) {
+      ASSERT_LE(place.size(), left.size());
+      std::ranges::copy(left.first(place.size()), place.begin());
+      left = left.subspan(place.size());
+    }
+    ASSERT_TRUE(left.empty());
+    const EncodedSegment in_place = segment.encode(sample.salts);
+    const EncodedSegment copied = encode(sample.segment(vault), wanted, nullptr, pool);
+    EXPECT_EQ(in_place.card, copied.card);
+    EXPECT_EQ(fragments_of(in_place), fragments_of(copied));
+  }
+}
+
 TEST(Encode, EverySubsetOfASmallCodeDecodes) {
   std::mt19937_64 random(testing::seed_of_run());
   for (unsigned k : {1u, 2u, 4u, 6u}) {

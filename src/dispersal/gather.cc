@@ -292,33 +292,40 @@ class Gatherer {
     return row.got->bytes.data() + row.got->payload_at + (column - row.got->first_leaf * std::uint64_t{kLeafBytes});
   }
 
-  /// Runs in a worker, when nothing else touches this any more.
-  Result<Gathered> assemble() const {
-    Gathered out{.card = card_, .sealed = Bytes(bytes_), .salts = {}};
-    std::vector<std::uint8_t> lost;
-    for (const Row& row : rows_) {
-      if (row.wanted.empty()) continue;
-      if (!row.satisfied()) {
-        lost.push_back(row.number);
-        continue;
-      }
-      const auto [from, to] = columns_of(row.number);
-      copy_out(row.number, at(row, from), out.sealed);
-    }
-    MHP_TRY_VOID(decode(lost, out.sealed));
+  /// Runs in a worker, when nothing else touches this any more. The rows that are in the answer go with it.
+  Result<Gathered> assemble() {
+    std::vector<Hash> salts;
     if (with_salts_) {
-      MHP_TRY(out.salts, decode_salts());
+      MHP_TRY(salts, decode_salts());
     }
+    MHP_TRY(Decoded decoded, decode());
+    std::vector<ByteView> places;
+    std::vector<Bytes> kept;
+    auto next = decoded.rows.begin();
+    for (Row& row : rows_) {
+      if (row.wanted.empty()) continue;
+      const auto [from, to] = columns_of(row.number);
+      const bool came = row.satisfied();
+      places.emplace_back(came ? at(row, from) : next->data() + (from - decoded.from), to - from);
+      kept.push_back(std::move(came ? row.got->bytes : *next++));
+    }
+    Gathered out(card_, std::move(places), std::move(kept));
+    out.salts = std::move(salts);
     return out;
   }
 
-  void copy_out(std::uint8_t row, const std::byte* from, Bytes& sealed) const {
-    const auto [first, end] = columns_of(row);
-    std::copy_n(from, end - first, sealed.data() + (std::uint64_t{row} * card_.row_bytes + first - offset_));
-  }
+  /// Wanted rows that did not come, in order, from one column on.
+  struct Decoded {
+    std::uint64_t from = 0;
+    std::vector<Bytes> rows;
+  };
 
-  Result<void> decode(const std::vector<std::uint8_t>& lost, Bytes& sealed) const {
-    if (lost.empty()) return {};
+  Result<Decoded> decode() const {
+    std::vector<std::uint8_t> lost;
+    for (const Row& row : rows_) {
+      if (!row.satisfied()) lost.push_back(row.number);
+    }
+    if (lost.empty()) return Decoded();
     const Leaves leaves = to_decode([](std::size_t) { return false; });
     const std::uint64_t from = std::uint64_t{leaves.first} * kLeafBytes;
     const std::uint64_t to = std::min<std::uint64_t>(card_.row_bytes, std::uint64_t{leaves.end} * kLeafBytes);
@@ -330,13 +337,11 @@ class Gatherer {
       in.push_back(at(row, from));
     }
     MHP_TRY(const primitives::RowCode code, primitives::RowCode::make(have, lost));
-    std::vector<Bytes> rows(lost.size(), Bytes(to - from));
-    std::vector<std::byte*> made;
-    for (Bytes& row : rows) made.push_back(row.data());
-    code.apply(to - from, in, made);
-    for (std::size_t i = 0; i < lost.size(); ++i)
-      copy_out(lost[i], made[i] + (columns_of(lost[i]).first - from), sealed);
-    return {};
+    Decoded made{.from = from, .rows = std::vector<Bytes>(lost.size(), Bytes(to - from))};
+    std::vector<std::byte*> out;
+    for (Bytes& row : made.rows) out.push_back(row.data());
+    code.apply(to - from, in, out);
+    return made;
   }
 
   Result<std::vector<Hash>> decode_salts() const {

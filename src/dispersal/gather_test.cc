@@ -31,9 +31,10 @@ struct Stored {
   void expect_right(const Result<Gathered>& got, std::uint64_t offset = 0, std::uint64_t bytes = 0) {
     ASSERT_TRUE(got) << got.error().detail;
     if (bytes == 0) bytes = sample.sealed.size() - offset;
-    ASSERT_EQ(got->sealed.size(), bytes);
-    EXPECT_TRUE(std::equal(got->sealed.begin(), got->sealed.end(),
-                           sample.sealed.begin() + static_cast<std::ptrdiff_t>(offset)));
+    const Bytes sealed = got->sealed();
+    ASSERT_EQ(sealed.size(), bytes);
+    EXPECT_EQ(got->sealed_bytes(), bytes);
+    EXPECT_TRUE(std::equal(sealed.begin(), sealed.end(), sample.sealed.begin() + static_cast<std::ptrdiff_t>(offset)));
     if (!got->salts.empty()) {
       EXPECT_EQ(got->salts, sample.salts);
     }

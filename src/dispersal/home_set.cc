@@ -129,6 +129,29 @@ Nanoseconds hedge_delay(std::vector<Nanoseconds>& finished) {
 
 }  // namespace impl
 
+Gathered::Gathered(wire::Card the_card, std::vector<ByteView> places, std::vector<Bytes> rows)
+    : card(std::move(the_card)), places_(std::move(places)), rows_(std::move(rows)) {
+  for (const ByteView place : places_) sealed_bytes_ += place.size();
+}
+
+Bytes Gathered::sealed() const {
+  Bytes out;
+  out.reserve(sealed_bytes_);
+  for (const ByteView place : places_) out.insert(out.end(), place.begin(), place.end());
+  return out;
+}
+
+Bytes Gathered::take_front(std::size_t bytes) {
+  Bytes front;
+  for (ByteView& place : places_) {
+    const std::size_t here = std::min(bytes - front.size(), place.size());
+    front.insert(front.end(), place.begin(), place.begin() + static_cast<std::ptrdiff_t>(here));
+    place = place.subspan(here);
+  }
+  sealed_bytes_ -= front.size();
+  return front;
+}
+
 HomeSet::HomeSet(platform::Platform& platform, VaultId vault, std::vector<Member> members)
     : state_(std::make_unique<State>(platform, vault, std::move(members))) {
   for (const Member& member : state_->members) {

@@ -69,11 +69,31 @@ struct Located {
   std::vector<Holder> holders;
 };
 
-/// What was read: sealed bytes [offset, offset + bytes) and, where asked for, the salts.
-struct Gathered {
+/// What was read: sealed bytes [offset, offset + bytes) and, where asked for, the salts. The bytes stay where the rows
+/// were read to: a copy of them in one piece would cost as much memory again.
+class Gathered {
+ public:
+  Gathered(wire::Card the_card, std::vector<ByteView> places, std::vector<Bytes> rows);
+  Gathered(Gathered&&) = default;
+  Gathered& operator=(Gathered&&) = default;
+  Gathered(const Gathered&) = delete;  // its places would lie in the other's rows
+  Gathered& operator=(const Gathered&) = delete;
+
   wire::Card card;
-  Bytes sealed;
   std::vector<primitives::Hash> salts;
+
+  /// The sealed bytes: places, one after the other.
+  std::span<const ByteView> places() const { return places_; }
+  std::uint64_t sealed_bytes() const { return sealed_bytes_; }
+  /// A copy in one piece.
+  Bytes sealed() const;
+  /// Takes away up to `bytes` from the start, and returns a copy of them.
+  Bytes take_front(std::size_t bytes);
+
+ private:
+  std::vector<ByteView> places_;
+  std::vector<Bytes> rows_;
+  std::uint64_t sealed_bytes_ = 0;
 };
 
 struct PutReport {

@@ -196,12 +196,13 @@ class Life {
     if (wanted.empty()) return;
     const auto got = world_.run(world_.set().gather(*located, 0, 0, true));
     ASSERT_TRUE(got) << got.error().detail;
-    ASSERT_EQ(got->sealed, sample.sealed);
+    const Bytes sealed = got->sealed();
+    ASSERT_EQ(sealed, sample.sealed);
     const SealedSegment segment{.id = sample.id,
                                 .vault = world_.vault(),
                                 .epoch = got->card.epoch,
                                 .k = got->card.k,
-                                .sealed = got->sealed,
+                                .sealed = sealed,
                                 .salts = got->salts};
     EncodedSegment encoded = encode(segment, wanted, &located->card, world_.set().buffers());
     world_.sign(encoded);
@@ -232,9 +233,9 @@ class Life {
       return;
     }
     const std::size_t size = all ? sample.sealed.size() - offset : bytes;
-    ASSERT_EQ(got->sealed.size(), size);
-    ASSERT_TRUE(std::equal(got->sealed.begin(), got->sealed.end(),
-                           sample.sealed.begin() + static_cast<std::ptrdiff_t>(offset)));
+    const Bytes sealed = got->sealed();
+    ASSERT_EQ(sealed.size(), size);
+    ASSERT_TRUE(std::equal(sealed.begin(), sealed.end(), sample.sealed.begin() + static_cast<std::ptrdiff_t>(offset)));
     if (!got->salts.empty()) {
       ASSERT_EQ(got->salts, sample.salts);
     }

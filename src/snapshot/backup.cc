@@ -220,10 +220,11 @@ void BackupRun::give_packer(vault::Packer* packer) {
   packers_.give();
 }
 
-/// One packer for each segment's worth of bytes so far, up to one for each thread and one that is being sealed.
+/// One packer for each segment's worth of bytes so far, up to one for each thread; two where there is one thread. A
+/// worker whose packer is being sealed waits for one: its thread does the sealing.
 void BackupRun::allow_packers() {
-  while (packers_allowed_ <= platform_.workers().threads() &&
-         added_bytes_ > packers_allowed_ * options_.write.segment_bytes) {
+  const std::size_t most = std::max<std::size_t>(platform_.workers().threads(), 2);
+  while (packers_allowed_ < most && added_bytes_ > packers_allowed_ * options_.write.segment_bytes) {
     ++packers_allowed_;
     packers_.give();
   }

@@ -87,10 +87,11 @@ class TestWriter : public vault::Writer {
 class TestSegment : public vault::OpenSegment {
  public:
   explicit TestSegment(std::map<std::uint32_t, Bytes> bundles) : bundles_(std::move(bundles)) {}
-  Result<Bytes> bundle(std::uint32_t number) const override {
+  Result<ByteView> bundle(std::uint32_t number, Bytes& room) const override {
     auto found = bundles_.find(number);
     if (found == bundles_.end()) return fail(Errc::not_found, "bundle was not fetched");
-    return found->second;
+    room = found->second;
+    return ByteView(room);
   }
 
  private:

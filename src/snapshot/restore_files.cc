@@ -124,13 +124,14 @@ void PieceWriter::fail(FileInRestore& file, Error error) {
 }
 
 void PieceWriter::write_all(const vault::OpenSegment& segment, const std::vector<Piece>& pieces) {
-  Result<Bytes> bundle;
+  Bytes room;
+  Result<ByteView> bundle;
   std::optional<std::uint32_t> open_bundle;
   for (const Piece& piece : pieces) {
     if (!outcome_.stopped() && !piece.file->failed) {
       if (open_bundle != piece.place.bundle) {
         open_bundle = piece.place.bundle;
-        bundle = segment.bundle(piece.place.bundle);
+        bundle = segment.bundle(piece.place.bundle, room);
       }
       auto written = bundle ? write_piece(piece, *bundle) : Result<void>(tl::unexpected<Error>(bundle.error()));
       if (!written) fail(*piece.file, std::move(written.error()));

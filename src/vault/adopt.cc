@@ -32,13 +32,13 @@ Task<Result<wire::IndexedSegment>> open_unknown(Search& search, SegmentId id) {
   std::vector<PlainPart> parts;
   parts.push_back(std::move(opened.plain));
   FetchedSegment whole(std::move(parts), opened.directory.bundles);
+  Bytes room;
   for (std::uint32_t number = 0; number < opened.directory.bundles.size(); ++number) {
-    auto job = [&] { return whole.bundle(number); };
-    MHP_CO_TRY(Bytes bundle, co_await search.vault.platform_.workers().run(job));
+    auto job = [&] { return whole.bundle(number, room); };
+    MHP_CO_TRY(ByteView bundle, co_await search.vault.platform_.workers().run(job));
     for (const auto& chunk : opened.directory.chunks) {
       if (chunk.bundle != number) continue;
-      auto hash = primitives::blake3_keyed(search.vault.keys().dedup_secret,
-                                           ByteView(bundle).subspan(chunk.offset, chunk.bytes));
+      auto hash = primitives::blake3_keyed(search.vault.keys().dedup_secret, bundle.subspan(chunk.offset, chunk.bytes));
       if (ChunkId::from_array(hash) != chunk.id) co_return fail(Errc::corrupt, "a chunk differs from its id");
     }
   }

@@ -18,7 +18,7 @@ bool chosen(platform::Random& random, unsigned percent) {
   return drawn % 100 < percent;
 }
 
-constexpr std::size_t kSegmentsAtOnce = 4;   // each read whole where asked: some 30 MB in memory
+constexpr std::size_t kSegmentsAtOnce = 2;   // each read whole where asked, all homes at once: some 20 MB in memory
 constexpr std::uint64_t kSaveEvery = 1'000;  // segments: what an interrupted check still leaves remembered
 
 /// One check of all live segments, a few of them at a time.

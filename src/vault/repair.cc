@@ -232,9 +232,12 @@ class Repairer {
     segment.vault = located.card.vault;
     segment.epoch = located.card.epoch;
     segment.k = located.card.k;
-    segment.sealed = gathered.sealed;
     segment.salts = gathered.salts;
-    auto job = [&] { return code(located, order, segment); };
+    auto job = [&] {
+      const Bytes sealed = gathered.sealed();
+      segment.sealed = sealed;
+      return code(located, order, segment);
+    };
     dispersal::EncodedSegment encoded = co_await vault_.platform_.workers().run(job);
     std::vector<std::pair<std::size_t, std::uint64_t>> sizes;
     for (const auto& shipment : encoded.shipments) sizes.emplace_back(shipment.home, shipment.front.record_bytes);

@@ -130,9 +130,11 @@ TEST(Secrecy, TheDataKeyWithOneRowTooFewOpensNothing) {
   for (auto& salt : salts) salt = platform.random().array<32>();
   Bytes plain(100'000, std::byte{'p'});
   Bytes sealed(impl::sealed_bytes_of(plain.size()));
-  impl::SegmentKey(data_key, salts, id).seal(plain, sealed);
+  std::array<MutableBytes, 1> place{sealed};
+  impl::SegmentKey(data_key, salts, id).seal(plain, place);
   ByteView commitment = ByteView(sealed).first(impl::kCommitmentBytes);
   EXPECT_TRUE(impl::SegmentKey(data_key, salts, id).matches(commitment));
+  std::array<ByteView, 1> frames{ByteView(sealed).subspan(impl::kCommitmentBytes)};
   Bytes out(plain.size());
   for (std::size_t unknown = 0; unknown < salts.size(); ++unknown) {
     // All ciphertext at hand, and all salts but one, which is guessed.
@@ -140,7 +142,7 @@ TEST(Secrecy, TheDataKeyWithOneRowTooFewOpensNothing) {
     guessed[unknown] = platform.random().array<32>();
     impl::SegmentKey key(data_key, guessed, id);
     EXPECT_FALSE(key.matches(commitment));
-    EXPECT_FALSE(key.open(plain.size(), 0, ByteView(sealed).subspan(impl::kCommitmentBytes), out));
+    EXPECT_FALSE(key.open(plain.size(), 0, frames, out));
     guessed[unknown][0] = salts[unknown][0] ^ std::byte{1};
     EXPECT_FALSE(impl::SegmentKey(data_key, guessed, id).matches(commitment));
   }

@@ -320,9 +320,14 @@ Task<Result<Bytes>> VaultImpl::read(ChunkId chunk) {
   if (!bundle) {
     std::vector<std::uint32_t> wanted{place.bundle};
     MHP_CO_TRY(auto segment, co_await fetch(place.segment, std::move(wanted)));
-    auto job = [&] { return segment->bundle(place.bundle); };
-    MHP_CO_TRY(Bytes plain, co_await platform_.workers().run(job));
-    bundle = std::make_shared<const Bytes>(std::move(plain));
+    Bytes room;
+    auto job = [&]() -> Result<void> {
+      MHP_TRY(ByteView plain, segment->bundle(place.bundle, room));
+      if (room.empty()) room = to_bytes(plain);
+      return {};
+    };
+    MHP_CO_TRY_VOID(co_await platform_.workers().run(job));
+    bundle = std::make_shared<const Bytes>(std::move(room));
     bundles_.keep({place.segment, place.bundle}, bundle);
   }
   if (std::uint64_t{place.offset} + place.bytes > bundle->size()) {

@@ -27,8 +27,9 @@ struct ChunkPlace {
 class OpenSegment {
  public:
   virtual ~OpenSegment() = default;
-  /// Plain bytes of one bundle that was fetched. CPU. Errors: corrupt, not_found (bundle was not fetched).
-  virtual Result<Bytes> bundle(std::uint32_t number) const = 0;
+  /// Plain bytes of one bundle that was fetched, in the segment, or in `room` where they had to be decompressed (which
+  /// may be used again for the next). CPU. Errors: corrupt, not_found (bundle was not fetched).
+  virtual Result<ByteView> bundle(std::uint32_t number, Bytes& room) const = 0;
 };
 
 /// One worker's open segment. Not for two threads at once; CPU only, so it runs in a worker.

@@ -50,19 +50,64 @@ void start_frame(EVP_CIPHER_CTX* cipher, ByteView context, std::uint32_t number,
   update(cipher, ByteView(nonce).last(4), nullptr);
 }
 
-void seal_frame(EVP_CIPHER_CTX* cipher, ByteView plain, std::byte* out) {
-  update(cipher, plain, out);
+/// Several places as one. View: ByteView or MutableBytes.
+template <class View>
+class Places {
+ public:
+  explicit Places(std::span<const View> places) : places_(places) {}
+  std::uint64_t size() const {
+    std::uint64_t bytes = 0;
+    for (const View& place : places_) bytes += place.size();
+    return bytes;
+  }
+  /// What comes next: one byte or more, at most `wanted`. Never more in all than size() says.
+  View next(std::size_t wanted) {
+    while (used_ == places_.front().size()) {
+      places_ = places_.subspan(1);
+      used_ = 0;
+    }
+    const View rest = places_.front().subspan(used_);
+    const View now = rest.first(std::min(wanted, rest.size()));
+    used_ += now.size();
+    return now;
+  }
+
+ private:
+  std::span<const View> places_;
+  std::size_t used_ = 0;  // of the first
+};
+
+void seal_frame(EVP_CIPHER_CTX* cipher, ByteView plain, Places<MutableBytes>& out) {
+  while (!plain.empty()) {
+    const MutableBytes place = out.next(plain.size());
+    update(cipher, plain.first(place.size()), place.data());
+    plain = plain.subspan(place.size());
+  }
   int rest = 0;
   unsigned char nothing[16];
   MHP_CHECK(EVP_CipherFinal_ex(cipher, nothing, &rest) == 1 && rest == 0);
-  MHP_CHECK(EVP_CIPHER_CTX_ctrl(cipher, EVP_CTRL_AEAD_GET_TAG, kFrameTagBytes, out + plain.size()) == 1);
+  std::array<std::byte, kFrameTagBytes> tag;
+  MHP_CHECK(EVP_CIPHER_CTX_ctrl(cipher, EVP_CTRL_AEAD_GET_TAG, kFrameTagBytes, tag.data()) == 1);
+  for (ByteView left = tag; !left.empty();) {
+    const MutableBytes place = out.next(left.size());
+    std::copy_n(left.begin(), place.size(), place.begin());
+    left = left.subspan(place.size());
+  }
 }
 
-bool open_frame(EVP_CIPHER_CTX* cipher, ByteView sealed, std::byte* out) {
-  const std::size_t plain_bytes = sealed.size() - kFrameTagBytes;
-  update(cipher, sealed.first(plain_bytes), out);
-  auto* tag = const_cast<std::byte*>(sealed.data() + plain_bytes);  // OpenSSL only reads it
-  MHP_CHECK(EVP_CIPHER_CTX_ctrl(cipher, EVP_CTRL_AEAD_SET_TAG, kFrameTagBytes, tag) == 1);
+bool open_frame(EVP_CIPHER_CTX* cipher, Places<ByteView>& sealed, MutableBytes out) {
+  while (!out.empty()) {
+    const ByteView place = sealed.next(out.size());
+    update(cipher, place, out.data());
+    out = out.subspan(place.size());
+  }
+  std::array<std::byte, kFrameTagBytes> tag;
+  for (MutableBytes left = tag; !left.empty();) {
+    const ByteView place = sealed.next(left.size());
+    std::ranges::copy(place, left.begin());
+    left = left.subspan(place.size());
+  }
+  MHP_CHECK(EVP_CIPHER_CTX_ctrl(cipher, EVP_CTRL_AEAD_SET_TAG, kFrameTagBytes, tag.data()) == 1);
   int rest = 0;
   unsigned char nothing[16];
   return EVP_CipherFinal_ex(cipher, nothing, &rest) == 1;
@@ -74,37 +119,38 @@ constexpr std::uint64_t frames_in(std::uint64_t plain_bytes) {
 
 }  // namespace
 
-void seal_frames(const Key& key, ByteView context, ByteView plain, MutableBytes out) {
+void seal_frames(const Key& key, ByteView context, ByteView plain, std::span<const MutableBytes> out) {
   const std::uint64_t frames = frames_in(plain.size());
   MHP_CHECK(frames >= 1 && frames <= kMaxFrames);
-  MHP_CHECK(out.size() == sealed_frames_bytes(plain.size()));
+  Places<MutableBytes> places(out);
+  MHP_CHECK(places.size() == sealed_frames_bytes(plain.size()));
   const Cipher cipher = make_cipher(key, Direction::seal);
   for (std::uint64_t i = 0; i < frames; ++i) {
     const std::size_t from = i * kFramePlainBytes;
     start_frame(cipher.get(), context, static_cast<std::uint32_t>(i), i + 1 == frames);
-    seal_frame(cipher.get(), plain.subspan(from, std::min(kFramePlainBytes, plain.size() - from)),
-               out.data() + i * kFrameSealedBytes);
+    seal_frame(cipher.get(), plain.subspan(from, std::min(kFramePlainBytes, plain.size() - from)), places);
   }
 }
 
 Result<void> open_frames(const Key& key, ByteView context, std::uint64_t total_plain_bytes, std::uint32_t first_frame,
-                         ByteView sealed, MutableBytes out) {
+                         std::span<const ByteView> sealed, MutableBytes out) {
+  Places<ByteView> places(sealed);
+  const std::uint64_t sealed_bytes = places.size();
   const std::uint64_t all = frames_in(total_plain_bytes);
-  const std::uint64_t here = sealed.size() / kFrameSealedBytes + (sealed.size() % kFrameSealedBytes != 0 ? 1 : 0);
+  const std::uint64_t here = sealed_bytes / kFrameSealedBytes + (sealed_bytes % kFrameSealedBytes != 0 ? 1 : 0);
   if (all > kMaxFrames || here == 0 || here > all || first_frame > all - here) {
     return fail(Errc::invalid, "sealed frames: not within the stream");
   }
   const std::uint64_t end = std::min((first_frame + here) * kFramePlainBytes, total_plain_bytes);
   const std::uint64_t plain_bytes = end - first_frame * kFramePlainBytes;
-  if (sealed.size() != plain_bytes + here * kFrameTagBytes || out.size() != plain_bytes) {
+  if (sealed_bytes != plain_bytes + here * kFrameTagBytes || out.size() != plain_bytes) {
     return fail(Errc::invalid, "sealed frames: not whole frames");
   }
   const Cipher cipher = make_cipher(key, Direction::open);
   for (std::uint64_t i = 0; i < here; ++i) {
-    const std::size_t from = i * kFrameSealedBytes;
+    const std::size_t from = i * kFramePlainBytes;
     start_frame(cipher.get(), context, static_cast<std::uint32_t>(first_frame + i), first_frame + i + 1 == all);
-    if (!open_frame(cipher.get(), sealed.subspan(from, std::min(kFrameSealedBytes, sealed.size() - from)),
-                    out.data() + i * kFramePlainBytes)) {
+    if (!open_frame(cipher.get(), places, out.subspan(from, std::min(kFramePlainBytes, out.size() - from)))) {
       wipe(out);  // GCM decrypts before it knows: nothing of that may be used
       return fail(Errc::corrupt, "sealed frame " + std::to_string(first_frame + i) + ": wrong key, place or bytes");
     }

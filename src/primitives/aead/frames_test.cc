@@ -99,6 +99,30 @@ TEST(Frames, AllLengthsComeBackWholeAndInParts) {
   }
 }
 
+TEST(Frames, LieInSeveralPlacesAsInOne) {
+  const Bytes plain = Noise(6).bytes(2 * kFramePlainBytes + 1000);
+  const Bytes good = sealed(plain);
+  Noise noise(7);
+  for (int round = 0; round < 50; ++round) {
+    Bytes stream(good.size());
+    std::vector<MutableBytes> to;
+    std::vector<ByteView> from;
+    for (std::size_t at = 0; at < stream.size();) {  // some end within a block, a tag, or hold nothing
+      const std::size_t bytes = std::min(noise.below(round < 25 ? 40'000 : 40), stream.size() - at);
+      to.push_back(MutableBytes(stream).subspan(at, bytes));
+      from.push_back(to.back());
+      at += bytes;
+    }
+    seal_frames(kKey, kContext, plain, to);
+    ASSERT_EQ(stream, good) << "round " << round;
+    Bytes out(plain.size());
+    ASSERT_TRUE(open_frames(kKey, kContext, plain.size(), 0, from, out)) << "round " << round;
+    ASSERT_EQ(out, plain) << "round " << round;
+    stream[noise.below(stream.size())] ^= std::byte{1};
+    ASSERT_FALSE(open_frames(kKey, kContext, plain.size(), 0, from, out)) << "round " << round;
+  }
+}
+
 TEST(Frames, AnyChangedBitIsRefused) {
   const Bytes plain = Noise(3).bytes(kFramePlainBytes + 100);
   const Bytes good = sealed(plain);

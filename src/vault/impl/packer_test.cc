@@ -42,15 +42,17 @@ class Packing : public ::testing::Test {
     ASSERT_TRUE(directory);
     EXPECT_EQ(*directory, packed.directory);
     std::vector<PlainPart> plain;
-    plain.push_back({.offset = 0, .bytes = to_bytes(packed.plain)});
+    plain.push_back({.offset = 0, .bytes = AlignedBuffer(packed.plain.size())});
+    std::ranges::copy(packed.plain, plain.front().bytes.data());
     FetchedSegment fetched(std::move(plain), directory->bundles);
     std::size_t found = 0;
+    Bytes room;
     for (const auto& entry : directory->chunks) {
-      auto bundle = fetched.bundle(entry.bundle);
+      auto bundle = fetched.bundle(entry.bundle, room);
       ASSERT_TRUE(bundle);
       auto original = chunks.find(entry.id);
       ASSERT_TRUE(original != chunks.end());
-      EXPECT_TRUE(std::ranges::equal(ByteView(*bundle).subspan(entry.offset, entry.bytes), original->second));
+      EXPECT_TRUE(std::ranges::equal(bundle->subspan(entry.offset, entry.bytes), original->second));
       ++found;
     }
     EXPECT_EQ(found, chunks.size());

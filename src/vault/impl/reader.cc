@@ -52,19 +52,19 @@ std::uint32_t total_frames(const std::vector<FrameRun>& runs) {
 Result<ByteView> find_plain(const std::vector<PlainPart>& parts, const Range& range) {
   for (const PlainPart& part : parts) {
     if (range.offset < part.offset || range.offset + range.bytes > part.offset + part.bytes.size()) continue;
-    return ByteView(part.bytes).subspan(range.offset - part.offset, range.bytes);
+    return part.bytes.bytes().subspan(range.offset - part.offset, range.bytes);
   }
   return fail(Errc::not_found, "segment: this part was not fetched");
 }
 
-Result<Bytes> FetchedSegment::bundle(std::uint32_t number) const {
+Result<ByteView> FetchedSegment::bundle(std::uint32_t number, Bytes& room) const {
   if (number >= bundles_.size()) return fail(Errc::not_found, "segment: no such bundle");
   const wire::Bundle& bundle = bundles_[number];
   MHP_TRY(ByteView stored, find_plain(parts_, {.offset = bundle.offset, .bytes = bundle.stored_bytes}));
-  if (!bundle.compressed) return to_bytes(stored);
-  Bytes out(bundle.plain_bytes);
-  MHP_TRY_VOID(primitives::decompress(stored, out));
-  return out;
+  if (!bundle.compressed) return stored;
+  room.resize(bundle.plain_bytes);
+  MHP_TRY_VOID(primitives::decompress(stored, room));
+  return ByteView(room);
 }
 
 const primitives::Key* SegmentReader::data_key(std::uint32_t epoch) const {
@@ -80,13 +80,13 @@ Result<void> SegmentReader::check_card(const wire::Card& card) const {
   return {};
 }
 
-Result<SegmentKey> SegmentReader::make_key(const dispersal::Gathered& front) {
+Result<SegmentKey> SegmentReader::make_key(dispersal::Gathered& front) {
   MHP_TRY_VOID(check_card(front.card));
-  if (front.salts.size() != front.card.k || front.sealed.size() < kCommitmentBytes) {
+  if (front.salts.size() != front.card.k || front.sealed_bytes() < kCommitmentBytes) {
     return fail(Errc::corrupt, "segment " + front.card.segment.short_hex() + ": its front is cut short");
   }
   SegmentKey key(*data_key(front.card.epoch), front.salts, front.card.segment);
-  if (!key.matches(ByteView(front.sealed).first(kCommitmentBytes))) {
+  if (!key.matches(front.take_front(kCommitmentBytes))) {
     return fail(Errc::corrupt, "segment " + front.card.segment.short_hex() + ": sealed with another key");
   }
   if (kept_keys_.size() >= kMaxKeysKept) kept_keys_.clear();
@@ -109,15 +109,15 @@ Task<Result<SegmentKey>> SegmentReader::key_of(SegmentId segment) {
   co_return make_key(front);
 }
 
-Task<Result<PlainPart>> SegmentReader::open_whole(const dispersal::Gathered& gathered) {
+Task<Result<PlainPart>> SegmentReader::open_whole(dispersal::Gathered& gathered) {
   MHP_CO_TRY(std::uint64_t plain_bytes, plain_bytes_of(gathered.card.sealed_bytes));
-  if (gathered.sealed.size() != gathered.card.sealed_bytes) {
+  if (gathered.sealed_bytes() != gathered.card.sealed_bytes) {
     co_return fail(Errc::corrupt, "segment " + gathered.card.segment.short_hex() + ": cut short");
   }
   MHP_CO_TRY(SegmentKey key, make_key(gathered));
   PlainPart part;
-  part.bytes.resize(plain_bytes);
-  auto job = [&] { return key.open(plain_bytes, 0, ByteView(gathered.sealed).subspan(kCommitmentBytes), part.bytes); };
+  part.bytes = AlignedBuffer(plain_bytes);
+  auto job = [&] { return key.open(plain_bytes, 0, gathered.places(), part.bytes.bytes()); };
   MHP_CO_TRY_VOID(co_await platform_.workers().run(job));
   co_return part;
 }
@@ -127,13 +127,13 @@ Task<Result<PlainPart>> SegmentReader::read_frames(SegmentId segment, std::uint6
   std::uint64_t offset = kCommitmentBytes + std::uint64_t{first} * kFrameSealedBytes;
   std::uint64_t end = std::min(sealed_bytes_of(plain_bytes), offset + std::uint64_t{count} * kFrameSealedBytes);
   MHP_CO_TRY(auto gathered, co_await gather(segment, offset, end - offset, false));
-  if (gathered.sealed.size() != end - offset) {
+  if (gathered.sealed_bytes() != end - offset) {
     co_return fail(Errc::corrupt, "segment " + segment.short_hex() + ": cut short");
   }
   PlainPart part;
   part.offset = std::uint64_t{first} * kFramePlainBytes;
-  part.bytes.resize(std::min(plain_bytes - part.offset, std::uint64_t{count} * kFramePlainBytes));
-  auto job = [&] { return key.open(plain_bytes, first, gathered.sealed, part.bytes); };
+  part.bytes = AlignedBuffer(std::min(plain_bytes - part.offset, std::uint64_t{count} * kFramePlainBytes));
+  auto job = [&] { return key.open(plain_bytes, first, gathered.places(), part.bytes.bytes()); };
   MHP_CO_TRY_VOID(co_await platform_.workers().run(job));
   co_return part;
 }
@@ -170,7 +170,7 @@ Task<Result<SegmentReader::Opened>> SegmentReader::open(SegmentId segment) {
   MHP_CO_TRY(auto gathered, co_await gather(segment, 0, 0, true));
   MHP_CO_TRY(out.plain, co_await open_whole(gathered));
   out.card = std::move(gathered.card);
-  ByteView plain = out.plain.bytes;
+  ByteView plain = out.plain.bytes.bytes();
   constexpr std::size_t kTrailer = wire::SegmentTrailer::kSizeBytes;
   if (plain.size() <= kTrailer) co_return fail(Errc::corrupt, "segment " + segment.short_hex() + ": too short");
   MHP_CO_TRY(wire::SegmentTrailer trailer, wire::parse_segment_trailer(plain.last(kTrailer), plain.size()));
@@ -185,14 +185,15 @@ Task<Result<std::vector<Bytes>>> SegmentReader::objects(SegmentId segment, std::
   parts.push_back(std::move(opened.plain));
   FetchedSegment fetched(std::move(parts), opened.directory.bundles);
   std::vector<Bytes> out;
+  Bytes room;
   for (const ChunkId& id : chunks) {
     const auto& entries = opened.directory.chunks;
     auto entry = std::ranges::find(entries, id, &wire::ChunkEntry::id);
     if (entry == entries.end()) {
       co_return fail(Errc::corrupt, "segment " + segment.short_hex() + ": does not hold what the index names");
     }
-    MHP_CO_TRY(Bytes bundle, fetched.bundle(entry->bundle));
-    ByteView chunk = ByteView(bundle).subspan(entry->offset, entry->bytes);
+    MHP_CO_TRY(ByteView bundle, fetched.bundle(entry->bundle, room));
+    ByteView chunk = bundle.subspan(entry->offset, entry->bytes);
     if (ChunkId::from_array(primitives::blake3_keyed(keys_.dedup_secret, chunk)) != id) {
       co_return fail(Errc::corrupt, "segment " + segment.short_hex() + ": an object differs from its id");
     }

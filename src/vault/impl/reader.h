@@ -15,7 +15,7 @@ namespace mhp::vault::impl {
 /// A run of plain bytes of a segment.
 struct PlainPart {
   std::uint64_t offset = 0;
-  Bytes bytes;
+  AlignedBuffer bytes;  // as long as the part; not a vector, which would write zeros first
 };
 
 struct Range {
@@ -31,7 +31,7 @@ class FetchedSegment : public OpenSegment {
  public:
   FetchedSegment(std::vector<PlainPart> parts, std::vector<wire::Bundle> bundles)
       : parts_(std::move(parts)), bundles_(std::move(bundles)) {}
-  Result<Bytes> bundle(std::uint32_t number) const override;
+  Result<ByteView> bundle(std::uint32_t number, Bytes& room) const override;
 
  private:
   std::vector<PlainPart> parts_;
@@ -67,9 +67,10 @@ class SegmentReader {
 
   Task<Result<dispersal::Gathered>> gather(SegmentId segment, std::uint64_t offset, std::uint64_t bytes,
                                            bool with_salts);
-  Result<SegmentKey> make_key(const dispersal::Gathered& front);
+  /// Takes the commitment off its front.
+  Result<SegmentKey> make_key(dispersal::Gathered& front);
   Task<Result<SegmentKey>> key_of(SegmentId segment);
-  Task<Result<PlainPart>> open_whole(const dispersal::Gathered& gathered);
+  Task<Result<PlainPart>> open_whole(dispersal::Gathered& gathered);
   Task<Result<PlainPart>> read_frames(SegmentId segment, std::uint64_t plain_bytes, SegmentKey key, std::uint32_t first,
                                       std::uint32_t count);
   Result<void> check_card(const wire::Card& card) const;

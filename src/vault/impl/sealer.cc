@@ -17,21 +17,16 @@ FinishedSegment Sealer::seal(SegmentPacker& packer, const SegmentId& id) const {
   std::vector<primitives::Hash> salts(plan_.k);
   for (auto& salt : salts) random_.fill(salt);
 
-  std::uint64_t sealed_bytes = sealed_bytes_of(packed.plain.size());
-  AlignedBuffer buffer = homes_.buffers().take(sealed_bytes);
-  MutableBytes sealed = buffer.bytes().first(sealed_bytes);
-  SegmentKey(epoch.data_key, salts, id).seal(packed.plain, sealed);
-
-  dispersal::SealedSegment segment;
-  segment.id = id;
-  segment.vault = device_.secret.vault;
-  segment.epoch = epoch.epoch;
-  segment.k = plan_.k;
-  segment.sealed = sealed;
-  segment.salts = salts;
+  dispersal::SegmentFacts facts;
+  facts.id = id;
+  facts.vault = device_.secret.vault;
+  facts.epoch = epoch.epoch;
+  facts.k = plan_.k;
+  facts.sealed_bytes = sealed_bytes_of(packed.plain.size());
+  dispersal::NewSegment segment(facts, homes_.place_new(plan_, id), homes_.buffers());
+  SegmentKey(epoch.data_key, salts, id).seal(packed.plain, segment.places());
   FinishedSegment out;
-  out.encoded = dispersal::encode(segment, homes_.place_new(plan_, id), nullptr, homes_.buffers());
-  homes_.buffers().give(std::move(buffer));
+  out.encoded = segment.encode(salts);
   dispersal::attach_card(out.encoded, sign_card(device_, out.encoded.card));
   out.indexed.segment = id;
   out.indexed.plain_bytes = static_cast<std::uint32_t>(packed.plain.size());

@@ -2,6 +2,7 @@
 #include "vault/impl/segment_seal.h"
 
 #include <algorithm>
+#include <vector>
 
 #include "base/check.h"
 #include "primitives/aead/frames.h"
@@ -55,13 +56,15 @@ bool SegmentKey::matches(ByteView commitment) const {
 
 Bytes SegmentKey::context() const { return joined({as_bytes("mhp 0 segment"), segment_.bytes()}); }
 
-void SegmentKey::seal(ByteView plain, MutableBytes out) const {
-  MHP_CHECK(out.size() == sealed_bytes_of(plain.size()));
-  std::ranges::copy(commitment_, out.begin());
-  primitives::seal_frames(key_, context(), plain, out.subspan(kCommitmentBytes));
+void SegmentKey::seal(ByteView plain, std::span<const MutableBytes> out) const {
+  MHP_CHECK(!out.empty() && out.front().size() >= kCommitmentBytes);
+  std::vector<MutableBytes> frames(out.begin(), out.end());
+  std::ranges::copy(commitment_, frames.front().begin());
+  frames.front() = frames.front().subspan(kCommitmentBytes);
+  primitives::seal_frames(key_, context(), plain, frames);
 }
 
-Result<void> SegmentKey::open(std::uint64_t plain_bytes, std::uint32_t first_frame, ByteView frames,
+Result<void> SegmentKey::open(std::uint64_t plain_bytes, std::uint32_t first_frame, std::span<const ByteView> frames,
                               MutableBytes out) const {
   return primitives::open_frames(key_, context(), plain_bytes, first_frame, frames, out);
 }

@@ -28,10 +28,12 @@ class SegmentKey {
   /// True where the segment was sealed with this key, in constant time. Ask before opening: GCM does not commit to a
   /// key.
   bool matches(ByteView commitment) const;
-  /// `out` is exactly sealed_bytes_of(plain.size()) long. The key must be used for this one segment only.
-  void seal(ByteView plain, MutableBytes out) const;
+  /// `out`: places, one after the other, that are exactly sealed_bytes_of(plain.size()) long together; the first holds
+  /// at least the commitment. The key must be used for this one segment only.
+  void seal(ByteView plain, std::span<const MutableBytes> out) const;
   /// Opens whole frames from `first_frame` on; see primitives::open_frames. Errors: corrupt.
-  Result<void> open(std::uint64_t plain_bytes, std::uint32_t first_frame, ByteView frames, MutableBytes out) const;
+  Result<void> open(std::uint64_t plain_bytes, std::uint32_t first_frame, std::span<const ByteView> frames,
+                    MutableBytes out) const;
 
  private:
   Bytes context() const;
