@@ -22,6 +22,15 @@ find_library(ISAL_LIBRARY isal REQUIRED)
 add_library(mhp_isal INTERFACE)
 target_link_libraries(mhp_isal INTERFACE ${ISAL_LIBRARY})
 
+# Intel's library for IPsec: AES-GCM with VAES. Where it is not there (it is for x86-64 only) OpenSSL does all.
+find_library(IPSEC_MB_LIBRARY IPSec_MB)
+find_path(IPSEC_MB_INCLUDE intel-ipsec-mb.h)
+add_library(mhp_ipsec_mb INTERFACE)
+if(IPSEC_MB_LIBRARY AND IPSEC_MB_INCLUDE)
+  target_link_libraries(mhp_ipsec_mb INTERFACE ${IPSEC_MB_LIBRARY})
+  target_compile_definitions(mhp_ipsec_mb INTERFACE MHP_HAS_IPSEC_MB)
+endif()
+
 # Standalone Asio: header only; clang has to be told that it may use coroutines.
 add_library(mhp_asio INTERFACE)
 target_compile_definitions(mhp_asio INTERFACE ASIO_STANDALONE ASIO_NO_DEPRECATED ASIO_HAS_CO_AWAIT ASIO_HAS_STD_COROUTINE

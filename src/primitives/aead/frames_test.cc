@@ -99,9 +99,10 @@ TEST(Frames, AllLengthsComeBackWholeAndInParts) {
   }
 }
 
-TEST(Frames, LieInSeveralPlacesAsInOne) {
+/// In several places as in one.
+void try_kernel(GcmKernel kernel) {
   const Bytes plain = Noise(6).bytes(2 * kFramePlainBytes + 1000);
-  const Bytes good = sealed(plain);
+  const Bytes good = sealed(plain);  // few enough bytes for OpenSSL
   Noise noise(7);
   for (int round = 0; round < 50; ++round) {
     Bytes stream(good.size());
@@ -113,14 +114,48 @@ TEST(Frames, LieInSeveralPlacesAsInOne) {
       from.push_back(to.back());
       at += bytes;
     }
-    seal_frames(kKey, kContext, plain, to);
+    seal_frames_by(kernel, kKey, kContext, plain, to);
     ASSERT_EQ(stream, good) << "round " << round;
     Bytes out(plain.size());
-    ASSERT_TRUE(open_frames(kKey, kContext, plain.size(), 0, from, out)) << "round " << round;
+    ASSERT_TRUE(open_frames_by(kernel, kKey, kContext, plain.size(), 0, from, out)) << "round " << round;
     ASSERT_EQ(out, plain) << "round " << round;
     stream[noise.below(stream.size())] ^= std::byte{1};
-    ASSERT_FALSE(open_frames(kKey, kContext, plain.size(), 0, from, out)) << "round " << round;
+    ASSERT_FALSE(open_frames_by(kernel, kKey, kContext, plain.size(), 0, from, out)) << "round " << round;
+    ASSERT_EQ(out, Bytes(plain.size())) << "refused plain text was left behind";
   }
+}
+
+TEST(Frames, LieInSeveralPlacesAsInOne) { try_kernel(GcmKernel::openssl); }
+
+TEST(Frames, TheBulkKernelGivesAndRefusesTheSame) {
+  if (!runs_here(GcmKernel::vaes)) GTEST_SKIP() << "no VAES here, or built without libipsec-mb";
+  try_kernel(GcmKernel::vaes);
+  Bytes big = Noise(8).bytes(3 * kFramePlainBytes);
+  for (std::size_t size : {0ul, 1ul, 15ul, 16ul, 17ul, 255ul, 256ul, 257ul, 4095ul, 65535ul, 65536ul}) {
+    const GcmNonce nonce{std::byte{7}};
+    const ByteView plain = ByteView(big).first(size);
+    const ByteView associated = ByteView(big).subspan(100, size % 100);
+    GcmTag tags[2];
+    Bytes out[2] = {Bytes(size), Bytes(size)};
+    for (const GcmKernel kernel : {GcmKernel::openssl, GcmKernel::vaes}) {
+      const auto at = static_cast<std::size_t>(kernel);
+      const auto cipher = make_gcm(kernel, kKey, GcmDirection::seal);
+      cipher->start(nonce, associated);
+      if (size > 0) cipher->update(plain, out[at].data());
+      tags[at] = cipher->tag();
+    }
+    EXPECT_EQ(tags[0], tags[1]) << size;
+    EXPECT_EQ(out[0], out[1]) << size;
+  }
+}
+
+TEST(Frames, AMegabyteAndMoreIsTheSameByWhateverKernelIsTaken) {
+  const Bytes plain = Noise(9).bytes(2_MiB + 5);
+  Bytes by_openssl(sealed_frames_bytes(plain.size()));
+  const std::array<MutableBytes, 1> place{by_openssl};
+  seal_frames_by(GcmKernel::openssl, kKey, kContext, plain, place);
+  EXPECT_EQ(sealed(plain), by_openssl);
+  EXPECT_EQ(opened(by_openssl, plain.size()), plain);
 }
 
 TEST(Frames, AnyChangedBitIsRefused) {
