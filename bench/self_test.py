@@ -76,6 +76,13 @@ class Goals(unittest.TestCase):
         self.assertEqual(judged.cell(tasks.THRIFTY), "5.0x (3.0 to 10.0)")
         self.assertTrue(judged.met())
 
+    def test_memory_of_much_data(self):
+        what = "peak memory, 50 GB / 1 GB"
+        self.assertIsNone(row([a_round()], what).met())
+        self.assertTrue(row([a_round() | {"flat": {"gb": 50, "ratio": 1.02}}], what).met())
+        self.assertFalse(row([a_round() | {"flat": {"gb": 50, "ratio": 1.2}}], what).met())
+        self.assertIsNone(row([a_round() | {"flat": {"gb": 3, "ratio": 1.0}}], what).met())
+
     def test_floors(self):
         self.assertEqual([line for line in goals.missed_floors(goals.rows_of([a_round()])) if "zstd" not in line], [])
         missed = goals.missed_floors(goals.rows_of([a_round(5, 10)]))
