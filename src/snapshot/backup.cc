@@ -54,6 +54,7 @@ class BackupRun {
   void merge(BatchWork& work);
   Task<> store_pages();
   Task<> finish_pages();
+  Task<> seal_the_rest();
   Task<> seal_and_store(vault::Packer& packer);
   Task<> store_one(vault::FinishedSegment segment, std::unique_ptr<platform::Permit> slot);
   Task<> seal_and_give_back(vault::Packer* packer);
@@ -306,7 +307,7 @@ Task<> BackupRun::store_pages() {
   }
 }
 
-/// Pages of a small tree go where its content is. Then everything that is still open is sealed.
+/// Pages of a small tree go where its content is. What is still open is sealed at the end.
 Task<> BackupRun::finish_pages() {
   for (std::size_t i = 0; i < packers_allowed_; ++i) co_await packers_.take();  // none is being sealed any more
   if (!page_packer_ && !all_packers_.empty()) {
@@ -326,8 +327,24 @@ Task<> BackupRun::finish_pages() {
   if (failed_) co_return;
   auto add = [&] { return page_packer_->add(list); };
   report_.snapshot.page_list = co_await platform_.workers().run(add);
-  for (auto& packer : all_packers_) co_await seal_and_store(*packer);
-  co_await seal_and_store(*page_packer_);
+  co_await seal_the_rest();
+}
+
+/// What is still open, side by side, in as few segments as it takes.
+Task<> BackupRun::seal_the_rest() {
+  std::vector<vault::Packer*> rest{page_packer_.get()};
+  for (auto& packer : all_packers_) {
+    if (!packer->empty()) rest.push_back(packer.get());
+  }
+  auto join = [&] {
+    for (std::size_t i = 0; i < rest.size(); ++i) {
+      for (std::size_t other = rest.size(); --other > i;) {
+        if (rest[i]->take_in(*rest[other])) rest.erase(rest.begin() + static_cast<std::ptrdiff_t>(other));
+      }
+    }
+  };
+  co_await platform_.workers().run(join);
+  for (vault::Packer* packer : rest) nursery_.start(seal_and_store(*packer));
 }
 
 }  // namespace

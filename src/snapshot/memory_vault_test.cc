@@ -10,7 +10,7 @@ static constexpr std::size_t kBundleBytes = 1_MiB;
 class TestPacker : public vault::Packer {
  public:
   TestPacker(MemoryVault& vault, std::size_t limit) : vault_(vault), limit_(limit) {}
-  bool fits(std::size_t bytes) const override { return bytes_ == 0 || bytes_ + bytes <= limit_; }
+  bool fits(std::size_t bytes) override { return bytes_ == 0 || bytes_ + bytes <= limit_; }
   bool empty() const override { return bytes_ == 0; }
   ChunkId add(ByteView chunk) override {
     MHP_CHECK(!chunk.empty() && chunk.size() <= wire::kMaxChunkBytes && fits(chunk.size()));
@@ -29,6 +29,21 @@ class TestPacker : public vault::Packer {
     bundle.insert(bundle.end(), chunk.begin(), chunk.end());
     bytes_ += chunk.size();
     return id;
+  }
+  bool take_in(vault::Packer& packer) override {
+    auto& other = static_cast<TestPacker&>(packer);
+    if (bytes_ + other.bytes_ > limit_) return false;
+    const auto before = static_cast<std::uint32_t>(bundles_.size());
+    for (auto& [id, place] : other.chunks_) {
+      place.bundle += before;
+      chunks_.emplace_back(id, place);
+    }
+    std::ranges::move(other.bundles_, std::back_inserter(bundles_));
+    bytes_ += other.bytes_;
+    other.bundles_.clear();
+    other.chunks_.clear();
+    other.bytes_ = 0;
+    return true;
   }
   void seal() {
     std::lock_guard lock(vault_.mutex_);

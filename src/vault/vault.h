@@ -36,13 +36,15 @@ class OpenSegment {
 class Packer {
  public:
   virtual ~Packer() = default;
-  /// True where the next chunk of `bytes` fits without sealing first.
-  virtual bool fits(std::size_t bytes) const = 0;
+  /// True where the next chunk of `bytes` fits without sealing first. May compress what is gathered, to find out.
+  virtual bool fits(std::size_t bytes) = 0;
   /// Stores a chunk (1 B to 4 MiB; it must fit): hashes, finds doubles, compresses when a bundle is full. Returns its
   /// id.
   virtual ChunkId add(ByteView chunk) = 0;
   /// True where nothing has been added since the last seal.
   virtual bool empty() const = 0;
+  /// Takes over all that `other`, of the same writer, has; false, and nothing moves, where it does not fit.
+  virtual bool take_in(Packer& other) = 0;
 };
 
 /// A sealed, coded and signed segment on its way to the homes.

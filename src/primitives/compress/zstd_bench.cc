@@ -35,5 +35,12 @@ void probe(benchmark::State& state) {
 }
 BENCHMARK(probe)->ArgName("words")->Arg(0)->Arg(1);
 
+void even_bytes(benchmark::State& state) {
+  const Bytes data = Noise(1).bytes(static_cast<std::size_t>(state.range(0)));
+  for (auto _ : state) benchmark::DoNotOptimize(has_even_bytes(data));
+  state.SetItemsProcessed(state.iterations());
+}
+BENCHMARK(even_bytes)->Arg(200)->Arg(4096);
+
 }  // namespace
 }  // namespace mhp::primitives

@@ -99,5 +99,18 @@ TEST(Zstd, TellsWhatDoesNotCompress) {
   EXPECT_FALSE(looks_incompressible(base64_like(100000))) << "gains a quarter although nothing repeats";
 }
 
+TEST(Zstd, EvenBytesAreASignOfNoise) {
+  for (std::size_t size : {64ul, 65ul, 500ul, 768ul, 769ul, 4096ul, 1000000ul}) {
+    for (std::uint64_t seed = 1; seed <= 50; ++seed) EXPECT_TRUE(has_even_bytes(Noise(seed).bytes(size))) << size;
+    EXPECT_FALSE(has_even_bytes(words(size, 1))) << size;
+    EXPECT_FALSE(has_even_bytes(Bytes(size))) << size;
+    if (size >= 500) {
+      EXPECT_FALSE(has_even_bytes(base64_like(size))) << size;
+    }
+  }
+  EXPECT_FALSE(has_even_bytes(Noise(1).bytes(63)));
+  EXPECT_FALSE(has_even_bytes({}));
+}
+
 }  // namespace
 }  // namespace mhp::primitives

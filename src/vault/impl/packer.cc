@@ -19,10 +19,22 @@ SegmentPacker::~SegmentPacker() {
   if (plain_.size() > 0) parts_.buffers->give(std::move(plain_));
 }
 
-bool SegmentPacker::fits(std::size_t bytes) const {
+bool SegmentPacker::fits(std::size_t bytes) {
+  if (has_room_for_chunk(bytes)) return true;
+  // Text that waits is counted as if it did not shrink. So the last bundles are smaller ones, and a segment gets full.
+  if (open_[0].plain.size() >= kLeastBundleBytes) close_bundle(false);
+  return has_room_for_chunk(bytes);
+}
+
+bool SegmentPacker::has_room_for_chunk(std::size_t bytes) const {
   // No bundle is stored longer than it is plain, so this is an upper bound.
-  std::size_t content = used_ + raw_.size() + bytes;
-  std::size_t directory = wire::directory_capacity(directory_.bundles.size() + 2, directory_.chunks.size() + 1);
+  return has_room(open_[0].plain.size() + open_[1].plain.size() + bytes, 3, 1);
+}
+
+bool SegmentPacker::has_room(std::size_t content, std::size_t bundles, std::size_t chunks) const {
+  content += used_;
+  std::size_t directory =
+      wire::directory_capacity(directory_.bundles.size() + bundles, directory_.chunks.size() + chunks);
   return content + directory + wire::SegmentTrailer::kSizeBytes <= parts_.segment_bytes &&
          directory <= kMaxDirectoryBytes;
 }
@@ -33,16 +45,18 @@ ChunkId SegmentPacker::add(ByteView chunk) {
   if (parts_.stored != nullptr && (parts_.stored->can_refer_to(id) || !parts_.session->insert(id))) return id;
   MHP_CHECK(fits(chunk.size()));
   new_bytes_ += chunk.size();
+  const bool even = primitives::has_even_bytes(chunk);
   if (chunk.size() >= kOwnBundleBytes) {
     place(id, open_bundle(), 0, chunk.size());
-    write_bundle(chunk);
+    write_bundle(chunk, even);
     return id;
   }
-  if (raw_.size() + chunk.size() > kBundleBytes) close_bundle();
-  raw_.reserve(kBundleBytes);
-  raw_chunks_.push_back(directory_.chunks.size());
-  place(id, 0, raw_.size(), chunk.size());
-  raw_.insert(raw_.end(), chunk.begin(), chunk.end());
+  OpenBundle& open = open_[even];
+  if (open.plain.size() + chunk.size() > kBundleBytes) close_bundle(even);
+  open.plain.reserve(kBundleBytes);
+  open.chunks.push_back(directory_.chunks.size());
+  place(id, 0, open.plain.size(), chunk.size());
+  open.plain.insert(open.plain.end(), chunk.begin(), chunk.end());
   return id;
 }
 
@@ -53,15 +67,45 @@ void SegmentPacker::place(const ChunkId& id, std::uint32_t bundle, std::size_t o
                                .bytes = static_cast<std::uint32_t>(bytes)});
 }
 
-void SegmentPacker::close_bundle() {
-  if (raw_.empty()) return;
-  for (std::size_t chunk : raw_chunks_) directory_.chunks[chunk].bundle = open_bundle();
-  raw_chunks_.clear();
-  write_bundle(raw_);
-  raw_.clear();
+void SegmentPacker::close_bundle(bool even) {
+  OpenBundle& open = open_[even];
+  if (open.plain.empty()) return;
+  for (std::size_t chunk : open.chunks) directory_.chunks[chunk].bundle = open_bundle();
+  open.chunks.clear();
+  write_bundle(open.plain, even);
+  open.plain.clear();
 }
 
-void SegmentPacker::write_bundle(ByteView plain) {
+void SegmentPacker::close_bundles() {
+  close_bundle(false);
+  close_bundle(true);
+}
+
+bool SegmentPacker::take_in(Packer& packer) {
+  auto& other = static_cast<SegmentPacker&>(packer);  // every packer of ours is one
+  if (other.empty()) return true;
+  close_bundles();
+  other.close_bundles();
+  const wire::SegmentDirectory& more = other.directory_;
+  if (empty() || !has_room(other.used_, more.bundles.size(), more.chunks.size())) return false;
+  std::ranges::copy(other.plain_.bytes().first(other.used_), plain_.bytes().subspan(used_).begin());
+  const std::uint32_t bundles_before = open_bundle();
+  for (wire::Bundle bundle : more.bundles) {
+    bundle.offset += static_cast<std::uint32_t>(used_);
+    directory_.bundles.push_back(bundle);
+  }
+  for (wire::ChunkEntry chunk : more.chunks) {
+    chunk.bundle += bundles_before;
+    directory_.chunks.push_back(chunk);
+  }
+  used_ += other.used_;
+  new_bytes_ += other.new_bytes_;
+  other.reset();
+  return true;
+}
+
+/// `even`: its bytes look like noise, so that it is worth a closer look before it is compressed.
+void SegmentPacker::write_bundle(ByteView plain, bool even) {
   if (plain_.size() == 0) {
     std::size_t longest =
         primitives::Compressor::bound(wire::kMaxChunkBytes);  // may pass the end before it is given up
@@ -72,7 +116,7 @@ void SegmentPacker::write_bundle(ByteView plain) {
   bundle.plain_bytes = static_cast<std::uint32_t>(plain.size());
   bundle.stored_bytes = bundle.plain_bytes;
   MutableBytes rest = plain_.bytes().subspan(used_);
-  if (!primitives::looks_incompressible(plain)) {
+  if (!even || !primitives::looks_incompressible(plain)) {
     MHP_CHECK(rest.size() >= primitives::Compressor::bound(plain.size()));
     std::size_t shorter = compressor_.compress(plain, rest);
     bundle.compressed = shorter < plain.size();
@@ -85,7 +129,7 @@ void SegmentPacker::write_bundle(ByteView plain) {
 
 PackedSegment SegmentPacker::pack() {
   MHP_CHECK(!empty());
-  close_bundle();
+  close_bundles();
   Bytes directory = wire::encode(directory_);
   std::size_t needed = used_ + directory.size() + wire::SegmentTrailer::kSizeBytes;
   std::size_t plain_bytes = wire::size_class(needed);
@@ -104,8 +148,10 @@ PackedSegment SegmentPacker::pack() {
 void SegmentPacker::reset() {
   used_ = 0;
   new_bytes_ = 0;
-  raw_.clear();
-  raw_chunks_.clear();
+  for (OpenBundle& open : open_) {
+    open.plain.clear();
+    open.chunks.clear();
+  }
   directory_ = {};
   directory_.index = parts_.index;
 }

@@ -91,6 +91,59 @@ TEST_F(Packing, RandomChunksComeBack) {
   }
 }
 
+TEST_F(Packing, TextFillsASegmentToTheBrim) {
+  SegmentPacker packer(parts());
+  std::map<ChunkId, Bytes> chunks;
+  for (std::size_t bytes = 1 + draw(8000); packer.fits(bytes); bytes = 1 + draw(8000)) {
+    Bytes text(bytes);
+    for (std::byte& letter : text) letter = static_cast<std::byte>('a' + draw(8));
+    chunks[packer.add(text)] = std::move(text);
+  }
+  PackedSegment packed = packer.pack();
+  expect_all(packed, chunks);
+  auto trailer = wire::parse_segment_trailer(packed.plain.last(32), packed.plain.size());
+  ASSERT_TRUE(trailer);
+  EXPECT_GT(trailer->directory_offset + trailer->directory_bytes + 2 * kLeastBundleBytes, 8_MiB);
+}
+
+TEST_F(Packing, OneTakesInWhatAnotherHas) {
+  SegmentPacker one(parts());
+  SegmentPacker two(parts());
+  std::map<ChunkId, Bytes> chunks;
+  auto fill = [&](SegmentPacker& packer, std::size_t bytes) {
+    while (bytes > 0) {
+      Bytes content = chunk(1 + draw(std::min<std::size_t>(bytes, 300'000)));
+      bytes -= content.size();
+      chunks[packer.add(content)] = content;
+    }
+  };
+  EXPECT_TRUE(one.take_in(two));
+  fill(two, 1'000'000);
+  EXPECT_FALSE(one.take_in(two));  // it has nothing itself yet: the other can as well be sealed
+  fill(one, 3'000'000);
+  EXPECT_TRUE(one.take_in(two));
+  EXPECT_TRUE(two.empty());
+  fill(two, 500'000);
+  EXPECT_TRUE(one.take_in(two));
+  EXPECT_EQ(one.new_bytes(), 4'500'000u);
+  EXPECT_EQ(two.new_bytes(), 0u);
+  fill(one, 100'000);
+  expect_all(one.pack(), chunks);
+
+  chunks.clear();
+  one.reset();
+  for (SegmentPacker* packer : {&one, &two}) {
+    while (packer->fits(300'000)) {
+      Bytes noise(300'000);
+      random_.fill(noise);
+      if (packer == &two) chunks[packer->add(noise)] = noise;
+      if (packer == &one) packer->add(noise);
+    }
+  }
+  EXPECT_FALSE(one.take_in(two));
+  expect_all(two.pack(), chunks);
+}
+
 TEST_F(Packing, TheLargestChunkFitsAnEmptySegment) {
   PackerParts given = parts();
   given.segment_bytes = kMinSegmentBytes;
