@@ -37,7 +37,7 @@ class BackupRun {
         ahead_(platform.executor(), kBatchesAhead),
         slots_(platform.executor(), kSegmentsInFlight),
         packers_(platform.executor(), 1),
-        earlier_(platform, vault),
+        earlier_(platform, vault, nursery_),
         chunker_(vault.keys().chunker_secret),
         pages_(primitives::blake3_derive("mhp 0 tree page cuts", vault.keys().chunker_secret)) {}
 
@@ -110,7 +110,7 @@ Task<Result<void>> BackupRun::prepare() {
   std::size_t workers = platform_.workers().threads();
   BatchLimits limits;
   limits.folders = std::clamp<std::size_t>(kOpenFolders / workers, 8, limits.folders);
-  auto start = [&] { return Scanner::start(platform_.trees(), platform_.disk(), scan, limits); };
+  auto start = [&] { return Scanner::start(platform_.trees(), platform_.disk(), scan, limits, &platform_.workers()); };
   MHP_CO_TRY(scanner_, co_await platform_.workers().run(start));
 
   const wire::SnapshotRecord* earlier = earlier_snapshot(vault_.snapshots(), record.host, record.paths);
@@ -286,7 +286,7 @@ void BackupRun::merge(BatchWork& work) {
     }
     if (entry.kind != wire::EntryKind::folder) ++report_.snapshot.files;
     if (entry.hard_link_to.empty()) report_.snapshot.bytes += entry.size;
-    if (!options_.dry_run) pages_.add(std::move(entry));
+    if (!options_.dry_run) pages_.add(std::move(entry), work.origins[i]);
   }
   report_.files_new += work.files_new;
   report_.files_changed += work.files_changed;

@@ -60,12 +60,16 @@ void count(BatchWork& work, const ScanItem& item, bool existed, bool unchanged) 
 }
 
 /// The entry as it was, with what may change unnoticed: the rest is known to be the same.
-void take_over(wire::TreeEntry& earlier, const platform::NodeInfo& info, BatchWork& work) {
+void take_over(const EarlierCursor& cursor, wire::TreeEntry& earlier, const platform::NodeInfo& info, BatchWork& work) {
+  const std::uint64_t size = info.kind == NodeKind::file ? info.size : 0;
+  const bool same = earlier.mode == info.mode && earlier.uid == info.uid && earlier.gid == info.gid &&
+                    earlier.size == size && earlier.rdev == info.rdev && earlier.device == info.device;
+  if (same) work.origins.back() = cursor.origin();
   wire::TreeEntry& entry = work.entries.emplace_back(std::move(earlier));
   entry.mode = info.mode;
   entry.uid = info.uid;
   entry.gid = info.gid;
-  entry.size = info.kind == NodeKind::file ? info.size : 0;
+  entry.size = size;
   entry.rdev = info.rdev;
   entry.device = info.device;
 }
@@ -76,10 +80,12 @@ void compare(BatchWork& work, const vault::Vault& vault, const BackupOptions& op
   EarlierCursor cursor(std::move(work.earlier));
   std::size_t items = work.batch.items.size();
   work.entries.reserve(items);
+  work.origins.reserve(items);
   work.lost.assign(items, false);
   for (std::size_t i = 0; i < items && !work.batch.failed; ++i) {
     const ScanItem& item = work.batch.items[i];
     wire::TreeEntry* earlier = cursor.find(item.path);
+    work.origins.emplace_back();
     bool is_file = item.info.kind == NodeKind::file;
     bool same = earlier != nullptr && same_times(*earlier, item.info);
     bool has_content = is_file && item.hard_link_to.empty();
@@ -88,7 +94,7 @@ void compare(BatchWork& work, const vault::Vault& vault, const BackupOptions& op
     // What was another name's hard link has nothing of its own to be taken over.
     bool is_own = item.hard_link_to.empty() && unchanged && earlier->hard_link_to.empty();
     if (is_own && !(has_content && options.full_read)) {
-      take_over(*earlier, item.info, work);
+      take_over(cursor, *earlier, item.info, work);
     } else {
       wire::TreeEntry& entry = work.entries.emplace_back(entry_of(item.path, item.info));
       if (!item.hard_link_to.empty()) {

@@ -14,6 +14,7 @@ struct BatchWork {
   ScanBatch batch;  // its errors and failure grow
   std::vector<EarlierSlice> earlier;
   std::vector<wire::TreeEntry> entries;  // one for each item
+  std::vector<PageOrigin> origins;       // one for each item
   std::vector<bool> lost;                // items that could not be read: no entry
   std::vector<std::size_t> to_read;      // items whose content must be read
   std::size_t reading = 0;               // in to_read: the one that is next or under way

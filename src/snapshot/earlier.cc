@@ -19,16 +19,49 @@ Task<Result<void>> EarlierTree::open(wire::SnapshotRecord record) {
   co_return Result<void>();
 }
 
-Task<std::shared_ptr<wire::TreePage>> EarlierTree::read_page(ChunkId id) {
+Task<std::shared_ptr<EarlierPage>> EarlierTree::read_page(ChunkId id) {
   auto bytes = co_await vault_.read(id);
-  auto parse = [&bytes] {
-    auto page = std::make_shared<wire::TreePage>();
+  auto parse = [&] {
+    auto page = std::make_shared<EarlierPage>();
+    page->id = id;
     if (!bytes) return page;
     auto parsed = wire::parse_tree_page(*bytes);
-    if (parsed) *page = std::move(*parsed);
+    if (parsed) page->entries = std::move(parsed->entries);
+    page->is_stored = parsed && vault_.has(id);
     return page;
   };
   co_return co_await platform_.workers().run(parse);
+}
+
+Task<std::shared_ptr<EarlierPage>> EarlierTree::page_at(std::size_t number) {
+  co_await reading_.take();
+  platform::Permit permit(reading_);
+  while (!ahead_.empty() && ahead_.front().number < number) ahead_.pop_front();
+  std::shared_ptr<EarlierPage> page;
+  if (!ahead_.empty()) {
+    page = std::move(ahead_.front().page);  // its number is this one: they rise by one
+    ahead_.pop_front();
+  } else {
+    next_ahead_ = number + 1;
+    page = co_await read_page(list_.pages[number].page);
+  }
+  if (!reads_ahead_) {
+    reads_ahead_ = true;
+    nursery_.start(read_ahead());
+  }
+  co_return page;
+}
+
+Task<> EarlierTree::read_ahead() {
+  for (;;) {
+    co_await reading_.take();
+    platform::Permit permit(reading_);
+    if (ahead_.size() == kPagesAhead || next_ahead_ == list_.pages.size()) break;
+    const std::size_t number = next_ahead_++;
+    auto page = co_await read_page(list_.pages[number].page);
+    ahead_.push_back({number, std::move(page)});
+  }
+  reads_ahead_ = false;
 }
 
 Task<std::vector<EarlierSlice>> EarlierTree::take(std::string first, std::string last) {
@@ -38,7 +71,7 @@ Task<std::vector<EarlierSlice>> EarlierTree::take(std::string first, std::string
     bool before = !is_last && wire::compare_paths(list_.pages[at_page_ + 1].first_path, first) <= 0;
     if (!before) {
       if (wire::compare_paths(list_.pages[at_page_].first_path, last) > 0) break;
-      if (!page_) page_ = co_await read_page(list_.pages[at_page_].page);
+      if (!page_) page_ = co_await page_at(at_page_);
       const auto& entries = page_->entries;
       auto begin = entries.begin() + static_cast<std::ptrdiff_t>(at_entry_);
       auto end =
@@ -68,6 +101,12 @@ wire::TreeEntry* EarlierCursor::find(const std::string& path) {
     }
   }
   return nullptr;
+}
+
+PageOrigin EarlierCursor::origin() const {
+  const EarlierSlice& slice = slices_[slice_];
+  if (!slice.page->is_stored) return {};
+  return {.page = slice.page->id, .index = slice.begin - 1, .count = slice.page->entries.size()};
 }
 
 }  // namespace mhp::snapshot

@@ -13,13 +13,15 @@ std::size_t page_bytes_of(const wire::TreeEntry& entry) {
   return bytes;
 }
 
-void PageWriter::add(wire::TreeEntry entry) {
+void PageWriter::add(wire::TreeEntry entry, const PageOrigin& origin) {
   std::size_t bytes = page_bytes_of(entry);
   if (page_bytes_ >= kMinPageBytes) {
     primitives::Hash hash = primitives::blake3_keyed(key_, as_bytes(entry.path));
     unsigned low = std::to_integer<unsigned>(hash[0]) | std::to_integer<unsigned>(hash[1]) << 8;
     if ((low & kCutMask) == 0 || page_bytes_ + bytes > kMaxPageBytes) cut();
   }
+  if (page_.entries.empty()) origin_ = origin;
+  if (origin.page != origin_.page || origin.index != page_.entries.size()) origin_ = {};
   page_bytes_ += bytes;
   page_.entries.push_back(std::move(entry));
 }
@@ -27,7 +29,11 @@ void PageWriter::add(wire::TreeEntry entry) {
 void PageWriter::cut() {
   if (page_.entries.empty()) return;
   Waiting page;
-  page.bytes = wire::encode(page_);
+  if (origin_.count == page_.entries.size()) {
+    page.stored = origin_.page;
+  } else {
+    page.bytes = wire::encode(page_);
+  }
   page.first_path = page_.entries.front().path;
   waiting_bytes_ += page.bytes.size();
   waiting_.push_back(std::move(page));
@@ -39,7 +45,8 @@ bool PageWriter::store(vault::Packer& packer) {
   while (!waiting_.empty()) {
     Waiting& page = waiting_.front();
     if (!packer.fits(page.bytes.size())) return false;
-    list_.pages.push_back({packer.add(page.bytes), std::move(page.first_path)});
+    const ChunkId id = page.bytes.empty() ? page.stored : packer.add(page.bytes);
+    list_.pages.push_back({id, std::move(page.first_path)});
     waiting_bytes_ -= page.bytes.size();
     waiting_.pop_front();
   }

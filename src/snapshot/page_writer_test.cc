@@ -12,19 +12,22 @@ struct Pages {
   std::vector<wire::TreeEntry> entries;
   std::vector<std::size_t> bytes;
   std::set<ChunkId> ids;
+  std::vector<PageOrigin> origins;  // of entries
+  std::uint64_t stored_bytes = 0;
 };
 
-Pages write(const std::vector<wire::TreeEntry>& entries) {
-  Bench bench;
+/// `origins`: none, or one for each entry.
+Pages write(const std::vector<wire::TreeEntry>& entries, Bench& bench, const std::vector<PageOrigin>& origins) {
   PageWriter writer({});
-  for (const wire::TreeEntry& entry : entries) writer.add(entry);
+  for (std::size_t i = 0; i < entries.size(); ++i) writer.add(entries[i], origins.empty() ? PageOrigin() : origins[i]);
   writer.end();
+  Pages pages;
+  pages.stored_bytes = writer.waiting_bytes();
   auto session = platform::run_task(bench.platform, bench.vault.begin_write({}));
   auto packer = (*session)->new_packer();
   while (!writer.store(*packer)) (void)(*session)->seal(*packer);
   if (!packer->empty()) (void)(*session)->seal(*packer);
   EXPECT_EQ(writer.waiting_bytes(), 0u);
-  Pages pages;
   for (const wire::PageRef& ref : writer.list().pages) {
     auto bytes = platform::run_task(bench.platform, bench.vault.read(ref.page));
     auto page = wire::parse_tree_page(*bytes);
@@ -34,9 +37,16 @@ Pages write(const std::vector<wire::TreeEntry>& entries) {
     for (const wire::TreeEntry& entry : page->entries) estimate += page_bytes_of(entry);
     pages.bytes.push_back(estimate);
     pages.ids.insert(ref.page);
+    for (std::size_t i = 0; i < page->entries.size(); ++i)
+      pages.origins.push_back({.page = ref.page, .index = i, .count = page->entries.size()});
     std::ranges::move(page->entries, std::back_inserter(pages.entries));
   }
   return pages;
+}
+
+Pages write(const std::vector<wire::TreeEntry>& entries) {
+  Bench bench;
+  return write(entries, bench, {});
 }
 
 std::vector<wire::TreeEntry> invented_entries(int count) {
@@ -84,6 +94,39 @@ TEST(PageWriter, ASmallChangeTouchesFewPages) {
     changed.insert(changed.begin() + static_cast<std::ptrdiff_t>(at) + 1, entries[at]);
     changed[at + 1].path += " copy";
     EXPECT_LE(new_pages(before, write(changed)), 3u) << at;
+  }
+}
+
+TEST(PageWriter, WhatIsAsItWasIsNotWrittenAgain) {
+  auto entries = invented_entries(40'000);
+  Bench bench;
+  Pages before = write(entries, bench, {});
+  ASSERT_EQ(before.origins.size(), entries.size());
+  Pages again = write(entries, bench, before.origins);
+  EXPECT_EQ(again.ids, before.ids);
+  EXPECT_EQ(again.stored_bytes, 0u);
+  // Whatever comes, goes or changes, the pages are those that would be written without knowing the ones before.
+  for (std::size_t at : {0ul, 1ul, 20'000ul, 39'998ul, 39'999ul}) {
+    auto there = static_cast<std::ptrdiff_t>(at);
+    auto changed = entries;
+    auto origins = before.origins;
+    changed[at].mtime_ns = 1;
+    origins[at] = {};
+    Pages after = write(changed, bench, origins);
+    EXPECT_EQ(after.ids, write(changed).ids) << at;
+    EXPECT_EQ(after.entries, changed);
+    EXPECT_LT(after.stored_bytes, 2 * PageWriter::kMaxPageBytes);
+    changed = entries;
+    origins = before.origins;
+    changed.erase(changed.begin() + there);
+    origins.erase(origins.begin() + there);
+    EXPECT_EQ(write(changed, bench, origins).ids, write(changed).ids) << at;
+    changed = entries;
+    origins = before.origins;
+    changed.insert(changed.begin() + there + 1, entries[at]);
+    changed[at + 1].path += " copy";
+    origins.insert(origins.begin() + there + 1, PageOrigin());
+    EXPECT_EQ(write(changed, bench, origins).ids, write(changed).ids) << at;
   }
 }
 

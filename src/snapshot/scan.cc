@@ -16,9 +16,8 @@ using platform::SourceFolder;
 /// them.
 constexpr std::size_t kOpenLevels = 64;
 constexpr std::uint64_t kMaxExcludeFileBytes = 4_MiB;
-constexpr std::string_view kCacheTag = "CACHEDIR.TAG";
-/// @source Cache Directory Tagging Specification, https://bford.info/cachedir/
-constexpr std::string_view kCacheSignature = "Signature: 8a477f597d28d172789f06886806bc55";
+/// Of the levels above the one that is walked, so many have folders listed ahead.
+constexpr std::size_t kLevelsAhead = 4;
 
 }  // namespace
 
@@ -52,8 +51,9 @@ Result<std::vector<std::string>> normal_paths(platform::Disk& disk, std::vector<
 }
 
 Result<std::unique_ptr<Scanner>> Scanner::start(platform::Trees& trees, platform::Disk& disk,
-                                                const ScanOptions& options, BatchLimits limits) {
-  auto scanner = std::make_unique<Scanner>(OnlyStart(), trees, options, limits);
+                                                const ScanOptions& options, BatchLimits limits,
+                                                platform::WorkerPool* ahead) {
+  auto scanner = std::make_unique<Scanner>(OnlyStart(), trees, options, limits, ahead);
   for (const std::string& file : options.exclude_files) {
     auto text = platform::read_file(disk, file, kMaxExcludeFileBytes);
     if (!text) return fail(Errc::usage, "exclude file " + text.error().detail);
@@ -90,8 +90,9 @@ Result<void> Scanner::open_paths() {
   if (ways_.given) {
     MHP_TRY(NodeInfo info, top.folder->info());
     top.device = info.device;
-    MHP_TRY(top.names, top.folder->names());
-    std::ranges::sort(top.names);
+    MHP_TRY(FolderList list, list_folder(top.folder, /*exclude_caches=*/false));
+    top.names = std::move(list.names);
+    top.infos = std::move(list.infos);
   } else {
     top.way = &ways_;
     for (const auto& [name, below] : ways_.below) top.names.push_back(name);
@@ -130,7 +131,9 @@ void Scanner::visit(const std::string& name, ScanBatch& batch) {
     level.at = level.names.size();
     return;
   }
-  auto info = (*folder)->info_of(name);
+  const std::size_t number = level.at - 1;
+  Result<NodeInfo> info = number < level.infos.size() && level.infos[number] ? Result<NodeInfo>(*level.infos[number])
+                                                                             : (*folder)->info_of(name);
   if (level.path_bytes > 0) path_ += '/';
   path_ += name;
   if (!info) {
@@ -138,7 +141,7 @@ void Scanner::visit(const std::string& name, ScanBatch& batch) {
     if (info.error().code != Errc::not_found) batch.add_error("/" + path_, std::move(info.error()));
     return;
   }
-  if (left_out(level, *info)) return;
+  if (left_out(level, path_, *info)) return;
   add_item(*folder, *info, batch);
   if (info->kind != NodeKind::folder) return;
 
@@ -152,18 +155,39 @@ void Scanner::visit(const std::string& name, ScanBatch& batch) {
     below.given_bytes = path_.size();
     below.device = info->device;
   }
-  bool other_system = below.way == nullptr && options_.one_file_system && info->device != below.device;
-  if (!other_system) enter(*folder, name, std::move(below), batch);
+  if (!is_other_system(below, *info)) enter(*folder, name, std::move(below), batch);
 }
 
-bool Scanner::left_out(const Level& level, const NodeInfo& info) {
+/// Where another file system is mounted that is not wanted. `level`: of the folder, or of the one that holds it.
+bool Scanner::is_other_system(const Level& level, const NodeInfo& info) const {
+  return level.way == nullptr && options_.one_file_system && info.device != level.device;
+}
+
+/// `path`: of what `level` holds.
+bool Scanner::left_out(const Level& level, std::string_view path, const NodeInfo& info) {
   bool is_folder = info.kind == NodeKind::folder;
   if (is_folder && std::ranges::find(options_.leave_out, NodeKey(info.device, info.inode)) != options_.leave_out.end())
     return true;
   if (level.way != nullptr) return false;
-  std::string_view relative = path_;
-  if (level.given_bytes > 0) relative.remove_prefix(level.given_bytes + 1);
-  return ignore_.ignores(relative, is_folder);
+  if (level.given_bytes > 0) path.remove_prefix(level.given_bytes + 1);
+  return ignore_.ignores(path, is_folder);
+}
+
+/// Folders that the walk will come to soon, nearest first. None that it would leave out: it may hang.
+void Scanner::list_ahead() {
+  const std::size_t top = levels_.size();
+  for (std::size_t i = top; i > 0 && top - i < kLevelsAhead && lists_.has_room(); --i) {
+    Level& level = levels_[i - 1];
+    if (level.way != nullptr || !level.folder) continue;
+    level.ahead = std::max(level.ahead, level.at);
+    for (; level.ahead < level.infos.size() && lists_.has_room(); ++level.ahead) {
+      const auto& info = level.infos[level.ahead];
+      if (!info || info->kind != NodeKind::folder || is_other_system(level, *info)) continue;
+      const std::string& name = level.names[level.ahead];
+      std::string path = path_.substr(0, level.path_bytes) + (level.path_bytes > 0 ? "/" : "") + name;
+      if (!left_out(level, path, *info)) lists_.begin(path, level.folder, name, options_.exclude_caches);
+    }
+  }
 }
 
 void Scanner::add_item(const std::shared_ptr<SourceFolder>& folder, const NodeInfo& info, ScanBatch& batch) {
@@ -192,27 +216,31 @@ Result<std::unique_ptr<SourceFolder>> Scanner::open_folder(SourceFolder& parent,
 
 void Scanner::enter(const std::shared_ptr<SourceFolder>& parent, const std::string& name, Level level,
                     ScanBatch& batch) {
-  auto folder = open_folder(*parent, name, level);
-  if (!folder) {
-    if (folder.error().code != Errc::not_found) batch.add_error("/" + path_, std::move(folder.error()));
-    return;
-  }
-  level.folder = std::move(*folder);
-  if (level.way != nullptr) {
-    for (const auto& [below, way] : level.way->below) level.names.push_back(below);
-  } else {
-    auto names = level.folder->names();
-    if (!names) {
-      batch.add_error("/" + path_, std::move(names.error()));
+  std::optional<FolderList> list = lists_.take(path_);
+  if (!list) {
+    auto folder = open_folder(*parent, name, level);
+    if (!folder) {
+      if (folder.error().code != Errc::not_found) batch.add_error("/" + path_, std::move(folder.error()));
       return;
     }
-    level.names = std::move(*names);
-    std::ranges::sort(level.names);
-    if (options_.exclude_caches && is_cache(*level.folder, level.names)) level.names.assign(1, std::string(kCacheTag));
+    list.emplace();
+    list->folder = std::move(*folder);
+    if (level.way == nullptr) {
+      auto listed = list_folder(std::move(list->folder), options_.exclude_caches);
+      if (!listed) return batch.add_error("/" + path_, std::move(listed.error()));
+      list = std::move(*listed);
+    }
+  }
+  level.folder = std::move(list->folder);
+  level.names = std::move(list->names);
+  level.infos = std::move(list->infos);
+  if (level.way != nullptr) {
+    for (const auto& [below, way] : level.way->below) level.names.push_back(below);
   }
   levels_.push_back(std::move(level));
   // The top stays open, so that every other level can be reached again.
   if (levels_.size() > kOpenLevels + 1) levels_[levels_.size() - 1 - kOpenLevels].folder.reset();
+  list_ahead();
 }
 
 /// The open folder of a level; opens it again, from the nearest one above that is open.
@@ -230,17 +258,6 @@ Result<std::shared_ptr<SourceFolder>> Scanner::handle(std::size_t level) {
     if (level - open < kOpenLevels) levels_[open].folder = folder;
   }
   return folder;
-}
-
-bool Scanner::is_cache(SourceFolder& folder, const std::vector<std::string>& names) const {
-  if (!std::ranges::binary_search(names, kCacheTag)) return false;
-  auto info = folder.info_of(std::string(kCacheTag));
-  if (!info || info->kind != NodeKind::file) return false;  // never opens a fifo
-  auto file = folder.file(std::string(kCacheTag));
-  if (!file) return false;
-  std::array<std::byte, kCacheSignature.size()> start;
-  auto got = (*file)->read_at(0, start);
-  return got && *got == start.size() && as_text(start) == kCacheSignature;
 }
 
 }  // namespace mhp::snapshot

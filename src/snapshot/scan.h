@@ -10,6 +10,7 @@
 
 #include "platform/disk.h"
 #include "platform/tree.h"
+#include "snapshot/folder_lists.h"
 #include "snapshot/pattern.h"
 #include "wire/tree_page.h"
 
@@ -60,14 +61,15 @@ struct BatchLimits {
   std::size_t folders = 128;  // open ones that its items hold
 };
 
-/// Walks several paths at once. Memory: the names of the folders it is in, and links whose other names were not met
-/// yet. Blocking calls; one thread at a time.
+/// Walks several paths at once; threads of a pool list folders ahead of it. Memory: the names of the folders it is in
+/// and of those listed ahead, and links whose other names were not met yet. Blocking calls; one thread at a time.
 class Scanner {
  public:
-  /// `options.paths` as normal_paths() gives them; `trees` is borrowed. Errors: usage (a path does not exist, an
-  /// exclude file cannot be read: named).
+  /// `options.paths` as normal_paths() gives them; `trees` is borrowed, and `ahead`: the pool that lists folders ahead
+  /// of the walk, or null. Errors: usage (a path does not exist, an exclude file cannot be read: named).
   static Result<std::unique_ptr<Scanner>> start(platform::Trees& trees, platform::Disk& disk,
-                                                const ScanOptions& options, BatchLimits limits);
+                                                const ScanOptions& options, BatchLimits limits,
+                                                platform::WorkerPool* ahead);
   /// The next items in the order of entries; empty where `batch.items` and `batch.errors` are both empty: the end.
   ScanBatch next();
   /// Exclude patterns that have fitted nothing so far.
@@ -77,8 +79,9 @@ class Scanner {
   struct OnlyStart {};  // so that make_unique works for start() and for nobody else
 
  public:
-  Scanner(OnlyStart, platform::Trees& trees, const ScanOptions& options, BatchLimits limits)
-      : trees_(trees), options_(options), limits_(limits) {}
+  Scanner(OnlyStart, platform::Trees& trees, const ScanOptions& options, BatchLimits limits,
+          platform::WorkerPool* ahead)
+      : trees_(trees), options_(options), limits_(limits), lists_(ahead) {}
 
  private:
   /// The given paths as a tree: what is walked above them is these names only.
@@ -90,7 +93,9 @@ class Scanner {
   struct Level {
     std::shared_ptr<platform::SourceFolder> folder;  // empty: closed meanwhile, see handle()
     std::vector<std::string> names;
+    std::vector<std::optional<platform::NodeInfo>> infos;  // of the first names, where they were asked already
     std::size_t at = 0;
+    std::size_t ahead = 0;        // names before it that are folders were looked at by list_ahead()
     std::size_t path_bytes = 0;   // of path_ that are this folder's
     const Way* way = nullptr;     // above the given paths
     std::size_t given_bytes = 0;  // of path_ that are the given path's
@@ -106,13 +111,14 @@ class Scanner {
   Result<std::unique_ptr<platform::SourceFolder>> open_folder(platform::SourceFolder& parent, const std::string& name,
                                                               const Level& level);
   void visit(const std::string& name, ScanBatch& batch);
-  bool left_out(const Level& level, const platform::NodeInfo& info);
+  bool left_out(const Level& level, std::string_view path, const platform::NodeInfo& info);
+  bool is_other_system(const Level& level, const platform::NodeInfo& info) const;
+  void list_ahead();
   void add_item(const std::shared_ptr<platform::SourceFolder>& folder, const platform::NodeInfo& info,
                 ScanBatch& batch);
   void enter(const std::shared_ptr<platform::SourceFolder>& parent, const std::string& name, Level level,
              ScanBatch& batch);
   Result<std::shared_ptr<platform::SourceFolder>> handle(std::size_t level);
-  bool is_cache(platform::SourceFolder& folder, const std::vector<std::string>& names) const;
 
   platform::Trees& trees_;
   ScanOptions options_;
@@ -120,6 +126,7 @@ class Scanner {
   IgnoreLines ignore_;
   Way ways_;
   std::vector<Level> levels_;
+  FolderListsAhead lists_;
   std::string path_;
   std::map<NodeKey, LinkGroup> links_;
   std::uint64_t next_seq_ = 0;

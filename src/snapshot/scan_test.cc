@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <random>
 
+#include "platform/posix/thread_pool.h"
 #include "snapshot/test_tree.h"
 
 namespace mhp::snapshot {
@@ -15,12 +16,13 @@ struct Scanned {
   std::vector<ScanItem> items;
 };
 
-Scanned scan(platform::Platform& machine, const std::string& root, ScanOptions options, BatchLimits limits = {}) {
+Scanned scan(platform::Platform& machine, const std::string& root, ScanOptions options, BatchLimits limits = {},
+             platform::WorkerPool* ahead = nullptr) {
   Scanned out;
   auto paths = normal_paths(machine.disk(), options.paths);
   EXPECT_TRUE(paths.has_value());
   options.paths = *paths;
-  auto scanner = Scanner::start(machine.trees(), machine.disk(), options, limits);
+  auto scanner = Scanner::start(machine.trees(), machine.disk(), options, limits, ahead);
   if (!scanner) {
     ADD_FAILURE() << scanner.error().detail;
     return out;
@@ -47,11 +49,14 @@ class Scan : public testing::Test {
   Scan() : tree_(place_.path()) {}
   Paths paths_of(ScanOptions options) {
     if (options.paths.empty()) options.paths = {place_.path()};
-    return scan(machine_, place_.path(), options).paths;
+    auto paths = scan(machine_, place_.path(), options).paths;
+    EXPECT_EQ(scan(machine_, place_.path(), options, {}, &pool_).paths, paths);
+    return paths;
   }
   platform::TempFolder place_;
   TestTree tree_;
   platform::MemoryPlatform machine_{1};
+  platform::ThreadPool pool_{3, nullptr};
 };
 
 TEST_F(Scan, GoesInEntryOrderWithTheWayToEachPath) {
@@ -90,6 +95,10 @@ TEST_F(Scan, RandomTreesAreInOrderWhateverTheBatches) {
     EXPECT_TRUE(std::ranges::is_sorted(whole.paths, [](auto& a, auto& b) { return wire::compare_paths(a, b) < 0; }));
     BatchLimits small{.items = 1 + random() % 7, .file_bytes = 1 + random() % 20, .folders = 1 + random() % 4};
     EXPECT_EQ(scan(machine_, tree_.at(root), {.paths = {tree_.at(root)}}, small).paths, whole.paths);
+    auto ahead = scan(machine_, tree_.at(root), {.paths = {tree_.at(root)}}, small, &pool_);
+    EXPECT_EQ(ahead.paths, whole.paths);
+    for (std::size_t i = 0; i < std::min(ahead.items.size(), whole.items.size()); ++i)
+      EXPECT_EQ(ahead.items[i].info, whole.items[i].info) << whole.items[i].path;
   }
 }
 
@@ -138,8 +147,8 @@ TEST_F(Scan, ExcludeFilesAreReadFromTheDisk) {
   tree_.file("a.c", "x");
   ASSERT_TRUE(platform::replace_file(machine_.disk(), "/lines", as_bytes("# objects\n*.o\n")));
   EXPECT_EQ(paths_of({.exclude_files = {"/lines"}}), (Paths{"", "a.c"}));
-  auto missing =
-      Scanner::start(machine_.trees(), machine_.disk(), {.paths = {place_.path()}, .exclude_files = {"/none"}}, {});
+  auto missing = Scanner::start(machine_.trees(), machine_.disk(),
+                                {.paths = {place_.path()}, .exclude_files = {"/none"}}, {}, nullptr);
   ASSERT_FALSE(missing);
   EXPECT_EQ(missing.error().code, Errc::usage);
 }
@@ -190,7 +199,7 @@ TEST_F(Scan, HardLinksPointToTheFirstName) {
 }
 
 TEST_F(Scan, APathThatDoesNotExistIsNamed) {
-  auto scanner = Scanner::start(machine_.trees(), machine_.disk(), {.paths = {tree_.at("none")}}, {});
+  auto scanner = Scanner::start(machine_.trees(), machine_.disk(), {.paths = {tree_.at("none")}}, {}, nullptr);
   ASSERT_FALSE(scanner);
   EXPECT_EQ(scanner.error().code, Errc::usage);
   EXPECT_NE(scanner.error().detail.find(tree_.at("none")), std::string::npos);
