@@ -3,6 +3,12 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <random>
+
+#include "app/sheet.h"
+#include "base/test_run.h"
+
 namespace mhp::app {
 namespace {
 
@@ -43,6 +49,32 @@ TEST(Text, NamesCannotSteerTheTerminal) {
   EXPECT_FALSE(is_utf8("\xC0\xAF"));
   EXPECT_FALSE(is_utf8("\xED\xA0\x80"));
   EXPECT_TRUE(is_utf8("\xF0\x9F\x98\x80"));
+}
+
+TEST(Text, AnyBytesAsNameSizeOrSheet) {
+  const std::uint64_t seed = test_run::seed();
+  std::mt19937_64 random(seed);
+  constexpr std::string_view kPieces[] = {"1",    "9.5",      "e",       "GiB",      "k",  " ",    "-",
+                                          "inf",  "nan",      "\x1b[2J", "\n",       "\\", "\xC2", "\xE2\x80",
+                                          "\xAE", "\xF0\x9F", "\x80",    "<script>", "\"", "\xFF", "a"};
+  const std::uint64_t rounds = test_run::is_long() ? 5'000'000 : 50'000;
+  for (std::uint64_t i = 0; i < rounds && !HasFailure(); ++i) {
+    SCOPED_TRACE("round " + std::to_string(i) + ", MHP_SEED=" + std::to_string(seed));
+    std::string text;
+    for (std::size_t n = random() % 8; n > 0; --n) text += kPieces[random() % std::size(kPieces)];
+    if (random() % 4 == 0) text.insert(random() % (text.size() + 1), 1, static_cast<char>(random()));
+    const std::string shown = printable(text);
+    EXPECT_TRUE(is_utf8(shown));
+    EXPECT_TRUE(std::ranges::none_of(shown, [](char c) { return (c >= 0 && c < ' ') || c == 0x7f; }));
+    EXPECT_EQ(printable(shown), shown);
+    const auto bytes = parse_size(text);
+    if (bytes) EXPECT_EQ(*parse_size(std::to_string(*bytes)), *bytes) << text;
+    if (!bytes) EXPECT_EQ(bytes.error().code, Errc::usage);
+    if (i % 100 == 0) {
+      EXPECT_EQ(recovery_sheet(text, VaultId(), "abandon ability", true).find("<script"), std::string::npos);
+    }
+  }
+  test_run::tried(15, "random words of the command line", rounds, seed);
 }
 
 TEST(Text, Times) {

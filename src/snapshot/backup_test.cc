@@ -89,6 +89,18 @@ TEST_F(Backup, ReadsWhatChangedOnly) {
             describe_tree(bench_.platform.trees(), place_.path() + "/out"));
 }
 
+TEST_F(Backup, WhoSetsATimeBackHidesNoChange) {
+  constexpr std::int64_t kTime = 1'700'000'000'000'000'000;
+  tree_.file("a", "content one");
+  tree_.mtime("a", kTime);
+  auto first = backup();
+  tree_.file("a", "content two");  // as long, in the same inode
+  tree_.mtime("a", kTime);
+  auto second = backup();
+  EXPECT_EQ(second.files_changed, 1u);
+  EXPECT_NE(entry(second, "a").chunks, entry(first, "a").chunks);
+}
+
 TEST_F(Backup, SameTimesAreNotTrustedWhereTheContentIsGone) {
   tree_.file("a", "content of a");
   auto first = backup();

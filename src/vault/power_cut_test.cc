@@ -1,6 +1,7 @@
 // The power goes at many points of a backup: every acknowledged snapshot reads back, and the next backup works.
 #include <gtest/gtest.h>
 
+#include "base/test_run.h"
 #include "vault/testing/world.h"
 
 namespace mhp::vault {
@@ -83,7 +84,7 @@ TEST(PowerCut, AtEveryCallOfABackup) {
     cut = live_once(call % 4 == 0 ? 0 : seed * 1000 + call, call);
     ++lives;
   }
-  std::printf("%u lives, MHP_SEED=%llu\n", lives, static_cast<unsigned long long>(seed));
+  test_run::tried(5, "power cuts in a backup, with the next one", lives, seed);
   EXPECT_GT(lives, 100u);
 }
 

@@ -2,10 +2,14 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <random>
 #include <unordered_set>
 
+#include "base/test_run.h"
+#include "dispersal/encode.h"
 #include "vault/impl/segment_seal.h"
 #include "vault/testing/world.h"
+#include "wire/fragment.h"
 
 namespace mhp::vault {
 namespace {
@@ -117,6 +121,7 @@ TEST(Secrecy, TwoVaultsShareNothingForTheSameFile) {
   for (const Window& window : windows_of(in_one, 1)) {
     if (!formats.contains(window)) windows.insert(window);
   }
+  test_run::tried(3, "16-byte windows of one vault searched in another's", windows.size(), seed);
   auto hit = find_any(in_two, windows);
   EXPECT_FALSE(hit) << "at " << hit.value_or(0) << ": "
                     << to_hex(ByteView(in_two).subspan(hit.value_or(0), std::min<std::size_t>(64, in_two.size())));
@@ -151,6 +156,86 @@ TEST(Secrecy, TheDataKeyWithOneRowTooFewOpensNothing) {
   EXPECT_FALSE(impl::SegmentKey(data_key, salts, SegmentId()).matches(commitment));
   std::ranges::reverse(salts);
   EXPECT_FALSE(impl::SegmentKey(data_key, salts, id).matches(commitment));
+}
+
+/// Salts of all fragments in `held`, found by what stands at a fragment's start.
+std::vector<primitives::Hash> salts_in(ByteView held) {
+  std::vector<primitives::Hash> out;
+  const ByteView magic = as_bytes("mhpfrag");
+  auto at = held.begin();
+  while ((at = std::search(at, held.end(), magic.begin(), magic.end())) != held.end()) {
+    const ByteView rest = held.subspan(static_cast<std::size_t>(at - held.begin()));
+    constexpr std::size_t kHeader = wire::FragmentHeader::kSizeBytes;
+    if (rest.size() >= kHeader + 32 && wire::parse_fragment_header(rest.first(kHeader))) {
+      std::copy_n(rest.begin() + kHeader, 32, out.emplace_back().begin());
+    }
+    ++at;
+  }
+  return out;
+}
+
+TEST(Secrecy, NoSaltIsUsedTwice) {
+  World world(testing::seed_of_run(), 3);
+  world.init("a");
+  for (int i = 0; i < 5; ++i) ASSERT_TRUE(save(world, "a", testing::few_files(world)));
+  const auto salts = salts_in(homes_of(world));
+  EXPECT_GE(salts.size(), 5u * 2 * 18);  // content and index, a row each
+  EXPECT_EQ(std::set(salts.begin(), salts.end()).size(), salts.size());
+}
+
+/// Sum over all values of (seen - expected)^2 / expected: 255 give or take 23 for bytes without a pattern.
+double chi_square(const std::array<std::uint64_t, 256>& seen) {
+  std::uint64_t total = 0;
+  for (const std::uint64_t count : seen) total += count;
+  const double expected = static_cast<double>(total) / 256;
+  double sum = 0;
+  for (const std::uint64_t count : seen) {
+    sum += (static_cast<double>(count) - expected) * (static_cast<double>(count) - expected) / expected;
+  }
+  return sum;
+}
+
+TEST(Secrecy, FewerThanKFragmentsAreFlat) {
+  const std::uint64_t seed = testing::seed_of_run();
+  platform::MemoryPlatform platform(seed);
+  std::mt19937_64 random(seed);
+  const int rounds = test_run::is_long() ? 200 : 6;
+  std::uint64_t bytes = 0;
+  for (int round = 0; round < rounds; ++round) {
+    const Bytes plain(3'000'000, round % 2 == 0 ? std::byte{0} : std::byte{'a'});  // nothing but pattern
+    std::vector<primitives::Hash> salts(12);
+    for (auto& salt : salts) salt = platform.random().array<32>();
+    const SegmentId id = SegmentId::from_array(platform.random().array<32>());
+    Bytes sealed(impl::sealed_bytes_of(plain.size()));
+    const std::array<MutableBytes, 1> all{sealed};
+    impl::SegmentKey(platform.random().array<32>(), salts, id).seal(plain, all);
+    std::vector<std::uint8_t> rows(24);
+    for (std::size_t row = 0; row < rows.size(); ++row) rows[row] = static_cast<std::uint8_t>(row);
+    dispersal::BufferPool pool;
+    const std::vector<dispersal::RowsFor> wanted{{.home = 0, .rows = rows}};
+    const auto encoded = dispersal::encode(
+        {.id = id, .vault = {}, .epoch = 1, .k = 12, .sealed = sealed, .salts = salts}, wanted, nullptr, pool);
+    std::shuffle(rows.begin(), rows.end(), random);
+    std::array<std::uint64_t, 256> values{}, steps{}, pairs{};
+    ByteView before;
+    for (std::size_t i = 0; i < 11; ++i) {
+      const wire::RecordRow& row = encoded.shipments[0].front.rows[rows[i]];
+      const ByteView fragment = encoded.shipments[0].buffer.bytes().subspan(row.offset, row.bytes);
+      const ByteView payload = fragment.subspan(fragment.size() - encoded.card.row_bytes);
+      for (std::size_t at = 1; at < payload.size(); ++at) {
+        ++values[std::to_integer<std::size_t>(payload[at])];
+        ++steps[std::to_integer<std::size_t>(payload[at] ^ payload[at - 1])];
+        if (!before.empty()) ++pairs[std::to_integer<std::size_t>(payload[at] ^ before[at])];
+      }
+      bytes += payload.size();
+      before = payload;
+    }
+    for (const auto& seen : {values, steps, pairs}) {
+      EXPECT_GT(chi_square(seen), 255 - 6 * 22.6) << "MHP_SEED=" << seed;
+      EXPECT_LT(chi_square(seen), 255 + 7 * 22.6) << "MHP_SEED=" << seed;
+    }
+  }
+  test_run::tried(3, "bytes of 11 fragments (k is 12) found flat", bytes, seed);
 }
 
 TEST(Secrecy, OneRowTooFewOnTheHomesOpensNothingThoughAllKeysAreThere) {

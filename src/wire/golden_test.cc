@@ -1,4 +1,7 @@
 // Golden bytes: homes and drives hold files like these. They are added to, never changed, once a format is frozen.
+#include <filesystem>
+
+#include "base/test_run.h"
 #include "wire/golden_support.h"
 #include "wire/test_support.h"
 
@@ -198,6 +201,22 @@ TEST(Golden, Record) {
   const auto parsed = parse_record_front(bytes);
   ASSERT_TRUE(parsed) << parsed.error().detail;
   EXPECT_EQ(*parsed, front);
+}
+
+TEST(Golden, EveryFileHasItsTest) {
+  std::string text;
+  for (const auto& test : std::filesystem::directory_iterator("src/wire")) {
+    std::ifstream in(test.path().string().ends_with("_test.cc") ? test.path() : std::filesystem::path("/dev/null"));
+    text.append(std::istreambuf_iterator<char>(in), {});
+  }
+  std::uint64_t files = 0;
+  for (const auto& file : std::filesystem::recursive_directory_iterator("tests/golden")) {
+    if (file.is_directory()) continue;
+    EXPECT_NE(text.find('"' + file.path().stem().string() + '"'), std::string::npos) << file.path();
+    ++files;
+  }
+  EXPECT_GT(files, 10u);
+  test_run::tried(1, "golden bytes of formats", files, 0);
 }
 
 }  // namespace

@@ -94,8 +94,9 @@ static Result<wire::HomeEntry> entry_for(platform::Disk& disk, platform::Random&
   }
   MHP_TRY(entry.path, about(Subject::home, disk.absolute(args.path)));
   MHP_TRY(const std::optional<HomeId> found, about(Subject::home, home::look_for_new_home(disk, entry.path)));
-  if (found) entry.id = *found;
-  if (!args.dry_run) {  // also where it is a home: a damaged identity file is written anew
+  if (found) {
+    entry.id = *found;
+  } else if (!args.dry_run) {
     MHP_TRY(entry.id, about(Subject::home, home::create_folder_home(disk, random, entry.path)));
   }
   if (entry.name.empty()) entry.name = last_part(entry.path);

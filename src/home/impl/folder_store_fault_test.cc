@@ -1,7 +1,11 @@
 // Power cuts and failing disks: what a home acknowledged is there, bit-exact, and what it claims is true.
 #include <gtest/gtest.h>
 
+#include <unordered_set>
+
+#include "base/test_run.h"
 #include "home/impl/store_world_test.h"
+#include "platform/testing/fingerprint.h"
 
 namespace mhp::home::impl {
 namespace {
@@ -45,8 +49,17 @@ struct Crash {
   bool short_write = false;
 };
 
-/// Runs into the crash, then looks at `cuts` states the disk may be in. Returns how many states it saw.
-std::uint64_t expect_survives(const Crash& crash, std::uint64_t cuts) {
+using States = std::unordered_set<std::uint64_t>;  // a disk's fingerprint, with how much was acknowledged
+
+std::uint64_t state_of(MemoryDisk& disk, const Acknowledged& acknowledged) {
+  std::uint64_t out = platform::testing::fingerprint(disk);
+  for (const std::size_t count : {acknowledged.committed.size(), acknowledged.vault_records, acknowledged.heads})
+    out = (out ^ count) * 0x9E3779B97F4A7C15;
+  return out;
+}
+
+/// Runs into the crash, then looks at `cuts` states the disk may be in, and adds them to `states`.
+void expect_survives(const Crash& crash, std::uint64_t cuts, States& states) {
   MemoryDisk disk;
   const wire::HomeFile identity = make_home(disk);
   DiskFaults faults;
@@ -59,6 +72,7 @@ std::uint64_t expect_survives(const Crash& crash, std::uint64_t cuts) {
   for (std::uint64_t cut = 0; cut < cuts; ++cut) {
     const std::uint64_t cut_seed = cut == 0 ? 0 : crash.run_seed * 1000 + crash.at_call * 7 + cut;
     const auto after = disk.after_power_cut(cut_seed);
+    if (!states.insert(state_of(*after, driver.acknowledged())).second) continue;  // seen before
     std::string problem;
     {
       auto store = open_store(*after);
@@ -69,24 +83,21 @@ std::uint64_t expect_survives(const Crash& crash, std::uint64_t cuts) {
     ADD_FAILURE() << problem << "\n  run seed " << crash.run_seed << ", call " << crash.at_call << ", cut seed "
                   << cut_seed << (crash.short_write ? ", short write" : "")
                   << "; repeat with MHP_SEED=" << crash.run_seed;
-    return cut + 1;
+    return;
   }
-  return cuts;
 }
 
 TEST(FolderStorePowerCut, WhatWasAcknowledgedIsThere) {
-  const std::uint64_t wanted = 20'000 * long_factor();
+  const std::size_t wanted = 20'000 * long_factor();
   constexpr std::uint64_t kCuts = 12;
-  std::uint64_t states = 0;
-  std::uint64_t seed = seed_or(1);
-  std::printf("power cuts: first seed %llu\n", static_cast<unsigned long long>(seed));
-  for (; states < wanted && !HasFailure(); ++seed) {
+  States states;
+  const std::uint64_t first = seed_or(1);
+  for (std::uint64_t seed = first; states.size() < wanted && !HasFailure(); ++seed) {
     const std::uint64_t calls = calls_of_run(seed);
-    for (std::uint64_t call = 1; call <= calls + 1 && states < wanted && !HasFailure(); ++call)
-      states += expect_survives({seed, call, call % 2 == 0}, kCuts);
+    for (std::uint64_t call = 1; call <= calls + 1 && states.size() < wanted && !HasFailure(); ++call)
+      expect_survives({seed, call, call % 2 == 0}, kCuts, states);
   }
-  std::printf("power cuts: %llu states, last seed %llu\n", static_cast<unsigned long long>(states),
-              static_cast<unsigned long long>(seed - 1));
+  test_run::tried(5, "distinct power-cut states of a home", states.size(), first);
 }
 
 /// One call fails, all others work: errors are told, nothing told "done" is lost, the store goes on.
@@ -119,13 +130,16 @@ void expect_rides_out(std::uint64_t seed, std::uint64_t at_call, Errc with, bool
 TEST(FolderStoreFaults, EveryCallMayFailOnce) {
   const std::uint64_t first = seed_or(1);
   const std::uint64_t runs = 4 * long_factor();
+  std::uint64_t faults = 0;
   for (std::uint64_t seed = first; seed < first + runs && !HasFailure(); ++seed) {
     const std::uint64_t calls = calls_of_run(seed);
+    faults += 2 * calls;
     for (std::uint64_t call = 1; call <= calls && !HasFailure(); ++call) {
       expect_rides_out(seed, call, Errc::unavailable, call % 2 == 0);
       expect_rides_out(seed, call, Errc::full, call % 2 == 1);
     }
   }
+  test_run::tried(6, "faults injected into a home", faults, first);
 }
 
 TEST(FolderStoreFaults, AFailedCommitForgetsWhatItCovered) {

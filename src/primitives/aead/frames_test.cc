@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "base/test_run.h"
 #include "primitives/test_bytes.h"
 
 namespace mhp::primitives {
@@ -56,10 +57,12 @@ TEST(Frames, NistTestCase16) {  // the reference of the next test is right: McGr
       to_hex(plain_gcm(kKey, hex("cafebabefacedbaddecaf888"), hex("feedfacedeadbeeffeedfacedeadbeefabaddad2"), plain)),
       "522dc1f099567d07f47f37a32a84427d643a8cdcbfe5c0c97598a2bd2555d1aa8cb08e48590dbb3da7b08b1056828838"
       "c5f61e6393ba7a0abcc9f66276fc6ece0f4e1768cddf8853bb2d551b");
+  test_run::tried(1, "published vectors of primitives", 1, 0);
 }
 
 TEST(Frames, NistTestCase14IsTheStartOfAZeroStream) {  // zero key, zero nonce (frame 0, not the last), zero plain text
   EXPECT_EQ(to_hex(ByteView(sealed(Bytes(kFramePlainBytes + 1), Key{})).first(16)), "cea7403d4d606b6e074ec5d3baf39d18");
+  test_run::tried(1, "published vectors of primitives", 1, 0);
 }
 
 TEST(Frames, AreGcmWithTheNoncesOfTheFormat) {

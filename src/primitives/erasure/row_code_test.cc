@@ -7,6 +7,7 @@
 #include <bit>
 #include <numeric>
 
+#include "base/test_run.h"
 #include "primitives/test_bytes.h"
 
 namespace mhp::primitives {
@@ -117,40 +118,41 @@ TEST(RowCode, EncodesByItsDefinitionAtAnyLengthAndAlignment) {
   }
 }
 
-TEST(RowCode, EverySubsetOfCodesOfUpTo10Rows) {
-  for (std::size_t n = 1; n <= 10; ++n) {
-    for (std::size_t k = 1; k <= n; ++k) {
-      const Rows all = plain_rows(noise_rows(k, 35, n * 100 + k), n);
-      for (unsigned subset = 0; subset < 1u << n; ++subset) {
-        if (static_cast<std::size_t>(std::popcount(subset)) != k) continue;
-        Numbers have;
-        for (std::size_t i = 0; i < n; ++i) {
-          if (subset >> i & 1) have.push_back(static_cast<std::uint8_t>(i));
-        }
-        expect_rows(all, have, numbers(0, n));  // the given rows too: a copy falls out of the matrix
-      }
-    }
-  }
-}
-
-TEST(RowCode, EverySubsetOf8Of16AndOf12Of16) {
-  for (std::size_t k : {8ul, 12ul}) {
-    const Rows all = plain_rows(noise_rows(k, 33, k), 16);
-    for (unsigned subset = 0; subset < 1u << 16; ++subset) {
+/// Each set of k rows of n brings all rows back: the given ones too, for a copy falls out of the matrix. How many.
+std::uint64_t expect_every_subset(std::size_t n) {
+  std::uint64_t subsets = 0;
+  for (std::size_t k = 1; k <= n; ++k) {
+    const Rows all = plain_rows(noise_rows(k, 35, n * 100 + k), n);
+    for (unsigned subset = 0; subset < 1u << n; ++subset) {
       if (static_cast<std::size_t>(std::popcount(subset)) != k) continue;
       Numbers have;
-      for (std::size_t i = 0; i < 16; ++i) {
+      for (std::size_t i = 0; i < n; ++i) {
         if (subset >> i & 1) have.push_back(static_cast<std::uint8_t>(i));
       }
-      expect_rows(all, have, numbers(0, 16));
+      expect_rows(all, have, numbers(0, n));
+      ++subsets;
     }
   }
+  return subsets;
 }
 
-void random_subsets(std::size_t k, std::size_t n, int rounds) {
+TEST(RowCode, EverySubsetOfCodesOfUpTo15Rows) {
+  std::uint64_t subsets = 0;
+  for (std::size_t n = 1; n <= 15; ++n) subsets += expect_every_subset(n);
+  test_run::tried(2, "sets of k rows: every one of codes up to 16 rows", subsets, 1);
+}
+
+TEST(RowCode, EverySubsetOfCodesOf16Rows) {
+  test_run::tried(2, "sets of k rows: every one of codes up to 16 rows", expect_every_subset(16), 1);
+}
+
+/// Random sets of `k` of `n` rows, in any order; x 100 in the long run.
+std::uint64_t random_subsets(std::size_t k, std::size_t n, std::uint64_t rounds) {
+  if (test_run::is_long()) rounds *= 100;
   const Rows all = plain_rows(noise_rows(k, 100, n), n);
-  for (std::uint64_t seed = 1; seed <= static_cast<std::uint64_t>(rounds); ++seed) {
-    SCOPED_TRACE(seed);
+  const std::uint64_t first = test_run::seed();
+  for (std::uint64_t seed = first; seed < first + rounds; ++seed) {
+    SCOPED_TRACE("MHP_SEED=" + std::to_string(seed));
     Noise noise(seed);
     Numbers order = numbers(0, n);
     for (std::size_t i = n; i > 1; --i) std::swap(order[i - 1], order[noise.below(i)]);
@@ -159,15 +161,18 @@ void random_subsets(std::size_t k, std::size_t n, int rounds) {
     want.push_back(order[noise.below(n)]);
     expect_rows(all, have, want);
   }
+  return rounds;
 }
 
 TEST(RowCode, RandomSubsetsOfEachPlan) {
-  for (std::size_t n : {18ul, 20ul, 24ul, 30ul, 36ul}) random_subsets(12, n, 1000);
-  random_subsets(12, 255, 2000);
+  std::uint64_t tried = 0;
+  for (std::size_t n : {18ul, 20ul, 24ul, 30ul, 32ul, 36ul, 40ul}) tried += random_subsets(12, n, 1000);
+  tried += random_subsets(12, 255, 2000);
+  test_run::tried(2, "sets of 12 rows: random ones of each plan and of 255 rows", tried, test_run::seed());
 }
 TEST(RowCode, RandomSubsetsOfWideCodes) {
-  random_subsets(1, 255, 100);
-  random_subsets(128, 255, 10);
+  const std::uint64_t tried = random_subsets(1, 255, 100) + random_subsets(128, 255, 10);
+  test_run::tried(2, "sets of 1 and of 128 rows: random ones of 255", tried, test_run::seed());
 }
 
 TEST(RowCode, KernelsAgreeOnEveryNumberOfWantedRows) {

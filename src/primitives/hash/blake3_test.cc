@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/test_run.h"
 #include "primitives/test_bytes.h"
 
 namespace mhp::primitives {
@@ -76,12 +77,14 @@ TEST(Blake3, PublishedVectorsInAllThreeModes) {
     EXPECT_EQ(to_hex(blake3_keyed(vector_key(), input)), vector.keyed);
     EXPECT_EQ(to_hex(blake3_derive(kContext, input)), vector.derived);
   }
+  test_run::tried(1, "published vectors of primitives", 3 * std::size(kVectors), 0);
 }
 
 TEST(Blake3, PublishedVectorDrawnOut) {
   Bytes out(kDrawnOut1025.size() / 2);
   Blake3().update(counting(1025)).finish(out);
   EXPECT_EQ(to_hex(out), kDrawnOut1025);
+  test_run::tried(1, "published vectors of primitives", 1, 0);
 }
 
 TEST(Blake3, PartsAndCopiesGiveTheSameAsTheWhole) {

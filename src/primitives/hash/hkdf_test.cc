@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/test_run.h"
 #include "primitives/test_bytes.h"
 
 namespace mhp::primitives {
@@ -29,6 +30,7 @@ TEST(Hkdf, Rfc5869) {
             "da3275600c2f09b8367793a9aca3db71cc30c58179ec3e87c14c01d5c1f3434f1d87");
   EXPECT_EQ(hkdf(material, {}, {}, 42),
             "8da4e775a563c18f715f802a063c5a31b8a11f5c5ee1879ec3454e5f3c738d2d9d201395faa4b61a96c8");
+  test_run::tried(1, "published vectors of primitives", 3, 0);
 }
 
 TEST(Hkdf, LimitsOfLengths) {

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "base/test_run.h"
 #include "primitives/test_bytes.h"
 
 namespace mhp::primitives {
@@ -50,6 +51,7 @@ TEST(Phrase, PublishedVectorsBothWays) {
     ASSERT_TRUE(entropy) << entropy.error().detail;
     EXPECT_EQ(to_hex(*entropy), vector.entropy);
   }
+  test_run::tried(1, "published vectors of primitives", std::size(kVectors), 0);
 }
 
 TEST(Phrase, AnyEntropyComesBack) {

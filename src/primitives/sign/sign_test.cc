@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "base/test_run.h"
 #include "primitives/test_bytes.h"
 
 namespace mhp::primitives {
@@ -44,6 +45,7 @@ TEST(Sign, Rfc8032PublicKeys) {
   EXPECT_EQ(to_hex(first.public_key()), "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a");
   const SigningKey second(hex_array<32>("4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb"));
   EXPECT_EQ(to_hex(second.public_key()), "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c");
+  test_run::tried(1, "published vectors of primitives", 2, 0);
 }
 
 // We sign context || 0x00 || message. The RFC's long message has a zero byte: what stands before it is the context.
@@ -58,6 +60,7 @@ TEST(Sign, Rfc8032Signature) {
   EXPECT_EQ(to_hex(key.public_key()), kRfcPublic);
   EXPECT_EQ(to_hex(key.sign(context, message)), kRfcSignature);
   EXPECT_TRUE(verify(hex_array<32>(kRfcPublic), context, message, hex(kRfcSignature)));
+  test_run::tried(1, "published vectors of primitives", 1, 0);
 }
 
 TEST(Sign, AnyOtherBitIsRefused) {
@@ -88,6 +91,7 @@ TEST(Sign, Rfc7748PublicKeys) {
             "8520f0098930a754748b7ddcb43ef75a0dbf3a0d26381af4eba4a98eaa9b4e6a");
   EXPECT_EQ(to_hex(x25519_public(hex_array<32>("5dab087e624a8a4b79e17f8b83800ee66f3bb1292618b6fd1c2f8b27ff88e0eb"))),
             "de9edb7d7b7dc1b4d35b61c2ece435373f8343c85b78674dadfc7e146f882b4f");
+  test_run::tried(1, "published vectors of primitives", 2, 0);
 }
 
 }  // namespace
