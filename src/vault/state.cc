@@ -149,19 +149,32 @@ Result<void> State::append(const std::vector<wire::JournalEntry>& entries) {
     Bytes frame = wire::encode(entry);
     content.insert(content.end(), frame.begin(), frame.end());
   }
-  auto old = platform::read_file(disk_, path("journal"), kMaxJournalBytes);
-  if (!old && old.error().code == Errc::not_found) return platform::replace_file(disk_, path("journal"), content);
-  if (!old) return pass(old);
-  std::size_t end = whole_frames(*old);  // what follows is torn: it is written over
-  MHP_TRY(auto file, disk_.open(path("journal"), platform::Open::write));
-  if (end < old->size()) {
-    MHP_TRY_VOID(file->truncate(end));
+  auto written = write_journal(content);
+  if (!written) journal_end_.reset();  // what is there now is not known
+  return written;
+}
+
+Result<void> State::write_journal(ByteView content) {
+  if (!journal_end_) {
+    auto old = platform::read_file(disk_, path("journal"), kMaxJournalBytes);
+    if (!old && old.error().code == Errc::not_found) return platform::replace_file(disk_, path("journal"), content);
+    if (!old) return pass(old);
+    journal_end_ = whole_frames(*old);  // what follows is torn: it is written over
   }
-  MHP_TRY_VOID(file->write_at(end, content));
+  MHP_TRY(auto file, disk_.open(path("journal"), platform::Open::write));
+  MHP_TRY(std::uint64_t size, file->size());
+  if (size > *journal_end_) {
+    MHP_TRY_VOID(file->truncate(*journal_end_));
+  }
+  MHP_TRY_VOID(file->write_at(*journal_end_, content));
+  *journal_end_ += content.size();
   return file->sync();
 }
 
-Result<void> State::clear_journal() { return replace("journal", {}); }
+Result<void> State::clear_journal() {
+  journal_end_.reset();
+  return replace("journal", {});
+}
 
 Result<void> State::replace(const char* name, ByteView content) {
   return about(Subject::state, platform::replace_file(disk_, path(name), content));

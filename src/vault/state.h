@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -49,8 +50,10 @@ class State {
 
   /// Errors: not_found where this device has never kept one (it is new): homes have to be searched instead.
   Result<std::vector<wire::JournalEntry>> journal() const;
-  Result<void> append_journal(const std::vector<wire::JournalEntry>& entries);  // durable
-  Result<void> clear_journal();                                                 // leaves an empty one
+  /// Durable. Its end is looked for once, so that a long session does not read it again and again: one writer at a
+  /// time.
+  Result<void> append_journal(const std::vector<wire::JournalEntry>& entries);
+  Result<void> clear_journal();  // leaves an empty one
 
   /// One writer at a time. Errors: busy, with who holds it ("mhp backup, process 4711, since 14:02").
   Result<std::unique_ptr<platform::FileLock>> lock(const std::string& what) const;
@@ -61,10 +64,12 @@ class State {
   std::string path(const char* name) const { return folder_ + "/" + name; }
   Result<void> replace(const char* name, ByteView content);
   Result<void> append(const std::vector<wire::JournalEntry>& entries);
+  Result<void> write_journal(ByteView content);
 
   platform::Disk& disk_;
   std::string folder_;
   std::string who_;
+  std::optional<std::uint64_t> journal_end_;  // of its whole frames, as this process wrote them
 };
 
 }  // namespace mhp::vault
