@@ -363,7 +363,8 @@ void RestoreRun::collect_chunks(Window& window) {
     const ChunkId& id = plan.chunks[plan.next];
     auto place = vault_.place_of(id);
     if (!place) {
-      writer_->fail(*plan.file, Error{Errc::corrupt, "content is missing from the index"});
+      const bool missing = place.error().code == Errc::not_found;
+      writer_->fail(*plan.file, missing ? Error{Errc::corrupt, "content is missing from the index"} : place.error());
       continue;
     }
     plan.file->left.fetch_add(1);

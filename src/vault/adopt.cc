@@ -1,6 +1,5 @@
 // Takes over what an interrupted session left on the homes, so that it is not sent again.
 #include <algorithm>
-#include <unordered_set>
 
 #include "platform/nursery.h"
 #include "vault/impl/survey.h"
@@ -72,15 +71,14 @@ Task<> try_unknown(Search& search, SegmentId id, int margin, platform::Semaphore
 
 /// This device has no journal: it is new, and may go on where a lost one stopped. What it takes over must be as safe as
 /// new.
-Task<> search_homes(Search& search) {
+Task<Result<void>> search_homes(Search& search) {
   Survey survey(search.vault);
   co_await survey.take(std::nullopt);
-  auto live = search.vault.live_segments();
-  std::unordered_set<SegmentId, IdHash> known(live.begin(), live.end());
+  MHP_CO_TRY(auto known, co_await search.vault.live_segments());
   auto executor = co_await asio::this_coro::executor;
   std::vector<std::pair<SegmentId, int>> unknown;
   for (const SegmentId& id : survey.segments()) {
-    if (known.contains(id)) continue;
+    if (std::ranges::binary_search(known, id)) continue;
     auto located = co_await survey.locate(id);
     if (!located) continue;
     take_out(located->holders, survey.known_bad(*located));
@@ -91,6 +89,7 @@ Task<> search_homes(Search& search) {
   platform::Nursery scope(executor);
   for (const auto& [id, margin] : unknown) scope.start(try_unknown(search, id, margin, turns));
   co_await scope.join();
+  co_return Result<void>{};
 }
 
 }  // namespace
@@ -101,7 +100,7 @@ Task<Result<std::uint64_t>> adopt_segments(VaultImpl& vault, const dispersal::Pl
   if (journal) {
     co_await search_journal(search, std::move(*journal));
   } else if (journal.error().code == Errc::not_found) {
-    co_await search_homes(search);
+    MHP_CO_TRY_VOID(co_await search_homes(search));
   } else {
     co_return pass(journal);
   }

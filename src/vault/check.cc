@@ -27,8 +27,9 @@ class Checker {
   Checker(VaultImpl& vault, unsigned read_percent, Progress progress)
       : vault_(vault), survey_(vault), read_percent_(read_percent), progress_(std::move(progress)) {}
 
-  Task<CheckReport> run() {
-    co_await survey_.take(vault_.live_segments());
+  Task<Result<CheckReport>> run() {
+    MHP_CO_TRY(auto live, co_await vault_.live_segments());
+    co_await survey_.take(std::move(live));
     report_.segments = done_.segments = survey_.segments().size();
     planned_rows_ = vault_.homes_.plan(vault_.level()).n;
     platform::Nursery scope(co_await asio::this_coro::executor);

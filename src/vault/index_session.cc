@@ -8,19 +8,26 @@
 namespace mhp::vault::impl {
 namespace {
 
-constexpr std::size_t kPartBytes = 2_MiB;       // target of an encoded part
-constexpr std::size_t kSmallPartBytes = 1_MiB;  // shorter ones are merged once there are more than kMaxSmallParts
-constexpr std::size_t kMaxSmallParts = 16;
+constexpr std::size_t kPartBytes = 2_MiB;   // target of an encoded part
+constexpr std::size_t kMaxSmallParts = 16;  // once there are more, all below kSmallPartBytes are merged
 
-/// Upper bound of what a segment takes in a part.
-std::size_t part_bytes_of(const wire::IndexedSegment& segment) {
-  const auto& directory = segment.directory;
-  return 64 + wire::directory_capacity(directory.bundles.size(), directory.chunks.size());
-}
-
-std::size_t small_parts(const std::vector<KnownPart>& parts) {
-  return static_cast<std::size_t>(
-      std::ranges::count_if(parts, [](const KnownPart& part) { return part.bytes < kSmallPartBytes; }));
+/// Parts to write anew as one, where there are too many small ones: the smallest, and each next that is not much longer
+/// than those before it together. So a long one is not written again for a few short ones, and the number of parts
+/// grows as the logarithm of what they hold.
+std::vector<wire::PhysicalRef> parts_to_merge(const std::vector<KnownPart>& parts) {
+  std::vector<KnownPart> small;
+  std::ranges::copy_if(parts, std::back_inserter(small),
+                       [](const KnownPart& part) { return part.bytes < kSmallPartBytes; });
+  std::vector<wire::PhysicalRef> out;
+  if (small.size() < kMaxSmallParts) return out;
+  std::ranges::sort(small, {}, &KnownPart::bytes);
+  std::size_t bytes = 0;
+  for (const KnownPart& part : small) {
+    if (out.size() >= 2 && part.bytes > 2 * bytes) break;
+    bytes += part.bytes;
+    out.push_back(part.ref);
+  }
+  return out;
 }
 
 template <class List>
@@ -36,6 +43,11 @@ wire::IndexTop top_of(const std::vector<KnownPart>& parts, const std::vector<Kno
 }
 
 }  // namespace
+
+std::size_t part_bytes_of(const wire::IndexedSegment& segment) {
+  const auto& directory = segment.directory;
+  return 64 + wire::directory_capacity(directory.bundles.size(), directory.chunks.size());
+}
 
 bool IndexSession::is_gone(const KnownPart& part) const { return vault_.gone_.contains(part.ref.segment); }
 
@@ -79,17 +91,23 @@ Task<Result<std::vector<KnownPart>>> IndexSession::put_parts(std::vector<wire::I
   co_return out;
 }
 
+std::vector<wire::PhysicalRef> IndexSession::take_out(std::vector<KnownPart>& kept, bool some_small) const {
+  std::vector<wire::PhysicalRef> chosen;
+  if (some_small) chosen = parts_to_merge(kept);
+  std::vector<wire::PhysicalRef> taken;
+  std::erase_if(kept, [&](const KnownPart& part) {
+    bool takes = is_gone(part) || std::ranges::find(chosen, part.ref) != chosen.end();
+    if (takes) taken.push_back(part.ref);
+    return takes;
+  });
+  return taken;
+}
+
 Task<Result<std::vector<wire::IndexedSegment>>> IndexSession::take_parts(std::vector<KnownPart>& kept,
-                                                                         bool small_ones) {
+                                                                         bool some_small) {
   std::vector<wire::IndexedSegment> segments;
   std::unordered_set<SegmentId, IdHash> taken;
-  std::vector<wire::PhysicalRef> taken_parts;
-  auto is_taken = [&](const KnownPart& part) { return is_gone(part) || (small_ones && part.bytes < kSmallPartBytes); };
-  for (const KnownPart& part : kept) {
-    if (is_taken(part)) taken_parts.push_back(part.ref);
-  }
-  std::erase_if(kept, is_taken);
-  MHP_CO_TRY(auto objects, co_await vault_.objects_.load_all(std::move(taken_parts)));
+  MHP_CO_TRY(auto objects, co_await vault_.objects_.load_all(take_out(kept, some_small)));
   for (const Bytes& object : objects) {
     MHP_CO_TRY(wire::IndexPart part, wire::parse_index_part(object));
     for (auto& segment : part.segments) {
@@ -104,18 +122,28 @@ Task<Result<std::vector<wire::IndexedSegment>>> IndexSession::take_parts(std::ve
   co_return segments;
 }
 
-Task<Result<std::vector<KnownPart>>> IndexSession::put_snapshots(const wire::SnapshotRecord& snapshot) {
-  std::vector<wire::SnapshotRecord> snapshots{snapshot};
-  std::vector<KnownPart> out = vault_.snapshot_parts_;
-  bool some_gone = std::ranges::any_of(out, [this](const KnownPart& part) { return is_gone(part); });
-  if (some_gone || small_parts(out) + 1 > kMaxSmallParts) {
-    snapshots = vault_.snapshots();
-    snapshots.push_back(snapshot);
-    out.clear();  // all that they hold is in the vault's own list
+Task<Result<std::vector<wire::SnapshotRecord>>> IndexSession::take_snapshots(std::vector<KnownPart>& kept) {
+  std::vector<wire::SnapshotRecord> snapshots;
+  MHP_CO_TRY(auto objects, co_await vault_.objects_.load_all(take_out(kept, /*some_small=*/true)));
+  for (const Bytes& object : objects) {
+    MHP_CO_TRY(wire::SnapshotPart part, wire::parse_snapshot_part(object));
+    append(snapshots, std::move(part.snapshots));
   }
+  co_return snapshots;
+}
+
+Task<Result<std::vector<KnownPart>>> IndexSession::put_snapshots(const wire::SnapshotRecord& snapshot) {
+  std::vector<KnownPart> out = vault_.snapshot_parts_;
+  auto taken = co_await take_snapshots(out);
+  if (!taken) {  // the vault's own list has all of them
+    out.clear();
+    taken = vault_.snapshots();
+  }
+  std::vector<wire::SnapshotRecord> snapshots = std::move(*taken);
+  snapshots.push_back(snapshot);
   wire::SnapshotPart part;
   for (std::size_t i = 0; i < snapshots.size(); ++i) {
-    part.snapshots.push_back(snapshots[i]);
+    part.snapshots.push_back(std::move(snapshots[i]));
     bool last = i + 1 == snapshots.size();
     Bytes encoded = last || part.snapshots.size() % 256 == 0 ? wire::encode(part) : Bytes();
     if (!last && encoded.size() < kSmallPartBytes) continue;
@@ -126,13 +154,19 @@ Task<Result<std::vector<KnownPart>>> IndexSession::put_snapshots(const wire::Sna
   co_return out;
 }
 
+Task<Result<void>> IndexSession::list_early(std::vector<wire::IndexedSegment> segments) {
+  MHP_CO_TRY(auto parts, co_await put_parts(std::move(segments)));
+  append(early_parts_, std::move(parts));
+  co_return Result<void>{};
+}
+
 Task<Result<IndexSession::Layout>> IndexSession::write(const std::vector<wire::IndexedSegment>& segments,
                                                        const wire::SnapshotRecord& snapshot) {
   Layout out;
   out.parts = vault_.parts_;
   std::vector<wire::IndexedSegment> listed;
-  bool merge = !segments.empty() && small_parts(out.parts) + 1 > kMaxSmallParts;
-  MHP_CO_TRY(listed, co_await take_parts(out.parts, merge));
+  MHP_CO_TRY(listed, co_await take_parts(out.parts, /*some_small=*/!segments.empty()));
+  append(out.parts, early_parts_);
   append(listed, segments);  // new ones last
   MHP_CO_TRY(auto new_parts, co_await put_parts(std::move(listed)));
   append(out.parts, std::move(new_parts));

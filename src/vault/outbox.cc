@@ -1,5 +1,6 @@
 // Group commits: a segment counts only with at least k rows on homes whose commit succeeded.
 #include <algorithm>
+#include <utility>
 
 #include "base/check.h"
 #include "vault/impl/writer.h"
@@ -83,6 +84,11 @@ Task<Result<void>> Outbox::store(FinishedSegment segment) {
   co_return Result<void>{};
 }
 
+std::vector<wire::IndexedSegment> Outbox::take_durable() {
+  durable_bytes_ = 0;
+  return std::exchange(durable_, {});
+}
+
 Task<Result<void>> Outbox::commit() {
   MHP_CHECK(running_ == 0 && !committing_);
   if (failed_) co_return tl::unexpected<Error>(*failed_);
@@ -135,7 +141,11 @@ Task<Result<void>> Outbox::note(std::vector<wire::IndexedSegment> segments) {
       co_return pass(noted);
     }
   }
-  for (auto& segment : segments) durable_.push_back(std::move(segment));
+  for (auto& segment : segments) {
+    if (segment.directory.index) continue;
+    durable_bytes_ += part_bytes_of(segment);
+    durable_.push_back(std::move(segment));
+  }
   co_return Result<void>{};
 }
 

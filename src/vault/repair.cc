@@ -367,7 +367,7 @@ Task<Result<RepairReport>> VaultImpl::repair(bool read_all, std::vector<std::siz
   RepairReport sum;
   std::optional<int> margin;
   auto lower = [&margin](int other) { margin = std::min(margin.value_or(other), other); };
-  std::vector<SegmentId> segments = live_segments();
+  MHP_CO_TRY(std::vector<SegmentId> segments, co_await live_segments());
   std::vector<Repairer::Left> left;
   // A round that leaves segments open has met one more home that takes nothing: the next one plans without it.
   for (std::size_t round = 0; round == 0 || (!left.empty() && round <= homes_.members().size()); ++round) {

@@ -2,6 +2,7 @@
 #include "vault/impl/survey.h"
 
 #include <algorithm>
+#include <bitset>
 
 #include "platform/nursery.h"
 #include "vault/impl/round.h"
@@ -103,6 +104,12 @@ void Survey::keep(std::size_t member, std::vector<home::HeldSegment> held, bool 
   }
 }
 
+const std::vector<Holder>& Survey::holders(const SegmentId& segment) const {
+  static const std::vector<Holder> kNone;
+  auto found = holders_.find(segment);
+  return found == holders_.end() ? kNone : found->second;
+}
+
 Task<Result<wire::Card>> Survey::read_card(const Holder& holder, SegmentId segment, Bytes& signed_card) {
   MHP_CO_TRY(auto holding, co_await vault_.homes_.members()[holder.member].home->find(segment));
   auto card = check_card(holding.signed_card, segment, vault_.record_.record);
@@ -161,6 +168,14 @@ Task<Result<dispersal::Located>> Survey::locate(SegmentId segment) {
   co_return out;
 }
 
+bool Survey::surely_can_be_read(const SegmentId& segment) const {
+  std::bitset<256> rows;
+  for (const Holder& holder : holders(segment)) {
+    for (std::uint8_t row : holder.rows) rows.set(row);
+  }
+  return rows.count() >= dispersal::kNeed && !some_known_bad(segment);
+}
+
 Task<bool> Survey::can_be_read(SegmentId segment) {
   auto found = holders_.find(segment);
   if (found == holders_.end()) co_return false;
@@ -199,15 +214,18 @@ void Survey::save_bad_rows() { (void)bad_rows_.save(); }
 
 /// Asked before every write, whatever the homes seem: a drive replaced by an empty one, or set back to an old copy,
 /// answers like any other, and a chunk that only a lost segment had must be stored again.
-Task<> VaultImpl::find_gone_segments() {
+Task<Result<void>> VaultImpl::find_gone_segments() {
+  MHP_CO_TRY(auto live, co_await live_segments());
   Survey survey(*this);
-  co_await survey.take(live_segments());
+  co_await survey.take(std::move(live));
   gone_.clear();
   for (const SegmentId& id : survey.segments()) {
+    if (survey.surely_can_be_read(id)) continue;
     bool can_be_read = co_await survey.can_be_read(id);
     if (!can_be_read) gone_.insert(id);
   }
   index_.set_gone(gone_);
+  co_return Result<void>{};
 }
 
 Task<Survey::Verdict> Survey::verify(const dispersal::Located& located) {

@@ -2,6 +2,7 @@
 #include "vault/vault.h"
 
 #include <algorithm>
+#include <set>
 
 #include "base/check.h"
 #include "primitives/aead/box.h"
@@ -14,9 +15,17 @@ namespace {
 
 using dispersal::TroubleKind;
 
-void add_part(std::vector<KnownPart>& parts, const wire::PhysicalRef& ref) {
-  bool known = std::ranges::any_of(parts, [&](const KnownPart& part) { return part.ref == ref; });
-  if (!known) parts.push_back({.ref = ref});
+/// Those of several tops, each once.
+void add_parts(std::vector<KnownPart>& parts, const std::vector<wire::PhysicalRef>& refs) {
+  std::set<std::pair<ChunkId, SegmentId>> known;
+  for (const KnownPart& part : parts) known.emplace(part.ref.chunk, part.ref.segment);
+  for (const auto& ref : refs) {
+    if (known.emplace(ref.chunk, ref.segment).second) parts.push_back({.ref = ref});
+  }
+}
+
+bool is_older(const wire::SnapshotRecord& a, const wire::SnapshotRecord& b) {
+  return std::tie(a.time_ns, a.id) < std::tie(b.time_ns, b.id);
 }
 
 std::vector<wire::PhysicalRef> refs_of(const std::vector<KnownPart>& parts) {
@@ -61,13 +70,13 @@ VaultImpl::VaultImpl(platform::Platform& platform, dispersal::HomeSet& homes, St
 Task<Result<void>> VaultImpl::load() {
   if (homes_.reachable() == 0) co_return homes_.too_few("none of the vault's homes is reachable");
   index_ = Index();
+  gone_.clear();
   snapshots_.clear();
   tops_.clear();
   parts_.clear();
   snapshot_parts_.clear();
   unlisted_.clear();
   unlisted_margin_.reset();
-  bundles_ = BundleCache();
   views_ = co_await ask_homes(homes_, record_.record.vault, &platform_.clock());
   bool answered = std::ranges::any_of(views_, [](const HomeView& view) { return view.answered; });
   if (!answered) co_return homes_.too_few("none of the vault's homes answers");
@@ -80,7 +89,9 @@ Task<Result<void>> VaultImpl::load() {
   wire::SeenHeads nothing;
   heads_ = judge_heads(record_.record, shown_heads(views_), own, seen ? *seen : nothing);
   report_findings();
+  MHP_CO_TRY_VOID(co_await load_tops());
   MHP_CO_TRY_VOID(co_await load_index());
+  MHP_CO_TRY_VOID(co_await load_snapshots());
   remember_seen();
   co_return Result<void>{};
 }
@@ -159,43 +170,59 @@ Task<Result<void>> VaultImpl::load_tops() {
     set_top(device.device, root);
     MHP_CO_TRY(Bytes bytes, co_await objects_.load(root));
     MHP_CO_TRY(wire::IndexTop top, wire::parse_index_top(bytes));
-    for (const auto& ref : top.parts) add_part(parts_, ref);
-    for (const auto& ref : top.snapshot_parts) add_part(snapshot_parts_, ref);
+    add_parts(parts_, top.parts);
+    add_parts(snapshot_parts_, top.snapshot_parts);
   }
   co_return Result<void>{};
 }
 
 Task<Result<void>> VaultImpl::load_index() {
-  MHP_CO_TRY_VOID(co_await load_tops());
-  constexpr std::size_t kBatch = 16;  // parts in memory at once
-  for (std::size_t at = 0; at < parts_.size(); at += kBatch) {
+  IndexLoader loader(state_);
+  std::vector<std::size_t> missing;
+  auto begin = [&] { missing = loader.begin(parts_); };
+  co_await platform_.workers().run(begin);
+  constexpr std::size_t kBatch = 4;  // parts in memory at once
+  for (std::size_t at = 0; at < missing.size(); at += kBatch) {
     std::vector<wire::PhysicalRef> refs;
-    for (std::size_t i = at; i < std::min(parts_.size(), at + kBatch); ++i) refs.push_back(parts_[i].ref);
+    std::size_t end = std::min(missing.size(), at + kBatch);
+    for (std::size_t i = at; i < end; ++i) refs.push_back(parts_[missing[i]].ref);
     MHP_CO_TRY(auto objects, co_await objects_.load_all(std::move(refs)));
-    for (std::size_t i = 0; i < objects.size(); ++i) {
-      parts_[at + i].bytes = objects[i].size();
-      MHP_CO_TRY(wire::IndexPart part, wire::parse_index_part(objects[i]));
-      for (const auto& segment : part.segments) {
-        MHP_CO_TRY_VOID(index_.add(segment));
+    auto take = [&]() -> Result<void> {
+      for (std::size_t i = 0; i < objects.size(); ++i) {
+        KnownPart& known = parts_[missing[at + i]];
+        known.bytes = objects[i].size();
+        MHP_TRY(wire::IndexPart part, wire::parse_index_part(objects[i]));
+        objects[i] = Bytes();
+        MHP_TRY_VOID(loader.take(known, std::move(part)));
       }
-    }
+      return {};
+    };
+    MHP_CO_TRY_VOID(co_await platform_.workers().run(take));
   }
+  auto finish = [&] { return loader.end(); };
+  MHP_CO_TRY(index_, co_await platform_.workers().run(finish));
+  index_.set_gone(gone_);
+  bundles_ = BundleCache();  // by segment numbers
+  co_return Result<void>{};
+}
+
+Task<Result<void>> VaultImpl::load_snapshots() {
   MHP_CO_TRY(auto objects, co_await objects_.load_all(refs_of(snapshot_parts_)));
+  std::unordered_set<SnapshotId, IdHash> known;
   for (std::size_t i = 0; i < objects.size(); ++i) {
     snapshot_parts_[i].bytes = objects[i].size();
     MHP_CO_TRY(wire::SnapshotPart part, wire::parse_snapshot_part(objects[i]));
-    for (const auto& snapshot : part.snapshots) add_snapshot(snapshot);
+    for (auto& snapshot : part.snapshots) {
+      if (known.insert(snapshot.id).second) snapshots_.push_back(std::move(snapshot));
+    }
   }
+  std::ranges::sort(snapshots_, is_older);
   co_return Result<void>{};
 }
 
 void VaultImpl::add_snapshot(const wire::SnapshotRecord& snapshot) {
   bool known = std::ranges::any_of(snapshots_, [&](const auto& other) { return other.id == snapshot.id; });
-  if (known) return;
-  auto order = [](const wire::SnapshotRecord& a, const wire::SnapshotRecord& b) {
-    return std::tie(a.time_ns, a.id) < std::tie(b.time_ns, b.id);
-  };
-  snapshots_.insert(std::ranges::upper_bound(snapshots_, snapshot, order), snapshot);
+  if (!known) snapshots_.insert(std::ranges::upper_bound(snapshots_, snapshot, is_older), snapshot);
 }
 
 Vault::NewestHead VaultImpl::newest_head() const {
@@ -282,36 +309,47 @@ std::vector<wire::PhysicalRef> VaultImpl::index_objects() const {
   return out;
 }
 
-std::vector<SegmentId> VaultImpl::live_segments() const {
+Result<std::vector<SegmentId>> VaultImpl::list_live_segments() const {
   std::vector<SegmentId> out;
-  std::unordered_set<SegmentId, IdHash> taken;
-  auto take = [&](const SegmentId& id) {
-    if (taken.insert(id).second) out.push_back(id);
-  };
-  for (const auto& ref : index_objects()) take(ref.segment);
-  for (const auto& segment : index_.segments()) take(segment.id);
+  for (const auto& ref : index_objects()) out.push_back(ref.segment);
+  MHP_TRY_VOID(index_.each_segment([&](std::uint32_t, const SegmentId& id) { out.push_back(id); }));
+  std::ranges::sort(out);
+  auto same = std::ranges::unique(out);
+  out.erase(same.begin(), same.end());
   return out;
 }
 
+Task<Result<std::vector<SegmentId>>> VaultImpl::live_segments() {
+  auto list = [this] { return list_live_segments(); };
+  auto listed = co_await platform_.workers().run(list);
+  if (listed || listed.error().code != Errc::corrupt) co_return listed;
+  MHP_CO_TRY_VOID(co_await load_index());
+  co_return list_live_segments();
+}
+
 Result<ChunkPlace> VaultImpl::place_of(const ChunkId& chunk) const {
-  auto place = index_.chunks().find(chunk);
-  if (!place) return fail(Errc::not_found, "chunk " + chunk.short_hex() + " is not in the index");
-  return *place;
+  auto found = index_.find(chunk);
+  if (found) return found->place;
+  if (index_.damaged()) {
+    return fail(Errc::corrupt, "the index in " + state_.cache_folder() + " is damaged: the next run makes it anew");
+  }
+  return fail(Errc::not_found, "chunk " + chunk.short_hex() + " is not in the index");
 }
 
 Task<Result<std::shared_ptr<const OpenSegment>>> VaultImpl::fetch(std::uint32_t segment,
                                                                   std::vector<std::uint32_t> bundles) {
-  MHP_CHECK(segment < index_.segments().size());
-  SegmentId id = index_.segments()[segment].id;
-  std::vector<wire::Bundle> all = index_.segments()[segment].bundles;
+  MHP_CHECK(segment < index_.segment_numbers());
+  MHP_CO_TRY(IndexedPlace place, index_.segment(segment));
   std::vector<Range> ranges;
   for (std::uint32_t number : bundles) {
-    if (number >= all.size()) co_return fail(Errc::not_found, "segment " + id.short_hex() + ": no such bundle");
-    ranges.push_back({.offset = all[number].offset, .bytes = all[number].stored_bytes});
+    if (number >= place.bundles.size()) {
+      co_return fail(Errc::not_found, "segment " + place.id.short_hex() + ": no such bundle");
+    }
+    const wire::Bundle& bundle = place.bundles[number];
+    ranges.push_back({.offset = bundle.offset, .bytes = bundle.stored_bytes});
   }
-  std::uint64_t plain_bytes = index_.segments()[segment].plain_bytes;
-  MHP_CO_TRY(auto parts, co_await reader_.read(id, plain_bytes, std::move(ranges)));
-  co_return std::make_shared<const FetchedSegment>(std::move(parts), std::move(all));
+  MHP_CO_TRY(auto parts, co_await reader_.read(place.id, place.plain_bytes, std::move(ranges)));
+  co_return std::make_shared<const FetchedSegment>(std::move(parts), std::move(place.bundles));
 }
 
 Task<Result<Bytes>> VaultImpl::read(ChunkId chunk) {

@@ -122,6 +122,8 @@ struct RepairReport {
 struct WriteOptions {
   int compression_level = 1;          // zstd, 1 to 19
   std::size_t segment_bytes = 8_MiB;  // target plaintext size, at most 16 MiB
+  /// Directories of durable segments that are held in memory before they go into the index.
+  std::size_t unlisted_bytes = 8_MiB;
 };
 
 class Vault {

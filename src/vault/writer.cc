@@ -23,19 +23,21 @@ WriterImpl::WriterImpl(VaultImpl& vault, std::unique_ptr<platform::FileLock> loc
       options_(options),
       plan_(vault.homes_.plan(vault.level())),
       sealer_(vault.platform_.random(), vault.homes_, vault.device_, vault.record_.keys, plan_),
-      outbox_(vault) {}
+      outbox_(vault),
+      index_session_(vault, sealer_, outbox_, packer_parts(/*index=*/true)) {}
 
-PackerParts WriterImpl::packer_parts() const {
+PackerParts WriterImpl::packer_parts(bool index) const {
   PackerParts parts;
   parts.dedup_secret = &vault_.record_.keys.dedup_secret;
   parts.buffers = &vault_.homes_.buffers();
   parts.compression_level = options_.compression_level;
   parts.segment_bytes = segment_size(options_.segment_bytes);
+  parts.index = index;
   return parts;
 }
 
 std::unique_ptr<Packer> WriterImpl::new_packer() {
-  PackerParts parts = packer_parts();
+  PackerParts parts = packer_parts(/*index=*/false);
   parts.stored = &vault_.index_;
   parts.session = &session_;
   return std::make_unique<SegmentPacker>(parts);
@@ -59,6 +61,15 @@ WriteTotals WriterImpl::totals() const {
   return totals;
 }
 
+Task<Result<void>> WriterImpl::store(FinishedSegment segment) {
+  MHP_CO_TRY_VOID(co_await outbox_.store(std::move(segment)));
+  if (listing_ || outbox_.durable_bytes() < options_.unlisted_bytes) co_return Result<void>{};
+  listing_ = true;
+  auto listed = co_await index_session_.list_early(outbox_.take_durable());
+  listing_ = false;
+  co_return listed;
+}
+
 Task<Result<Committed>> WriterImpl::finish(wire::SnapshotRecord record) {
   MHP_CHECK(!finished_);
   finished_ = true;
@@ -71,25 +82,19 @@ Task<Result<Committed>> WriterImpl::finish(wire::SnapshotRecord record) {
   segments.insert(segments.end(), vault_.unlisted_.begin(), vault_.unlisted_.end());
   MHP_CO_TRY_VOID(co_await publish(std::move(segments), record, out));
   (void)vault_.state_.clear_journal();  // what is listed already is passed over when it is read
-  vault_.objects_.keep_only(vault_.index_objects());
+  vault_.objects_.keep_only(vault_.index_objects(), vault_.index_.runs());
   out.totals = totals();
   co_return out;
 }
 
 Task<Result<void>> WriterImpl::publish(std::vector<wire::IndexedSegment> segments, const wire::SnapshotRecord& record,
                                        Committed& out) {
-  PackerParts parts = packer_parts();
-  parts.index = true;
-  IndexSession session(vault_, sealer_, outbox_, parts);
-  MHP_CO_TRY(IndexSession::Layout layout, co_await session.write(segments, record));
+  MHP_CO_TRY(IndexSession::Layout layout, co_await index_session_.write(segments, record));
   MHP_CHECK(outbox_.idle());  // the index before the head
   MHP_CO_TRY(CheckedHead head, make_head(layout.root));
   MHP_CO_TRY_VOID(vault_.take_own_head(std::move(head)));
 
   // From here on this device stands by the new head, whether homes take it now or after a crash.
-  for (const auto& segment : segments) {
-    MHP_CO_TRY_VOID(vault_.index_.add(segment));
-  }
   out.margin = std::min(outbox_.margin().value_or(0), vault_.unlisted_margin_.value_or(INT_MAX));
   vault_.unlisted_.clear();
   vault_.unlisted_margin_.reset();
@@ -99,6 +104,7 @@ Task<Result<void>> WriterImpl::publish(std::vector<wire::IndexedSegment> segment
   vault_.set_top(vault_.device_.id, layout.root);
 
   auto took = co_await vault_.bring_homes_up_to_date();
+  MHP_CO_TRY_VOID(co_await take_up(segments));
   out.homes = static_cast<unsigned>(took.size());
   int margin = std::max(out.margin, 0);  // so many may be lost, and one that has the head is left
   if (out.homes <= static_cast<unsigned>(margin)) {
@@ -107,6 +113,18 @@ Task<Result<void>> WriterImpl::publish(std::vector<wire::IndexedSegment> segment
                                             " are needed: the next backup gives it to them again");
   }
   vault_.remember_seen();
+  co_return Result<void>{};
+}
+
+/// The vault's index as the new parts have it: where there is much, by way of a file in the cache.
+Task<Result<void>> WriterImpl::take_up(const std::vector<wire::IndexedSegment>& segments) {
+  std::size_t chunks = vault_.index_.young().chunks().size();
+  for (const auto& segment : segments) chunks += segment.directory.chunks.size();
+  vault_.index_.end_questions();
+  if (index_session_.has_early_parts() || chunks > IndexLimits().young_chunks) co_return co_await vault_.load_index();
+  for (const auto& segment : segments) {
+    MHP_CO_TRY_VOID(vault_.index_.add(segment));
+  }
   co_return Result<void>{};
 }
 
@@ -135,7 +153,9 @@ Task<Result<std::unique_ptr<Writer>>> VaultImpl::begin_write(const WriteOptions&
   MHP_CO_TRY(auto lock, state_.lock(state_.who()));
   MHP_CO_TRY_VOID(co_await refresh_for_write());
   auto writer = std::make_unique<WriterImpl>(*this, std::move(lock), options);
-  co_await find_gone_segments();
+  MHP_CO_TRY_VOID(co_await find_gone_segments());
+  auto prepare = [this] { index_.prepare_questions(); };
+  co_await platform_.workers().run(prepare);
   MHP_CO_TRY(std::uint64_t adopted, co_await adopt_segments(*this, homes_.plan(level())));
   writer->set_adopted(adopted);
   co_return std::unique_ptr<Writer>(std::move(writer));

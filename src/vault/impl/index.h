@@ -1,44 +1,100 @@
-// The index in memory: segments with their bundles, and where every chunk lies.
+// The index: segments with their bundles, and where every chunk lies; what is old in files, what is new in memory.
 #pragma once
 
+#include <functional>
+#include <memory>
 #include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
 #include "vault/impl/chunk_table.h"
+#include "vault/impl/index_run.h"
 #include "wire/index.h"
 
 namespace mhp::vault::impl {
 
-/// Reading from several threads at once is fine while nobody adds.
+/// Segments and chunks that were taken up one by one and are held in memory.
+class YoungIndex {
+ public:
+  /// Takes a segment up; one that is known already is left as it is. Of a chunk that lies in two segments the place
+  /// taken up last counts: it was stored again because the first was gone. Errors: corrupt (a chunk has a place that
+  /// chunks cannot have).
+  Result<void> add(const wire::IndexedSegment& segment);
+  const std::vector<IndexedPlace>& segments() const { return segments_; }
+  std::optional<std::uint32_t> number_of(const SegmentId& id) const;
+  const ChunkTable& chunks() const { return chunks_; }
+
+ private:
+  std::vector<IndexedPlace> segments_;
+  std::unordered_map<SegmentId, std::uint32_t, IdHash> numbers_;
+  ChunkTable chunks_;
+};
+
+/// Reading from several threads at once is fine while nobody adds. A segment may have several numbers and a chunk
+/// several places (parts of two devices; stored again because the first place was gone): any may be used, and those in
+/// segments that are not gone come first. Numbers stay the same until a run is added.
 class Index {
  public:
-  struct Segment {
-    SegmentId id;
-    std::uint32_t plain_bytes = 0;
-    std::uint32_t epoch = 0;
-    std::vector<wire::Bundle> bundles;
-    bool gone = false;  // fewer than k rows are at hand: what is new must not refer to it
+  /// Chunks of runs that are held whole while a backup asks for each of its chunks: 66 MB.
+  static constexpr std::uint64_t kLoadedChunks = 1'500'000;
+
+  /// Where a chunk lies, with a number of it below chunk_numbers(): a bit for each says which are in use. A chunk with
+  /// several places has several numbers; find() always gives the same one while nobody adds and nothing goes.
+  struct Found {
+    ChunkPlace place;
+    std::uint64_t number = 0;
   };
 
-  /// Takes a segment up; one that is known already is left as it is. Of a chunk that lies in two segments the place
-  /// taken up last counts: it was stored again because the first was gone. Errors: corrupt (a chunk is longer than
-  /// chunks can be).
+  /// As YoungIndex::add, but one that a run holds is left as it is, too.
   Result<void> add(const wire::IndexedSegment& segment);
-  bool has_segment(const SegmentId& id) const { return numbers_.contains(id); }
-  const std::vector<Segment>& segments() const { return segments_; }
+  /// Only while nothing was added by add().
+  void add_run(std::unique_ptr<IndexRun> run);
+  /// Segments beside those of the runs; instead of those that were added.
+  void set_young(YoungIndex young) { young_ = std::move(young); }
+  /// Before many questions: loads what makes them quick, 12 bits a chunk and the smaller runs whole.
+  void prepare_questions();
+  /// Gives that memory back.
+  void end_questions();
+
+  std::optional<Found> find(const ChunkId& id) const;
   /// True where a chunk is there and can be relied on.
   bool can_refer_to(const ChunkId& id) const;
   /// True where this segment is the chunk's place.
   bool is_place_of(const SegmentId& segment, const ChunkId& id) const;
+  bool has_segment(const SegmentId& id) const;
+  /// Errors: corrupt, those of the disk. `number` is below segment_numbers().
+  Result<IndexedPlace> segment(std::uint32_t number) const;
   /// The segments of which too few rows are at hand; all others can be relied on.
   void set_gone(const std::unordered_set<SegmentId, IdHash>& gone);
-  const ChunkTable& chunks() const { return chunks_; }
+  /// A file that answers were read from is damaged: what was not found may be there. It is made anew by the next open.
+  bool damaged() const;
+
+  // All of it, in memory that does not grow with it. Errors: corrupt, those of the disk.
+  std::uint32_t segment_numbers() const { return young_base_ + static_cast<std::uint32_t>(young_.segments().size()); }
+  std::uint64_t chunk_numbers() const { return young_chunk_base_ + young_.chunks().slots().size(); }
+  Result<void> each_segment(const std::function<void(std::uint32_t number, const SegmentId& id)>& visit) const;
+  /// `slot.segment` is a number of this index.
+  Result<void> each_chunk(const std::function<void(std::uint64_t number, const ChunkSlot& slot)>& visit) const;
+
+  const YoungIndex& young() const { return young_; }
+  const std::vector<std::unique_ptr<IndexRun>>& runs() const { return runs_; }
 
  private:
-  std::vector<Segment> segments_;
-  std::unordered_map<SegmentId, std::uint32_t, IdHash> numbers_;
-  ChunkTable chunks_;
+  struct Base {
+    std::uint32_t segment = 0;
+    std::uint64_t chunk = 0;
+  };
+  /// Calls `take` for each place until it returns true.
+  template <class Take>
+  void each_place(const ChunkId& id, Take take) const;
+  bool is_gone(std::uint32_t segment) const { return !gone_.empty() && gone_.contains(segment); }
+
+  std::vector<std::unique_ptr<IndexRun>> runs_;
+  std::vector<Base> bases_;  // numbers of each run's first segment and chunk
+  std::uint32_t young_base_ = 0;
+  std::uint64_t young_chunk_base_ = 0;
+  YoungIndex young_;
+  std::unordered_set<std::uint32_t> gone_;
 };
 
 }  // namespace mhp::vault::impl

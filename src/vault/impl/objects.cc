@@ -85,13 +85,16 @@ void Objects::keep(const ChunkId& id, ByteView bytes) {
   if (!(*file)->write_at(0, bytes)) (void)disk.remove(path);
 }
 
-void Objects::keep_only(const std::vector<wire::PhysicalRef>& refs) {
+void Objects::keep_only(const std::vector<wire::PhysicalRef>& refs,
+                        const std::vector<std::unique_ptr<IndexRun>>& runs) {
   std::unordered_set<std::string> wanted;
-  for (const auto& ref : refs) wanted.insert(name_of(ref.chunk));
+  for (const auto& ref : refs) wanted.insert(state_.cache_folder() + "/" + name_of(ref.chunk));
+  for (const auto& run : runs) wanted.insert(run->path());
   auto names = state_.disk().list(state_.cache_folder());
   if (!names) return;
   for (const std::string& name : *names) {
-    if (!wanted.contains(name)) (void)state_.disk().remove(state_.cache_folder() + "/" + name);
+    std::string path = state_.cache_folder() + "/" + name;
+    if (!wanted.contains(path)) (void)state_.disk().remove(path);
   }
 }
 

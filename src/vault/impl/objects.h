@@ -6,6 +6,7 @@
 #include <unordered_set>
 #include <vector>
 
+#include "vault/impl/index_run.h"
 #include "vault/impl/reader.h"
 #include "vault/state.h"
 
@@ -23,8 +24,8 @@ class Objects {
   Task<Result<std::vector<Bytes>>> load_all(std::vector<wire::PhysicalRef> refs);
   /// Keeps a copy. Blocking, small.
   void keep(const ChunkId& id, ByteView bytes);
-  /// Removes copies of all but these. Blocking, small.
-  void keep_only(const std::vector<wire::PhysicalRef>& refs);
+  /// Removes everything from the cache but copies of these, and these runs. Blocking, small.
+  void keep_only(const std::vector<wire::PhysicalRef>& refs, const std::vector<std::unique_ptr<IndexRun>>& runs);
 
  private:
   Task<> load_group(SegmentId segment, const std::vector<wire::PhysicalRef>& refs, std::vector<std::size_t> wanted,

@@ -224,19 +224,29 @@ TEST(ChunkTable, KeepsManyPlaces) {
   }
   EXPECT_EQ(table.size(), expected.size());
   for (const auto& [id, place] : expected) {
-    auto found = table.find(id);
-    ASSERT_TRUE(found);
-    EXPECT_EQ(found->segment, place.segment);
-    EXPECT_EQ(found->bundle, place.bundle);
-    EXPECT_EQ(found->offset, place.offset);
-    EXPECT_EQ(found->bytes, place.bytes);
+    const ChunkSlot* slot = table.find(id);
+    ASSERT_NE(slot, nullptr);
+    ChunkPlace found = slot->place();
+    EXPECT_EQ(found.segment, place.segment);
+    EXPECT_EQ(found.bundle, place.bundle);
+    EXPECT_EQ(found.offset, place.offset);
+    EXPECT_EQ(found.bytes, place.bytes);
   }
-  EXPECT_FALSE(table.find(ChunkId()));
-  EXPECT_FALSE(table.contains(ChunkId::from_array(platform.random().array<32>())));
-  EXPECT_FALSE(ChunkTable::can_hold({.segment = 0, .bundle = 65536, .offset = 0, .bytes = 1}));
-  EXPECT_FALSE(ChunkTable::can_hold({.segment = 0, .bundle = 0, .offset = 1u << 24, .bytes = 1}));
-  EXPECT_FALSE(ChunkTable::can_hold({.segment = 0, .bundle = 0, .offset = 0, .bytes = 0}));
-  EXPECT_TRUE(ChunkTable::can_hold({.segment = 0, .bundle = 65535, .offset = (1u << 24) - 1, .bytes = 1u << 24}));
+  EXPECT_EQ(table.find(ChunkId()), nullptr);
+  EXPECT_EQ(table.find(ChunkId::from_array(platform.random().array<32>())), nullptr);
+  EXPECT_FALSE(ChunkSlot::can_hold({.segment = 0, .bundle = 65536, .offset = 0, .bytes = 1}));
+  EXPECT_FALSE(ChunkSlot::can_hold({.segment = 0, .bundle = 0, .offset = 1u << 24, .bytes = 1}));
+  EXPECT_FALSE(ChunkSlot::can_hold({.segment = 0, .bundle = 0, .offset = 0, .bytes = 0}));
+  EXPECT_TRUE(ChunkSlot::can_hold({.segment = 0, .bundle = 65535, .offset = (1u << 24) - 1, .bytes = 1u << 24}));
+}
+
+TEST(SessionChunks, TakesEachOnce) {
+  platform::MemoryPlatform platform(testing::seed_of_run());
+  SessionChunks session;
+  std::vector<ChunkId> ids{ChunkId()};
+  for (int i = 0; i < 20'000; ++i) ids.push_back(ChunkId::from_array(platform.random().array<32>()));
+  for (const ChunkId& id : ids) EXPECT_TRUE(session.insert(id));
+  for (const ChunkId& id : ids) EXPECT_FALSE(session.insert(id));
 }
 
 TEST(SegmentSeal, LengthsGoBothWays) {

@@ -21,6 +21,9 @@ class Survey {
   const std::vector<SegmentId>& segments() const { return segments_; }
   /// Members that gave their list.
   const std::vector<std::size_t>& members() const { return members_; }
+  /// What homes list of a segment, unchecked; empty where none has it.
+  const std::vector<dispersal::Holder>& holders(const SegmentId& segment) const;
+  bool some_known_bad(const SegmentId& segment) const { return !known_bad(segment, holders(segment)).empty(); }
   /// Card and holders of a segment; rows that the card does not know are left out. Errors: not_found (no home has a
   /// good card).
   Task<Result<dispersal::Located>> locate(SegmentId segment);
@@ -32,6 +35,8 @@ class Survey {
   /// Writes down what verify() found and what was made again. A state folder that takes no writes keeps what it had.
   void save_bad_rows();
 
+  /// True where at least as many rows as every plan needs are listed, and none is known to be bad.
+  bool surely_can_be_read(const SegmentId& segment) const;
   /// True where at least k rows are listed and not known to be bad.
   Task<bool> can_be_read(SegmentId segment);
 

@@ -9,17 +9,12 @@
 
 #include "vault/impl/home_calls.h"
 #include "vault/impl/index.h"
+#include "vault/impl/index_loader.h"
 #include "vault/impl/objects.h"
 #include "vault/impl/reader.h"
 #include "vault/vault.h"
 
 namespace mhp::vault::impl {
-
-/// An index or snapshot part that a believed head's top lists.
-struct KnownPart {
-  wire::PhysicalRef ref;
-  std::size_t bytes = 0;  // encoded
-};
 
 /// The top that a device's newest believed head names.
 struct KnownTop {
@@ -70,7 +65,9 @@ class VaultImpl : public Vault {
   Task<Result<void>> refresh_for_write();
   /// Where there is reason to, finds out which segments cannot be brought back now, so that their chunks are stored
   /// again.
-  Task<> find_gone_segments();
+  Task<Result<void>> find_gone_segments();
+  /// Takes up the index that the parts at hand make, from the cache as far as it is there. Segment numbers change.
+  Task<Result<void>> load_index();
 
   /// Heads, in memory and in the state folder, after this device signed a new one. Durable when it returns.
   Result<void> take_own_head(CheckedHead head);
@@ -82,8 +79,9 @@ class VaultImpl : public Vault {
   void remember_seen();
   void set_top(const DeviceId& device, const wire::PhysicalRef& ref);
   void add_snapshot(const wire::SnapshotRecord& snapshot);
-  /// Segments that homes must keep: those of the index, and those that hold the index.
-  std::vector<SegmentId> live_segments() const;
+  /// Segments that homes must keep: those of the index, and those that hold the index; in rising order. Where the cache
+  /// turns out to be damaged, the index is loaded anew. Errors: as load_index().
+  Task<Result<std::vector<SegmentId>>> live_segments();
   /// All objects that the believed heads reach.
   std::vector<wire::PhysicalRef> index_objects() const;
 
@@ -111,7 +109,8 @@ class VaultImpl : public Vault {
  private:
   Result<void> take_newest_record();
   Result<wire::RootRef> open_root(const CheckedHead& head) const;
-  Task<Result<void>> load_index();
+  Task<Result<void>> load_snapshots();
+  Result<std::vector<SegmentId>> list_live_segments() const;
   /// True where another device's top lists all that this one's did: that device was enrolled when this one was revoked,
   /// by one recovery with one time, and so has read all of it before its own first head.
   bool is_covered(const BelievedDevice& device) const;

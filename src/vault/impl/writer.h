@@ -9,6 +9,9 @@
 
 namespace mhp::vault::impl {
 
+/// Upper bound of what a segment takes in an index part.
+std::size_t part_bytes_of(const wire::IndexedSegment& segment);
+
 /// Sends finished segments and makes them durable by groups. On the loop; store() may overlap, the rest may not.
 class Outbox {
  public:
@@ -18,9 +21,10 @@ class Outbox {
   Task<Result<void>> store(FinishedSegment segment);
   /// Makes everything stored so far durable. No store() may be running.
   Task<Result<void>> commit();
-  /// What is durable on at least k rows, in order.
-  const std::vector<wire::IndexedSegment>& durable() const { return durable_; }
-  std::vector<wire::IndexedSegment> take_durable() { return std::move(durable_); }
+  /// Segments of content that are durable on at least k rows, in order, and were not taken yet.
+  std::vector<wire::IndexedSegment> take_durable();
+  /// Upper bound of what these take in the index.
+  std::size_t durable_bytes() const { return durable_bytes_; }
   bool idle() const { return pending_.empty() && running_ == 0 && !committing_; }
   /// Worst case over the durable segments; nothing where there is none.
   std::optional<int> margin() const { return margin_; }
@@ -44,6 +48,7 @@ class Outbox {
   VaultImpl& vault_;
   std::vector<Pending> pending_;
   std::vector<wire::IndexedSegment> durable_;
+  std::size_t durable_bytes_ = 0;
   std::uint64_t pending_bytes_ = 0;
   std::chrono::nanoseconds last_commit_;
   std::size_t running_ = 0;
@@ -52,37 +57,6 @@ class Outbox {
   std::optional<int> margin_;
   std::uint64_t stored_bytes_ = 0;
   std::uint64_t segments_ = 0;
-};
-
-class WriterImpl : public Writer {
- public:
-  WriterImpl(VaultImpl& vault, std::unique_ptr<platform::FileLock> lock, const WriteOptions& options);
-
-  std::unique_ptr<Packer> new_packer() override;
-  FinishedSegment seal(Packer& packer) override;
-  Task<Result<void>> store(FinishedSegment segment) override { return outbox_.store(std::move(segment)); }
-  Task<Result<Committed>> finish(wire::SnapshotRecord record) override;
-  WriteTotals totals() const override;
-  std::uint64_t adopted_segments() const override { return adopted_; }
-  void set_adopted(std::uint64_t segments) { adopted_ = segments; }
-
- private:
-  PackerParts packer_parts() const;
-  Task<Result<void>> publish(std::vector<wire::IndexedSegment> segments, const wire::SnapshotRecord& record,
-                             Committed& out);
-  Result<CheckedHead> make_head(const wire::RootRef& root);
-
-  VaultImpl& vault_;
-  std::unique_ptr<platform::FileLock> lock_;
-  const WriteOptions options_;
-  const dispersal::Plan plan_;
-  const Sealer sealer_;
-  SessionChunks session_;
-  Outbox outbox_;
-  std::atomic<std::uint64_t> new_bytes_{0};
-  std::atomic<std::uint64_t> packed_bytes_{0};
-  std::uint64_t adopted_ = 0;
-  bool finished_ = false;
 };
 
 /// Puts index objects into segments of their own.
@@ -96,6 +70,9 @@ class IndexSession {
     std::vector<KnownPart> parts;
     std::vector<KnownPart> snapshot_parts;
   };
+  /// Parts for segments of a session that goes on, so that it need not remember them. One call at a time.
+  Task<Result<void>> list_early(std::vector<wire::IndexedSegment> segments);
+  bool has_early_parts() const { return !early_parts_.empty(); }
   /// Parts for the new segments, small ones merged, snapshots with the new one, and the top; all durable when it
   /// returns.
   Task<Result<Layout>> write(const std::vector<wire::IndexedSegment>& segments, const wire::SnapshotRecord& snapshot);
@@ -106,8 +83,10 @@ class IndexSession {
   Task<Result<std::vector<KnownPart>>> put_parts(std::vector<wire::IndexedSegment> segments);
   Task<Result<std::vector<KnownPart>>> put_snapshots(const wire::SnapshotRecord& snapshot);
   /// Takes parts out of `kept` to write them anew: those whose segments cannot be brought back (a copy is in the cache,
-  /// or this vault would not be open), and where asked the small ones.
-  Task<Result<std::vector<wire::IndexedSegment>>> take_parts(std::vector<KnownPart>& kept, bool small_ones);
+  /// or this vault would not be open), and where asked small ones if there are too many.
+  std::vector<wire::PhysicalRef> take_out(std::vector<KnownPart>& kept, bool some_small) const;
+  Task<Result<std::vector<wire::IndexedSegment>>> take_parts(std::vector<KnownPart>& kept, bool some_small);
+  Task<Result<std::vector<wire::SnapshotRecord>>> take_snapshots(std::vector<KnownPart>& kept);
   bool is_gone(const KnownPart& part) const;
 
   VaultImpl& vault_;
@@ -115,6 +94,41 @@ class IndexSession {
   Outbox& outbox_;
   SegmentPacker packer_;
   SegmentId id_;  // of the segment being filled
+  std::vector<KnownPart> early_parts_;
+};
+
+class WriterImpl : public Writer {
+ public:
+  WriterImpl(VaultImpl& vault, std::unique_ptr<platform::FileLock> lock, const WriteOptions& options);
+
+  std::unique_ptr<Packer> new_packer() override;
+  FinishedSegment seal(Packer& packer) override;
+  Task<Result<void>> store(FinishedSegment segment) override;
+  Task<Result<Committed>> finish(wire::SnapshotRecord record) override;
+  WriteTotals totals() const override;
+  std::uint64_t adopted_segments() const override { return adopted_; }
+  void set_adopted(std::uint64_t segments) { adopted_ = segments; }
+
+ private:
+  PackerParts packer_parts(bool index) const;
+  Task<Result<void>> publish(std::vector<wire::IndexedSegment> segments, const wire::SnapshotRecord& record,
+                             Committed& out);
+  Task<Result<void>> take_up(const std::vector<wire::IndexedSegment>& segments);
+  Result<CheckedHead> make_head(const wire::RootRef& root);
+
+  VaultImpl& vault_;
+  std::unique_ptr<platform::FileLock> lock_;
+  const WriteOptions options_;
+  const dispersal::Plan plan_;
+  const Sealer sealer_;
+  SessionChunks session_;
+  Outbox outbox_;
+  IndexSession index_session_;
+  bool listing_ = false;
+  std::atomic<std::uint64_t> new_bytes_{0};
+  std::atomic<std::uint64_t> packed_bytes_{0};
+  std::uint64_t adopted_ = 0;
+  bool finished_ = false;
 };
 
 /// Segments that are durable on the homes and in no believed index, found by the journal, or without one by asking the
