@@ -45,6 +45,7 @@ class MemoryVault : public vault::Vault {
   Task<Result<Bytes>> read(ChunkId chunk) override;
   Task<Result<std::unique_ptr<vault::Writer>>> begin_write(const vault::WriteOptions& options) override;
   Task<Result<vault::CheckReport>> check(unsigned, vault::Progress) override;
+  Task<Result<vault::CheckReport>> standing() override;
   Task<Result<vault::RepairReport>> repair(bool, std::vector<std::size_t>, bool, vault::Progress) override;
 
  private:

@@ -178,6 +178,7 @@ Task<Result<std::unique_ptr<vault::Writer>>> MemoryVault::begin_write(const vaul
 }
 
 Task<Result<vault::CheckReport>> MemoryVault::check(unsigned, vault::Progress) { co_return vault::CheckReport(); }
+Task<Result<vault::CheckReport>> MemoryVault::standing() { co_return vault::CheckReport(); }
 
 Task<Result<vault::RepairReport>> MemoryVault::repair(bool, std::vector<std::size_t>, bool, vault::Progress) {
   co_return vault::RepairReport();

@@ -21,11 +21,14 @@ bool chosen(platform::Random& random, unsigned percent) {
 constexpr std::size_t kSegmentsAtOnce = 2;   // each read whole where asked, all homes at once: some 20 MB in memory
 constexpr std::uint64_t kSaveEvery = 1'000;  // segments: what an interrupted check still leaves remembered
 
+/// Which cards are read at all: those of every segment, or only where homes list something else than was planned.
+enum class Cards { all, where_needed };
+
 /// One check of all live segments, a few of them at a time.
 class Checker {
  public:
-  Checker(VaultImpl& vault, unsigned read_percent, Progress progress)
-      : vault_(vault), survey_(vault), read_percent_(read_percent), progress_(std::move(progress)) {}
+  Checker(VaultImpl& vault, Cards cards, unsigned read_percent, Progress progress)
+      : vault_(vault), survey_(vault), cards_(cards), read_percent_(read_percent), progress_(std::move(progress)) {}
 
   Task<Result<CheckReport>> run() {
     MHP_CO_TRY(auto live, co_await vault_.live_segments());
@@ -60,6 +63,7 @@ class Checker {
   }
 
   Task<> check(SegmentId id, bool reads) {
+    if (cards_ == Cards::where_needed && count_as_planned(id)) co_return;
     auto located = co_await survey_.locate(id);
     if (!located) {  // without a card nobody can say how many rows there should be: as many as are planned
       ++report_.unrestorable;
@@ -81,6 +85,24 @@ class Checker {
     margin_ = std::min(margin_.value_or(INT_MAX), vault_.homes_.margin_of(*located));
   }
 
+  /// True where all planned rows are listed and nothing else is said of them. Every plan needs as many rows, so the
+  /// card would say nothing new.
+  bool count_as_planned(const SegmentId& id) {
+    const auto& holders = survey_.holders(id);
+    bool one_card = !holders.empty() && std::ranges::all_of(holders, [&](const dispersal::Holder& holder) {
+      return holder.card_version == holders.front().card_version;
+    });
+    if (!one_card || rows_of(holders).size() < planned_rows_ || survey_.some_known_bad(id)) return false;
+    std::vector<dispersal::RowsFor> placed;
+    for (const dispersal::Holder& holder : holders) {
+      placed.push_back({.home = holder.member, .rows = holder.rows});
+      if (!holder.rows.empty()) holding_.insert(holder.member);
+    }
+    report_.rows_expected += planned_rows_;
+    margin_ = std::min(margin_.value_or(INT_MAX), vault_.homes_.margin_of(placed, dispersal::kNeed));
+    return true;
+  }
+
   Task<> read(dispersal::Located& located) {
     auto verdict = co_await survey_.verify(located);
     report_.bytes_read += verdict.bytes_read;
@@ -100,6 +122,7 @@ class Checker {
 
   VaultImpl& vault_;
   Survey survey_;
+  const Cards cards_;
   const unsigned read_percent_;
   Progress progress_;
   std::size_t next_ = 0;  // of the survey's segments
@@ -114,7 +137,12 @@ class Checker {
 }  // namespace
 
 Task<Result<CheckReport>> VaultImpl::check(unsigned read_percent, Progress progress) {
-  Checker checker(*this, read_percent, std::move(progress));
+  Checker checker(*this, Cards::all, read_percent, std::move(progress));
+  co_return co_await checker.run();
+}
+
+Task<Result<CheckReport>> VaultImpl::standing() {
+  Checker checker(*this, Cards::where_needed, 0, nullptr);
   co_return co_await checker.run();
 }
 

@@ -183,5 +183,27 @@ TEST(Parts, StayFewOverManySnapshots) {
   for (std::size_t i : {std::size_t{0}, std::size_t{17}, kSnapshots - 1}) expect_snapshot(world, "b", i, all[i]);
 }
 
+/// What is given out day by day is what a check says.
+TEST(Standing, IsWhatACheckSays) {
+  World world(testing::seed_of_run());
+  world.init("a");
+  for (int i = 0; i < 4; ++i) ASSERT_TRUE(save(world, "a", testing::few_files(world)));
+  for (unsigned lost = 0; lost <= 5; ++lost) {
+    if (lost == 2) world.add_home("a");
+    if (lost > 0) world.lose_home(lost - 1);
+    auto session = world.open("a");
+    if (!session) break;
+    auto checked = world.run(session->vault->check(0, nullptr));
+    auto standing = world.run(session->vault->standing());
+    ASSERT_TRUE(checked && standing);
+    EXPECT_EQ(standing->segments, checked->segments);
+    EXPECT_EQ(standing->margin, checked->margin);
+    EXPECT_EQ(standing->homes, checked->homes);
+    EXPECT_EQ(standing->unrestorable, checked->unrestorable);
+    EXPECT_EQ(standing->rows_expected, checked->rows_expected);
+    EXPECT_EQ(standing->rows_missing, checked->rows_missing);
+  }
+}
+
 }  // namespace
 }  // namespace mhp::vault

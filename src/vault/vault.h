@@ -164,6 +164,8 @@ class Vault {
   /// Counts rows of every live segment on the reachable homes; `read_percent` of segments are read and verified row by
   /// row (0: none).
   virtual Task<Result<CheckReport>> check(unsigned read_percent, Progress progress) = 0;
+  /// The same counts from what homes list, without reading a card where all is there as planned: for every day.
+  virtual Task<Result<CheckReport>> standing() = 0;
   /// Re-makes lost rows and those known to be bad (`read_all`: reads every row first), gives new homes their rows,
   /// vault record and heads. Homes that do not answer count as lost; what a home refuses (it is full, write-protected,
   /// fails) is planned again on the others. `without`: members that get nothing and whose rows

@@ -30,7 +30,7 @@ static Task<> leave_out_own_folders(Session& session, const Opened& opened, snap
 /// and what a home refused goes to the others.
 static Task<Result<void>> settle(Opened& opened, BackupDone& done) {
   const vault::Progress silent = [](const vault::CheckProgress&) {};
-  MHP_CO_TRY(done.after, co_await opened.vault->check(0, silent));
+  MHP_CO_TRY(done.after, co_await opened.vault->standing());
   const bool all_there = done.homes_reachable == done.homes;
   // What is in use by another mhp will take its rows next time: nothing is to be put elsewhere for it.
   const bool in_use = std::ranges::find(opened.homes->troubles(), dispersal::TroubleKind::busy,

@@ -117,8 +117,7 @@ static Task<int> run_status(Session& session) {
     if (!opened) co_return session.out.fail(opened.error(), hint_for(opened.error()));
   }
   dispersal::HomeSet& homes = *opened->homes;
-  const vault::Progress silent = [](const vault::CheckProgress&) {};
-  const auto report = co_await opened->vault->check(0, silent);
+  const auto report = co_await opened->vault->standing();
   if (!report) co_return session.out.fail(report.error(), hint_for(report.error()));
   const dispersal::Plan plan = homes.plan(opened->vault->level());
   const bool has_snapshots = !opened->vault->snapshots().empty();

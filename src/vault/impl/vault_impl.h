@@ -56,6 +56,7 @@ class VaultImpl : public Vault {
   Task<Result<Bytes>> read(ChunkId chunk) override;
   Task<Result<std::unique_ptr<Writer>>> begin_write(const WriteOptions& options) override;
   Task<Result<CheckReport>> check(unsigned read_percent, Progress progress) override;
+  Task<Result<CheckReport>> standing() override;
   Task<Result<RepairReport>> repair(bool read_all, std::vector<std::size_t> without, bool dry_run,
                                     Progress progress) override;
 
