@@ -10,7 +10,7 @@ import xml.etree.ElementTree
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-from lib import data, goals, measure, plot, report, tasks  # noqa: E402
+from lib import data, goals, measure, plot, report, scale, tasks  # noqa: E402
 
 FILES, BIG_BYTES = 60, 2 << 20
 # Of the data above on every machine. New data, new VERSION in lib/data.py, new lines here.
@@ -147,6 +147,33 @@ class Measure(unittest.TestCase):
         self.assertGreater(told["rss"], 0)
         with self.assertRaisesRegex(measure.Failed, "exit code 3\nwhy"):
             measure.timed(["sh", "-c", "echo why >&2; exit 3"])
+
+
+class Scale(unittest.TestCase):
+    def test_sections_are_replaced_one_by_one(self):
+        facts = {"date": "today", "processor": "some", "memory": "much", "system": "any", "repositories": "on it",
+                 "load before": "0.1", "mhp": "1"}
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / "RESULTS.md"
+            for part, title in (("chunks", "first"), ("files", "second"), ("chunks", "third")):
+                table = scale.Table(title)
+                table.note("a note")
+                table.row("a row", figure(2.0))
+                scale.write(path, part, table, facts)
+            page = path.read_text()
+        self.assertTrue(page.startswith("# Much of one thing"))
+        self.assertNotIn("first", page)
+        self.assertLess(page.index("## second"), page.index("## third"))
+        self.assertEqual(page.count("| a row | 2.00 | 2.00 | 100 |"), 2)
+
+    def test_files_are_made(self):
+        with tempfile.TemporaryDirectory() as folder:
+            scale.make_files(f"{folder}/many", 25, 10)
+            scale.make_files(f"{folder}/one", 7, 7)
+            found = sorted(path for path in pathlib.Path(folder).rglob("*.txt"))
+            self.assertEqual(len(found), 32)
+            for path in found:
+                self.assertEqual(path.read_bytes(), scale.content_of(int(path.stem[-7:])))
 
 
 if __name__ == "__main__":

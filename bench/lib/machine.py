@@ -25,9 +25,9 @@ def distribution():
     return names.get("PRETTY_NAME", "?").strip('"')
 
 
-def describe(binary, root, scratch, disk):
+def describe(binary, root, scratch, disk, others=True):
     memory_kib = int(first_match("/proc/meminfo", "MemTotal").split()[0])
-    return {
+    facts = {
         "date": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
         "processor": f"{first_match('/proc/cpuinfo', 'model name')}, {os.cpu_count()} cores",
         "memory": f"{memory_kib / 2**20:.0f} GiB",
@@ -35,7 +35,9 @@ def describe(binary, root, scratch, disk):
         "repositories": f"on {kind_of_disk(scratch)}",
         "disk": kind_of_disk(disk) if disk else "none",
         "mhp": f"{quiet([binary, '--version']).split()[1]}, commit {commit(root)}",
-        "restic": quiet(["restic", "version"]).strip(),
-        "Borg": quiet(["borg", "--version"]).split()[1],
         "load before": f"{os.getloadavg()[0]:.1f}",
     }
+    if others:
+        facts["restic"] = quiet(["restic", "version"]).strip()
+        facts["Borg"] = quiet(["borg", "--version"]).split()[1]
+    return facts
