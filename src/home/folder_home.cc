@@ -35,7 +35,11 @@ Result<void> check_empty(platform::Disk& disk, const std::string& path) {
 class FolderHome : public Home {
  public:
   FolderHome(platform::Platform& platform, const HomeId& id, std::shared_ptr<FolderStore> store)
-      : id_(id), store_(std::move(store)), writes_(platform.make_lane()), reads_(platform.make_lane()) {}
+      : id_(id),
+        clock_(platform.clock()),
+        store_(std::move(store)),
+        writes_(platform.make_lane()),
+        reads_(platform.make_lane()) {}
 
   ~FolderHome() override {
     writes_->post([store = store_] { store->close(); });
@@ -96,8 +100,9 @@ class FolderHome : public Home {
   }
 
   Task<Result<void>> put_heads(VaultId vault, DeviceId device, std::vector<Bytes> chain) override {
-    auto job = [store = store_, vault, device, chain = std::move(chain)]() mutable {
-      return store->put_heads(vault, device, std::move(chain));
+    const std::int64_t now_s = clock_.unix_ns() / 1'000'000'000;
+    auto job = [store = store_, vault, device, chain = std::move(chain), now_s]() mutable {
+      return store->put_heads(vault, device, std::move(chain), now_s);
     };
     co_return co_await writes_->run_detachable(std::move(job));
   }
@@ -116,6 +121,7 @@ class FolderHome : public Home {
 
  private:
   const HomeId id_;
+  platform::Clock& clock_;
   const std::shared_ptr<FolderStore> store_;  // shared with jobs that outlive a caller who gave up
   std::unique_ptr<platform::WorkerPool> writes_;
   std::unique_ptr<platform::WorkerPool> reads_;
@@ -176,7 +182,7 @@ static Result<HomeId> mend_identity(platform::Disk& disk, const std::string& pat
   const auto there = platform::read_file(disk, impl::identity_path(path), wire::kLogBlockBytes);
   if (there && *there == right) return identity.home;
   MHP_TRY(const auto lock, disk.lock(path + "/lock", "mhp"));
-  MHP_TRY_VOID(platform::replace_file(disk, impl::identity_path(path), right));
+  MHP_TRY_VOID(impl::replace_damaged(disk, impl::identity_path(path), right));
   return identity.home;
 }
 

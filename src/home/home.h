@@ -72,18 +72,21 @@ class Home {
   /// device certified in it and not revoked) and its version is not lower than the one held. Durable when it returns.
   /// One signed by a device must keep the revocations of the one held. Errors: denied (signature), invalid (older).
   virtual Task<Result<void>> put_vault_record(Bytes signed_record) = 0;
+  /// Errors: corrupt (damaged, or it cannot be read: it counts no more, and the next put sets it aside).
   virtual Task<Result<Bytes>> vault_record(VaultId vault) = 0;
   virtual Task<Result<std::vector<VaultId>>> vaults() = 0;
 
-  /// Takes a chain of signed heads of one device, rising without gaps. The first must be the held newest + 1 with the
-  /// matching hash, or an older one, or there is none yet, or the chain is at least 64 long (a home that was away for
-  /// so long cannot be given more). Refuses another head with a held seq (denied: a fork). The device must be certified
-  /// in the held vault record; heads after a revocation's last good one are refused. Keeps the newest 64. Durable when
-  /// it returns. Errors: denied, invalid (a gap).
+  /// Takes signed heads of one device, rising; where two follow each other they must link. The first that is newer than
+  /// what is held must be the held newest + 1 with the matching hash, or there is none yet, or the last run without
+  /// gaps is at least 64 long (a home that was away for so long cannot be given more). Refuses another head with a held
+  /// seq (denied: a fork). The device must be certified in the held vault record; heads after a revocation's last good
+  /// one are refused. Keeps the newest 64 and, of the last 32 days on which it got any, the newest of each; notes when
+  /// it got them. Damaged files are set aside, never removed. Durable when it returns. Errors: denied, invalid (a gap).
   virtual Task<Result<void>> put_heads(VaultId vault, DeviceId device, std::vector<Bytes> chain) = 0;
   struct DeviceHeads {
     DeviceId device;
-    std::vector<Bytes> chain;  // rising, signed
+    std::vector<Bytes> chain = {};              // rising, signed; may have gaps. Empty: what is held is damaged
+    std::vector<std::int64_t> received_s = {};  // of each: when the home took it, by its own clock (Unix seconds)
   };
   virtual Task<Result<std::vector<DeviceHeads>>> heads(VaultId vault) = 0;
 

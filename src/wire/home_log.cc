@@ -337,9 +337,9 @@ Result<HomeIndex> parse_home_index(ByteView bytes) {
   return index;
 }
 
-// heads: magic, format, zeros (2), count (4), vault, device, then each: length (4), bytes; hash
+// heads: magic, format, zeros (2), count (4), vault, device, then each: received (8), length (4), bytes; hash
 Bytes encode(const HeadsFile& file) {
-  MHP_CHECK(!file.chain.empty() && file.chain.size() <= kMaxHeadsKept);
+  MHP_CHECK(!file.chain.empty() && file.chain.size() <= kMaxHeadsHeld);
   Writer out;
   out.bytes(as_bytes(kHeadsMagic));
   out.number(kFormat);
@@ -347,10 +347,11 @@ Bytes encode(const HeadsFile& file) {
   out.number(static_cast<std::uint32_t>(file.chain.size()));
   out.bytes(file.vault.bytes());
   out.bytes(file.device.bytes());
-  for (const Bytes& head : file.chain) {
-    MHP_CHECK(head.size() <= kMaxHeadBytes);
-    out.number(static_cast<std::uint32_t>(head.size()));
-    out.bytes(head);
+  for (const HeldHead& head : file.chain) {
+    MHP_CHECK(head.signed_bytes.size() <= kMaxHeadBytes);
+    out.number(static_cast<std::uint64_t>(head.received_s));
+    out.number(static_cast<std::uint32_t>(head.signed_bytes.size()));
+    out.bytes(head.signed_bytes);
   }
   out.seal(kHeadsContext);
   return out.take();
@@ -366,11 +367,12 @@ Result<HeadsFile> parse_heads_file(ByteView bytes) {
   HeadsFile file;
   file.vault = in.id<VaultId>();
   file.device = in.id<DeviceId>();
-  if (!in.ok() || count == 0 || count > kMaxHeadsKept) return bad("heads file", "number of heads");
+  if (!in.ok() || count == 0 || count > kMaxHeadsHeld) return bad("heads file", "number of heads");
   for (std::size_t i = 0; i < count; ++i) {
+    const auto received_s = static_cast<std::int64_t>(in.number<std::uint64_t>());
     const std::size_t length = in.number<std::uint32_t>();
     if (length == 0 || length > kMaxHeadBytes || length > in.left()) return bad("heads file", "length of a head");
-    file.chain.push_back(to_bytes(in.bytes(length)));
+    file.chain.push_back({.signed_bytes = to_bytes(in.bytes(length)), .received_s = received_s});
   }
   if (!in.ok() || in.left() != 0) return bad("heads file", "its length");
   return file;

@@ -15,7 +15,7 @@ constexpr std::size_t kLogBlockBytes = 4096;         // a log header, a commit m
 constexpr std::uint64_t kMaxLogBytes = 1_GiB;        // of one log
 constexpr std::uint64_t kMaxHomeIndexBytes = 1_GiB;  // a bigger home is scanned instead
 constexpr std::uint64_t kMaxHeadsFileBytes = 512_KiB;
-static_assert(kMaxHeadsFileBytes > kMaxHeadsKept * (kMaxHeadBytes + 4) + 256);
+static_assert(kMaxHeadsFileBytes > kMaxHeadsHeld * (kMaxHeadBytes + 12) + 256);
 
 using LogBlock = std::span<std::byte, kLogBlockBytes>;
 
@@ -99,11 +99,18 @@ Bytes encode(const HomeIndex& index);
 /// Checks the hash, that every record lies inside its log's end, every row inside its record. Errors: invalid, corrupt.
 Result<HomeIndex> parse_home_index(ByteView bytes);
 
-/// File `heads-<device>`: the newest heads of one device.
+/// A signed head, and when the home took it, by the home's own clock.
+struct HeldHead {
+  Bytes signed_bytes;
+  std::int64_t received_s = 0;  // Unix time
+  friend bool operator==(const HeldHead&, const HeldHead&) = default;
+};
+
+/// File `heads-<device>`: the newest heads of one device, and older ones by the day.
 struct HeadsFile {
   VaultId vault;
   DeviceId device;
-  std::vector<Bytes> chain;  // signed, rising; 1 to kMaxHeadsKept
+  std::vector<HeldHead> chain;  // rising; 1 to kMaxHeadsHeld
   friend bool operator==(const HeadsFile&, const HeadsFile&) = default;
 };
 Bytes encode(const HeadsFile& file);

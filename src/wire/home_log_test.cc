@@ -12,8 +12,11 @@ HomeFile home_file(samples::Random& random) { return {.home = random.id<HomeId>(
 
 HeadsFile heads_file(samples::Random& random) {
   HeadsFile file{.vault = random.id<VaultId>(), .device = random.id<DeviceId>(), .chain = {}};
-  const std::size_t count = 1 + random.below(kMaxHeadsKept);
-  for (std::size_t i = 0; i < count; ++i) file.chain.push_back(random.bytes(1 + random.below(kMaxHeadBytes)));
+  const std::size_t count = 1 + random.below(kMaxHeadsHeld);
+  for (std::size_t i = 0; i < count; ++i) {
+    Bytes head = random.bytes(1 + random.below(kMaxHeadBytes));
+    file.chain.push_back({std::move(head), static_cast<std::int64_t>(random.below(1ull << 40)) - (1ll << 39)});
+  }
   return file;
 }
 
@@ -86,7 +89,8 @@ TEST(HomeLog, FindsEveryChangedByte) {
   index.vaults = {random.id<VaultId>()};
   index.records = {{random.id<SegmentId>(), 0, 1, {1, 4096}, 4096, 256, {{7, 256, 1000}}}};
   expect_found(encode(index), parse_home_index);
-  expect_found(encode(HeadsFile{random.id<VaultId>(), random.id<DeviceId>(), {random.bytes(10)}}), parse_heads_file);
+  expect_found(encode(HeadsFile{random.id<VaultId>(), random.id<DeviceId>(), {{random.bytes(10), 7}}}),
+               parse_heads_file);
 }
 
 TEST(HomeLog, IndexRefusesEachBound) {
@@ -195,7 +199,8 @@ TEST(HomeLog, GoldenFormat0) {
   index.records = {{SegmentId::from_array(run), 0, 1, {1, 4096}, 12'288, 640, {{0, 640, 5000}, {3, 5696, 5000}}},
                    {SegmentId::from_array(run), 0, 2, {2, 4096}, 4096, 640, {}}};
   expect_golden("home_index", index, parse_home_index);
-  const HeadsFile heads{VaultId::from_array(run), DeviceId::from_array(run), {Bytes(5, std::byte{9}), Bytes(1)}};
+  const HeadsFile heads{
+      VaultId::from_array(run), DeviceId::from_array(run), {{Bytes(5, std::byte{9}), 1'700'000'000}, {Bytes(1), -2}}};
   expect_golden("heads_file", heads, parse_heads_file);
 
   std::array<std::byte, kLogBlockBytes> block;

@@ -163,8 +163,8 @@ class Home:
         """device -> its newest heads, rising; each as the bytes of its envelope."""
         heads = {}
         for path in sorted((self.folder / "vaults" / vault.hex()).glob("heads-*")):
-            if path.name.endswith(".new"):
-                continue
+            if "." in path.name:
+                continue  # half made, or damaged and set aside
             try:
                 device, envelopes = parse_heads(path.read_bytes(), vault)
                 need(path.name == f"heads-{device.hex()}", "its name is of another device")
@@ -178,11 +178,11 @@ def parse_heads(data, vault):
     check_magic(data, b"mhphead\0", "it")
     check_hash(data, "mhp 0 heads file", "it")
     count, device, at, envelopes = le(data, 12, 4), data[48:80], 80, []
-    need(data[16:48] == vault and 1 <= count <= 64 and not any(data[10:12]), "it is of another vault, or empty")
+    need(data[16:48] == vault and 1 <= count <= 96 and not any(data[10:12]), "it is of another vault, or empty")
     for _ in range(count):
-        length = le(data, at, 4)
-        need(1 <= length <= 4096 and at + 4 + length <= len(data) - 32, "a head's length is wrong")
-        envelopes.append(data[at + 4:at + 4 + length])
-        at += 4 + length
+        length = le(data, at + 8, 4)  # before it: when the home took it, which a reader of the newest does not need
+        need(1 <= length <= 4096 and at + 12 + length <= len(data) - 32, "a head's length is wrong")
+        envelopes.append(data[at + 12:at + 12 + length])
+        at += 12 + length
     need(at == len(data) - 32, "something follows its last head")
     return device, envelopes

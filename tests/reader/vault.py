@@ -156,7 +156,8 @@ class Vault:
         chain = []
         for envelope in envelopes:
             head = self.parse_head(device, envelope)
-            need(not chain or (head.seq == chain[-1].seq + 1 and head.previous == chain[-1].hash),
+            need(not chain or head.seq > chain[-1].seq, f"head {head.seq} does not rise")
+            need(not chain or head.seq > chain[-1].seq + 1 or head.previous == chain[-1].hash,
                  f"head {head.seq} does not follow the one before it")
             need(head.seq != last_good or head.hash == hash_of_it, "not the ones that a revocation calls good")
             chain.append(head)

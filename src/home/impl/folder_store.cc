@@ -50,7 +50,11 @@ Result<wire::HomeFile> read_identity(platform::Disk& disk, const std::string& ho
 
 FolderStore::FolderStore(platform::Disk& disk, std::string path, const wire::HomeFile& identity,
                          const FolderLimits& limits, std::uint64_t max_log_bytes)
-    : disk_(disk), path_(path), log_(disk, path, identity, limits, max_log_bytes), vaults_(disk, std::move(path)) {}
+    : disk_(disk),
+      path_(path),
+      identity_(wire::encode(identity)),
+      log_(disk, path, identity, limits, max_log_bytes),
+      vaults_(disk, std::move(path)) {}
 
 /// The lock is on the home as it is now: a drive that went away and came back is another opening of this program.
 Result<void> FolderStore::become_writer() {
@@ -60,7 +64,14 @@ Result<void> FolderStore::become_writer() {
   auto lock = disk_.lock(path_ + "/lock", "mhp");
   if (!lock) return about(Subject::home, Result<void>(pass(lock)));
   lock_ = std::move(*lock);
+  mend_identity();
   return {};
+}
+
+/// Best effort: the logs say the same.
+void FolderStore::mend_identity() {
+  const auto own = platform::read_file(disk_, identity_path(path_), wire::kLogBlockBytes);
+  if (own && *own != identity_) (void)replace_damaged(disk_, identity_path(path_), identity_);
 }
 
 Result<void> FolderStore::put(MutableBytes record) {
@@ -83,10 +94,11 @@ Result<void> FolderStore::put_vault_record(const Bytes& signed_record) {
   return vaults_.put_record(signed_record);
 }
 
-Result<void> FolderStore::put_heads(const VaultId& vault, const DeviceId& device, std::vector<Bytes> chain) {
+Result<void> FolderStore::put_heads(const VaultId& vault, const DeviceId& device, std::vector<Bytes> chain,
+                                    std::int64_t now_s) {
   std::lock_guard one(writing_);
   MHP_TRY_VOID(become_writer());
-  return vaults_.put_heads(vault, device, std::move(chain));
+  return vaults_.put_heads(vault, device, std::move(chain), now_s);
 }
 
 void FolderStore::close_locked() {

@@ -24,7 +24,7 @@ class FolderStore {
   Result<void> put(MutableBytes record);
   Result<void> commit();
   Result<void> put_vault_record(const Bytes& signed_record);
-  Result<void> put_heads(const VaultId& vault, const DeviceId& device, std::vector<Bytes> chain);
+  Result<void> put_heads(const VaultId& vault, const DeviceId& device, std::vector<Bytes> chain, std::int64_t now_s);
 
   FragmentLog& log() { return log_; }
   VaultFiles& vaults() { return vaults_; }
@@ -36,10 +36,12 @@ class FolderStore {
 
  private:
   Result<void> become_writer();
+  void mend_identity();
   void close_locked();
 
   platform::Disk& disk_;
   const std::string path_;
+  const Bytes identity_;  // as in its file
   std::mutex writing_;
   bool closed_ = false;
   bool wrote_records_ = false;

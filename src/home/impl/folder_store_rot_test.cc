@@ -24,7 +24,7 @@ std::unique_ptr<MemoryDisk> full_home() {
     if (i % 3 == 2) EXPECT_TRUE(store->commit());
   }
   for (const Bytes& record : stock.vault_records) EXPECT_TRUE(store->put_vault_record(record));
-  EXPECT_TRUE(store->put_heads(stock.owner.vault, stock.owner.device, stock.heads));
+  EXPECT_TRUE(store->put_heads(stock.owner.vault, stock.owner.device, stock.heads, 0));
   store->close();
   return disk;
 }
@@ -172,16 +172,46 @@ TEST(FolderStoreRot, DamagedVaultFilesAreNeverServed) {
       disk->flip_bit(folder + "/" + name, random() % (disk->info(folder + "/" + name)->size * 8));
     auto store = open_store(*disk);
     ASSERT_FALSE(store->vaults().record(stock.owner.vault)) << "MHP_SEED=" << seed;
-    ASSERT_FALSE(store->vaults().heads(stock.owner.vault)) << "MHP_SEED=" << seed;
+    const auto shown = store->vaults().heads(stock.owner.vault);
+    ASSERT_TRUE(shown && shown->size() == 1 && shown->at(0).chain.empty()) << "MHP_SEED=" << seed;
     // Both can be given anew.
     ASSERT_TRUE(store->put_vault_record(stock.vault_records.back()));
-    ASSERT_TRUE(store->put_heads(stock.owner.vault, stock.owner.device, stock.heads));
+    ASSERT_TRUE(store->put_heads(stock.owner.vault, stock.owner.device, stock.heads, 0));
     Acknowledged all;
     all.vault_records = stock.vault_records.size();
     all.heads = stock.heads.size();
     EXPECT_EQ(check_vault(*store, all), "");
+    for (const std::string& name : *names) EXPECT_TRUE(disk->info(folder + "/" + name + ".damaged-1")) << name;
   }
   test_run::tried(7, "bits flipped in a home's vault files", rounds * names->size(), seed);
+}
+
+TEST(FolderStoreRot, AVaultFileThatCannotBeReadIsSetAsideToo) {
+  const Stock& stock = Stock::get();
+  const auto disk = full_home();
+  const std::string record = std::string(kPath) + "/vaults/" + stock.owner.vault.hex() + "/record";
+  ASSERT_TRUE(disk->remove(record));
+  ASSERT_TRUE(disk->make_folder(record + "/in the way"));
+  auto store = open_store(*disk);
+  const auto read = store->vaults().record(stock.owner.vault);
+  ASSERT_FALSE(read);
+  EXPECT_EQ(read.error().code, Errc::corrupt) << read.error().detail;
+  ASSERT_TRUE(store->put_vault_record(stock.vault_records.back()));
+  EXPECT_TRUE(store->vaults().record(stock.owner.vault));
+  EXPECT_TRUE(disk->info(record + ".damaged-1/in the way"));
+}
+
+TEST(FolderStoreRot, AWriterMendsADamagedIdentity) {
+  const Stock& stock = Stock::get();
+  const auto disk = full_home();
+  const Bytes whole = content_of(*disk, identity_path(kPath));
+  disk->flip_bit(identity_path(kPath), 400);
+  {
+    auto store = open_store(*disk);
+    ASSERT_TRUE(store->put_vault_record(stock.vault_records.back()));
+  }
+  EXPECT_EQ(content_of(*disk, identity_path(kPath)), whole);
+  EXPECT_TRUE(disk->info(identity_path(kPath) + ".damaged-1"));
 }
 
 TEST(FolderStoreRot, ABadRowIsReplacedByAFreshCopy) {

@@ -202,7 +202,7 @@ class Driver {
     const Stock& stock = Stock::get();
     if (acknowledged_.vault_records == 0 || acknowledged_.heads == stock.heads.size()) return;
     std::vector<Bytes> chain = {stock.heads[acknowledged_.heads]};
-    if (count(store_->put_heads(stock.owner.vault, stock.owner.device, chain))) ++acknowledged_.heads;
+    if (count(store_->put_heads(stock.owner.vault, stock.owner.device, chain, 0))) ++acknowledged_.heads;
   }
 
   /// Another run of the program begins; in half of the cases the one before was killed.

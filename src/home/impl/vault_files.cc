@@ -18,7 +18,32 @@ std::optional<AnyId> id_in_name(std::string_view hex) {
   return id.hex() == hex ? std::optional(id) : std::nullopt;
 }
 
+/// The new content is durable before the damaged one moves: a full disk changes nothing.
+Result<void> put_in_place(platform::Disk& disk, const std::string& path, const std::string& aside, ByteView content) {
+  const std::string fresh = path + ".fresh";
+  MHP_TRY_VOID(platform::replace_file(disk, fresh, content));
+  auto done = disk.rename(path, aside);
+  if (done) done = disk.rename(fresh, path);
+  if (!done) {
+    (void)disk.remove(fresh);  // best effort: it is overwritten the next time
+    return done;
+  }
+  return disk.sync_folder(platform::parent_of(path));
+}
+
 }  // namespace
+
+Result<void> replace_damaged(platform::Disk& disk, const std::string& path, ByteView content) {
+  constexpr int kMaxAside = 100;
+  for (int number = 1; number <= kMaxAside; ++number) {
+    const std::string aside = path + ".damaged-" + std::to_string(number);
+    const auto taken = disk.info(aside);
+    if (taken) continue;
+    if (taken.error().code != Errc::not_found) return tl::unexpected<Error>(taken.error());
+    return put_in_place(disk, path, aside, content);
+  }
+  return fail(Errc::full, path + ": damaged again; " + std::to_string(kMaxAside) + " were set aside already");
+}
 
 std::string VaultFiles::heads_path(const VaultId& vault, const DeviceId& device) const {
   return folder(vault) + "/" + std::string(kHeadsPrefix) + device.hex();
@@ -32,13 +57,22 @@ Result<void> VaultFiles::make_vault_folder(const VaultId& vault) {
   return disk_.sync_folder(folder());
 }
 
+/// A file that is there and cannot be read, twice, is as good as damaged, unless all of the home cannot be read.
+Result<Bytes> VaultFiles::read(const std::string& path, std::uint64_t limit_bytes) {
+  auto is_settled = [](const Result<Bytes>& bytes) {
+    return bytes || bytes.error().code == Errc::exhausted || bytes.error().code == Errc::not_found;
+  };
+  auto bytes = platform::read_file(disk_, path, limit_bytes);
+  if (!is_settled(bytes)) bytes = platform::read_file(disk_, path, limit_bytes);
+  if (bytes || bytes.error().code == Errc::exhausted) return bytes;
+  if (!disk_.list(folder())) return fail(Errc::unavailable, home_path_ + ": the home is away");
+  if (bytes.error().code == Errc::not_found) return bytes;
+  return fail(Errc::corrupt, path + ": cannot be read: " + bytes.error().detail);
+}
+
 Result<Bytes> VaultFiles::record(const VaultId& vault) {
-  auto bytes = platform::read_file(disk_, record_path(vault), wire::kMaxVaultRecordBytes);
-  if (!bytes) {
-    if (bytes.error().code == Errc::not_found && !disk_.info(folder()))
-      return fail(Errc::unavailable, home_path_ + ": the home is away");
-    return bytes;
-  }
+  auto bytes = read(record_path(vault), wire::kMaxVaultRecordBytes);
+  if (!bytes) return bytes;
   const auto proven = prove_record(*bytes);
   if (!proven || proven->record.vault != vault)
     return fail(Errc::corrupt, home_path_ + ": the vault record of " + vault.short_hex() + " has changed");
@@ -54,8 +88,10 @@ Result<void> VaultFiles::put_record(ByteView signed_record) {
     if (std::ranges::equal(*held, signed_record)) return disk_.sync_folder(folder(vault));
     MHP_TRY(const ProvenRecord before, prove_record(*held));
     MHP_TRY_VOID(may_follow(before, next));
-  } else if (held.error().code != Errc::not_found && held.error().code != Errc::corrupt) {
-    return pass(held);  // a damaged one is replaced; one that may be there but cannot be read is not
+  } else if (held.error().code == Errc::corrupt) {
+    return replace_damaged(disk_, record_path(vault), signed_record);
+  } else if (held.error().code != Errc::not_found) {
+    return pass(held);
   }
   if (!held) {
     MHP_TRY_VOID(make_vault_folder(vault));
@@ -78,14 +114,15 @@ Result<std::vector<VaultId>> VaultFiles::vaults() {
 }
 
 Result<wire::HeadsFile> VaultFiles::held_heads(const VaultId& vault, const DeviceId& device) {
-  MHP_TRY(const Bytes bytes, platform::read_file(disk_, heads_path(vault, device), wire::kMaxHeadsFileBytes));
+  MHP_TRY(const Bytes bytes, read(heads_path(vault, device), wire::kMaxHeadsFileBytes));
   auto file = wire::parse_heads_file(bytes);
   if (!file || file->vault != vault || file->device != device)
     return fail(Errc::corrupt, home_path_ + ": the heads of device " + device.short_hex() + " have changed");
   return file;
 }
 
-Result<void> VaultFiles::put_heads(const VaultId& vault, const DeviceId& device, std::vector<Bytes> chain) {
+Result<void> VaultFiles::put_heads(const VaultId& vault, const DeviceId& device, std::vector<Bytes> chain,
+                                   std::int64_t now_s) {
   auto record_bytes = record(vault);
   if (!record_bytes) {
     const bool is_missing = record_bytes.error().code == Errc::not_found;
@@ -95,10 +132,13 @@ Result<void> VaultFiles::put_heads(const VaultId& vault, const DeviceId& device,
   MHP_TRY(const ProvenRecord proven, prove_record(*record_bytes));
   auto held = held_heads(vault, device);
   if (!held && held.error().code != Errc::not_found && held.error().code != Errc::corrupt) return pass(held);
-  const std::vector<Bytes> known = held ? held->chain : std::vector<Bytes>();
-  MHP_TRY(std::vector<Bytes> joined, join_heads(proven, device, known, std::move(chain)));
+  const std::vector<wire::HeldHead> known = held ? held->chain : std::vector<wire::HeldHead>();
+  MHP_TRY(std::vector<wire::HeldHead> joined, join_heads(proven, device, known, std::move(chain), now_s));
   if (held && joined == known) return disk_.sync_folder(folder(vault));  // as with records
-  return platform::replace_file(disk_, heads_path(vault, device), wire::encode({vault, device, std::move(joined)}));
+  const Bytes content = wire::encode(wire::HeadsFile{vault, device, std::move(joined)});
+  const std::string path = heads_path(vault, device);
+  const bool is_damaged = !held && held.error().code == Errc::corrupt;
+  return is_damaged ? replace_damaged(disk_, path, content) : platform::replace_file(disk_, path, content);
 }
 
 Result<std::vector<Home::DeviceHeads>> VaultFiles::heads(const VaultId& vault) {
@@ -108,20 +148,21 @@ Result<std::vector<Home::DeviceHeads>> VaultFiles::heads(const VaultId& vault) {
     return pass(names);
   }
   std::vector<Home::DeviceHeads> out;
-  std::optional<Error> damage;
   for (const std::string& name : *names) {
     if (!name.starts_with(kHeadsPrefix)) continue;
     const auto device = id_in_name<DeviceId>(std::string_view(name).substr(kHeadsPrefix.size()));
     if (!device) continue;
     auto file = held_heads(vault, *device);
-    if (file) {
-      out.push_back({*device, std::move(file->chain)});
-    } else {
-      damage = std::move(file.error());
+    if (!file && file.error().code == Errc::not_found) continue;  // set aside just now
+    if (!file && file.error().code != Errc::corrupt) return pass(file);
+    Home::DeviceHeads& shown = out.emplace_back();
+    shown.device = *device;
+    if (!file) continue;  // damaged: said by an empty chain, as other homes have it
+    for (wire::HeldHead& head : file->chain) {
+      shown.chain.push_back(std::move(head.signed_bytes));
+      shown.received_s.push_back(head.received_s);
     }
   }
-  // The whole ones are worth more than the news that one is damaged: other homes have that one.
-  if (out.empty() && damage) return tl::unexpected<Error>(std::move(*damage));
   return out;
 }
 

@@ -8,6 +8,10 @@
 
 namespace mhp::home::impl {
 
+/// Gives a damaged file another name, `path`.damaged-N with the first N from 1 that is free, and puts `content` in its
+/// place. Nothing is removed. Errors: full (100 have been set aside), those of the disk.
+Result<void> replace_damaged(platform::Disk& disk, const std::string& path, ByteView content);
+
 /// Blocking. Reads may come from any thread; writing calls from one thread at a time, by who holds the home's lock.
 /// Contracts as in Home.
 class VaultFiles {
@@ -17,7 +21,8 @@ class VaultFiles {
   Result<void> put_record(ByteView signed_record);
   Result<Bytes> record(const VaultId& vault);
   Result<std::vector<VaultId>> vaults();
-  Result<void> put_heads(const VaultId& vault, const DeviceId& device, std::vector<Bytes> chain);
+  /// `now_s`: Unix time of this home's clock.
+  Result<void> put_heads(const VaultId& vault, const DeviceId& device, std::vector<Bytes> chain, std::int64_t now_s);
   Result<std::vector<Home::DeviceHeads>> heads(const VaultId& vault);
 
  private:
@@ -27,6 +32,7 @@ class VaultFiles {
   std::string heads_path(const VaultId& vault, const DeviceId& device) const;
   Result<void> make_vault_folder(const VaultId& vault);
   Result<wire::HeadsFile> held_heads(const VaultId& vault, const DeviceId& device);
+  Result<Bytes> read(const std::string& path, std::uint64_t limit_bytes);
 
   platform::Disk& disk_;
   const std::string home_path_;

@@ -2,6 +2,8 @@
 #include "home/impl/vault_rules.h"
 
 #include <algorithm>
+#include <map>
+#include <set>
 
 #include "wire/head.h"
 #include "wire/signed.h"
@@ -52,15 +54,16 @@ Result<ParsedHead> parse_signed_head(ByteView bytes, const VaultId& vault, const
   return ParsedHead{std::move(head), hash_of(bytes)};
 }
 
-/// Seq rises by one and each names the one before by its hash.
+/// Seq rises; where it rises by one, each names the one before by its hash.
 Result<void> check_links(const std::vector<ParsedHead>& chain) {
   const wire::Head& first = chain.front().head;
   if (first.seq == 0 || (first.seq == 1) != first.previous.is_zero())
     return fail(Errc::invalid, "head 1, and only it, has none before it");
   for (std::size_t i = 1; i < chain.size(); ++i) {
     const wire::Head& head = chain[i].head;
-    if (head.seq != chain[i - 1].head.seq + 1) return fail(Errc::invalid, "a gap in the chain of heads");
-    if (head.previous != chain[i - 1].hash) return fail(Errc::denied, "a head that does not follow the one before it");
+    if (head.seq <= chain[i - 1].head.seq) return fail(Errc::invalid, "heads that do not rise");
+    if (head.seq == chain[i - 1].head.seq + 1 && head.previous != chain[i - 1].hash)
+      return fail(Errc::denied, "a head that does not follow the one before it");
   }
   return {};
 }
@@ -75,23 +78,55 @@ Result<void> check_revocation(const wire::Revocation& revocation, const std::vec
   return {};
 }
 
-/// Where heads of both are held, they must be the same; where the chain begins later, it must link.
+/// Where heads of both are held, they must be the same; where one follows another, it must link.
 Result<void> check_against_held(const std::vector<ParsedHead>& chain, const std::vector<ParsedHead>& held) {
-  const std::uint64_t oldest = held.front().head.seq;
-  const std::uint64_t newest = held.back().head.seq;
+  std::map<std::uint64_t, const ParsedHead*> by_seq;
+  for (const ParsedHead& entry : held) by_seq[entry.head.seq] = &entry;
+  auto at = [&](std::uint64_t seq) { return by_seq.contains(seq) ? by_seq[seq] : nullptr; };
   for (const ParsedHead& entry : chain) {
-    if (entry.head.seq < oldest || entry.head.seq > newest) continue;
-    if (entry.hash != held[entry.head.seq - oldest].hash)
+    const ParsedHead* same = at(entry.head.seq);
+    const ParsedHead* before = at(entry.head.seq - 1);
+    const ParsedHead* after = at(entry.head.seq + 1);
+    if (same != nullptr && entry.hash != same->hash)
       return fail(Errc::denied, "a fork: another head " + std::to_string(entry.head.seq) + " is held");
+    if ((before != nullptr && entry.head.previous != before->hash) ||
+        (after != nullptr && after->head.previous != entry.hash))
+      return fail(Errc::denied, "a fork: head " + std::to_string(entry.head.seq) + " does not link to the held one");
   }
-  const ParsedHead& first = chain.front();
-  if (first.head.seq == newest + 1 && first.head.previous != held.back().hash)
-    return fail(Errc::denied, "a fork: head " + std::to_string(first.head.seq) + " does not follow the held one");
-  // Homes keep no more than kMaxHeadsKept: who was away for longer is handed all there is, and the gap is let pass.
-  if (first.head.seq > newest + 1 && chain.size() < wire::kMaxHeadsKept)
-    return fail(Errc::invalid, "heads " + std::to_string(newest + 1) + " to " + std::to_string(first.head.seq - 1) +
-                                   " are missing before this chain");
   return {};
+}
+
+/// Homes keep no more than kMaxHeadsKept without gaps: who was away for longer is handed all there is, and the gap is
+/// let pass.
+Result<void> check_gap(const std::vector<ParsedHead>& chain, std::uint64_t newest_held) {
+  const auto first = std::ranges::find_if(chain, [&](const auto& entry) { return entry.head.seq > newest_held; });
+  if (first == chain.end() || first->head.seq == newest_held + 1) return {};
+  std::size_t run = 1;
+  while (run < chain.size() && chain[chain.size() - run].head.seq == chain[chain.size() - run - 1].head.seq + 1) ++run;
+  if (run >= wire::kMaxHeadsKept) return {};
+  return fail(Errc::invalid, "heads " + std::to_string(newest_held + 1) + " to " + std::to_string(first->head.seq - 1) +
+                                 " are missing before this chain");
+}
+
+std::int64_t day_of(std::int64_t unix_s) {
+  constexpr std::int64_t kDay = 24 * 60 * 60;
+  return unix_s >= 0 ? unix_s / kDay : -((-unix_s + kDay - 1) / kDay);
+}
+
+/// The newest, and of each day before them the newest of that day: so that many heads of one evil day do not push out
+/// the last good one.
+std::vector<wire::HeldHead> thinned_out(std::map<std::uint64_t, wire::HeldHead> all) {
+  std::vector<wire::HeldHead> kept;
+  std::set<std::int64_t> days;
+  std::size_t newest_left = wire::kMaxHeadsKept;
+  for (auto entry = all.rbegin(); entry != all.rend() && kept.size() < wire::kMaxHeadsHeld; ++entry) {
+    const bool is_newest_of_day = days.insert(day_of(entry->second.received_s)).second;
+    if (newest_left == 0 && !is_newest_of_day) continue;
+    if (newest_left > 0) --newest_left;
+    kept.push_back(std::move(entry->second));
+  }
+  std::ranges::reverse(kept);
+  return kept;
 }
 
 }  // namespace
@@ -137,8 +172,9 @@ Result<void> may_follow(const ProvenRecord& held, const ProvenRecord& next) {
   return {};
 }
 
-Result<std::vector<Bytes>> join_heads(const ProvenRecord& record, const DeviceId& device, std::span<const Bytes> held,
-                                      std::vector<Bytes> chain) {
+Result<std::vector<wire::HeldHead>> join_heads(const ProvenRecord& record, const DeviceId& device,
+                                               std::span<const wire::HeldHead> held, std::vector<Bytes> chain,
+                                               std::int64_t now_s) {
   if (chain.empty() || chain.size() > kMaxChain) return fail(Errc::invalid, "number of heads in the chain");
   if (!record.certifies(device)) return fail(Errc::denied, "device " + device.short_hex() + " is not certified here");
   std::vector<ParsedHead> parsed;
@@ -151,23 +187,19 @@ Result<std::vector<Bytes>> join_heads(const ProvenRecord& record, const DeviceId
     MHP_TRY_VOID(check_revocation(*revocation, parsed));
   }
   std::vector<ParsedHead> known;
-  for (const Bytes& bytes : held) {
-    MHP_TRY(ParsedHead head, parse_signed_head(bytes, record.record.vault, device));
+  std::map<std::uint64_t, wire::HeldHead> all;
+  for (const wire::HeldHead& entry : held) {
+    MHP_TRY(ParsedHead head, parse_signed_head(entry.signed_bytes, record.record.vault, device));
+    all[head.head.seq] = entry;
     known.push_back(std::move(head));
   }
-  std::vector<Bytes> out;
   if (!known.empty()) {
     MHP_TRY_VOID(check_against_held(parsed, known));
-    const bool has_gap = parsed.front().head.seq > known.back().head.seq + 1;
-    if (!has_gap) out.assign(held.begin(), held.end());
+    MHP_TRY_VOID(check_gap(parsed, known.back().head.seq));
   }
-  const std::uint64_t newest = out.empty() ? 0 : known.back().head.seq;
-  for (std::size_t i = 0; i < chain.size(); ++i) {
-    if (parsed[i].head.seq > newest) out.push_back(std::move(chain[i]));
-  }
-  if (out.size() > wire::kMaxHeadsKept)
-    out.erase(out.begin(), out.end() - static_cast<std::ptrdiff_t>(wire::kMaxHeadsKept));
-  return out;
+  for (std::size_t i = 0; i < chain.size(); ++i)
+    all.try_emplace(parsed[i].head.seq, wire::HeldHead{std::move(chain[i]), now_s});
+  return thinned_out(std::move(all));
 }
 
 }  // namespace mhp::home::impl

@@ -5,6 +5,7 @@
 
 #include "base/ids.h"
 #include "base/result.h"
+#include "wire/home_log.h"
 #include "wire/vault_record.h"
 
 namespace mhp::home::impl {
@@ -29,10 +30,11 @@ Result<ProvenRecord> prove_record(ByteView signed_record);
 /// Errors: denied, invalid (older).
 Result<void> may_follow(const ProvenRecord& held, const ProvenRecord& next);
 
-/// Joins a chain of signed heads to the held ones of the same device; both rising, `held` may be empty. The newest
-/// wire::kMaxHeadsKept of both. Errors: invalid (gap, broken chain, does not parse), denied (fork, signature, revoked,
-/// not certified).
-Result<std::vector<Bytes>> join_heads(const ProvenRecord& record, const DeviceId& device, std::span<const Bytes> held,
-                                      std::vector<Bytes> chain);
+/// Joins signed heads that came at `now_s` to the held ones of the same device; both rising, `held` may be empty. What
+/// is kept of both: the newest wire::kMaxHeadsKept and, of the last wire::kMaxHeadDays days with older ones, the newest
+/// of each. Errors: invalid (gap, broken chain, does not parse), denied (fork, signature, revoked, not certified).
+Result<std::vector<wire::HeldHead>> join_heads(const ProvenRecord& record, const DeviceId& device,
+                                               std::span<const wire::HeldHead> held, std::vector<Bytes> chain,
+                                               std::int64_t now_s);
 
 }  // namespace mhp::home::impl
