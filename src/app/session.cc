@@ -161,7 +161,9 @@ static Task<> make_home_set(Session& session, Opened& opened, std::set<std::uint
 void report_away(dispersal::HomeSet& homes) {
   for (std::size_t i = 0; i < homes.members().size(); ++i) {
     const dispersal::Member& member = homes.members()[i];
-    if (!member.home) homes.report(i, dispersal::TroubleKind::away, member.away_reason);
+    if (member.home) continue;
+    const bool is_damaged = member.away_code == Errc::corrupt;
+    homes.report(i, is_damaged ? dispersal::TroubleKind::damaged : dispersal::TroubleKind::away, member.away_reason);
   }
 }
 
@@ -200,6 +202,14 @@ Task<Result<Opened>> open_vault(Session& session, OpenOptions options) {
     co_return pass(vault);
   }
   opened.vault = std::move(*vault);
+  if (!session.out.mute) {
+    for (const vault::UnreadHead& head : opened.vault->unread_heads()) {
+      session.out.note(fmt::format(
+          "what the former computer {} saved last, at {}, cannot be read from the homes at hand and is not shown ({}). "
+          "It is still there: connect the homes that have it.",
+          head.device.short_hex(), format_time(head.newest_ns), printable(head.reason)));
+    }
+  }
   co_return opened;
 }
 

@@ -3,9 +3,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <cctype>
 #include <charconv>
+#include <chrono>
 #include <cmath>
 #include <ctime>
 
@@ -54,6 +56,34 @@ static std::string format_tm(std::int64_t unix_ns, const char* pattern, bool utc
 
 std::string format_time(std::int64_t unix_ns) { return format_tm(unix_ns, "%Y-%m-%d %H:%M", false); }
 std::string format_rfc3339(std::int64_t unix_ns) { return format_tm(unix_ns, "%Y-%m-%dT%H:%M:%SZ", true); }
+
+/// The number that so many digits make.
+static int digits_at(std::string_view text, std::size_t at, std::size_t count) {
+  int value = 0;
+  for (const char c : text.substr(at, count)) value = 10 * value + (c - '0');
+  return value;
+}
+
+Result<std::int64_t> parse_date(std::string_view text) {
+  constexpr std::string_view kDay = "dddd-dd-dd";
+  constexpr std::string_view kMoment = "dddd-dd-ddTdd:dd:ddZ";
+  const auto fits = [text](std::string_view pattern) {
+    return std::ranges::equal(text, pattern, [](char c, char p) { return p == 'd' ? c >= '0' && c <= '9' : c == p; });
+  };
+  const auto bad = [text] {
+    return fail(Errc::usage, fmt::format("not a date as 2026-11-22 or 2026-11-22T14:00:00Z: '{}'", printable(text)));
+  };
+  if (!fits(kDay) && !fits(kMoment)) return bad();
+  const std::chrono::year_month_day day{std::chrono::year(digits_at(text, 0, 4)),
+                                        std::chrono::month(static_cast<unsigned>(digits_at(text, 5, 2))),
+                                        std::chrono::day(static_cast<unsigned>(digits_at(text, 8, 2)))};
+  if (!day.ok()) return bad();
+  const std::int64_t begin = std::int64_t{std::chrono::sys_days(day).time_since_epoch().count()} * 86'400;
+  if (fits(kDay)) return begin + 86'399;
+  const int hour = digits_at(text, 11, 2), minute = digits_at(text, 14, 2), second = digits_at(text, 17, 2);
+  if (hour > 23 || minute > 59 || second > 59) return bad();
+  return begin + 3'600 * hour + 60 * minute + second;
+}
 
 std::string format_margin(int margin) {
   return margin >= 1 ? fmt::format("any {} may be lost", margin) : "none may be lost";

@@ -84,5 +84,18 @@ TEST(Text, Times) {
   EXPECT_EQ(format_seconds(7500), "2 h 5 min");
 }
 
+TEST(Text, ReadsDates) {
+  EXPECT_EQ(parse_date("1970-01-01"), 86'399);
+  EXPECT_EQ(parse_date("2026-11-22"), 1'795'391'999);
+  EXPECT_EQ(parse_date("2026-11-22T14:04:05Z"), 1'795'356'245);
+  EXPECT_EQ(format_rfc3339(*parse_date("2024-02-29T23:59:59Z") * 1'000'000'000), "2024-02-29T23:59:59Z");
+  for (const char* bad : {"", "yesterday", "2026-13-01", "2026-02-29", "2026-11-22T24:00:00Z", "2026-11-22T14:04:05",
+                          "2026-11-22 14:04:05Z", "2026-11-2", "-026-11-22"}) {
+    const auto date = parse_date(bad);
+    ASSERT_FALSE(date) << bad;
+    EXPECT_EQ(date.error().code, Errc::usage) << bad;
+  }
+}
+
 }  // namespace
 }  // namespace mhp::app

@@ -22,6 +22,7 @@ bool is_lie(TroubleKind kind) {
     case TroubleKind::old_heads:
     case TroubleKind::forked_heads:
     case TroubleKind::wrong_record:
+    case TroubleKind::damaged:
       return true;
     default:
       return false;
@@ -54,6 +55,8 @@ const char* to_string(TroubleKind kind) {
       return "forked heads";
     case TroubleKind::wrong_record:
       return "wrong vault record";
+    case TroubleKind::damaged:
+      return "damaged";
   }
   return "failed";
 }
@@ -107,7 +110,7 @@ std::string Set::called(const Trouble& trouble) const {
 
 std::string Set::troubles_in_words() const {
   std::string words;
-  for (int kind = 0; kind <= static_cast<int>(TroubleKind::wrong_record); ++kind) {
+  for (int kind = 0; kind <= static_cast<int>(TroubleKind::damaged); ++kind) {
     const auto now = static_cast<TroubleKind>(kind);
     const char* before = "";
     for (const Trouble& trouble : troubles) {

@@ -27,7 +27,8 @@ enum class TroubleKind {
   wrong_card,
   old_heads,
   forked_heads,
-  wrong_record
+  wrong_record,
+  damaged
 };
 
 /// What a home did wrong, to be told to the owner; at most one of each kind per home is kept.

@@ -46,7 +46,12 @@ class Checker {
     }
     report_.homes_bad.assign(bad_homes_.begin(), bad_homes_.end());
     report_.homes = static_cast<unsigned>(holding_.size());
-    report_.margin = margin_.value_or(0);
+    std::vector<std::size_t> complete = vault_.complete_members();
+    report_.margin = std::min(margin_.value_or(0), vault_.margin_of_members(complete));
+    for (std::size_t i = 0; i < vault_.views_.size(); ++i) {
+      bool lacks = vault_.views_[i].answered && std::ranges::find(complete, i) == complete.end();
+      if (lacks) report_.homes_lacking.push_back(vault_.homes_.members()[i].id);
+    }
     co_return std::move(report_);
   }
 

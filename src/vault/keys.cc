@@ -220,11 +220,15 @@ static void revoke(wire::VaultRecord& record, const Root& root, const DeviceId& 
 
 Result<OpenRecord> recovered_record(const OpenRecord& current, const Root& root, const Device& device,
                                     const std::vector<wire::SeenHead>& last_good, platform::Random& random,
-                                    std::int64_t now_ns, Earlier earlier) {
+                                    std::int64_t now_ns, Earlier earlier, const std::vector<DeviceId>& unread) {
   if (current.record.vault != root.vault()) return fail(Errc::denied, "the phrase is another vault's");
   wire::VaultRecord record = current.record;
   if (earlier == Earlier::shut_out) {
-    for (const auto& standing : standing_devices(record)) revoke(record, root, standing.device, last_good, now_ns);
+    for (const auto& standing : standing_devices(record)) {
+      // The time of the new device's certificate says: it has read all of it (docs/formats/vault-record.md).
+      std::int64_t time_ns = contains(unread, standing.device) ? now_ns - 1 : now_ns;
+      revoke(record, root, standing.device, last_good, time_ns);
+    }
   }
   ++record.version;
   record.time_ns = now_ns;

@@ -60,9 +60,11 @@ Result<OpenRecord> next_record(const OpenRecord& current, const Device& device, 
 enum class Earlier { shut_out, keep };
 /// After recovery: next version signed by the identity: `device` is enrolled, a new epoch begins. Earlier devices are
 /// revoked at the given last good heads and get no key any more, or (keep) stay and get the new epoch's key too.
+/// `unread`: devices whose last good head could not be followed; only of the others the new device has all they had.
 Result<OpenRecord> recovered_record(const OpenRecord& current, const Root& root, const Device& device,
                                     const std::vector<wire::SeenHead>& last_good, platform::Random& random,
-                                    std::int64_t now_ns, Earlier earlier = Earlier::shut_out);
+                                    std::int64_t now_ns, Earlier earlier = Earlier::shut_out,
+                                    const std::vector<DeviceId>& unread = {});
 
 /// Checks signatures and that the record is this vault's; `denied` where not. `revoked`: devices known to be revoked by
 /// any record seen.

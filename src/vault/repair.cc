@@ -359,6 +359,13 @@ void add_round(RepairReport& sum, const RepairReport& round) {
 
 Task<Result<RepairReport>> VaultImpl::repair(bool read_all, std::vector<std::size_t> without, bool dry_run,
                                              Progress progress) {
+  // Homes that cannot begin a recovery do not count, whatever rows they have.
+  auto complete = [&] {
+    std::vector<std::size_t> members = complete_members();
+    std::erase_if(members, [&](std::size_t member) { return contains(without, member); });
+    return members;
+  };
+  const std::vector<std::size_t> before = complete();
   std::unique_ptr<platform::FileLock> lock;
   if (!dry_run) {
     MHP_CO_TRY(lock, state_.lock(state_.who()));
@@ -384,12 +391,18 @@ Task<Result<RepairReport>> VaultImpl::repair(bool read_all, std::vector<std::siz
   }
   for (const Repairer::Left& open : left) lower(open.margin);
   sum.margin = margin.value_or(0);
-  if (dry_run) co_return sum;
-  const std::vector<std::size_t> told = co_await bring_homes_up_to_date();
+  std::vector<std::size_t> told;
+  if (!dry_run) told = co_await bring_homes_up_to_date();
+  std::vector<std::size_t> after = complete();
   for (std::size_t i = 0; i < views_.size(); ++i) {
-    if (views_[i].answered && !contains(told, i) && !contains(without, i))
-      add_home(sum.refusing, homes_.members()[i].id);
+    if (!views_[i].answered || contains(without, i)) continue;
+    if (dry_run && !contains(after, i)) after.push_back(i);  // as it would be
+    if (!dry_run && !contains(told, i)) add_home(sum.refusing, homes_.members()[i].id);
   }
+  sum.margin_before = std::min(sum.margin_before, margin_of_members(before));
+  sum.margin = std::min(sum.margin, margin_of_members(after));
+  sum.homes_mended = static_cast<unsigned>(
+      std::ranges::count_if(after, [&](std::size_t member) { return !contains(before, member); }));
   co_return sum;
 }
 

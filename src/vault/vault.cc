@@ -58,25 +58,19 @@ void BundleCache::keep(const Name& name, std::shared_ptr<const Bytes> bytes) {
 }
 
 VaultImpl::VaultImpl(platform::Platform& platform, dispersal::HomeSet& homes, State& state, const Device& device,
-                     const OpenRecord& record)
+                     const OpenRecord& record, OpenHow how)
     : platform_(platform),
       homes_(homes),
       state_(state),
       device_(device),
       record_(record),
+      how_(how),
       reader_(platform, homes, record_.record.vault, record_.keys),
       objects_(platform, reader_, state, record_.keys) {}
 
 Task<Result<void>> VaultImpl::load() {
   if (homes_.reachable() == 0) co_return homes_.too_few("none of the vault's homes is reachable");
-  index_ = Index();
-  gone_.clear();
-  snapshots_.clear();
-  tops_.clear();
-  parts_.clear();
-  snapshot_parts_.clear();
-  unlisted_.clear();
-  unlisted_margin_.reset();
+  forget_index();
   views_ = co_await ask_homes(homes_, record_.record.vault, &platform_.clock());
   bool answered = std::ranges::any_of(views_, [](const HomeView& view) { return view.answered; });
   if (!answered) co_return homes_.too_few("none of the vault's homes answers");
@@ -88,12 +82,26 @@ Task<Result<void>> VaultImpl::load() {
   auto seen = state_.seen();
   wire::SeenHeads nothing;
   heads_ = judge_heads(record_.record, shown_heads(views_), own, seen ? *seen : nothing);
+  if (how_.as_of_s && !heads_.devices.empty()) {
+    keep_as_of(heads_, *how_.as_of_s);
+    // To shut every device out at nothing would be for ever.
+    if (heads_.devices.empty()) co_return fail(Errc::not_found, "no home at hand had anything of this vault by then");
+  }
   report_findings();
-  MHP_CO_TRY_VOID(co_await load_tops());
-  MHP_CO_TRY_VOID(co_await load_index());
-  MHP_CO_TRY_VOID(co_await load_snapshots());
+  MHP_CO_TRY_VOID(co_await load_state());
   remember_seen();
   co_return Result<void>{};
+}
+
+void VaultImpl::forget_index() {
+  index_ = Index();
+  gone_.clear();
+  snapshots_.clear();
+  tops_.clear();
+  parts_.clear();
+  snapshot_parts_.clear();
+  unlisted_.clear();
+  unlisted_margin_.reset();
 }
 
 Result<void> VaultImpl::take_newest_record() {
@@ -152,28 +160,95 @@ Result<wire::RootRef> VaultImpl::open_root(const CheckedHead& head) const {
   return wire::parse_physical_ref(*plain);
 }
 
-bool VaultImpl::is_covered(const BelievedDevice& device) const {
+bool VaultImpl::is_covered(const BelievedDevice& device, const std::vector<DeviceId>& without) const {
   auto revocations = revocations_of(record_.record);
   auto revocation = std::ranges::find(revocations, device.device, &wire::Revocation::device);
   if (revocation == revocations.end()) return false;
   auto certificates = devices_of(record_.record);
   return std::ranges::any_of(heads_.devices, [&](const BelievedDevice& other) {
+    if (std::ranges::find(without, other.device) != without.end()) return false;
     auto certificate = std::ranges::find(certificates, other.device, &wire::DeviceCertificate::device);
     return certificate != certificates.end() && certificate->created_ns == revocation->time_ns;
   });
 }
 
-Task<Result<void>> VaultImpl::load_tops() {
+Task<Result<wire::IndexTop>> VaultImpl::load_top(wire::RootRef root) {
+  MHP_CO_TRY(Bytes bytes, co_await objects_.load(root));
+  co_return wire::parse_index_top(bytes);
+}
+
+Task<Result<void>> VaultImpl::load_state() {
+  std::vector<Followed> newest;
   for (const BelievedDevice& device : heads_.devices) {
-    if (is_covered(device)) continue;
-    MHP_CO_TRY(wire::RootRef root, open_root(device.newest()));
-    set_top(device.device, root);
-    MHP_CO_TRY(Bytes bytes, co_await objects_.load(root));
-    MHP_CO_TRY(wire::IndexTop top, wire::parse_index_top(bytes));
+    if (!is_covered(device)) newest.push_back({.device = &device, .head = &device.newest()});
+  }
+  unread_.clear();
+  auto done = co_await follow(newest);
+  if (done || done.error().code == Errc::exhausted) co_return done;
+  MHP_CO_TRY(std::vector<Followed> readable, co_await choose_readable(done.error()));
+  forget_index();
+  co_return co_await follow(std::move(readable));
+}
+
+Task<Result<void>> VaultImpl::try_head(const CheckedHead& head) {
+  MHP_CO_TRY(wire::RootRef root, open_root(head));
+  MHP_CO_TRY(wire::IndexTop top, co_await load_top(root));
+  std::vector<wire::PhysicalRef> refs = top.snapshot_parts;
+  refs.insert(refs.end(), top.parts.begin(), top.parts.end());
+  for (const wire::PhysicalRef& ref : refs) {
+    MHP_CO_TRY_VOID(co_await objects_.load(ref));
+  }
+  co_return Result<void>{};
+}
+
+/// Of each device the newest head that can be followed. Only heads of devices that are shut out, or of all where a
+/// recovery asks for it, are let go: a device that wrote on from less than its own newest would hide it for ever.
+Task<Result<std::vector<VaultImpl::Followed>>> VaultImpl::choose_readable(Error problem) {
+  std::vector<Followed> out;
+  std::vector<DeviceId> without;  // devices of which nothing can be read
+  std::vector<DeviceId> tried;
+  for (bool again = true; again;) {
+    again = false;
+    for (const BelievedDevice& device : heads_.devices) {
+      bool is_tried = std::ranges::find(tried, device.device) != tried.end();
+      if (is_tried || is_covered(device, without)) continue;
+      tried.push_back(device.device);
+      UnreadHead unread{.device = device.device, .newest_ns = device.newest().head.time_ns, .reason = problem.detail};
+      unread.members = device.members;
+      bool found = false;
+      for (auto head = device.chain.rbegin(); head != device.chain.rend() && !found; ++head) {
+        auto there = co_await try_head(*head);
+        if (!there && there.error().code == Errc::exhausted) co_return pass(there);
+        bool is_newest = head == device.chain.rbegin();
+        if (!there && is_newest) unread.reason = there.error().detail;
+        if (!there && is_newest && !device.revoked && !how_.newest_readable) co_return pass(there);
+        if (!there) continue;
+        found = true;
+        out.push_back({.device = &device, .head = &*head});
+        if (is_newest) continue;
+        unread.used_ns = head->head.time_ns;
+        unread_.push_back(unread);
+      }
+      if (found) continue;
+      unread_.push_back(unread);
+      without.push_back(device.device);
+      again = true;  // those it covered show what it had read of theirs
+    }
+  }
+  if (out.empty()) co_return tl::unexpected<Error>(std::move(problem));
+  co_return out;
+}
+
+Task<Result<void>> VaultImpl::follow(std::vector<Followed> heads) {
+  for (const Followed& followed : heads) {
+    MHP_CO_TRY(wire::RootRef root, open_root(*followed.head));
+    set_top(followed.device->device, root);
+    MHP_CO_TRY(wire::IndexTop top, co_await load_top(root));
     add_parts(parts_, top.parts);
     add_parts(snapshot_parts_, top.snapshot_parts);
   }
-  co_return Result<void>{};
+  MHP_CO_TRY_VOID(co_await load_index());
+  co_return co_await load_snapshots();
 }
 
 Task<Result<void>> VaultImpl::load_index() {
@@ -280,9 +355,34 @@ Result<void> VaultImpl::take_own_head(CheckedHead head) {
 Task<std::vector<std::size_t>> VaultImpl::bring_homes_up_to_date() {
   auto took = co_await bring_up_to_date(homes_, views_, record_.signed_bytes, heads_.devices, &platform_.clock());
   for (BelievedDevice& device : heads_.devices) {
-    device.homes_agree = std::max(device.homes_agree, static_cast<unsigned>(took.size()));
+    for (std::size_t member : took) {
+      bool known = std::ranges::find(device.members, member) != device.members.end();
+      if (!known) device.members.push_back(member);
+    }
+    device.homes_agree = static_cast<unsigned>(device.members.size());
   }
   co_return took;
+}
+
+std::vector<std::size_t> VaultImpl::complete_members() const {
+  std::vector<std::size_t> out;
+  for (std::size_t i = 0; i < views_.size(); ++i) {
+    bool has_record = views_[i].record && *views_[i].record == record_.signed_bytes;
+    bool has_heads = std::ranges::all_of(heads_.devices, [&](const BelievedDevice& device) {
+      return is_covered(device) || std::ranges::find(device.members, i) != device.members.end();
+    });
+    if (has_record && has_heads) out.push_back(i);
+  }
+  return out;
+}
+
+int VaultImpl::margin_of_members(const std::vector<std::size_t>& members) const {
+  std::unordered_set<std::uint32_t> domains;
+  for (std::size_t member : members) {
+    if (homes_.members()[member].counts) domains.insert(homes_.members()[member].domain);
+  }
+  if (members.empty()) return -1;
+  return std::max(static_cast<int>(domains.size()) - 1, 0);
 }
 
 Task<Result<void>> VaultImpl::refresh_for_write() {
@@ -381,8 +481,8 @@ Task<Result<Bytes>> VaultImpl::read(ChunkId chunk) {
 }  // namespace impl
 
 Task<Result<std::unique_ptr<Vault>>> Vault::open(platform::Platform& platform, dispersal::HomeSet& homes, State& state,
-                                                 const Device& device, const OpenRecord& record) {
-  auto vault = std::make_unique<impl::VaultImpl>(platform, homes, state, device, record);
+                                                 const Device& device, const OpenRecord& record, OpenHow how) {
+  auto vault = std::make_unique<impl::VaultImpl>(platform, homes, state, device, record, how);
   MHP_CO_TRY_VOID(co_await vault->load());
   co_return std::unique_ptr<Vault>(std::move(vault));
 }

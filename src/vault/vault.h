@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -103,6 +104,8 @@ struct CheckReport {
   int margin = 0;                 // worst case over all segments
   unsigned homes = 0;             // that hold good rows of them
   std::vector<HomeId> homes_bad;  // that gave wrong bytes, or hold bad rows
+  /// That answer and lack the newest vault record or heads, or have them damaged: alone they bring nothing back.
+  std::vector<HomeId> homes_lacking;
 };
 
 struct RepairReport {
@@ -113,7 +116,8 @@ struct RepairReport {
   std::uint64_t unrestorable = 0;
   int margin_before = 0;
   int margin = 0;
-  unsigned homes = 0;  // that hold rows in the end
+  unsigned homes = 0;         // that hold rows in the end
+  unsigned homes_mended = 0;  // that got the newest vault record or heads, which they lacked or had damaged
   /// That are there, but did not take all that they were to get, or do not even say what they hold: what was theirs is
   /// on the others as far as these took it.
   std::vector<HomeId> refusing;
@@ -126,6 +130,23 @@ struct WriteOptions {
   std::size_t unlisted_bytes = 8_MiB;
 };
 
+/// How much of the newest state has to be there.
+struct OpenHow {
+  /// Of any device, not only of those shut out, the newest head that CAN be followed is taken. For recovery.
+  bool newest_readable = false;
+  /// Nothing that homes took later than this (Unix seconds, by their clocks): for vaults that an enemy wrote to.
+  std::optional<std::int64_t> as_of_s = {};
+};
+
+/// A device whose newest believed head cannot be followed: parts of its index are on no home at hand.
+struct UnreadHead {
+  DeviceId device;
+  std::int64_t newest_ns = 0;
+  std::optional<std::int64_t> used_ns = {};  // of the head that is used instead
+  std::string reason = {};
+  std::vector<std::size_t> members = {};  // that show the newest head
+};
+
 class Vault {
  public:
   virtual ~Vault() = default;
@@ -133,7 +154,8 @@ class Vault {
   /// index, from the local cache as far as it is there. Homes that lie are reported to `homes`. Borrows all; they must
   /// live longer. Errors: unavailable (too few homes for the index), corrupt, denied.
   static Task<Result<std::unique_ptr<Vault>>> open(platform::Platform& platform, dispersal::HomeSet& homes,
-                                                   State& state, const Device& device, const OpenRecord& record);
+                                                   State& state, const Device& device, const OpenRecord& record,
+                                                   OpenHow how = {});
 
   virtual dispersal::HomeSet& homes() = 0;
   virtual const wire::VaultKeys& keys() const = 0;
@@ -149,6 +171,8 @@ class Vault {
   virtual NewestHead newest_head() const = 0;
   /// Highest believed head of each device.
   virtual std::vector<wire::SeenHead> believed_heads() const = 0;
+  /// What is not shown because it cannot be read now. It stays where it is, and is shown when the homes are back.
+  virtual const std::vector<UnreadHead>& unread_heads() const = 0;
 
   virtual bool has(const ChunkId& chunk) const = 0;
   /// Errors: not_found.

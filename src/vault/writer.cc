@@ -106,6 +106,7 @@ Task<Result<void>> WriterImpl::publish(std::vector<wire::IndexedSegment> segment
   auto took = co_await vault_.bring_homes_up_to_date();
   MHP_CO_TRY_VOID(co_await take_up(segments));
   out.homes = static_cast<unsigned>(took.size());
+  if (!took.empty()) out.margin = std::min(out.margin, vault_.margin_of_members(took));
   int margin = std::max(out.margin, 0);  // so many may be lost, and one that has the head is left
   if (out.homes <= static_cast<unsigned>(margin)) {
     co_return vault_.homes_.took_too_little("the new snapshot is stored, but only " + std::to_string(took.size()) +

@@ -52,15 +52,19 @@ std::vector<std::string> source_paths(const std::vector<wire::SnapshotRecord>& s
   return snapshots.empty() ? std::vector<std::string>() : snapshots.back().paths;
 }
 
-/// Homes with their space; "away" where they do not answer.
-Task<nlohmann::json> homes_json(const dispersal::HomeSet& homes) {
+/// Homes with their space; "away" where they do not answer, "lacking" where the newest vault record or heads are not
+/// there, or damaged. `homes` and `report` outlive it.
+Task<nlohmann::json> homes_json(const dispersal::HomeSet& homes, const vault::CheckReport& report) {
   nlohmann::json list = nlohmann::json::array();
   for (const dispersal::Member& member : homes.members()) {
     nlohmann::json object = {{"id", member.id.hex()}, {"name", json_text(member.name)}, {"state", "away"},
                              {"used_bytes", nullptr}, {"free_bytes", nullptr},          {"counts", member.counts}};
+    if (member.away_code == Errc::corrupt) object["state"] = "damaged";
     if (member.home) {
       const auto usage = co_await member.home->usage();
       object["state"] = usage ? "ok" : "failed";
+      const bool lacking = std::ranges::find(report.homes_lacking, member.id) != report.homes_lacking.end();
+      if (usage && lacking) object["state"] = "lacking";
       if (usage) object["used_bytes"] = usage->used_bytes;
       if (usage) object["free_bytes"] = usage->free_bytes;
     }
@@ -76,6 +80,8 @@ void show_homes(const Session& session, const dispersal::HomeSet& homes, const n
                                 printable(member.name), list[i]["state"].get<std::string>(),
                                 space_text(list[i]["used_bytes"]), space_text(list[i]["free_bytes"]),
                                 member.counts ? "" : "  (on the disk of what is saved: does not count)"));
+    if (list[i]["state"] == "lacking")
+      session.out.say("            brings nothing back alone: its vault record or heads are old, missing or damaged");
     if (!member.away_reason.empty()) session.out.say("            " + printable(member.away_reason));
   }
 }
@@ -88,7 +94,8 @@ static Task<int> show_unreadable(Session& session, const Error& problem) {
   without_index.read_index = false;
   auto opened = co_await open_vault(session, without_index);
   if (!opened) co_return session.out.fail(opened.error(), hint_for(opened.error()));
-  const nlohmann::json list = co_await homes_json(*opened->homes);
+  const vault::CheckReport nothing_known;
+  const nlohmann::json list = co_await homes_json(*opened->homes, nothing_known);
   const bool no_homes = list.empty();
   session.out.result({{"state", no_homes ? "not_yet" : "help"},
                       {"margin", 0},
@@ -122,7 +129,7 @@ static Task<int> run_status(Session& session) {
   const dispersal::Plan plan = homes.plan(opened->vault->level());
   const bool has_snapshots = !opened->vault->snapshots().empty();
   const std::string state = state_word(*report, homes.reachable() < homes.members().size(), has_snapshots, plan.margin);
-  const nlohmann::json list = co_await homes_json(homes);
+  const nlohmann::json list = co_await homes_json(homes, *report);
   const auto& newest = opened->vault->snapshots();
   session.out.result({{"state", state},
                       {"margin", std::max(report->margin, 0)},
@@ -175,8 +182,10 @@ static std::string check_line(const vault::CheckProgress& progress) {
 static int show_check(Session& session, const vault::CheckReport& report, double seconds) {
   nlohmann::json bad = nlohmann::json::array();
   for (const HomeId& home : report.homes_bad) bad.push_back(home.hex());
-  const bool whole =
-      report.rows_bad == 0 && report.rows_missing == 0 && report.unrestorable == 0 && report.homes_bad.empty();
+  nlohmann::json lacking = nlohmann::json::array();
+  for (const HomeId& home : report.homes_lacking) lacking.push_back(home.hex());
+  const bool whole = report.rows_bad == 0 && report.rows_missing == 0 && report.unrestorable == 0 &&
+                     report.homes_bad.empty() && report.homes_lacking.empty();
   session.out.result({{"ok", whole},
                       {"segments", report.segments},
                       {"rows", report.rows_expected},
@@ -184,6 +193,7 @@ static int show_check(Session& session, const vault::CheckReport& report, double
                       {"rows_bad", report.rows_bad},
                       {"unrestorable", report.unrestorable},
                       {"homes_bad", bad},
+                      {"homes_lacking", lacking},
                       {"margin", std::max(report.margin, 0)},
                       {"bytes_read", report.bytes_read}});
   const std::string read = report.bytes_read > 0 ? fmt::format(" {} were read and verified in {}.",
@@ -203,8 +213,13 @@ static int show_check(Session& session, const vault::CheckReport& report, double
                     format_count(report.unrestorable), format_count(report.segments)));
     return kTooFew;
   }
+  if (!report.homes_lacking.empty()) {
+    session.out.say(
+        fmt::format("The vault record or heads of {} are old, missing or damaged: alone they bring nothing back.",
+                    plural(report.homes_lacking.size(), "home", "homes")));
+  }
   session.out.say(
-      fmt::format("Everything can be brought back; of the homes that answer {}. 'mhp repair' makes the rows again.",
+      fmt::format("Everything can be brought back; of the homes that answer {}. 'mhp repair' makes it whole again.",
                   format_margin(report.margin)));
   return kFailed;
 }
@@ -262,10 +277,16 @@ static Task<int> run_repair(Session& session, RepairArgs args) {
                       {"margin", std::max(report->margin, 0)},
                       {"homes", report->homes},
                       {"homes_refusing", refusing},
+                      {"homes_mended", report->homes_mended},
                       {"dry_run", args.dry_run}});
   session.out.say(fmt::format("{} {} ({}) for {} of {} segments.", args.dry_run ? "Would make" : "Made",
                               plural(report->rows_made, "row", "rows"), format_bytes(report->bytes_stored),
                               format_count(report->segments_changed), format_count(report->segments)));
+  if (report->homes_mended > 0) {
+    session.out.say(fmt::format("{} the vault record and heads that they lacked, or had damaged: {}.",
+                                args.dry_run ? "Would give homes" : "Gave homes",
+                                plural(report->homes_mended, "home", "homes")));
+  }
   if (report->unrestorable > 0) {
     session.out.say(
         fmt::format("{} segments cannot be made again: too few of their rows are left on the homes that answer.",

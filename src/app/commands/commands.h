@@ -77,13 +77,17 @@ struct RecoverArgs {
   std::string phrase;
   std::vector<std::string> homes;  // folders
   bool keep_devices = false;
-  bool dry_run = false;  // finds the vault and its homes, reads and changes nothing more
+  std::optional<std::int64_t> as_of_s = {};  // Unix time: nothing that homes took later
+  bool dry_run = false;                      // finds the vault and its homes, reads and changes nothing more
 };
 struct RecoverDone {
   std::string name;
   std::size_t homes = 0, homes_reachable = 0;
   std::size_t snapshots = 0;
   vault::Vault::NewestHead newest;
+  std::vector<vault::UnreadHead> unread;  // newer states that cannot be read from the homes at hand
+  std::vector<std::string> ahead;         // names of the homes that show them
+  std::size_t homes_written = 0;          // that took the new vault record
 };
 Task<Result<RecoverDone>> do_recover(Session& session, RecoverArgs args);
 

@@ -98,19 +98,30 @@ std::string ask_phrase() {
 }  // namespace
 
 /// The new device takes over: a record signed by the identity, a new epoch, earlier devices revoked at their last good
-/// heads.
-static Task<Result<void>> enrol(Session& session, const RecoverArgs& args, const vault::Root& root,
-                                const vault::Device& device, Opened& opened) {
+/// heads. How many homes took it: none where all are write-protected; then the record waits in the state folder.
+static Task<Result<std::size_t>> enrol(Session& session, const RecoverArgs& args, const vault::Root& root,
+                                       const vault::Device& device, Opened& opened) {
   const auto last_good = opened.vault->believed_heads();
   const auto earlier = args.keep_devices ? vault::Earlier::keep : vault::Earlier::shut_out;
+  std::vector<DeviceId> unread;
+  for (const vault::UnreadHead& head : opened.vault->unread_heads()) unread.push_back(head.device);
   platform::Random& random = session.platform.random();
   const std::int64_t now_ns = session.platform.clock().unix_ns();
   MHP_CO_TRY(vault::OpenRecord record,
-             vault::recovered_record(*opened.record, root, device, last_good, random, now_ns, earlier));
+             vault::recovered_record(*opened.record, root, device, last_good, random, now_ns, earlier, unread));
   const auto took = co_await vault::publish_record(*opened.homes, record.signed_bytes, &session.platform.clock());
-  if (took.empty()) co_return opened.homes->took_too_little("no home took the new vault record; nothing was changed");
+  if (opened.homes->exhausted()) co_return tl::unexpected<Error>(*opened.homes->exhausted());
   MHP_CO_TRY_VOID(opened.state->create(device, record));
-  co_return Result<void>();
+  co_return took.size();
+}
+
+static std::vector<std::string> names_of_ahead(const Opened& opened) {
+  std::set<std::size_t> members;
+  for (const vault::UnreadHead& head : opened.vault->unread_heads())
+    members.insert(head.members.begin(), head.members.end());
+  std::vector<std::string> names;
+  for (const std::size_t member : members) names.push_back(opened.homes->members()[member].name);
+  return names;
 }
 
 Task<Result<RecoverDone>> do_recover(Session& session, RecoverArgs args) {
@@ -129,6 +140,7 @@ Task<Result<RecoverDone>> do_recover(Session& session, RecoverArgs args) {
   auto found = co_await find_record(session, root, named);
   if (!found) {
     if (found.error().code != Errc::not_found) co_return pass(found);
+    if (found.error().detail.find("damaged") != std::string::npos) co_return pass(found);
     co_return fail(Errc::denied,
                    "this home keeps nothing for these 24 words: another phrase made its vault, or the home belongs to "
                    "somebody else");
@@ -142,28 +154,39 @@ Task<Result<RecoverDone>> do_recover(Session& session, RecoverArgs args) {
   opened.homes->trust(vault::card_signers(opened.record->record));
   if (args.dry_run) {
     name_troubles(session, *opened.homes);
-    co_return RecoverDone{.name = opened.record->content.name,
-                          .homes = opened.homes->members().size(),
-                          .homes_reachable = opened.homes->reachable(),
-                          .snapshots = 0,
-                          .newest = {}};
+    RecoverDone would;
+    would.name = opened.record->content.name;
+    would.homes = opened.homes->members().size();
+    would.homes_reachable = opened.homes->reachable();
+    co_return would;
   }
+  const vault::OpenHow how{.newest_readable = !args.keep_devices, .as_of_s = args.as_of_s};
   auto vault =
-      co_await vault::Vault::open(session.platform, *opened.homes, *opened.state, *opened.device, *opened.record);
-  name_troubles(session, *opened.homes);
-  if (!vault) co_return pass(vault);
+      co_await vault::Vault::open(session.platform, *opened.homes, *opened.state, *opened.device, *opened.record, how);
+  if (!vault) {
+    name_troubles(session, *opened.homes);
+    co_return pass(vault);
+  }
   opened.vault = std::move(*vault);
-  MHP_CO_TRY_VOID(co_await enrol(session, args, root, *opened.device, opened));
-  co_return RecoverDone{.name = opened.record->content.name,
-                        .homes = opened.homes->members().size(),
-                        .homes_reachable = opened.homes->reachable(),
-                        .snapshots = opened.vault->snapshots().size(),
-                        .newest = opened.vault->newest_head()};
+  auto written = co_await enrol(session, args, root, *opened.device, opened);
+  name_troubles(session, *opened.homes);
+  if (!written) co_return pass(written);
+  RecoverDone done;
+  done.name = opened.record->content.name;
+  done.homes = opened.homes->members().size();
+  done.homes_reachable = opened.homes->reachable();
+  done.snapshots = opened.vault->snapshots().size();
+  done.newest = opened.vault->newest_head();
+  done.unread = opened.vault->unread_heads();
+  done.ahead = names_of_ahead(opened);
+  done.homes_written = *written;
+  co_return done;
 }
 
 struct RecoverOptions {
   std::string phrase_file;
   std::vector<std::string> homes;
+  std::string as_of;
   bool keep_devices = false;
   bool dry_run = false;
 };
@@ -176,6 +199,10 @@ static std::string recover_hint(const Error& error) {
     case Errc::unavailable:
       return "Nothing was changed. Name more surviving homes with --home DIR (it may be given several times).";
     case Errc::not_found:
+      if (error.detail.find("damaged") != std::string::npos)
+        return "Name another home with --home DIR: its record brings this one back too.";
+      if (error.detail.find("by then") != std::string::npos)
+        return "Nothing was changed. Name a later date, or more homes.";
       return "Name a folder that is one of the vault's homes.";
     case Errc::busy:
       return "To bring it back afresh, name another state folder with --state DIR, or move this one away.";
@@ -184,9 +211,74 @@ static std::string recover_hint(const Error& error) {
   }
 }
 
+/// What is lost or uncertain, and what to do: newer than what was brought back.
+static void show_unread(const Session& session, const RecoverDone& done) {
+  for (const vault::UnreadHead& head : done.unread) {
+    const std::string used =
+        head.used_ns ? fmt::format("its state of {} is used", format_time(*head.used_ns)) : "nothing of it is used";
+    session.out.note(fmt::format("the newest state of computer {}, of {}, cannot be read from these homes: {} ({})",
+                                 head.device.short_hex(), format_time(head.newest_ns), used, printable(head.reason)));
+  }
+  if (done.unread.empty()) return;
+  std::string names;
+  for (const std::string& name : done.ahead) names += (names.empty() ? "'" : "', '") + printable(name);
+  session.out.note(fmt::format(
+      "That newer state is named by home {}', but too few of its fragments are on the homes at hand: others are "
+      "away, or were set back to an older copy. Nothing of it was removed. Connect the homes that are away: its "
+      "snapshots are "
+      "shown again as soon as they can be read.",
+      names.empty() ? "'(none)" : names));
+}
+
+static void show_recovered(const Session& session, const RecoverOptions& options, const RecoverDone& done) {
+  session.out.say(fmt::format("The vault{} is back on this computer: {}, {} of {} reachable.",
+                              done.name.empty() ? "" : " of " + printable(done.name),
+                              plural(done.snapshots, "snapshot", "snapshots"), done.homes_reachable,
+                              plural(done.homes, "home", "homes")));
+  if (done.newest.time_ns != 0 && done.unread.empty()) {
+    session.out.say(fmt::format("Its newest state{} is of {}; {} of {} homes that answered agree on it.",
+                                options.as_of.empty() ? "" : " that homes had taken by " + options.as_of,
+                                format_time(done.newest.time_ns), done.newest.homes_agree, done.newest.homes_answered));
+  }
+  show_unread(session, done);
+  if (done.homes_written == 0) {
+    session.out.note(
+        "Nothing could be written to these homes (are they write-protected?): the vault can be read and restored, but "
+        "earlier computers are not shut out yet, and another 'mhp recover' begins anew. Make them writable, then run "
+        "'mhp repair' or 'mhp backup'.");
+  } else if (!options.keep_devices) {
+    session.out.say(
+        "Earlier computers of this vault are shut out, and new keys are used from now on. (--keep-devices lets them "
+        "stay.)");
+  }
+  session.out.say("Next: 'mhp restore latest --to DIR'.");
+}
+
+static void show_would_recover(const Session& session, const RecoverDone& done) {
+  session.out.result({{"dry_run", true},
+                      {"name", json_text(done.name)},
+                      {"homes", done.homes},
+                      {"homes_reachable", done.homes_reachable}});
+  session.out.say(
+      fmt::format("The words fit. Would bring the vault{} back to {}: {} of {} reachable. Nothing was changed.",
+                  done.name.empty() ? "" : " of " + printable(done.name), printable(session.state_folder),
+                  done.homes_reachable, plural(done.homes, "home", "homes")));
+}
+
 static Task<int> run_recover(Session& session, RecoverOptions options) {
-  RecoverArgs args{
-      .phrase = "", .homes = options.homes, .keep_devices = options.keep_devices, .dry_run = options.dry_run};
+  RecoverArgs args;
+  args.homes = options.homes;
+  args.keep_devices = options.keep_devices;
+  args.dry_run = options.dry_run;
+  if (!options.as_of.empty()) {
+    const auto as_of = parse_date(options.as_of);
+    if (!as_of) co_return session.out.fail(as_of.error(), "Example: mhp recover --as-of 2026-11-22 --home DIR");
+    args.as_of_s = *as_of;
+    if (args.keep_devices) {
+      const Error both{Errc::usage, "--as-of shuts earlier computers out: it does not go with --keep-devices"};
+      co_return session.out.fail(both, "");
+    }
+  }
   if (options.phrase_file.empty()) {
     args.phrase = ask_phrase();
   } else {
@@ -198,47 +290,40 @@ static Task<int> run_recover(Session& session, RecoverOptions options) {
   wipe(std::as_writable_bytes(std::span(args.phrase)));
   if (!done) co_return session.out.fail(done.error(), recover_hint(done.error()));
   if (options.dry_run) {
-    session.out.result({{"dry_run", true},
-                        {"name", json_text(done->name)},
-                        {"homes", done->homes},
-                        {"homes_reachable", done->homes_reachable}});
-    session.out.say(
-        fmt::format("The words fit. Would bring the vault{} back to {}: {} of {} reachable. Nothing was "
-                    "changed.",
-                    done->name.empty() ? "" : " of " + printable(done->name), printable(session.state_folder),
-                    done->homes_reachable, plural(done->homes, "home", "homes")));
+    show_would_recover(session, *done);
     co_return kDone;
+  }
+  nlohmann::json unread = nlohmann::json::array();
+  for (const vault::UnreadHead& head : done->unread) {
+    unread.push_back({{"device", head.device.hex()},
+                      {"newest_time", format_rfc3339(head.newest_ns)},
+                      {"used_time", head.used_ns ? format_rfc3339(*head.used_ns) : ""},
+                      {"reason", json_text(head.reason)}});
   }
   session.out.result({{"name", json_text(done->name)},
                       {"homes", done->homes},
                       {"homes_reachable", done->homes_reachable},
+                      {"homes_written", done->homes_written},
                       {"snapshots", done->snapshots},
                       {"newest_time", done->newest.time_ns == 0 ? "" : format_rfc3339(done->newest.time_ns)},
-                      {"homes_agree", done->newest.homes_agree}});
-  session.out.say(fmt::format("The vault{} is back on this computer: {}, {} of {} reachable.",
-                              done->name.empty() ? "" : " of " + printable(done->name),
-                              plural(done->snapshots, "snapshot", "snapshots"), done->homes_reachable,
-                              plural(done->homes, "home", "homes")));
-  if (done->newest.time_ns != 0) {
-    session.out.say(fmt::format("Its newest state is of {}; {} of {} homes that answered agree on it.",
-                                format_time(done->newest.time_ns), done->newest.homes_agree,
-                                done->newest.homes_answered));
-  }
-  if (!options.keep_devices)
-    session.out.say(
-        "Earlier computers of this vault are shut out, and new keys are used from now on. (--keep-devices lets them "
-        "stay.)");
-  session.out.say("Next: 'mhp restore latest --to DIR'.");
-  co_return kDone;
+                      {"homes_agree", done->newest.homes_agree},
+                      {"unread", unread}});
+  show_recovered(session, options, *done);
+  co_return done->unread.empty() ? kDone : kPartly;
 }
 
 void add_recover(Command& program) {
   auto options = std::make_shared<RecoverOptions>();
-  Command command = program.add("recover", "Bring a vault back on a new computer with its 24 words",
-                                "Example:\n  mhp recover --home /media/drive-b\n"
-                                "Exit codes: 0 it is back; 1 no home there; 4 too few homes; 5 the words are wrong");
+  Command command =
+      program.add("recover", "Bring a vault back on a new computer with its 24 words",
+                  "Example:\n  mhp recover --home /media/drive-b\n"
+                  "Exit codes: 0 it is back; 1 no home there; 3 an older state is back, the newest cannot be "
+                  "read from these homes; 4 too few homes; 5 the words are wrong");
   command.needs("--home", options->homes, "Folder of any surviving home (may be given again, for drives at new paths)");
   command.takes("--phrase-file", options->phrase_file, "Read the words from this file instead of asking");
+  command.takes("--as-of", options->as_of,
+                "Only what homes had taken by then (2026-11-22, or 2026-11-22T14:00:00Z): for a vault that an enemy "
+                "wrote to");
   command.flag("--keep-devices", options->keep_devices, "Earlier computers are not lost: let them go on writing");
   command.flag("--dry-run", options->dry_run, "Try the words and find the homes, change nothing");
   command.runs([options](Session& session) { return run_recover(session, *options); });

@@ -2,6 +2,7 @@
 #include "vault/impl/heads.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <optional>
 
 #include "primitives/hash/blake3.h"
@@ -20,16 +21,37 @@ struct Candidate {
 };
 
 const CheckedHead* at_seq(const std::vector<CheckedHead>& chain, std::uint64_t seq) {
-  if (chain.empty() || seq < chain.front().head.seq || seq > chain.back().head.seq) return nullptr;
-  return &chain[seq - chain.front().head.seq];
+  auto found = std::ranges::lower_bound(chain, seq, {}, [](const CheckedHead& head) { return head.head.seq; });
+  return found == chain.end() || found->head.seq != seq ? nullptr : &*found;
 }
 
 /// True where both have a head of one number, and not the same.
 bool conflict(const std::vector<CheckedHead>& a, const std::vector<CheckedHead>& b) {
-  std::uint64_t last = std::min(a.back().head.seq, b.back().head.seq);
-  const CheckedHead* in_a = at_seq(a, last);  // links make all earlier ones equal where these are
-  const CheckedHead* in_b = at_seq(b, last);
-  return in_a != nullptr && in_b != nullptr && in_a->hash != in_b->hash;
+  return std::ranges::any_of(a, [&](const CheckedHead& head) {
+    const CheckedHead* same = at_seq(b, head.head.seq);
+    return same != nullptr && same->hash != head.hash;
+  });
+}
+
+/// True where `head` links to what is in `chain` on both sides.
+bool links(const CheckedHead& head, const std::vector<CheckedHead>& chain) {
+  const CheckedHead* before = at_seq(chain, head.head.seq - 1);
+  const CheckedHead* after = at_seq(chain, head.head.seq + 1);
+  return (before == nullptr || head.head.previous == before->hash) &&
+         (after == nullptr || after->head.previous == head.hash);
+}
+
+/// What `from` has of `chain`'s history and `chain` has not; who took what when.
+void merge(std::vector<CheckedHead>& chain, const std::vector<CheckedHead>& from) {
+  for (const CheckedHead& head : from) {
+    auto at = std::ranges::lower_bound(chain, head.head.seq, {}, [](const CheckedHead& own) { return own.head.seq; });
+    if (at == chain.end()) return;  // newer than what is believed
+    if (at->head.seq != head.head.seq) {
+      if (links(head, chain)) chain.insert(at, head);
+    } else if (head.received_s && (!at->received_s || *head.received_s < *at->received_s)) {
+      at->received_s = head.received_s;
+    }
+  }
 }
 
 bool fits_seen(const std::vector<CheckedHead>& chain, const wire::SeenHead* seen) {
@@ -72,8 +94,12 @@ class DeviceJudge {
     BelievedDevice believed;
     believed.device = facts_.device;
     believed.revoked = facts_.revocation != nullptr;
-    believed.chain = longest(best);
+    believed.chain = whole(best);
     believed.homes_agree = agreeing(best);
+    for (const Candidate& other : candidates_) {
+      bool agrees = other.member != kNobody && other.chain.back().hash == best.chain.back().hash;
+      if (agrees) believed.members.push_back(other.member);
+    }
     for (const ShownHeads& home : shown) blame(home, believed);
     out_.devices.push_back(std::move(believed));
   }
@@ -101,13 +127,13 @@ class DeviceJudge {
     return static_cast<unsigned>(std::ranges::count_if(candidates_, same));
   }
 
-  /// Of the chains that end as `best` does, the one that reaches back furthest.
-  std::vector<CheckedHead> longest(const Candidate& best) const {
-    const Candidate* out = &best;
+  /// With all older heads that others have of the same history.
+  std::vector<CheckedHead> whole(const Candidate& best) const {
+    std::vector<CheckedHead> chain = best.chain;
     for (const Candidate& other : candidates_) {
-      if (other.chain.back().hash == best.chain.back().hash && other.chain.size() > out->chain.size()) out = &other;
+      if (&other != &best && !conflict(other.chain, chain)) merge(chain, other.chain);
     }
-    return out->chain;
+    return chain;
   }
 
   /// Every home is older than what this computer has seen.
@@ -119,6 +145,12 @@ class DeviceJudge {
     });
   }
 
+  /// Said already.
+  bool shows_damage(const ShownHeads& home) const {
+    auto own = std::ranges::find(home.devices, facts_.device, &home::Home::DeviceHeads::device);
+    return own != home.devices.end() && own->chain.empty();
+  }
+
   void blame(const ShownHeads& home, const BelievedDevice& believed) {
     auto own = std::ranges::find(candidates_, home.member, &Candidate::member);
     std::uint64_t newest = believed.newest().head.seq;
@@ -126,7 +158,7 @@ class DeviceJudge {
       out_.findings.push_back({.member = home.member, .kind = kind, .detail = std::move(detail)});
     };
     if (own == candidates_.end()) {
-      if (home.record_version == 0 || believed.revoked) return;
+      if (home.record_version == 0 || believed.revoked || shows_damage(home)) return;
       return find(TroubleKind::old_heads,
                   "has none of the heads up to " + number_of(facts_.device, newest) + " (it may have been away)");
     }
@@ -168,26 +200,40 @@ auto find_device(const List& list, const DeviceId& device) -> decltype(&*list.be
 }  // namespace
 
 Result<std::vector<CheckedHead>> check_chain(const std::vector<Bytes>& chain, const VaultId& vault,
-                                             const DeviceId& device) {
+                                             const DeviceId& device, const std::vector<std::int64_t>& received_s) {
   std::vector<CheckedHead> out;
-  for (const Bytes& bytes : chain) {
-    MHP_TRY(wire::Signed envelope, wire::parse_signed(bytes, wire::kMaxHeadBytes));
+  bool is_covered = false;  // by the signature of the one after it, which has its hash
+  for (std::size_t i = chain.size(); i-- > 0;) {
+    MHP_TRY(wire::Signed envelope, wire::parse_signed(chain[i], wire::kMaxHeadBytes));
     MHP_TRY(wire::Head head, wire::parse_head(envelope.body));
     if (head.vault != vault || head.device != device || DeviceId::from_array(envelope.signer) != device) {
       return fail(Errc::denied, "a head of another device or vault");
     }
-    if (!out.empty() && (head.seq != out.back().head.seq + 1 || head.previous != out.back().hash)) {
+    HeadHash hash = HeadHash::from_array(primitives::blake3(chain[i]));
+    const wire::Head* after = out.empty() ? nullptr : &out.back().head;
+    is_covered = after != nullptr && after->seq == head.seq + 1;
+    if ((after != nullptr && after->seq <= head.seq) || (is_covered && after->previous != hash)) {
       return fail(Errc::corrupt, "heads that do not follow each other");
     }
-    // The newest signature covers all earlier heads by their hashes.
-    if (&bytes == &chain.back() && !wire::verify(envelope, wire::kSignHead)) {
+    if (!is_covered && !wire::verify(envelope, wire::kSignHead)) {
       return fail(Errc::denied, "a head with a bad signature");
     }
-    out.push_back(
-        {.head = std::move(head), .signed_bytes = bytes, .hash = HeadHash::from_array(primitives::blake3(bytes))});
+    out.push_back({.head = std::move(head), .signed_bytes = chain[i], .hash = hash});
+    if (i < received_s.size()) out.back().received_s = received_s[i];
   }
   if (out.empty()) return fail(Errc::invalid, "a chain without heads");
+  std::ranges::reverse(out);
   return out;
+}
+
+void keep_as_of(HeadsView& view, std::int64_t unix_s) {
+  for (BelievedDevice& device : view.devices) {
+    std::size_t before = device.chain.size();
+    while (!device.chain.empty() && device.chain.back().received_s.value_or(INT64_MAX) > unix_s)
+      device.chain.pop_back();
+    if (device.chain.size() != before) device.members.clear();
+  }
+  std::erase_if(view.devices, [](const BelievedDevice& device) { return device.chain.empty(); });
 }
 
 HeadsView judge_heads(const wire::VaultRecord& record, const std::vector<ShownHeads>& shown,
@@ -203,8 +249,15 @@ HeadsView judge_heads(const wire::VaultRecord& record, const std::vector<ShownHe
     DeviceJudge judge(facts, out);
     for (const ShownHeads& home : shown) {
       const auto* heads = find_device(home.devices, device);
-      if (heads == nullptr || heads->chain.empty()) continue;
-      auto checked = check_chain(heads->chain, record.vault, device);
+      if (heads == nullptr) continue;
+      if (heads->chain.empty()) {
+        out.findings.push_back({.member = home.member,
+                                .kind = TroubleKind::damaged,
+                                .detail = "its file with the heads of device " + device.short_hex() +
+                                          " cannot be read: without it the home does not count"});
+        continue;
+      }
+      auto checked = check_chain(heads->chain, record.vault, device, heads->received_s);
       if (checked) {
         blame_old_record(home, checked->back(), out);
         judge.take(home.member, std::move(*checked));

@@ -1,6 +1,7 @@
 // Which heads to believe, and which homes show old or forked ones. Pure.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,7 @@ struct CheckedHead {
   wire::Head head;
   Bytes signed_bytes;
   HeadHash hash;
+  std::optional<std::int64_t> received_s = {};  // earliest that any home says it took it, by the home's clock
 };
 
 /// What one home that answered shows.
@@ -27,8 +29,9 @@ struct ShownHeads {
 struct BelievedDevice {
   DeviceId device;
   bool revoked = false;
-  std::vector<CheckedHead> chain;  // the longest run of heads at hand, newest last; never empty
-  unsigned homes_agree = 0;        // that show this newest head
+  std::vector<CheckedHead> chain;    // all heads at hand that fit the newest; rising, may have gaps; never empty
+  unsigned homes_agree = 0;          // that show this newest head
+  std::vector<std::size_t> members;  // those
   const CheckedHead& newest() const { return chain.back(); }
 };
 
@@ -43,14 +46,18 @@ struct HeadsView {
   std::vector<HeadFinding> findings;
 };
 
-/// A chain whose newest head is signed by its device and whose heads link, rising without gaps. Errors: denied,
-/// corrupt, invalid.
+/// Rising heads signed by their device, each linked to the one before where no number is missing between them. Errors:
+/// denied, corrupt, invalid. `received_s`: of each, as far as it is known.
 Result<std::vector<CheckedHead>> check_chain(const std::vector<Bytes>& chain, const VaultId& vault,
-                                             const DeviceId& device);
+                                             const DeviceId& device, const std::vector<std::int64_t>& received_s = {});
 
 /// `own`: this device's chain as its state folder has it; counts like a home's, but nobody is blamed.
 HeadsView judge_heads(const wire::VaultRecord& record, const std::vector<ShownHeads>& shown,
                       const home::Home::DeviceHeads& own, const wire::SeenHeads& seen);
+
+/// Drops what no home took by then, and devices of which nothing is left: who wrote it could give it any time of its
+/// own, but not the homes' time.
+void keep_as_of(HeadsView& view, std::int64_t unix_s);
 
 /// The heads of `chain` that a home lacks whose newest is `held_seq` (0: it has none).
 std::vector<Bytes> heads_after(const std::vector<CheckedHead>& chain, std::uint64_t held_seq);

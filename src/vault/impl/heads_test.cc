@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "platform/memory/memory_platform.h"
 #include "primitives/hash/blake3.h"
 #include "vault/testing/world.h"
@@ -37,7 +39,9 @@ class Heads : public ::testing::Test {
     return chain;
   }
   ShownHeads home(std::size_t member, std::vector<Bytes> chain) {
-    return {.member = member, .record_version = 1, .devices = {{.device = device_.id, .chain = std::move(chain)}}};
+    return {.member = member,
+            .record_version = 1,
+            .devices = {{.device = device_.id, .chain = std::move(chain), .received_s = {}}}};
   }
   HeadsView judge(const std::vector<ShownHeads>& shown, const std::vector<Bytes>& own = {},
                   const wire::SeenHeads& seen = {}) {
@@ -170,6 +174,48 @@ TEST_F(Heads, OnlyWhatAHomeLacksIsSent) {
   EXPECT_EQ(heads_after(*chain, 3).size(), 2u);
   EXPECT_EQ(heads_after(*chain, 5).size(), 0u);
   EXPECT_EQ(heads_after(*chain, 0).size(), 5u);
+}
+
+TEST_F(Heads, ChainsWithGapsCompleteEachOther) {
+  auto chain = grow({}, 9);
+  auto without = [&](std::set<std::size_t> missing) {
+    std::vector<Bytes> out;
+    for (std::size_t i = 0; i < chain.size(); ++i) {
+      if (!missing.contains(i)) out.push_back(chain[i]);
+    }
+    return out;
+  };
+  auto view = judge({home(0, without({1, 2, 3})), home(1, without({0, 3, 8}))});
+  ASSERT_EQ(view.devices.size(), 1u);
+  EXPECT_EQ(view.devices[0].chain.size(), 8u);  // only the fourth is nowhere
+  EXPECT_EQ(view.devices[0].members, std::vector<std::size_t>{0});
+  auto forged = without({3});
+  forged[2].back() ^= std::byte{1};  // the last before the gap: no later signature covers it
+  EXPECT_FALSE(check_chain(forged, root_.vault(), device_.id));
+}
+
+TEST_F(Heads, AHomeWithDamagedHeadsIsNamedAndDoesNotAgree) {
+  auto chain = grow({}, 2);
+  auto view = judge({home(0, chain), home(1, {})});
+  ASSERT_EQ(view.devices.size(), 1u);
+  EXPECT_EQ(view.devices[0].members, std::vector<std::size_t>{0});
+  ASSERT_EQ(view.findings.size(), 1u);
+  EXPECT_EQ(view.findings[0].kind, dispersal::TroubleKind::damaged);
+  EXPECT_EQ(view.findings[0].member, 1u);
+}
+
+TEST_F(Heads, AsOfATimeGoesByTheHomesAndNotByTheDevice) {
+  auto chain = grow({}, 4);
+  ShownHeads first = home(0, chain);
+  first.devices[0].received_s = {100, 200, 300, 400};
+  ShownHeads late = home(1, chain);
+  late.devices[0].received_s = {350, 350, 350, 400};
+  auto view = judge({late, first});
+  keep_as_of(view, 299);
+  ASSERT_EQ(view.devices.size(), 1u);
+  EXPECT_EQ(view.devices[0].newest().head.seq, 2u);
+  keep_as_of(view, 99);
+  EXPECT_TRUE(view.devices.empty());
 }
 
 }  // namespace

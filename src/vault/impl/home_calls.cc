@@ -21,7 +21,9 @@ constexpr auto kGiveLimit = 60s;  // a record and up to a thousand heads, each d
 Task<> ask_home(home::Home& home, VaultId vault, HomeView& view, Error& failure, Round& round) {
   auto record = co_await home.vault_record(vault);
   auto heads = co_await home.heads(vault);
-  bool record_fine = record || record.error().code == Errc::not_found;
+  bool record_damaged = !record && record.error().code == Errc::corrupt;  // it may have rows all the same
+  bool record_fine = record || record_damaged || record.error().code == Errc::not_found;
+  if (record_damaged) view.damage = record.error().detail;
   bool heads_fine = heads || heads.error().code == Errc::not_found;
   if (record) view.record = std::move(*record);
   if (heads) view.heads = std::move(*heads);
@@ -32,10 +34,12 @@ Task<> ask_home(home::Home& home, VaultId vault, HomeView& view, Error& failure,
 }
 
 /// All borrowed: the caller joins.
-Task<> ask_record(home::Home& home, VaultId vault, std::vector<Bytes>& records, bool& answered, Round& round) {
+Task<> ask_record(home::Home& home, VaultId vault, std::vector<Bytes>& records, std::optional<Error>& damage,
+                  bool& answered, Round& round) {
   auto record = co_await home.vault_record(vault);
   answered = true;
   if (record) records.push_back(std::move(*record));
+  if (!record && record.error().code == Errc::corrupt) damage = record.error();
   round.done();
 }
 
@@ -59,17 +63,6 @@ std::optional<std::uint64_t> held_seq(const HomeView& view, const BelievedDevice
 void set_heads(HomeView& view, const BelievedDevice& believed) {
   std::erase_if(view.heads, [&](const auto& heads) { return heads.device == believed.device; });
   view.heads.push_back({.device = believed.device, .chain = {believed.newest().signed_bytes}});
-}
-
-/// One head chain in pieces that a home keeps.
-Task<Result<void>> give_heads(home::Home& home, VaultId vault, DeviceId device, std::vector<Bytes> heads) {
-  for (std::size_t at = 0; at < heads.size(); at += wire::kMaxHeadsKept) {
-    std::size_t end = std::min<std::size_t>(heads.size(), at + wire::kMaxHeadsKept);
-    std::vector<Bytes> piece(heads.begin() + static_cast<std::ptrdiff_t>(at),
-                             heads.begin() + static_cast<std::ptrdiff_t>(end));
-    MHP_CO_TRY_VOID(co_await home.put_heads(vault, device, std::move(piece)));
-  }
-  co_return Result<void>{};
 }
 
 struct Gift {
@@ -98,7 +91,7 @@ Task<bool> give(const Gift& gift, std::size_t member) {
   for (const BelievedDevice& believed : gift.devices) {
     auto held = held_seq(view, believed);
     if (held == believed.newest().head.seq) continue;
-    auto put = co_await give_heads(home, gift.vault, believed.device, heads_after(believed.chain, held.value_or(0)));
+    auto put = co_await home.put_heads(gift.vault, believed.device, heads_after(believed.chain, held.value_or(0)));
     if (put) {
       set_heads(view, believed);
       continue;
@@ -143,6 +136,8 @@ Task<std::vector<HomeView>> ask_homes(dispersal::HomeSet& homes, VaultId vault, 
   }
   co_await scope.join();
   for (std::size_t i = 0; i < members.size(); ++i) {
+    if (views[i].damage)
+      homes.report(i, TroubleKind::damaged, *views[i].damage + ": without it the home does not count");
     if (!members[i].home || views[i].answered) continue;
     if (failures[i].code == Errc::timed_out) {
       homes.give_up(i);
@@ -230,17 +225,19 @@ Task<Result<Bytes>> newest_record(const std::vector<home::Home*>& homes, const V
   VaultId wanted = vault;
   std::vector<home::Home*> asked = homes;
   std::vector<Bytes> records;
+  std::optional<Error> damage;
   platform::Nursery scope(co_await asio::this_coro::executor);
   impl::Round round{.scope = scope, .left = asked.size()};
   if (clock != nullptr && !asked.empty()) scope.start(impl::watch(*clock, impl::kAskLimit, round));
   std::deque<bool> answered(asked.size(), false);
   for (std::size_t i = 0; i < asked.size(); ++i) {
-    scope.start(impl::ask_record(*asked[i], wanted, records, answered[i], round));
+    scope.start(impl::ask_record(*asked[i], wanted, records, damage, answered[i], round));
   }
   co_await scope.join();
   for (std::size_t i = 0; silent != nullptr && i < asked.size(); ++i) {
     if (!answered[i]) silent->push_back(i);
   }
+  if (records.empty() && damage) co_return fail(Errc::not_found, "what is kept here is damaged: " + damage->detail);
   if (records.empty()) co_return fail(Errc::not_found, "no home at hand knows this vault");
   std::vector<ByteView> seen_records(records.begin(), records.end());
   impl::NewestRecord newest = impl::choose_record(seen_records, wanted);

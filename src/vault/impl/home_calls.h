@@ -11,6 +11,7 @@ namespace mhp::vault::impl {
 /// What one member shows of a vault.
 struct HomeView {
   bool answered = false;
+  std::optional<std::string> damage;           // why the vault record it holds cannot be read
   std::optional<Bytes> record;                 // not checked
   std::vector<home::Home::DeviceHeads> heads;  // not checked
 };

@@ -41,7 +41,7 @@ Bytes root_context(const wire::Head& head);
 class VaultImpl : public Vault {
  public:
   VaultImpl(platform::Platform& platform, dispersal::HomeSet& homes, State& state, const Device& device,
-            const OpenRecord& record);
+            const OpenRecord& record, OpenHow how = {});
 
   dispersal::HomeSet& homes() override { return homes_; }
   const wire::VaultKeys& keys() const override { return record_.keys; }
@@ -49,6 +49,7 @@ class VaultImpl : public Vault {
   const std::vector<wire::SnapshotRecord>& snapshots() const override { return snapshots_; }
   NewestHead newest_head() const override;
   std::vector<wire::SeenHead> believed_heads() const override;
+  const std::vector<UnreadHead>& unread_heads() const override { return unread_; }
   bool has(const ChunkId& chunk) const override { return index_.can_refer_to(chunk); }
   Result<ChunkPlace> place_of(const ChunkId& chunk) const override;
   Task<Result<std::shared_ptr<const OpenSegment>>> fetch(std::uint32_t segment,
@@ -76,6 +77,10 @@ class VaultImpl : public Vault {
   std::vector<CheckedHead> own_chain() const;
   /// Gives every home that answered the record and heads it lacks. Members that have all now.
   Task<std::vector<std::size_t>> bring_homes_up_to_date();
+  /// Members that have the newest vault record and all heads: each of them is enough to begin a recovery with.
+  std::vector<std::size_t> complete_members() const;
+  /// How many homes may be lost, in the worst case, with one of `members` left; -1 where there is none.
+  int margin_of_members(const std::vector<std::size_t>& members) const;
   /// Raises what was seen to what is believed; a full disk does not matter here.
   void remember_seen();
   void set_top(const DeviceId& device, const wire::PhysicalRef& ref);
@@ -91,11 +96,13 @@ class VaultImpl : public Vault {
   State& state_;
   const Device device_;
   OpenRecord record_;
+  const OpenHow how_;
   SegmentReader reader_;
   Objects objects_;
 
   std::vector<HomeView> views_;
   HeadsView heads_;
+  std::vector<UnreadHead> unread_;
   Index index_;
   std::vector<wire::SnapshotRecord> snapshots_;
   std::vector<KnownTop> tops_;
@@ -108,14 +115,27 @@ class VaultImpl : public Vault {
   std::optional<int> unlisted_margin_;  // worst case over them
 
  private:
+  /// Whose head is followed.
+  struct Followed {
+    const BelievedDevice* device = nullptr;
+    const CheckedHead* head = nullptr;
+  };
+
   Result<void> take_newest_record();
+  void forget_index();
   Result<wire::RootRef> open_root(const CheckedHead& head) const;
+  Task<Result<void>> load_state();
+  Task<Result<void>> follow(std::vector<Followed> heads);
   Task<Result<void>> load_snapshots();
   Result<std::vector<SegmentId>> list_live_segments() const;
   /// True where another device's top lists all that this one's did: that device was enrolled when this one was revoked,
-  /// by one recovery with one time, and so has read all of it before its own first head.
-  bool is_covered(const BelievedDevice& device) const;
-  Task<Result<void>> load_tops();
+  /// by one recovery with one time, and so has read all of it before its own first head. `without`: devices that show
+  /// nothing.
+  bool is_covered(const BelievedDevice& device, const std::vector<DeviceId>& without = {}) const;
+  Task<Result<wire::IndexTop>> load_top(wire::RootRef root);
+  /// Whether all that a head reaches is there.
+  Task<Result<void>> try_head(const CheckedHead& head);
+  Task<Result<std::vector<Followed>>> choose_readable(Error problem);
   void report_findings();
 
   BundleCache bundles_;

@@ -33,6 +33,8 @@ class World {
 
   platform::MemoryPlatform& platform() { return platform_; }
   const Root& root() const { return root_; }
+  unsigned homes() const { return static_cast<unsigned>(homes_.size()); }
+  bool is_lost(unsigned number) const { return lost_.contains(number); }
   std::string home_path(unsigned number) const { return "/homes/" + std::to_string(number); }
   std::string state_path(const std::string& computer) const { return "/computers/" + computer; }
 
@@ -43,10 +45,15 @@ class World {
   /// A folder that is not there any more.
   void lose_home(unsigned number) { lost_.insert(number); }
   void find_home(unsigned number) { lost_.erase(number); }
+  /// All files of a home, to set it back to later.
+  Files copy_home(unsigned number);
+  void set_home_back(unsigned number, const Files& copy);
   void spoil_home(unsigned number, Fault fault) { faults_[number] = fault; }
   void lose_computer(const std::string& computer);
   /// From the phrase and one home.
   void recover(const std::string& computer, unsigned from_home);
+  /// From the phrase and all homes that are not lost. What could not be read of the newest state.
+  Result<std::vector<UnreadHead>> try_recover(const std::string& computer, OpenHow how = {.newest_readable = true});
 
   Result<Session> open(const std::string& computer);
   /// Homes as the members of a set, those lost are away.
@@ -64,6 +71,7 @@ class World {
 
  private:
   wire::VaultPrivate content() const;
+  void read_tree(const std::string& folder, Files& into);
 
   platform::MemoryPlatform platform_;
   Root root_;

@@ -183,6 +183,68 @@ void World::recover(const std::string& computer, unsigned from_home) {
   EXPECT_EQ(took.size(), homes.reachable());
 }
 
+void World::read_tree(const std::string& folder, Files& into) {
+  auto& disk = platform_.disk();
+  auto names = disk.list(folder);
+  ASSERT_TRUE(names);
+  for (const std::string& name : *names) {
+    const std::string path = folder + "/" + name;
+    auto info = disk.info(path);
+    ASSERT_TRUE(info);
+    if (info->is_folder) {
+      read_tree(path, into);
+    } else if (auto content = platform::read_file(disk, path, 1_GiB)) {
+      into[path] = std::move(*content);
+    }
+  }
+}
+
+Files World::copy_home(unsigned number) {
+  settle();
+  Files copy;
+  read_tree(home_path(number), copy);
+  return copy;
+}
+
+void World::set_home_back(unsigned number, const Files& copy) {
+  for (const auto& [path, content] : copy_home(number)) {
+    if (!copy.contains(path)) ASSERT_TRUE(platform_.disk().remove(path));
+  }
+  for (const auto& [path, content] : copy) ASSERT_TRUE(platform::replace_file(platform_.disk(), path, content));
+}
+
+Result<std::vector<UnreadHead>> World::try_recover(const std::string& computer, OpenHow how) {
+  settle();
+  Result<OpenRecord> record = fail(Errc::not_found, "no home");
+  {
+    std::vector<dispersal::Member> all = members(content().homes);
+    std::vector<home::Home*> at_hand;
+    for (const auto& member : all) {
+      if (member.home) at_hand.push_back(member.home.get());
+    }
+    MHP_TRY(Bytes bytes, run(newest_record(at_hand, root_.vault())));
+    record = open_record(bytes, root_);
+  }
+  MHP_TRY(OpenRecord opened, record);
+  State state(platform_.disk(), state_path(computer));
+  Device device = make_device(root_.vault(), platform_.random());
+  dispersal::HomeSet homes(platform_, root_.vault(), members(opened.content.homes));
+  std::vector<wire::SeenHead> heads;
+  std::vector<UnreadHead> unread;
+  {
+    MHP_TRY(auto vault, run(Vault::open(platform_, homes, state, device, opened, how)));
+    heads = vault->believed_heads();
+    unread = vault->unread_heads();
+  }
+  std::vector<DeviceId> not_read;
+  for (const UnreadHead& head : unread) not_read.push_back(head.device);
+  MHP_TRY(OpenRecord next, recovered_record(opened, root_, device, heads, platform_.random(),
+                                            platform_.clock().unix_ns(), Earlier::shut_out, not_read));
+  run(publish_record(homes, next.signed_bytes));
+  MHP_TRY_VOID(state.create(device, next));
+  return unread;
+}
+
 std::vector<dispersal::Member> World::members(const std::vector<wire::HomeEntry>& entries) {
   std::vector<dispersal::Member> out;
   for (unsigned i = 0; i < entries.size(); ++i) {
