@@ -72,8 +72,8 @@ class VaesGcm : public Gcm {
  private:
   static const std::uint8_t* raw(const std::byte* bytes) { return reinterpret_cast<const std::uint8_t*>(bytes); }
 
-  gcm_key_data key_;
-  gcm_context_data message_;
+  alignas(64) gcm_key_data key_;  // the library's types do not say what its loads and stores expect
+  alignas(64) gcm_context_data message_;
   const bool seals_;
 };
 
