@@ -4,6 +4,7 @@
 #include "base/test_run.h"
 #include "wire/golden_support.h"
 #include "wire/test_support.h"
+#include "wire/tombstone.h"
 
 namespace mhp::wire {
 namespace {
@@ -80,6 +81,12 @@ TEST(Golden, VaultRecord) {
                 parse_device_certificate);
   expect_golden("revocation", Revocation{id<VaultId>(38), id<DeviceId>(39), 300, id<HeadHash>(40), -1},
                 parse_revocation);
+}
+
+TEST(Golden, Tombstone) {
+  const std::vector<SegmentId> segments{id<SegmentId>(100), id<SegmentId>(101)};
+  expect_golden("tombstone", Tombstone{id<VaultId>(98), id<DeviceId>(99), kTime, segments}, parse_tombstone);
+  expect_golden("reprieve", Reprieve{id<VaultId>(98), id<DeviceId>(99), -1, segments}, parse_reprieve);
 }
 
 TEST(Golden, WhatTheVaultRecordSeals) {

@@ -15,6 +15,7 @@ constexpr std::string_view kLogMagic{"mhplog\0\0", kMagicBytes};
 constexpr std::string_view kMarkMagic{"mhpmark\0", kMagicBytes};
 constexpr std::string_view kIndexMagic{"mhpindx\0", kMagicBytes};
 constexpr std::string_view kHeadsMagic{"mhphead\0", kMagicBytes};
+constexpr std::string_view kCondemnedMagic{"mhpcond\0", kMagicBytes};
 constexpr std::size_t kHashBytes = 32;
 
 tl::unexpected<Error> bad(const char* what, const std::string& why) {
@@ -139,6 +140,10 @@ constexpr std::size_t kIndexRecordBytes = 64;
 constexpr std::size_t kIndexRowBytes = 9;
 
 constexpr std::string_view kHeadsContext = "mhp 0 heads file";
+
+constexpr std::string_view kCondemnedContext = "mhp 0 condemned file";
+constexpr std::size_t kCondemnedEntryBytes = 52;
+constexpr std::uint16_t kSteppedBackFlag = 1;
 
 primitives::Hash stamp(const primitives::Key& log_key, ByteView what, LogPlace place) {
   std::array<std::byte, 12> where;
@@ -375,6 +380,65 @@ Result<HeadsFile> parse_heads_file(ByteView bytes) {
     file.chain.push_back({.signed_bytes = to_bytes(in.bytes(length)), .received_s = received_s});
   }
   if (!in.ok() || in.left() != 0) return bad("heads file", "its length");
+  return file;
+}
+
+// condemned: magic, format, flags (2), counts of signers and entries (4 each), zeros (4), visited (8), home, vault;
+// signers (32 each); entries: segment, held, hold (8 each), signer (4); hash
+Bytes encode(const CondemnedFile& file) {
+  Writer out;
+  out.reserve(128 + file.signers.size() * DeviceId::kSizeBytes + file.entries.size() * kCondemnedEntryBytes);
+  out.bytes(as_bytes(kCondemnedMagic));
+  out.number(kFormat);
+  out.number(file.stepped_back ? kSteppedBackFlag : std::uint16_t{0});
+  out.number(static_cast<std::uint32_t>(file.signers.size()));
+  out.number(static_cast<std::uint32_t>(file.entries.size()));
+  out.zeros(4);
+  out.number(static_cast<std::uint64_t>(file.visited_ns));
+  out.bytes(file.home.bytes());
+  out.bytes(file.vault.bytes());
+  for (const DeviceId& signer : file.signers) out.bytes(signer.bytes());
+  for (const CondemnedFile::Entry& entry : file.entries) {
+    out.bytes(entry.segment.bytes());
+    out.number(entry.held_ns);
+    out.number(entry.hold_ns);
+    out.number(entry.signer);
+  }
+  out.seal(kCondemnedContext);
+  return out.take();
+}
+
+Result<CondemnedFile> parse_condemned_file(ByteView bytes) {
+  constexpr const char* kWhat = "condemned file";
+  MHP_TRY_VOID(check_beginning(bytes, kCondemnedMagic, kWhat));
+  if (bytes.size() > kMaxCondemnedFileBytes) return bad(kWhat, "its length");
+  MHP_TRY_VOID(check_seal(bytes, kCondemnedContext, kWhat));
+  Reader in(bytes.first(bytes.size() - kHashBytes).subspan(kMagicBytes + 2));
+  const auto flags = in.number<std::uint16_t>();
+  const std::size_t signers = in.number<std::uint32_t>();
+  const std::size_t entries = in.number<std::uint32_t>();
+  in.zeros(4);
+  CondemnedFile file;
+  file.stepped_back = flags == kSteppedBackFlag;
+  file.visited_ns = static_cast<std::int64_t>(in.number<std::uint64_t>());
+  file.home = in.id<HomeId>();
+  file.vault = in.id<VaultId>();
+  if (!in.ok() || signers * DeviceId::kSizeBytes + entries * kCondemnedEntryBytes != in.left())
+    return bad(kWhat, "its counts");
+  if ((flags & ~kSteppedBackFlag) != 0) return bad(kWhat, "its flags");
+  file.signers.resize(signers);
+  for (DeviceId& signer : file.signers) signer = in.id<DeviceId>();
+  file.entries.resize(entries);
+  for (CondemnedFile::Entry& entry : file.entries) {
+    entry.segment = in.id<SegmentId>();
+    entry.held_ns = in.number<std::uint64_t>();
+    entry.hold_ns = in.number<std::uint64_t>();
+    entry.signer = in.number<std::uint32_t>();
+    if (entry.signer >= signers) return bad(kWhat, "an entry of no signer");
+    if (entry.hold_ns > kMaxHoldS * 1'000'000'000 || entry.held_ns > entry.hold_ns) return bad(kWhat, "a hold");
+    if (&entry != file.entries.data() && (&entry - 1)->segment >= entry.segment)
+      return bad(kWhat, "order of its segments");
+  }
   return file;
 }
 

@@ -15,6 +15,7 @@ constexpr std::size_t kLogBlockBytes = 4096;         // a log header, a commit m
 constexpr std::uint64_t kMaxLogBytes = 1_GiB;        // of one log
 constexpr std::uint64_t kMaxHomeIndexBytes = 1_GiB;  // a bigger home is scanned instead
 constexpr std::uint64_t kMaxHeadsFileBytes = 512_KiB;
+constexpr std::uint64_t kMaxCondemnedFileBytes = 256_MiB;  // five million segments
 static_assert(kMaxHeadsFileBytes > kMaxHeadsHeld * (kMaxHeadBytes + 12) + 256);
 
 using LogBlock = std::span<std::byte, kLogBlockBytes>;
@@ -116,5 +117,26 @@ struct HeadsFile {
 Bytes encode(const HeadsFile& file);
 /// Errors: invalid, corrupt.
 Result<HeadsFile> parse_heads_file(ByteView bytes);
+
+/// File `condemned`: the segments of a vault that a tombstone names, and how long each has been held since.
+struct CondemnedFile {
+  struct Entry {
+    SegmentId segment;
+    std::uint64_t held_ns = 0;  // of the hold: what has passed
+    std::uint64_t hold_ns = 0;  // the minimum hold; not the remainder
+    std::uint32_t signer = 0;   // of the tombstone, into `signers`
+    friend bool operator==(const Entry&, const Entry&) = default;
+  };
+  HomeId home;
+  VaultId vault;
+  std::int64_t visited_ns = 0;    // when held_ns was last added to
+  bool stepped_back = false;      // the clock was set back, and no day or more has passed since
+  std::vector<DeviceId> signers;  // each once: devices, or the identity key
+  std::vector<Entry> entries;     // by rising segment
+  friend bool operator==(const CondemnedFile&, const CondemnedFile&) = default;
+};
+Bytes encode(const CondemnedFile& file);
+/// Errors: invalid, corrupt.
+Result<CondemnedFile> parse_condemned_file(ByteView bytes);
 
 }  // namespace mhp::wire

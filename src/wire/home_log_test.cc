@@ -20,6 +20,24 @@ HeadsFile heads_file(samples::Random& random) {
   return file;
 }
 
+CondemnedFile condemned_file(samples::Random& random) {
+  CondemnedFile file;
+  file.home = random.id<HomeId>();
+  file.vault = random.id<VaultId>();
+  file.visited_ns = random.time();
+  file.stepped_back = random.flip();
+  for (std::size_t i = 0; i < 1 + random.below(3); ++i) file.signers.push_back(random.id<DeviceId>());
+  for (std::size_t i = 0; i < random.below(50); ++i) {
+    CondemnedFile::Entry entry{.segment = random.id<SegmentId>()};
+    entry.hold_ns = random.below(kMaxHoldS * 1'000'000'000 + 1);
+    entry.held_ns = random.below(entry.hold_ns + 1);
+    entry.signer = random.number<std::uint32_t>(file.signers.size());
+    file.entries.push_back(entry);
+  }
+  std::ranges::sort(file.entries, {}, &CondemnedFile::Entry::segment);
+  return file;
+}
+
 HomeIndex home_index(samples::Random& random) {
   HomeIndex index;
   index.home = random.id<HomeId>();
@@ -68,6 +86,7 @@ TEST(HomeLog, FilesRoundTrip) {
   expect_round_trips("HomeFile", home_file, parse_home_file);
   expect_round_trips("HeadsFile", heads_file, parse_heads_file, 50);
   expect_round_trips("HomeIndex", home_index, parse_home_index);
+  expect_round_trips("CondemnedFile", condemned_file, parse_condemned_file);
 }
 
 TEST(HomeLog, FindsEveryChangedByte) {
@@ -91,6 +110,10 @@ TEST(HomeLog, FindsEveryChangedByte) {
   expect_found(encode(index), parse_home_index);
   expect_found(encode(HeadsFile{random.id<VaultId>(), random.id<DeviceId>(), {{random.bytes(10), 7}}}),
                parse_heads_file);
+  CondemnedFile condemned;
+  condemned.signers = {random.id<DeviceId>()};
+  condemned.entries = {{random.id<SegmentId>(), 5, 6, 0}};
+  expect_found(encode(condemned), parse_condemned_file);
 }
 
 TEST(HomeLog, IndexRefusesEachBound) {
@@ -122,6 +145,25 @@ TEST(HomeLog, IndexRefusesEachBound) {
   refused("the last mark of a log", [](HomeIndex& bad) { bad.logs[1] = {2, 4096, 0, {std::byte{1}}}; });
   refused("the end of a log", [](HomeIndex& bad) { bad.logs[0].end = 5000; });
   refused("the end of a log", [](HomeIndex& bad) { bad.logs[0].end = 2_GiB; });
+}
+
+TEST(HomeLog, CondemnedRefusesEachBound) {
+  samples::Random random(test_seed());
+  CondemnedFile good;
+  good.signers = {random.id<DeviceId>()};
+  good.entries = {{random.id<SegmentId>(), 5, 6, 0}, {random.id<SegmentId>(), 0, 0, 0}};
+  std::ranges::sort(good.entries, {}, &CondemnedFile::Entry::segment);
+  ASSERT_TRUE(parse_condemned_file(encode(good)));
+  const auto refused = [&](const char* why, auto spoil) {
+    CondemnedFile bad = good;
+    spoil(bad);
+    expect_refused(parse_condemned_file(encode(bad)), Errc::invalid, why);
+  };
+  refused("an entry of no signer", [](CondemnedFile& bad) { bad.entries[1].signer = 1; });
+  refused("a hold", [](CondemnedFile& bad) { bad.entries[1].held_ns = 7; });
+  refused("a hold", [](CondemnedFile& bad) { bad.entries[0].hold_ns = UINT64_MAX; });
+  refused("order of its segments", [](CondemnedFile& bad) { bad.entries[1] = bad.entries[0]; });
+  refused("order of its segments", [](CondemnedFile& bad) { std::swap(bad.entries[0], bad.entries[1]); });
 }
 
 TEST(HomeLog, RefusesNewerFormatsAndOtherFiles) {
@@ -214,6 +256,14 @@ TEST(HomeLog, GoldenFormat0) {
   EXPECT_TRUE(impl::all_zero(ByteView(block).subspan(96)));
   const auto stamp = stamp_of_record(run, run, {2, 16'384});
   EXPECT_EQ(to_lines(stamp), to_lines(golden("record_stamp", stamp)));
+  CondemnedFile condemned;
+  condemned.home = HomeId::from_array(run);
+  condemned.vault = VaultId::from_array(run);
+  condemned.visited_ns = 1'767'225'600'123'456'789;
+  condemned.stepped_back = true;
+  condemned.signers = {DeviceId::from_array(run)};
+  condemned.entries = {{SegmentId::from_array(run), 86'400'000'000'000, 2'592'000'000'000'000, 0}};
+  expect_golden("condemned_file", condemned, parse_condemned_file);
 }
 
 }  // namespace

@@ -13,6 +13,8 @@ constexpr std::string_view kSignHead = "mhp 0 head";
 constexpr std::string_view kSignVaultRecord = "mhp 0 vault record";
 constexpr std::string_view kSignDevice = "mhp 0 device certificate";
 constexpr std::string_view kSignRevocation = "mhp 0 revocation";
+constexpr std::string_view kSignTombstone = "mhp 0 tombstone";
+constexpr std::string_view kSignReprieve = "mhp 0 reprieve";
 
 /// `body` is kept byte for byte: it is what was signed, and what is parsed after verify().
 struct Signed {

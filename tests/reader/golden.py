@@ -19,10 +19,10 @@ STATE = {
 MESSAGES = STATE | {
     "card": segments.CARD, "device_certificate": vault.CERTIFICATE, "head": vault.HEAD, "index_part": tree.INDEX_PART,
     "index_top": tree.INDEX_TOP, "page_list": tree.PAGE_LIST, "physical_ref": vault.REFERENCE,
-    "revocation": vault.REVOCATION, "segment_directory": segments.DIRECTORY,
+    "reprieve": vault.TOMBSTONE, "revocation": vault.REVOCATION, "segment_directory": segments.DIRECTORY,
     "segment_directory_of_index": segments.DIRECTORY, "signed": SIGNED, "snapshot_part": tree.SNAPSHOT_PART,
-    "tree_page": tree.TREE_PAGE, "vault_keys": vault.VAULT_KEYS, "vault_private": vault.VAULT_PRIVATE,
-    "vault_record": vault.VAULT_RECORD,
+    "tombstone": vault.TOMBSTONE, "tree_page": tree.TREE_PAGE, "vault_keys": vault.VAULT_KEYS,
+    "vault_private": vault.VAULT_PRIVATE, "vault_record": vault.VAULT_RECORD,
 }
 
 
@@ -49,6 +49,9 @@ def check_layouts():
     """The fixed layouts: hashes and lengths fit."""
     homes.check_hash(example("home_file"), "mhp 0 home file", "home_file")
     homes.check_hash(example("home_index"), "mhp 0 home index", "home_index")
+    homes.check_hash(example("condemned_file"), "mhp 0 condemned file", "condemned_file")
+    condemned = homes.parse_condemned(example("condemned_file"))
+    need([(held, hold) for _, held, hold, _ in condemned] == [(86_400 * 10**9, 30 * 86_400 * 10**9)], "condemned_file")
     heads = example("heads_file")
     homes.parse_heads(heads, heads[16:48])
     header = example("log_header")
@@ -82,7 +85,7 @@ def main():
             show(parsed)
     check_layouts()
     check_lists()
-    print(f"{len(MESSAGES)} messages and 6 layouts of {FOLDER.name} are as the documents say")
+    print(f"{len(MESSAGES)} messages and 7 layouts of {FOLDER.name} are as the documents say")
 
 
 if __name__ == "__main__":

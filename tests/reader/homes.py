@@ -174,6 +174,21 @@ class Home:
         return heads
 
 
+def parse_condemned(data):
+    """What a tombstone names: (segment, held, hold, signer) each. For restoring nobody needs it."""
+    check_magic(data, b"mhpcond\0", "it")
+    check_hash(data, "mhp 0 condemned file", "it")
+    signers, entries, at = le(data, 12, 4), le(data, 16, 4), 96 + 32 * le(data, 12, 4)
+    need(le(data, 10, 2) <= 1 and not any(data[20:24]) and len(data) == at + 52 * entries + 32, "its counts")
+    out = []
+    for begin in range(at, at + 52 * entries, 52):
+        held, hold, signer = le(data, begin + 32, 8), le(data, begin + 40, 8), le(data, begin + 48, 4)
+        need(held <= hold and signer < signers, "an entry")
+        out.append((data[begin:begin + 32], held, hold, data[96 + 32 * signer:128 + 32 * signer]))
+    need(all(a[0] < b[0] for a, b in zip(out, out[1:])), "order of its segments")
+    return out
+
+
 def parse_heads(data, vault):
     check_magic(data, b"mhphead\0", "it")
     check_hash(data, "mhp 0 heads file", "it")

@@ -8,6 +8,8 @@ from wire import Damaged, Message, TooFew, need, same_lengths
 CERTIFICATE = Message(vault=(2, "id"), device=(3, "id"), x25519=(4, "id"), created_ns=(5, "sfixed64"))
 REVOCATION = Message(vault=(2, "id"), device=(3, "id"), last_good_seq=(4, "uint"), last_good=(5, "id"),
                      time_ns=(6, "sfixed64"))
+# Of a reprieve, too.
+TOMBSTONE = Message(vault=(2, "id"), device=(3, "id"), time_ns=(4, "sfixed64"), segments=(5, "ids"))
 KEY_WRAP = Message(stored=False, recipient=(1, "id"), sealed=(2, "bytes"), epoch=(3, "uint"), for_recovery=(4, "bool"))
 VAULT_RECORD = Message(vault=(2, "id"), version=(3, "uint"), identity=(4, "id"), recovery_x25519=(5, "id"),
                        devices=(6, ["bytes"]), revocations=(7, ["bytes"]), wraps=(8, [KEY_WRAP]),
