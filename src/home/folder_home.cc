@@ -75,7 +75,7 @@ class FolderHome : public Home {
   }
 
   Task<Result<HeldPage>> list(VaultId vault, SegmentId after, std::size_t limit) override {
-    auto job = [store = store_, vault, after, limit] { return store->log().list(vault, after, limit); };
+    auto job = [store = store_, vault, after, limit] { return store->list(vault, after, limit); };
     co_return co_await reads_->run_detachable(std::move(job));
   }
 
@@ -112,8 +112,23 @@ class FolderHome : public Home {
     co_return co_await reads_->run_detachable(std::move(job));
   }
 
+  Task<Result<void>> put_tombstone(Bytes signed_tombstone) override {
+    auto job = [store = store_, bytes = std::move(signed_tombstone)] { return store->put_tombstone(bytes); };
+    co_return co_await writes_->run(std::move(job));
+  }
+
+  Task<Result<void>> put_reprieve(Bytes signed_reprieve) override {
+    auto job = [store = store_, bytes = std::move(signed_reprieve)] { return store->put_reprieve(bytes); };
+    co_return co_await writes_->run(std::move(job));
+  }
+
+  Task<Result<CollectReport>> collect() override {
+    auto job = [store = store_] { return about(Subject::home, store->collect()); };
+    co_return co_await writes_->run(std::move(job));
+  }
+
   Task<Result<Usage>> usage() override {
-    auto job = [store = store_] { return store->log().usage(); };
+    auto job = [store = store_] { return store->usage(); };
     co_return co_await reads_->run_detachable(std::move(job));
   }
 
@@ -244,7 +259,7 @@ Result<Look> look_at(platform::Disk& disk, const FolderAddress& address) {
 Result<std::unique_ptr<Home>> open_folder_home(platform::Platform& platform, const std::string& path,
                                                const HomeId& expected, const FolderLimits& limits) {
   MHP_TRY(const wire::HomeFile identity, expect_identity(platform.disk(), path, expected));
-  auto store = std::make_shared<FolderStore>(platform.disk(), path, identity, limits);
+  auto store = std::make_shared<FolderStore>(platform.disk(), platform.clock(), path, identity, limits);
   return std::make_unique<FolderHome>(platform, identity.home, std::move(store));
 }
 
@@ -254,7 +269,8 @@ Task<Result<ReachedFolder>> reach_folder_home(platform::Platform& platform, Fold
   std::optional<Result<Look>> look = co_await platform::run_within(platform, limit, std::move(job));
   if (!look) co_return fail(Errc::timed_out, address.path + ": does not answer");
   if (!*look) co_return pass(*look);
-  auto store = std::make_shared<FolderStore>(platform.disk(), address.path, (*look)->identity, (*look)->limits);
+  auto store = std::make_shared<FolderStore>(platform.disk(), platform.clock(), address.path, (*look)->identity,
+                                             (*look)->limits);
   ReachedFolder reached;
   reached.home = std::make_unique<FolderHome>(platform, address.id, std::move(store));
   reached.device = (*look)->device;

@@ -14,6 +14,37 @@ namespace {
 using platform::DiskFaults;
 using platform::MemoryPlatform;
 
+/// Another machine's, set ahead or back.
+class ShiftedClock : public platform::Clock {
+ public:
+  explicit ShiftedClock(platform::Clock& true_clock) : true_(true_clock) {}
+  std::chrono::nanoseconds by{};
+  std::int64_t unix_ns() const override { return true_.unix_ns() + by.count(); }
+  std::chrono::nanoseconds steady() const override { return true_.steady(); }
+  Task<> sleep(std::chrono::nanoseconds duration) override { return true_.sleep(duration); }
+
+ private:
+  platform::Clock& true_;
+};
+
+/// A machine with such a clock.
+class ShiftedMachine : public platform::Platform {
+ public:
+  explicit ShiftedMachine(platform::Platform& machine) : machine_(machine), clock_(machine.clock()) {}
+  ShiftedClock& clock() override { return clock_; }
+  platform::Random& random() override { return machine_.random(); }
+  platform::Disk& disk() override { return machine_.disk(); }
+  platform::Trees& trees() override { return machine_.trees(); }
+  platform::WorkerPool& workers() override { return machine_.workers(); }
+  std::unique_ptr<platform::WorkerPool> make_lane() override { return machine_.make_lane(); }
+  asio::any_io_executor executor() override { return machine_.executor(); }
+  int run(Task<int> main) override { return machine_.run(std::move(main)); }
+
+ private:
+  platform::Platform& machine_;
+  ShiftedClock clock_;
+};
+
 /// A folder home at `path` of any machine.
 class FolderWorld : public HomeWorld {
  public:
@@ -23,10 +54,12 @@ class FolderWorld : public HomeWorld {
     EXPECT_TRUE(made) << made.error().detail;
     if (made) id_ = *made;
   }
-  platform::Platform& machine() override { return *machine_; }
+  platform::Platform& machine() override { return shifted_; }
+  platform::Platform& true_machine() { return *machine_; }
+  void shift_clock(std::chrono::nanoseconds by) override { shifted_.clock().by += by; }
   std::unique_ptr<Home> open() override { return open_with({}); }
   std::unique_ptr<Home> open_with(const FolderLimits& limits) {
-    auto home = open_folder_home(*machine_, path_, id_, limits);
+    auto home = open_folder_home(shifted_, path_, id_, limits);
     EXPECT_TRUE(home) << home.error().detail;
     return home ? std::move(*home) : nullptr;
   }
@@ -35,6 +68,7 @@ class FolderWorld : public HomeWorld {
 
  private:
   std::unique_ptr<platform::Platform> machine_;
+  ShiftedMachine shifted_{*machine_};
   const std::string path_;
   HomeId id_;
 };
@@ -47,6 +81,7 @@ std::unique_ptr<FolderWorld> memory_world() {
 class RealWorld : public HomeWorld {
  public:
   platform::Platform& machine() override { return world_.machine(); }
+  void shift_clock(std::chrono::nanoseconds by) override { world_.shift_clock(by); }
   std::unique_ptr<Home> open() override { return world_.open(); }
   FolderWorld& folder() { return world_; }
 
@@ -86,7 +121,7 @@ TEST(FolderHome, TakesNoFolderThatHoldsOtherThings) {
 
 TEST(FolderHome, KnowsAwayFromDamagedFromAnother) {
   auto world = memory_world();
-  auto& disk = static_cast<MemoryPlatform&>(world->machine()).memory_disk();
+  auto& disk = static_cast<MemoryPlatform&>(world->true_machine()).memory_disk();
   EXPECT_EQ(folder_home_id(disk, "/other").error().code, Errc::not_found);
   const auto another = open_folder_home(world->machine(), "/home", HomeId(), {});
   ASSERT_FALSE(another);
@@ -227,7 +262,7 @@ TEST(FolderHome, KeepsItsBounds) {
     ASSERT_TRUE(usage);
     EXPECT_LE(usage->used_bytes + usage->free_bytes, 30'000U);
   }
-  auto& disk = static_cast<MemoryPlatform&>(world->machine()).memory_disk();
+  auto& disk = static_cast<MemoryPlatform&>(world->true_machine()).memory_disk();
   disk.set_faults({.capacity_bytes = 10'000'000});
   auto home = world->open_with({.max_used_bytes = 0, .min_free_bytes = 9'999'000});
   EXPECT_TRUE(platform::run_task(world->machine(), home->find(small.card.segment)));

@@ -21,6 +21,7 @@ struct HeldSegment {
   SegmentId segment;
   std::uint32_t card_version = 0;
   std::vector<std::uint8_t> rows;
+  bool condemned = false;  // by a tombstone: still readable, but it will go when its minimum hold is over
 };
 
 struct HeldPage {
@@ -29,8 +30,19 @@ struct HeldPage {
 };
 
 struct Usage {
-  std::uint64_t used_bytes = 0;  // by this home
-  std::uint64_t free_bytes = 0;  // what it may still take: by its own bound and the disk's free space
+  std::uint64_t used_bytes = 0;             // by this home
+  std::uint64_t free_bytes = 0;             // what it may still take: by its own bound and the disk's free space
+  std::uint64_t condemned_bytes = 0;        // of used_bytes: what tombstones name
+  std::optional<std::int64_t> next_due_ns;  // when the hold of the first of it ends, if the home is visited till then
+};
+
+struct CollectReport {
+  std::uint64_t segments_purged = 0;
+  std::uint64_t bytes_freed = 0;            // on the disk
+  std::uint64_t condemned_segments = 0;     // still here
+  std::uint64_t waiting_bytes = 0;          // of them: the hold is over, but what lies beside them is worth more
+  std::optional<std::int64_t> next_due_ns;  // as in Usage
+  std::vector<std::string> problems;        // why something was not purged or given back: a line each, for a person
 };
 
 struct ScrubReport {
@@ -89,6 +101,23 @@ class Home {
     std::vector<std::int64_t> received_s = {};  // of each: when the home took it, by its own clock (Unix seconds)
   };
   virtual Task<Result<std::vector<DeviceHeads>>> heads(VaultId vault) = 0;
+
+  /// Condemns what it holds of the segments that a signed tombstone names (wire/tombstone.h; what it does not hold is
+  /// passed over): they stay as they are till their minimum hold has passed since this call; then collect() may purge
+  /// them. A second tombstone neither restarts nor shortens the hold. Signed by a device that is certified in the held
+  /// vault record and not revoked, or by the identity. What a device condemned that is revoked later is not purged
+  /// unless another signer condemns it again (and then from the start). A put() of a record of a condemned segment
+  /// is, with its commit(), a reprieve: what was acknowledged stays. Durable when it returns. Errors: denied
+  /// (signature, no vault record), invalid.
+  virtual Task<Result<void>> put_tombstone(Bytes signed_tombstone) = 0;
+  /// Takes tombstones of these segments back, whoever gave them: they are as before, and a later tombstone begins a new
+  /// hold. The same signers; durable when it returns; the same errors.
+  virtual Task<Result<void>> put_reprieve(Bytes signed_reprieve) = 0;
+  /// Purges condemned segments whose hold is over and gives their space back to the disk, as far as that is worth the
+  /// writing (waiting_bytes is what was not). Each call, like each first writing call of an opened home, adds the time
+  /// since the one before to the holds, at most 10 days and at most a third of the hold: one visit by a clock that is
+  /// ahead ends none. Commits what was put. Errors: busy; those of commit().
+  virtual Task<Result<CollectReport>> collect() = 0;
 
   virtual Task<Result<Usage>> usage() = 0;
   /// Re-hashes the rows it holds of `vault`: all, or those of a random `percent`, drawn by `seed`.

@@ -27,8 +27,8 @@ struct World {
     store->close();
   }
   std::unique_ptr<FolderStore> open() {
-    return std::make_unique<FolderStore>(machine->disk(), path, *impl::read_identity(machine->disk(), path),
-                                         FolderLimits{});
+    return std::make_unique<FolderStore>(machine->disk(), machine->clock(), path,
+                                         *impl::read_identity(machine->disk(), path), FolderLimits{});
   }
   const samples::Owner owner{1};
   platform::TempFolder temp;

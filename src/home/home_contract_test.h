@@ -17,6 +17,8 @@ class HomeWorld {
  public:
   virtual ~HomeWorld() = default;
   virtual platform::Platform& machine() = 0;
+  /// Sets the machine's clock, either way, by so much.
+  virtual void shift_clock(std::chrono::nanoseconds by) = 0;
   /// Opens the home again, as another run of the program would. The one opened before must be gone.
   virtual std::unique_ptr<Home> open() = 0;
 };
@@ -56,6 +58,26 @@ class HomeContract : public testing::TestWithParam<MakeHomeWorld> {
       ASSERT_TRUE(bytes) << bytes.error().detail;
       EXPECT_EQ(*bytes, segment.fragments[row]);
     }
+  }
+  /// Puts rows 0 and 1 of each, and the tombstone of all.
+  void condemn_all(const std::vector<samples::Segment>& segments) {
+    std::vector<SegmentId> ids;
+    ASSERT_TRUE(run(home_->put_vault_record(owner_.signed_record(1))));
+    for (const samples::Segment& segment : segments) {
+      ids.push_back(segment.card.segment);
+      ASSERT_TRUE(put(segment, {0, 1}));
+    }
+    ASSERT_TRUE(run(home_->commit()));
+    ASSERT_TRUE(run(home_->put_tombstone(owner_.tombstone(ids))));
+  }
+  std::vector<SegmentId> condemned() {
+    std::vector<SegmentId> out;
+    const auto page = run(home_->list(owner_.vault, {}, 1000));
+    EXPECT_TRUE(page);
+    for (const HeldSegment& held : page ? page->segments : std::vector<HeldSegment>()) {
+      if (held.condemned) out.push_back(held.segment);
+    }
+    return out;
   }
   template <class T>
   static Errc code_of(const Result<T>& result) {
@@ -309,6 +331,169 @@ TEST_P(HomeContract, KeepsTheNewestHeadsAndLetsALongAbsenceEnd) {
   heads = run(home_->heads(vault));
   ASSERT_TRUE(heads);
   EXPECT_EQ(heads->at(0).chain, owner_.heads(107, 170));
+}
+
+constexpr std::chrono::hours kDay{24};
+
+TEST_P(HomeContract, ATombstoneCondemnsWhatIsHeld) {
+  ASSERT_TRUE(run(home_->put_vault_record(owner_.signed_record(1))));
+  const auto kept = samples::make_segment(owner_, 1);
+  const auto gone = samples::make_segment(owner_, 2);
+  const auto never = samples::make_segment(owner_, 3);
+  ASSERT_TRUE(put(kept, {0, 1}));
+  ASSERT_TRUE(put(gone, {2}));
+  ASSERT_TRUE(run(home_->commit()));
+  EXPECT_EQ(condemned(), std::vector<SegmentId>{});
+  ASSERT_TRUE(run(home_->put_tombstone(owner_.tombstone({gone.card.segment, never.card.segment}))));
+  EXPECT_EQ(condemned(), std::vector<SegmentId>{gone.card.segment});
+  expect_held(gone, {2});
+  reopen();
+  EXPECT_EQ(condemned(), std::vector<SegmentId>{gone.card.segment});
+  expect_held(kept, {0, 1});
+  expect_held(gone, {2});
+  const auto usage = run(home_->usage());
+  ASSERT_TRUE(usage);
+  EXPECT_GT(usage->condemned_bytes, gone.fragments[2].size());
+  EXPECT_LT(usage->condemned_bytes, usage->used_bytes);
+  ASSERT_TRUE(usage->next_due_ns);
+  const auto left = std::chrono::nanoseconds(*usage->next_due_ns - world_->machine().clock().unix_ns());
+  EXPECT_GT(left, 29 * kDay);
+  EXPECT_LE(left, 30 * kDay);
+}
+
+TEST_P(HomeContract, AReprieveTakesATombstoneBack) {
+  ASSERT_TRUE(run(home_->put_vault_record(owner_.signed_record(1))));
+  const auto one = samples::make_segment(owner_, 1);
+  const auto two = samples::make_segment(owner_, 2);
+  ASSERT_TRUE(put(one, {0}));
+  ASSERT_TRUE(put(two, {0}));
+  ASSERT_TRUE(run(home_->commit()));
+  ASSERT_TRUE(run(home_->put_tombstone(owner_.tombstone({one.card.segment, two.card.segment}))));
+  ASSERT_TRUE(run(home_->put_reprieve(owner_.reprieve_by(owner_.identity, {one.card.segment}))));
+  EXPECT_EQ(condemned(), std::vector<SegmentId>{two.card.segment});
+  reopen();
+  EXPECT_EQ(condemned(), std::vector<SegmentId>{two.card.segment});
+  ASSERT_TRUE(run(home_->put_reprieve(owner_.reprieve({one.card.segment, two.card.segment}))));
+  EXPECT_EQ(condemned(), std::vector<SegmentId>{});
+  const auto usage = run(home_->usage());
+  ASSERT_TRUE(usage);
+  EXPECT_EQ(usage->condemned_bytes, 0U);
+  EXPECT_FALSE(usage->next_due_ns);
+}
+
+TEST_P(HomeContract, RefusesTombstonesOfWhoMayNot) {
+  const auto segment = samples::make_segment(owner_, 1);
+  const std::vector<SegmentId> ids{segment.card.segment};
+  ASSERT_TRUE(put(segment, {0}));
+  ASSERT_TRUE(run(home_->commit()));
+  EXPECT_EQ(code_of(run(home_->put_tombstone(owner_.tombstone(ids)))), Errc::denied);  // no vault record yet
+  ASSERT_TRUE(run(home_->put_vault_record(owner_.signed_record(1))));
+  const samples::Owner thief(5);
+  ASSERT_TRUE(run(home_->put_vault_record(thief.signed_record(1))));
+  EXPECT_EQ(code_of(run(home_->put_tombstone(owner_.tombstone_by(thief.key, ids)))), Errc::denied);
+  EXPECT_TRUE(run(home_->put_tombstone(thief.tombstone(ids))));  // of his own vault, which does not have it
+  Bytes flipped = owner_.tombstone(ids);
+  flipped.back() ^= std::byte{1};
+  EXPECT_EQ(code_of(run(home_->put_tombstone(flipped))), Errc::denied);
+  EXPECT_EQ(code_of(run(home_->put_tombstone(owner_.reprieve(ids)))), Errc::denied);  // another context
+  EXPECT_EQ(code_of(run(home_->put_tombstone({}))), Errc::invalid);
+  EXPECT_EQ(condemned(), std::vector<SegmentId>{});
+  ASSERT_TRUE(run(home_->put_tombstone(owner_.tombstone(ids))));
+  EXPECT_EQ(code_of(run(home_->put_reprieve(owner_.reprieve_by(thief.key, ids)))), Errc::denied);
+  EXPECT_EQ(code_of(run(home_->put_reprieve(owner_.tombstone(ids)))), Errc::denied);
+  EXPECT_EQ(condemned(), ids);
+}
+
+TEST_P(HomeContract, NothingIsPurgedBeforeItsHoldIsOver) {
+  const auto segment = samples::make_segment(owner_, 1);
+  condemn_all({segment});
+  for (int day = 0; day < 30; ++day) {
+    const auto report = run(home_->collect());
+    ASSERT_TRUE(report) << report.error().detail;
+    EXPECT_EQ(report->segments_purged, 0U) << "day " << day;
+    EXPECT_EQ(report->condemned_segments, 1U);
+    expect_held(segment, {0, 1});
+    world_->shift_clock(kDay - std::chrono::minutes(1));
+    if (day % 7 == 0) reopen();
+  }
+  ASSERT_TRUE(run(home_->put_tombstone(owner_.tombstone({segment.card.segment}))));  // restarts nothing
+  world_->shift_clock(kDay);
+  const auto report = run(home_->collect());
+  ASSERT_TRUE(report) << report.error().detail;
+  EXPECT_EQ(report->segments_purged, 1U);
+  EXPECT_EQ(report->condemned_segments, 0U);
+  EXPECT_GT(report->bytes_freed, 2 * segment.fragments[0].size());
+  EXPECT_EQ(code_of(run(home_->find(segment.card.segment))), Errc::not_found);
+  EXPECT_EQ(code_of(run(home_->read(segment.card.segment, 0, 0, 10))), Errc::not_found);
+  EXPECT_EQ(code_of(run(home_->find_fragment(segment.card.fragments[0]))), Errc::not_found);
+  reopen();
+  EXPECT_EQ(code_of(run(home_->find(segment.card.segment))), Errc::not_found);
+}
+
+/// Clocks that are years ahead, in 2038, or set back: three visits at least, and never stuck.
+TEST_P(HomeContract, AClockThatJumpsShortensNoHold) {
+  const auto segment = samples::make_segment(owner_, 1);
+  condemn_all({segment});
+  for (const auto jump : {12 * 365 * kDay, -40 * 365 * kDay, 28 * 365 * kDay, -3650 * kDay}) {
+    world_->shift_clock(jump);
+    reopen();
+    const auto report = run(home_->collect());
+    ASSERT_TRUE(report) << report.error().detail;
+    EXPECT_EQ(report->segments_purged, 0U);
+    expect_held(segment, {0, 1});
+  }
+  std::uint64_t purged = 0;
+  int days = 0;
+  for (; purged == 0 && days < 40; ++days) {
+    world_->shift_clock(kDay);
+    const auto report = run(home_->collect());
+    ASSERT_TRUE(report);
+    purged = report->segments_purged;
+  }
+  EXPECT_EQ(purged, 1U);
+  EXPECT_GE(days, 19);  // one jump was believed for 10 days, one for 1
+}
+
+TEST_P(HomeContract, AnAcknowledgedPutIsAReprieve) {
+  const auto segment = samples::make_segment(owner_, 1);
+  condemn_all({segment});
+  ASSERT_TRUE(put(segment, {0, 1}));  // nothing new in it
+  EXPECT_EQ(condemned().size(), 1U);
+  ASSERT_TRUE(run(home_->commit()));
+  EXPECT_EQ(condemned().size(), 0U);
+  ASSERT_TRUE(run(home_->put_tombstone(owner_.tombstone({segment.card.segment}))));
+  ASSERT_TRUE(put(segment, {3}));
+  ASSERT_TRUE(run(home_->commit()));
+  reopen();
+  EXPECT_EQ(condemned().size(), 0U);
+  expect_held(segment, {0, 1, 3});
+}
+
+TEST_P(HomeContract, WhatARevokedDeviceCondemnedStays) {
+  const auto segment = samples::make_segment(owner_, 1);
+  condemn_all({segment});
+  wire::VaultRecord revoking = owner_.record(2);
+  revoking.revocations.push_back(owner_.revocation(owner_.device, 0, {}));
+  ASSERT_TRUE(run(home_->put_vault_record(samples::Owner::signed_by(owner_.identity, revoking))));
+  EXPECT_EQ(code_of(run(home_->put_tombstone(owner_.tombstone({segment.card.segment})))), Errc::denied);
+  EXPECT_EQ(code_of(run(home_->put_reprieve(owner_.reprieve({segment.card.segment})))), Errc::denied);
+  const auto wait_and_collect = [&](int days) {
+    std::uint64_t purged = 0;
+    for (int day = 0; day < days; ++day) {
+      world_->shift_clock(kDay);
+      const auto report = run(home_->collect());
+      EXPECT_TRUE(report);
+      if (report) purged += report->segments_purged;
+    }
+    return purged;
+  };
+  EXPECT_EQ(wait_and_collect(50), 0U);
+  expect_held(segment, {0, 1});
+  // The identity may condemn it again: from the start.
+  ASSERT_TRUE(run(home_->put_tombstone(owner_.tombstone_by(owner_.identity, {segment.card.segment}))));
+  EXPECT_EQ(wait_and_collect(29), 0U);
+  expect_held(segment, {0, 1});
+  EXPECT_EQ(wait_and_collect(2), 1U);
 }
 
 inline Task<> put_and_read(Home& home, AlignedBuffer& record, const samples::Segment& segment, unsigned& count) {

@@ -10,6 +10,7 @@
 #include "wire/head.h"
 #include "wire/record.h"
 #include "wire/signed.h"
+#include "wire/tombstone.h"
 #include "wire/vault_record.h"
 
 namespace mhp::home::samples {
@@ -65,6 +66,20 @@ struct Owner {
   }
   Bytes signed_record(std::uint64_t version) const { return signed_by(identity, record(version)); }
 
+  /// By its device, or by whoever `signer` is; `segments` in any order.
+  Bytes tombstone(std::vector<SegmentId> segments) const { return tombstone_by(key, std::move(segments)); }
+  Bytes tombstone_by(const primitives::SigningKey& signer, std::vector<SegmentId> segments) const {
+    std::ranges::sort(segments);
+    const wire::Tombstone tombstone{vault, DeviceId::from_array(signer.public_key()), 3, std::move(segments)};
+    return wire::encode(wire::sign(signer, wire::kSignTombstone, wire::encode(tombstone)));
+  }
+  Bytes reprieve(std::vector<SegmentId> segments) const { return reprieve_by(key, std::move(segments)); }
+  Bytes reprieve_by(const primitives::SigningKey& signer, std::vector<SegmentId> segments) const {
+    std::ranges::sort(segments);
+    const wire::Reprieve reprieve{vault, DeviceId::from_array(signer.public_key()), 4, std::move(segments)};
+    return wire::encode(wire::sign(signer, wire::kSignReprieve, wire::encode(reprieve)));
+  }
+
   /// Heads first...last of this device, linked; `history` makes another history.
   std::vector<Bytes> heads(std::uint64_t first, std::uint64_t last, std::uint64_t history = 0) const {
     std::vector<Bytes> out;
@@ -101,6 +116,7 @@ inline Segment make_segment(const Owner& owner, std::uint64_t seed, unsigned n =
   out.card.k = 2;
   out.card.sealed_bytes = 2ull * row_bytes;
   out.card.row_bytes = row_bytes;
+  out.card.minimum_hold_s = 30 * 86'400;
   for (unsigned row = 0; row < n; ++row) {
     Bytes fragment(wire::fragment_bytes(row_bytes));
     const Bytes payload = bytes_of(seed * 256 + row, row_bytes);

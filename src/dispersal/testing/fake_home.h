@@ -117,6 +117,9 @@ class FakeHome : public home::Home {
     co_return fail(Errc::denied, "not in this fake");
   }
   Task<Result<std::vector<DeviceHeads>>> heads(VaultId) override { co_return std::vector<DeviceHeads>(); }
+  Task<Result<void>> put_tombstone(Bytes) override { co_return fail(Errc::denied, "not in this fake"); }
+  Task<Result<void>> put_reprieve(Bytes) override { co_return fail(Errc::denied, "not in this fake"); }
+  Task<Result<home::CollectReport>> collect() override { co_return fail(Errc::denied, "not in this fake"); }
   Task<Result<home::Usage>> usage() override { co_return home::Usage(); }
   Task<Result<home::ScrubReport>> scrub(VaultId, unsigned, std::uint64_t) override { co_return home::ScrubReport(); }
 

@@ -141,6 +141,9 @@ class World {
       return to_.put_heads(vault, device, std::move(chain));
     }
     Task<Result<std::vector<DeviceHeads>>> heads(VaultId vault) override { return to_.heads(vault); }
+    Task<Result<void>> put_tombstone(Bytes bytes) override { return to_.put_tombstone(std::move(bytes)); }
+    Task<Result<void>> put_reprieve(Bytes bytes) override { return to_.put_reprieve(std::move(bytes)); }
+    Task<Result<home::CollectReport>> collect() override { return to_.collect(); }
     Task<Result<home::Usage>> usage() override { return to_.usage(); }
     Task<Result<home::ScrubReport>> scrub(VaultId vault, unsigned percent, std::uint64_t seed) override {
       return to_.scrub(vault, percent, seed);

@@ -5,8 +5,10 @@
 #include <memory>
 #include <mutex>
 
+#include "home/impl/condemned.h"
 #include "home/impl/fragment_log.h"
 #include "home/impl/vault_files.h"
+#include "platform/clock.h"
 
 namespace mhp::home::impl {
 
@@ -17,8 +19,8 @@ Result<wire::HomeFile> read_identity(platform::Disk& disk, const std::string& ho
 /// Any thread; writing calls queue behind each other, reading ones do not.
 class FolderStore {
  public:
-  FolderStore(platform::Disk& disk, std::string path, const wire::HomeFile& identity, const FolderLimits& limits,
-              std::uint64_t max_log_bytes = wire::kMaxLogBytes);
+  FolderStore(platform::Disk& disk, platform::Clock& clock, std::string path, const wire::HomeFile& identity,
+              const FolderLimits& limits, std::uint64_t max_log_bytes = wire::kMaxLogBytes);
 
   /// Each takes the home's lock first where it is not held. Errors: busy; those of Home.
   Result<void> put(MutableBytes record);
@@ -26,6 +28,13 @@ class FolderStore {
   Result<void> put_vault_record(const Bytes& signed_record);
   Result<void> put_heads(const VaultId& vault, const DeviceId& device, std::vector<Bytes> chain, std::int64_t now_s);
 
+  Result<void> put_tombstone(const Bytes& signed_tombstone);
+  Result<void> put_reprieve(const Bytes& signed_reprieve);
+  Result<CollectReport> collect();
+
+  // Reading; the rest is asked of log() and vaults().
+  Result<HeldPage> list(const VaultId& vault, const SegmentId& after, std::size_t limit);
+  Result<Usage> usage();
   FragmentLog& log() { return log_; }
   VaultFiles& vaults() { return vaults_; }
 
@@ -38,8 +47,17 @@ class FolderStore {
   Result<void> become_writer();
   void mend_identity();
   void close_locked();
+  Result<void> commit_locked();
+  void count_time();
+  Result<ProvenRecord> proven(const VaultId& vault);
+  Result<std::vector<wire::CondemnedFile>> visit_condemned(CollectReport& report);
+  Result<std::vector<SegmentId>> due_of(const wire::CondemnedFile& file, CollectReport& report);
+  Result<void> forget_purged(wire::CondemnedFile& file, std::span<const SegmentId> due, CollectReport& report);
+  Result<void> reprieve(const VaultId& vault, std::span<const SegmentId> segments);
+  Result<void> reprieve_what_was_put();
 
   platform::Disk& disk_;
+  platform::Clock& clock_;
   const std::string path_;
   const Bytes identity_;  // as in its file
   std::mutex writing_;
@@ -48,6 +66,8 @@ class FolderStore {
   std::unique_ptr<platform::FileLock> lock_;
   FragmentLog log_;
   VaultFiles vaults_;
+  CondemnedFiles condemned_;
+  std::map<VaultId, std::vector<SegmentId>> put_;  // since the last commit, where they are condemned
 };
 
 }  // namespace mhp::home::impl

@@ -74,12 +74,19 @@ Result<FragmentLog::FilePointer> FragmentLog::open_log(std::uint32_t log) {
     std::rotate(files_.begin(), known, known + 1);
     return files_.front().second;
   }
-  auto opened = away(disk_.open(log_path(log), platform::Open::read));
+  auto opened = disk_.open(log_path(log), platform::Open::read);
+  if (!opened && opened.error().code == Errc::not_found) return tl::unexpected<Error>(missing_log(log));
   if (!opened) return pass(opened);
   FilePointer file = std::move(*opened);
   if (files_.size() == kOpenFiles) files_.pop_back();
   files_.insert(files_.begin(), {log, file});
   return file;
+}
+
+/// A log may have been removed meanwhile, its records moved to another one; or the home is away.
+Error FragmentLog::missing_log(std::uint32_t log) const {
+  if (disk_.info(path_ + "/logs")) return {Errc::busy, log_path(log) + ": removed while it was needed"};
+  return {Errc::unavailable, path_ + ": the home is away"};
 }
 
 void FragmentLog::forget_files() {
@@ -120,6 +127,12 @@ Result<primitives::Hash> FragmentLog::hash_of_mark_before(std::uint32_t log, std
 /// Whether the logs that are there are those that the index is of: each with the same last mark in the same place. (A
 /// copy of the home that went another way, put back over it, has other marks.)
 bool FragmentLog::is_as_indexed(const wire::HomeIndex& index, const std::vector<std::uint32_t>& numbers) {
+  // A log that it should know and does not, was to be removed: what stands in later ones holds, so it comes first.
+  const auto is_known = [&](std::uint32_t number) {
+    const auto at = std::ranges::lower_bound(index.logs, number, {}, &wire::HomeIndex::Log::log);
+    return at == index.logs.end() || at->log == number;
+  };
+  if (!std::ranges::all_of(numbers, is_known)) return false;
   return std::ranges::all_of(index.logs, [&](const wire::HomeIndex::Log& log) {
     if (!std::ranges::binary_search(numbers, log.log)) return false;
     if (log.end <= kLogBlockBytes) return true;  // it speaks of nothing in it
@@ -190,7 +203,9 @@ Result<void> FragmentLog::scan(std::uint32_t log, bool after_crash) {
   const std::uint64_t from = known == logs_.end() ? kLogBlockBytes : known->second.end;
   const std::uint64_t seq = known == logs_.end() ? 0 : known->second.seq;
   const primitives::Hash mark = known == logs_.end() ? primitives::Hash{} : known->second.mark;
-  MHP_TRY(const auto info, away(disk_.info(log_path(log))));
+  const auto info_of = disk_.info(log_path(log));
+  if (!info_of && info_of.error().code == Errc::not_found) return tl::unexpected<Error>(missing_log(log));
+  MHP_TRY(const auto info, info_of);
   if (known != logs_.end() && info.size == known->second.size) return {};
   if (info.is_file && info.size < from + kLogBlockBytes) {  // nothing can be behind it: a log that was never written to
     logs_[log] = {.end = from, .seq = seq, .size = info.size, .mark = mark};
@@ -222,6 +237,9 @@ Result<void> FragmentLog::scan(std::uint32_t log, bool after_crash) {
 Result<void> FragmentLog::refresh() {
   if (writing_) return {};
   MHP_TRY(const std::vector<std::uint32_t> numbers, log_numbers());
+  for (const auto& [number, log] : logs_) {
+    if (!std::ranges::binary_search(numbers, number)) return load();  // its records are in another one by now
+  }
   for (const std::uint32_t number : numbers) {
     const auto known = logs_.find(number);
     const auto info = disk_.info(log_path(number));
@@ -320,8 +338,14 @@ Result<void> FragmentLog::put(MutableBytes record) {
   }
   if (lost_) return tl::unexpected<Error>(*lost_);
   MHP_TRY_VOID(ensure_writing());
+  MHP_TRY_VOID(check_hold(*front, *card));
   if (has_whole_copies(*front, *card)) return {};
-  MHP_TRY_VOID(make_room(record.size()));
+  return append(*front, record, true);
+}
+
+/// Stamps a record for its place and writes it there.
+Result<void> FragmentLog::append(const wire::RecordFront& front, MutableBytes record, bool within_bounds) {
+  MHP_TRY_VOID(make_room(record.size(), within_bounds));
   const auto hash = wire::record_front_hash(record);
   std::ranges::copy(wire::stamp_of_record(identity_.log_key, hash, {active_log_, tail_}),
                     wire::record_stamp(record).begin());
@@ -334,16 +358,28 @@ Result<void> FragmentLog::put(MutableBytes record) {
   group_.records += 1;
   group_.hash.update(hash);
   std::lock_guard lock(mutex_);
-  index_.add({front->vault,
-              front->segment,
-              front->card_version,
+  index_.add({front.vault,
+              front.segment,
+              front.card_version,
               {active_log_, tail_},
-              front->record_bytes,
-              front->front_bytes,
-              front->rows});
+              front.record_bytes,
+              front.front_bytes,
+              front.rows});
   tail_ += record.size();
   pending_bytes_ += record.size();
   return {};
+}
+
+/// A newer card cannot shorten the hold that an older one promised: else who may add could delete at once.
+Result<void> FragmentLog::check_hold(const wire::RecordFront& front, const wire::Card& card) {
+  {
+    std::lock_guard lock(mutex_);
+    if (!index_.holds(front.segment) || index_.card_version(front.segment) > front.card_version) return {};
+  }
+  const auto held = newest_front(front.segment);
+  const auto held_card = held ? card_in(*held) : Result<wire::Card>(fail(Errc::corrupt, "none can be read"));
+  if (!held_card || held_card->minimum_hold_s <= card.minimum_hold_s) return {};
+  return fail(Errc::invalid, "put: segment " + front.segment.short_hex() + ": a card that shortens its minimum hold");
 }
 
 /// True where nothing of this record is new: every row is held whole, and no older card.
@@ -366,26 +402,33 @@ bool FragmentLog::has_whole_copies(const wire::RecordFront& front, const wire::C
 }
 
 /// Sees that there is space, and an active log with room for a record of `bytes` and its mark.
-Result<void> FragmentLog::make_room(std::uint64_t bytes) {
+Result<void> FragmentLog::make_room(std::uint64_t bytes, bool within_bounds) {
   std::uint64_t used_bytes = 0;
   {
     std::lock_guard lock(mutex_);
     used_bytes = used();
   }
   const std::uint64_t with_mark = bytes + kLogBlockBytes;
-  MHP_TRY_VOID(space_.check(used_bytes, with_mark));
+  if (within_bounds) {
+    MHP_TRY_VOID(space_.check(used_bytes, with_mark));
+  }
   if (active_ && tail_ + with_mark > max_log_bytes_) {
     if (auto done = commit(); !done) {
       lost_ = done.error();
       return done;
     }
-    (void)active_->truncate(tail_);  // gives back what is reserved behind the end
-    active_.reset();
+    leave_active();
   }
   if (!active_) {
     MHP_TRY_VOID(create_log());
   }
   return reserve(with_mark);
+}
+
+/// All in it is committed: the next record goes to a new one.
+void FragmentLog::leave_active() {
+  (void)active_->truncate(tail_);  // gives back what is reserved behind the end
+  active_.reset();
 }
 
 Result<void> FragmentLog::create_log() {

@@ -33,6 +33,15 @@ class FragmentLog {
   Result<void> put(MutableBytes record);
   /// See Home::commit. After an error nothing put since the last good commit is kept.
   Result<void> commit();
+  struct Purged {
+    std::uint64_t bytes_freed = 0;
+    std::vector<std::string> problems;  // logs that were kept although little of them is alive: why
+  };
+  /// Removes logs of which less than half is alive: not of a segment in `due` (rising), not held anew elsewhere. What
+  /// is alive in them is checked, appended to the newest log and committed first. A log with anything in it that is not
+  /// accounted for is kept. Commits what was put. May pass the bounds on space by what is alive in one log. Errors:
+  /// those of commit().
+  Result<Purged> purge(std::span<const SegmentId> due);
   /// Writes the index and gives back reserved space. What was not committed is given up.
   void finish();
 
@@ -42,6 +51,14 @@ class FragmentLog {
   Result<HeldPage> list(const VaultId& vault, const SegmentId& after, std::size_t limit);
   Result<Bytes> read(const SegmentId& segment, std::uint8_t row, std::uint64_t offset, std::uint64_t bytes);
   Result<Usage> usage();
+  struct Hold {
+    SegmentId segment;
+    std::uint64_t seconds = 0;
+  };
+  /// The minimum hold of each of these that is held for `vault` alone and has a card that can be read: in their order.
+  Result<std::vector<Hold>> minimum_holds(const VaultId& vault, std::span<const SegmentId> segments);
+  /// Bytes of the records of each of these, 0 where it is not held for `vault` alone.
+  Result<std::vector<std::uint64_t>> bytes_of(const VaultId& vault, std::span<const SegmentId> segments);
   /// Segments of `vault` after `after`, at most `limit`: what scrub_segment() is to be called for.
   Result<std::vector<SegmentId>> segments(const VaultId& vault, const SegmentId& after, std::size_t limit);
   /// Re-hashes the rows of one segment: all, or those that `seed` draws. A row that the disk cannot read is bad.
@@ -75,8 +92,11 @@ class FragmentLog {
 
   std::string log_path(std::uint32_t log) const;
   std::string index_path() const;
-  Result<FilePointer> open_log(std::uint32_t log);  // for reading; the last few stay open
-  void forget_files();                              // what is open may not be what has the name by now
+  Result<FilePointer> open_log(std::uint32_t log);  // for reading; the last few stay open. Errors: busy (see retrying)
+  Error missing_log(std::uint32_t log) const;
+  template <class Look>
+  auto retrying(Look look) -> decltype(look());
+  void forget_files();  // what is open may not be what has the name by now
 
   // With mutex_ held.
   Result<void> ensure_loaded();
@@ -96,14 +116,27 @@ class FragmentLog {
   Result<void> ensure_writing();
   Result<void> attach(std::uint32_t log, const Log& state);
   Result<void> mark_suspect();
-  Result<void> make_room(std::uint64_t bytes);
+  Result<void> append(const wire::RecordFront& front, MutableBytes record, bool within_bounds);
+  Result<void> make_room(std::uint64_t bytes, bool within_bounds);
+  void leave_active();
   Result<void> create_log();
   Result<void> reserve(std::uint64_t bytes);
   Result<void> write_mark(const wire::CommitMark& mark, primitives::Hash& hash);
   Result<void> give_up(Error reason);
   Result<void> cut_back();
   bool has_whole_copies(const wire::RecordFront& front, const wire::Card& card);
+  Result<void> check_hold(const wire::RecordFront& front, const wire::Card& card);
   void write_index();
+
+  // Purging (fragment_log_purge.cc).
+  using Moves = std::map<SegmentId, std::vector<RowPlace>>;  // what is alive in a log: cards, and rows that hold
+  std::vector<std::uint32_t> logs_to_remove(std::span<const SegmentId> due);
+  Result<Moves> alive_in(std::uint32_t log, std::span<const SegmentId> due);
+  Result<void> account_for(platform::File& file, const FoundRecord& record, bool was_suspect, Moves& moves);
+  bool is_whole(const SegmentId& segment, const RowPlace& row);
+  Result<void> move_rows(const SegmentId& segment, std::span<const RowPlace> rows);
+  Result<wire::RecordFront> newest_front(const SegmentId& segment);
+  Result<std::uint64_t> remove_log(std::uint32_t log, const Moves& moves);
 
   platform::Disk& disk_;
   const std::string path_;

@@ -27,6 +27,23 @@ bool is_drawn(const SegmentId& segment, std::uint8_t row, unsigned percent, std:
 
 }  // namespace
 
+/// Looks again where a log that it needs has been removed meanwhile (Errc::busy): its records are in another one by
+/// now.
+template <class Look>
+auto FragmentLog::retrying(Look look) -> decltype(look()) {
+  constexpr int kTries = 64;  // a purge removes one log after the other, and each look may meet another one
+  for (int tries = 1;; ++tries) {
+    auto result = look();
+    if (result || result.error().code != Errc::busy) return result;
+    if (tries == kTries) {
+      result.error().code = Errc::unavailable;
+      return result;
+    }
+    std::lock_guard lock(mutex_);
+    if (!writing_) loaded_ = false;  // who writes knows: only its look was too old
+  }
+}
+
 Result<Holding> FragmentLog::holding(std::unique_lock<std::mutex>& lock, const SegmentId& segment) {
   const std::vector<FrontPlace> fronts = index_.fronts(segment);
   Holding out;
@@ -47,30 +64,31 @@ Result<Holding> FragmentLog::holding(std::unique_lock<std::mutex>& lock, const S
 }
 
 Result<Holding> FragmentLog::find(const SegmentId& segment) {
-  std::unique_lock lock(mutex_);
-  MHP_TRY_VOID(ensure_loaded());
-  if (!index_.holds(segment)) {
-    MHP_TRY_VOID(refresh());
-  }
-  if (!index_.holds(segment)) return not_held(segment);
-  return holding(lock, segment);
+  return retrying([&]() -> Result<Holding> {
+    std::unique_lock lock(mutex_);
+    MHP_TRY_VOID(ensure_loaded());
+    if (!index_.holds(segment)) {
+      MHP_TRY_VOID(refresh());
+    }
+    if (!index_.holds(segment)) return not_held(segment);
+    return holding(lock, segment);
+  });
 }
 
 Result<std::pair<SegmentId, std::uint8_t>> FragmentLog::find_fragment(const FragmentId& fragment) {
   SegmentId after;
   for (bool more = true; more;) {
-    std::vector<SegmentId> some;
-    {
+    const auto look = [&]() -> Result<std::vector<SegmentId>> {
       std::lock_guard lock(mutex_);
       MHP_TRY_VOID(ensure_loaded());
       if (after.is_zero()) {
         MHP_TRY_VOID(refresh());
       }
-      some = index_.segments(std::nullopt, after, kCardsAtOnce);
-    }
+      return index_.segments(std::nullopt, after, kCardsAtOnce);
+    };
+    MHP_TRY(const std::vector<SegmentId> some, retrying(look));
     for (const SegmentId& segment : some) {
-      std::unique_lock lock(mutex_);
-      const auto held = index_.holds(segment) ? holding(lock, segment) : Result<Holding>(not_held(segment));
+      const auto held = find(segment);
       if (!held) continue;  // a damaged card: scrub names it
       const auto envelope = wire::parse_signed(held->signed_card, wire::kMaxCardBytes);
       const auto card = envelope ? wire::parse_card(envelope->body) : Result<wire::Card>(not_held(segment));
@@ -86,98 +104,141 @@ Result<std::pair<SegmentId, std::uint8_t>> FragmentLog::find_fragment(const Frag
 }
 
 Result<std::vector<SegmentId>> FragmentLog::segments(const VaultId& vault, const SegmentId& after, std::size_t limit) {
-  std::lock_guard lock(mutex_);
-  MHP_TRY_VOID(ensure_loaded());
-  if (after.is_zero()) {
-    MHP_TRY_VOID(refresh());
-  }
-  return index_.segments(vault, after, limit);
+  return retrying([&]() -> Result<std::vector<SegmentId>> {
+    std::lock_guard lock(mutex_);
+    MHP_TRY_VOID(ensure_loaded());
+    if (after.is_zero()) {
+      MHP_TRY_VOID(refresh());
+    }
+    return index_.segments(vault, after, limit);
+  });
 }
 
 Result<HeldPage> FragmentLog::list(const VaultId& vault, const SegmentId& after, std::size_t limit) {
-  limit = std::clamp<std::size_t>(limit, 1, kPageLimit);
-  std::lock_guard lock(mutex_);
-  MHP_TRY_VOID(ensure_loaded());
-  if (after.is_zero()) {
-    MHP_TRY_VOID(refresh());
-  }
-  std::vector<SegmentId> ids = index_.segments(vault, after, limit + 1);
-  HeldPage page;
-  page.more = ids.size() > limit;
-  if (page.more) ids.pop_back();
-  for (const SegmentId& id : ids) {
-    HeldSegment held{id, index_.card_version(id), {}};
-    for (const RowPlace& row : index_.rows(id)) held.rows.push_back(row.row);
-    page.segments.push_back(std::move(held));
-  }
-  return page;
+  return retrying([&]() -> Result<HeldPage> {
+    limit = std::clamp<std::size_t>(limit, 1, kPageLimit);
+    std::lock_guard lock(mutex_);
+    MHP_TRY_VOID(ensure_loaded());
+    if (after.is_zero()) {
+      MHP_TRY_VOID(refresh());
+    }
+    std::vector<SegmentId> ids = index_.segments(vault, after, limit + 1);
+    HeldPage page;
+    page.more = ids.size() > limit;
+    if (page.more) ids.pop_back();
+    for (const SegmentId& id : ids) {
+      HeldSegment held{id, index_.card_version(id), {}};
+      for (const RowPlace& row : index_.rows(id)) held.rows.push_back(row.row);
+      page.segments.push_back(std::move(held));
+    }
+    return page;
+  });
 }
 
 Result<Bytes> FragmentLog::read(const SegmentId& segment, std::uint8_t row, std::uint64_t offset, std::uint64_t bytes) {
-  std::optional<RowPlace> place;
-  {
+  return retrying([&]() -> Result<Bytes> {
+    std::optional<RowPlace> place;
+    {
+      std::lock_guard lock(mutex_);
+      MHP_TRY_VOID(ensure_loaded());
+      place = index_.row(segment, row);
+      if (!place) {
+        MHP_TRY_VOID(refresh());
+        place = index_.row(segment, row);
+      }
+    }
+    if (!place)
+      return fail(Errc::not_found,
+                  "segment " + segment.short_hex() + ": row " + std::to_string(row) + " is not held here");
+    if (offset > place->bytes) return fail(Errc::invalid, "read behind the end of a fragment");
+    MHP_TRY(const auto file, open_log(place->place.log));
+    Bytes out(std::min<std::uint64_t>(bytes, place->bytes - offset));
+    auto got = file->read_at(place->place.offset + offset, out);
+    if (!got) {
+      forget_files();  // a drive that went away and came back is another one to the open files
+      return pass(got);
+    }
+    if (*got != out.size())
+      return fail(Errc::corrupt, "segment " + segment.short_hex() + ": row " + std::to_string(row) + " is cut short");
+    return out;
+  });
+}
+
+Result<std::vector<FragmentLog::Hold>> FragmentLog::minimum_holds(const VaultId& vault,
+                                                                  std::span<const SegmentId> segments) {
+  return retrying([&]() -> Result<std::vector<Hold>> {
+    {
+      std::lock_guard lock(mutex_);
+      MHP_TRY_VOID(ensure_loaded());
+      MHP_TRY_VOID(refresh());
+    }
+    std::vector<Hold> out;
+    for (const SegmentId& segment : segments) {
+      std::unique_lock lock(mutex_);
+      if (!index_.is_only_of(segment, vault)) continue;
+      auto held = holding(lock, segment);
+      if (!held && held.error().code != Errc::corrupt) return pass(held);
+      const auto envelope =
+          held ? wire::parse_signed(held->signed_card, wire::kMaxCardBytes) : Result<wire::Signed>(not_held(segment));
+      const auto card = envelope ? wire::parse_card(envelope->body) : Result<wire::Card>(not_held(segment));
+      if (card) out.push_back({segment, card->minimum_hold_s});
+    }
+    return out;
+  });
+}
+
+Result<std::vector<std::uint64_t>> FragmentLog::bytes_of(const VaultId& vault, std::span<const SegmentId> segments) {
+  return retrying([&]() -> Result<std::vector<std::uint64_t>> {
     std::lock_guard lock(mutex_);
     MHP_TRY_VOID(ensure_loaded());
-    place = index_.row(segment, row);
-    if (!place) {
-      MHP_TRY_VOID(refresh());
-      place = index_.row(segment, row);
-    }
-  }
-  if (!place)
-    return fail(Errc::not_found,
-                "segment " + segment.short_hex() + ": row " + std::to_string(row) + " is not held here");
-  if (offset > place->bytes) return fail(Errc::invalid, "read behind the end of a fragment");
-  MHP_TRY(const auto file, open_log(place->place.log));
-  Bytes out(std::min<std::uint64_t>(bytes, place->bytes - offset));
-  auto got = file->read_at(place->place.offset + offset, out);
-  if (!got) {
-    forget_files();  // a drive that went away and came back is another one to the open files
-    return pass(got);
-  }
-  if (*got != out.size())
-    return fail(Errc::corrupt, "segment " + segment.short_hex() + ": row " + std::to_string(row) + " is cut short");
-  return out;
+    std::vector<std::uint64_t> out;
+    for (const SegmentId& segment : segments)
+      out.push_back(index_.is_only_of(segment, vault) ? index_.bytes_of(segment) : 0);
+    return out;
+  });
 }
 
 Result<Usage> FragmentLog::usage() {
   Usage out;
-  {
+  const auto look = [&]() -> Result<std::uint64_t> {
     std::lock_guard lock(mutex_);
     MHP_TRY_VOID(ensure_loaded());
     MHP_TRY_VOID(refresh());
-    out.used_bytes = used();
-  }
+    return used();
+  };
+  MHP_TRY(out.used_bytes, retrying(look));
   MHP_TRY(out.free_bytes, space_.room(out.used_bytes));
   return out;
 }
 
 Result<ScrubReport> FragmentLog::scrub_segment(const SegmentId& segment, unsigned percent, std::uint64_t seed) {
-  std::vector<RowPlace> rows;
-  std::vector<FrontPlace> fronts;
-  {
-    std::lock_guard lock(mutex_);
-    MHP_TRY_VOID(ensure_loaded());
-    rows = index_.rows(segment);
-    fronts = index_.fronts(segment);
-  }
-  std::erase_if(rows, [&](const RowPlace& row) { return !is_drawn(segment, row.row, percent, seed); });
-  ScrubReport report;
-  if (rows.empty()) return report;
-  Result<wire::Card> card = not_held(segment);
-  for (const FrontPlace& place : fronts) {
-    MHP_TRY(const auto file, open_log(place.place.log));
-    const auto front = read_front(*file, place, segment);
-    if (front) card = card_in(*front);
-    if (front && card) break;
-  }
-  for (const RowPlace& row : rows) {
-    MHP_TRY(const auto file, open_log(row.place.log));
-    report.rows += 1;
-    report.bytes += row.bytes;
-    if (!card || !check_row(*file, row, *card)) report.bad.emplace_back(segment, row.row);
-  }
-  return report;
+  return retrying([&]() -> Result<ScrubReport> {
+    std::vector<RowPlace> rows;
+    std::vector<FrontPlace> fronts;
+    {
+      std::lock_guard lock(mutex_);
+      MHP_TRY_VOID(ensure_loaded());
+      rows = index_.rows(segment);
+      fronts = index_.fronts(segment);
+    }
+    std::erase_if(rows, [&](const RowPlace& row) { return !is_drawn(segment, row.row, percent, seed); });
+    ScrubReport report;
+    if (rows.empty()) return report;
+    Result<wire::Card> card = not_held(segment);
+    for (const FrontPlace& place : fronts) {
+      MHP_TRY(const auto file, open_log(place.place.log));
+      const auto front = read_front(*file, place, segment);
+      if (front) card = card_in(*front);
+      if (front && card) break;
+    }
+    for (const RowPlace& row : rows) {
+      MHP_TRY(const auto file, open_log(row.place.log));
+      report.rows += 1;
+      report.bytes += row.bytes;
+      if (!card || !check_row(*file, row, *card)) report.bad.emplace_back(segment, row.row);
+    }
+    return report;
+  });
 }
 
 }  // namespace mhp::home::impl

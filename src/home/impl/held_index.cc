@@ -117,6 +117,58 @@ std::uint32_t HeldIndex::card_version(const SegmentId& segment) const {
   return highest;
 }
 
+bool HeldIndex::is_only_of(const SegmentId& segment, const VaultId& vault) const {
+  const auto first = newest(segment);
+  for (std::uint32_t at = first.value_or(kNone); at != kNone; at = entries_[at].older) {
+    if (vaults_[entries_[at].vault] != vault) return false;
+  }
+  return first.has_value();
+}
+
+std::uint64_t HeldIndex::bytes_of(const SegmentId& segment) const {
+  std::uint64_t bytes = 0;
+  for (std::uint32_t at = newest(segment).value_or(kNone); at != kNone; at = entries_[at].older)
+    bytes += entries_[at].record_bytes;
+  return bytes;
+}
+
+bool HeldIndex::is_current(std::uint32_t number) const {
+  const Entry& entry = entries_[number];
+  if (newest(entry.segment) == number && entry.older == kNone) return true;
+  const FrontPlace front = fronts(entry.segment).front();
+  if (front.place.log == entry.log && front.place.offset == entry.offset) return true;
+  return std::ranges::any_of(rows_of(entry), [&](const Row& one) {
+    return row(entry.segment, one.row)->place == wire::LogPlace{entry.log, entry.offset + one.offset};
+  });
+}
+
+std::map<std::uint32_t, HeldIndex::LogUse> HeldIndex::log_uses(std::span<const SegmentId> due) const {
+  std::map<std::uint32_t, LogUse> out;
+  for (std::uint32_t i = 0; i < entries_.size(); ++i) {
+    LogUse& use = out[entries_[i].log];
+    const bool is_alive = !std::ranges::binary_search(due, entries_[i].segment) && is_current(i);
+    (is_alive ? use.alive_bytes : use.dead_bytes) += entries_[i].record_bytes;
+  }
+  return out;
+}
+
+void HeldIndex::drop_log(std::uint32_t log) {
+  std::vector<Row> rows;
+  std::size_t kept = 0;
+  for (const Entry& entry : entries_) {
+    if (entry.log == log) continue;
+    Entry moved = entry;
+    moved.first_row = static_cast<std::uint32_t>(rows.size());
+    std::ranges::copy(rows_of(entry), std::back_inserter(rows));
+    entries_[kept++] = moved;
+  }
+  entries_.resize(kept);
+  rows_ = std::move(rows);
+  rebuild_slots(slots_.size());
+  sorted_.clear();
+  sorted_records_ = 0;
+}
+
 void HeldIndex::sort() {
   if (sorted_records_ == entries_.size()) return;
   const auto segment_of = [this](std::uint32_t entry) -> const SegmentId& { return entries_[entry].segment; };

@@ -1,6 +1,7 @@
 // What a home's logs hold, in memory: about 100 bytes a segment.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <span>
 #include <vector>
@@ -52,6 +53,20 @@ class HeldIndex {
   /// Highest card version first, of equal ones the newest first.
   std::vector<FrontPlace> fronts(const SegmentId& segment) const;
   std::uint32_t card_version(const SegmentId& segment) const;
+  /// Whether it is held and all its records are of `vault`: what one owner may have removed.
+  bool is_only_of(const SegmentId& segment, const VaultId& vault) const;
+  /// All its records.
+  std::uint64_t bytes_of(const SegmentId& segment) const;
+
+  /// What each log's records are worth: alive where one has a row that holds or the card that holds, of a segment that
+  /// is not in `due` (rising).
+  struct LogUse {
+    std::uint64_t alive_bytes = 0;
+    std::uint64_t dead_bytes = 0;
+  };
+  std::map<std::uint32_t, LogUse> log_uses(std::span<const SegmentId> due) const;
+  /// Forgets all records of a log.
+  void drop_log(std::uint32_t log);
 
   /// Segments greater than `after` by rising id, at most `limit`; of one vault, or of all without one.
   std::vector<SegmentId> segments(const std::optional<VaultId>& vault, const SegmentId& after, std::size_t limit);
@@ -83,6 +98,7 @@ class HeldIndex {
   std::size_t slot_of(const SegmentId& segment) const;
   std::uint32_t number_of(const VaultId& vault);
   std::span<const Row> rows_of(const Entry& entry) const;
+  bool is_current(std::uint32_t entry) const;
   void rebuild_slots(std::size_t size);
   void sort();
 

@@ -25,8 +25,9 @@ class Scanner {
   /// Takes what begins at at_: a record, a mark, or one block of nothing.
   void step() {
     const auto got = file_.read_at(at_, block_);
-    if (!got) out_.unreadable_tail = true;
+    if (!got) out_.unreadable = out_.unreadable_tail = true;
     if (got && *got == block_.size() && (take_mark() || take_record())) return;
+    stepped_over_.push_back(at_);
     at_ += kLogBlockBytes;
   }
 
@@ -49,6 +50,7 @@ class Scanner {
     out_.seq = mark->seq;
     out_.mark = wire::hash_of_mark(block_);
     out_.unreadable_tail = false;
+    std::ranges::move(std::exchange(stepped_over_, {}), std::back_inserter(out_.unknown));
     return true;
   }
 
@@ -60,7 +62,7 @@ class Scanner {
     const MutableBytes rest = MutableBytes(front_).subspan(kLogBlockBytes);
     if (!rest.empty()) {
       const auto got = file_.read_at(at_ + kLogBlockBytes, rest);
-      if (!got) out_.unreadable_tail = true;
+      if (!got) out_.unreadable = out_.unreadable_tail = true;
       if (!got || *got != rest.size()) return false;
     }
     auto front = wire::parse_record_front(front_);
@@ -82,6 +84,7 @@ class Scanner {
   const std::uint32_t log_;
   LogScan& out_;
   std::uint64_t at_ = 0;
+  std::vector<std::uint64_t> stepped_over_;  // since the last mark
   std::array<std::byte, kLogBlockBytes> block_;
   Bytes front_;
   std::vector<FoundRecord> pending_;  // since the last mark

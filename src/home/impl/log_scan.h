@@ -16,7 +16,9 @@ struct LogScan {
   std::size_t last_group = 0;          // records[last_group...] are those of the last mark with records
   bool last_is_whole = true;           // as many records, with the same fronts, as the last mark says
   std::vector<std::pair<std::uint64_t, std::uint64_t>> recheck;  // ranges whose rows are to be re-hashed
-  bool unreadable_tail = false;  // the disk failed on something behind `end`: nothing there may be cut off
+  std::vector<std::uint64_t> unknown;  // blocks before `end` that are in no record and no mark
+  bool unreadable = false;             // the disk failed somewhere
+  bool unreadable_tail = false;        // the disk failed on something behind `end`: nothing there may be cut off
 };
 
 /// Scans `file`, log number `log`, from `from` (a block boundary where a record or mark begins) to its end. Steps over

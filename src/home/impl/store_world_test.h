@@ -78,8 +78,25 @@ inline wire::HomeFile make_home(platform::Disk& disk) {
   return *identity;
 }
 
-inline std::unique_ptr<FolderStore> open_store(platform::Disk& disk, const wire::HomeFile& identity) {
-  return std::make_unique<FolderStore>(disk, kPath, identity, FolderLimits{}, kSmallLogBytes);
+/// Stands still until it is told to move, either way.
+class HandClock : public platform::Clock {
+ public:
+  static constexpr std::int64_t kStart = 1'767'225'600'000'000'000;  // 2026-01-01
+  std::int64_t now = kStart;
+  std::int64_t unix_ns() const override { return now; }
+  std::chrono::nanoseconds steady() const override { return {}; }
+  Task<> sleep(std::chrono::nanoseconds) override { co_return; }
+};
+
+/// Of the tests that do not care.
+inline HandClock& still_clock() {
+  static HandClock clock;
+  return clock;
+}
+
+inline std::unique_ptr<FolderStore> open_store(platform::Disk& disk, const wire::HomeFile& identity,
+                                               platform::Clock& clock = still_clock()) {
+  return std::make_unique<FolderStore>(disk, clock, kPath, identity, FolderLimits{}, kSmallLogBytes);
 }
 
 inline std::unique_ptr<FolderStore> open_store(platform::Disk& disk) {

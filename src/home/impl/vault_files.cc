@@ -79,6 +79,11 @@ Result<Bytes> VaultFiles::record(const VaultId& vault) {
   return bytes;
 }
 
+Result<ProvenRecord> VaultFiles::proven(const VaultId& vault) {
+  MHP_TRY(const Bytes bytes, record(vault));
+  return prove_record(bytes);
+}
+
 Result<void> VaultFiles::put_record(ByteView signed_record) {
   MHP_TRY(const ProvenRecord next, prove_record(signed_record));
   const VaultId vault = next.record.vault;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "home/home.h"
+#include "home/impl/vault_rules.h"
 #include "platform/disk.h"
 #include "wire/home_log.h"
 #include "wire/vault_record.h"
@@ -20,6 +21,8 @@ class VaultFiles {
 
   Result<void> put_record(ByteView signed_record);
   Result<Bytes> record(const VaultId& vault);
+  /// The held record, with what follows from it.
+  Result<ProvenRecord> proven(const VaultId& vault);
   Result<std::vector<VaultId>> vaults();
   /// `now_s`: Unix time of this home's clock.
   Result<void> put_heads(const VaultId& vault, const DeviceId& device, std::vector<Bytes> chain, std::int64_t now_s);

@@ -140,6 +140,11 @@ const wire::Revocation* ProvenRecord::revocation_of(const DeviceId& device) cons
   return found == revocations.end() ? nullptr : &*found;
 }
 
+bool ProvenRecord::may_sign(const DeviceId& key) const {
+  if (std::ranges::equal(key.bytes(), record.identity)) return true;
+  return certifies(key) && revocation_of(key) == nullptr;
+}
+
 Result<ProvenRecord> prove_record(ByteView signed_record) {
   MHP_TRY(const wire::Signed envelope, wire::parse_signed(signed_record, wire::kMaxVaultRecordBytes));
   ProvenRecord proven;
@@ -171,6 +176,43 @@ Result<void> may_follow(const ProvenRecord& held, const ProvenRecord& next) {
   }
   return {};
 }
+
+namespace {
+
+template <class Value>
+Result<Value> prove(const ProvenRecord& record, ByteView bytes, std::string_view context,
+                    Result<Value> (*parse)(ByteView)) {
+  MHP_TRY(const wire::Signed envelope, wire::parse_signed(bytes, wire::kMaxTombstoneBytes));
+  MHP_TRY(Value value, parse(envelope.body));
+  if (value.vault != record.record.vault || !std::ranges::equal(envelope.signer, value.device.bytes()))
+    return fail(Errc::denied, "a tombstone or reprieve of another vault or signer");
+  if (!wire::verify(envelope, context)) return fail(Errc::denied, "a tombstone or reprieve with a wrong signature");
+  if (!record.may_sign(value.device)) {
+    return fail(Errc::denied, "a tombstone or reprieve by device " + value.device.short_hex() +
+                                  ", which is not certified, or revoked");
+  }
+  return value;
+}
+
+template <class Value>
+Result<VaultId> vault_in(ByteView bytes, Result<Value> (*parse)(ByteView)) {
+  MHP_TRY(const wire::Signed envelope, wire::parse_signed(bytes, wire::kMaxTombstoneBytes));
+  MHP_TRY(const Value value, parse(envelope.body));
+  return value.vault;
+}
+
+}  // namespace
+
+Result<wire::Tombstone> prove_tombstone(const ProvenRecord& record, ByteView bytes) {
+  return prove(record, bytes, wire::kSignTombstone, wire::parse_tombstone);
+}
+
+Result<wire::Reprieve> prove_reprieve(const ProvenRecord& record, ByteView bytes) {
+  return prove(record, bytes, wire::kSignReprieve, wire::parse_reprieve);
+}
+
+Result<VaultId> vault_of_tombstone(ByteView bytes) { return vault_in(bytes, wire::parse_tombstone); }
+Result<VaultId> vault_of_reprieve(ByteView bytes) { return vault_in(bytes, wire::parse_reprieve); }
 
 Result<std::vector<wire::HeldHead>> join_heads(const ProvenRecord& record, const DeviceId& device,
                                                std::span<const wire::HeldHead> held, std::vector<Bytes> chain,

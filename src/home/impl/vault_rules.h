@@ -6,6 +6,7 @@
 #include "base/ids.h"
 #include "base/result.h"
 #include "wire/home_log.h"
+#include "wire/tombstone.h"
 #include "wire/vault_record.h"
 
 namespace mhp::home::impl {
@@ -20,6 +21,8 @@ struct ProvenRecord {
 
   bool certifies(const DeviceId& device) const;
   const wire::Revocation* revocation_of(const DeviceId& device) const;
+  /// Whether what this key signs about the vault counts now: the identity, or a device certified and not revoked.
+  bool may_sign(const DeviceId& key) const;
 };
 
 /// Errors: invalid (does not parse), denied (identity, signature, or a signer that is not certified or is revoked in
@@ -36,5 +39,13 @@ Result<void> may_follow(const ProvenRecord& held, const ProvenRecord& next);
 Result<std::vector<wire::HeldHead>> join_heads(const ProvenRecord& record, const DeviceId& device,
                                                std::span<const wire::HeldHead> held, std::vector<Bytes> chain,
                                                std::int64_t now_s);
+
+/// The body of a tombstone or reprieve: of this vault, by its identity or by a device certified and not revoked.
+/// Errors: invalid, denied.
+Result<wire::Tombstone> prove_tombstone(const ProvenRecord& record, ByteView signed_tombstone);
+Result<wire::Reprieve> prove_reprieve(const ProvenRecord& record, ByteView signed_reprieve);
+/// Which vault such a one says it is of. Errors: invalid.
+Result<VaultId> vault_of_tombstone(ByteView signed_tombstone);
+Result<VaultId> vault_of_reprieve(ByteView signed_reprieve);
 
 }  // namespace mhp::home::impl

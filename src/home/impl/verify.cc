@@ -38,17 +38,22 @@ Result<wire::Card> card_in(const wire::RecordFront& front) {
   return card;
 }
 
+Result<void> check_fragment(ByteView fragment, std::uint8_t row, const wire::Card& card) {
+  if (row >= card.n() || fragment.size() != wire::fragment_bytes(card.row_bytes))
+    return damaged(card.segment, "a row that is not in its card");
+  const std::uint64_t payload_at = wire::fragment_payload_offset(card.row_bytes);
+  const auto front = wire::parse_fragment_front(fragment.first(payload_at), card.fragments[row]);
+  if (!front) return damaged(card.segment, "a row's front has changed");
+  if (!wire::check_payload(*front, 1, fragment.subspan(payload_at))) return damaged(card.segment, "a row has changed");
+  return {};
+}
+
 Result<void> check_row(platform::File& file, const RowPlace& row, const wire::Card& card) {
   if (row.row >= card.n() || row.bytes != wire::fragment_bytes(card.row_bytes))
     return damaged(card.segment, "a row that is not in its card");
   Bytes fragment(row.bytes);
   MHP_TRY_VOID(read_all(file, row.place.offset, fragment, card.segment));
-  const ByteView view = fragment;
-  const std::uint64_t payload_at = wire::fragment_payload_offset(card.row_bytes);
-  const auto front = wire::parse_fragment_front(view.first(payload_at), card.fragments[row.row]);
-  if (!front) return damaged(card.segment, "a row's front has changed");
-  if (!wire::check_payload(*front, 1, view.subspan(payload_at))) return damaged(card.segment, "a row has changed");
-  return {};
+  return check_fragment(fragment, row.row, card);
 }
 
 bool drop_bad_rows(platform::File& file, std::span<FoundRecord> records) {

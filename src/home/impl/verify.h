@@ -16,6 +16,8 @@ Result<wire::RecordFront> read_front(platform::File& file, const FrontPlace& pla
 /// corrupt.
 Result<wire::Card> card_in(const wire::RecordFront& front);
 
+/// Errors: corrupt (not row `row` of `card`).
+Result<void> check_fragment(ByteView fragment, std::uint8_t row, const wire::Card& card);
 /// Errors: corrupt (bytes differ from the card, cut short, no such row in the card), unavailable.
 Result<void> check_row(platform::File& file, const RowPlace& row, const wire::Card& card);
 

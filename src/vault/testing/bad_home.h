@@ -73,6 +73,18 @@ class BadHome : public home::Home {
     }
     co_return out;
   }
+  Task<Result<void>> put_tombstone(Bytes signed_tombstone) override {
+    MHP_CO_TRY_VOID(co_await before());
+    co_return co_await good_->put_tombstone(std::move(signed_tombstone));
+  }
+  Task<Result<void>> put_reprieve(Bytes signed_reprieve) override {
+    MHP_CO_TRY_VOID(co_await before());
+    co_return co_await good_->put_reprieve(std::move(signed_reprieve));
+  }
+  Task<Result<home::CollectReport>> collect() override {
+    MHP_CO_TRY_VOID(co_await before());
+    co_return co_await good_->collect();
+  }
   Task<Result<home::Usage>> usage() override { co_return co_await good_->usage(); }
   Task<Result<home::ScrubReport>> scrub(VaultId vault, unsigned percent, std::uint64_t seed) override {
     co_return co_await good_->scrub(vault, percent, seed);

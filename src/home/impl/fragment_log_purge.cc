@@ -1,0 +1,215 @@
+// The purging half of FragmentLog: logs of which little is alive are copied in part, then removed whole.
+#include <algorithm>
+
+#include "home/impl/fragment_log.h"
+#include "home/impl/verify.h"
+#include "wire/fragment.h"
+
+namespace mhp::home::impl {
+namespace {
+
+using wire::kLogBlockBytes;
+
+/// Rows copied at once: what a record of them takes in memory, at least one.
+constexpr std::uint64_t kCopyBytes = 64_MiB;
+
+tl::unexpected<Error> unaccounted(std::uint32_t log, const std::string& why) {
+  return fail(Errc::corrupt, "log " + std::to_string(log) + " is kept: " + why);
+}
+
+bool covers(const std::vector<std::pair<std::uint64_t, std::uint64_t>>& ranges, std::uint64_t offset) {
+  return std::ranges::any_of(ranges, [&](const auto& range) { return offset >= range.first && offset < range.second; });
+}
+
+}  // namespace
+
+Result<FragmentLog::Purged> FragmentLog::purge(std::span<const SegmentId> due) {
+  MHP_TRY_VOID(commit());
+  Purged out;
+  const std::vector<std::uint32_t> logs = logs_to_remove(due);
+  const bool is_active_among = active_ && std::ranges::find(logs, active_log_) != logs.end();
+  if (is_active_among) leave_active();  // what is alive in the others goes to a new one, once
+  for (const std::uint32_t log : logs) {
+    auto moves = alive_in(log, due);
+    auto freed = moves ? remove_log(log, *moves) : Result<std::uint64_t>(tl::unexpected<Error>(moves.error()));
+    if (freed) {
+      out.bytes_freed += *freed;
+      continue;
+    }
+    const Errc code = freed.error().code;
+    if (code != Errc::corrupt && code != Errc::full) return pass(freed);
+    out.problems.push_back(std::move(freed.error().detail));
+    if (code == Errc::full) break;  // the others have more that is alive
+  }
+  // Even where nothing was removed now: it may have been by a call that failed before this.
+  if (!due.empty() || !logs.empty()) {
+    MHP_TRY_VOID(disk_.sync_folder(path_ + "/logs"));
+  }
+  if (!logs.empty()) write_index();
+  return out;
+}
+
+/// Those with nothing alive first, then those with the least: where the disk is full, they make room for the others.
+std::vector<std::uint32_t> FragmentLog::logs_to_remove(std::span<const SegmentId> due) {
+  std::lock_guard lock(mutex_);
+  const auto uses = index_.log_uses(due);
+  std::vector<std::pair<std::uint64_t, std::uint32_t>> chosen;
+  for (const auto& [number, use] : uses) {
+    const Log& log = logs_.at(number);
+    const bool is_little = 2 * use.alive_bytes < log.end - kLogBlockBytes;
+    if (use.dead_bytes > 0 && is_little && !log.unreadable_tail) chosen.emplace_back(use.alive_bytes, number);
+  }
+  std::ranges::sort(chosen);
+  std::vector<std::uint32_t> out;
+  for (const auto& [alive, number] : chosen) out.push_back(number);
+  return out;
+}
+
+/// Walks over the whole log: all there is in it must be alive, due, or held whole elsewhere. Errors: corrupt (something
+/// is not: the log is to be kept), unavailable.
+Result<FragmentLog::Moves> FragmentLog::alive_in(std::uint32_t log, std::span<const SegmentId> due) {
+  std::uint64_t end = 0;
+  {
+    std::lock_guard lock(mutex_);
+    end = logs_.at(log).end;
+  }
+  MHP_TRY(const auto file, open_log(log));
+  MHP_TRY(const LogScan found, scan_log(*file, identity_.log_key, log, kLogBlockBytes, 0, {}));
+  // What a crash tore was never acknowledged: a mark says where.
+  const auto is_torn = [&](std::uint64_t block) { return covers(found.recheck, block); };
+  const bool is_damaged = found.unreadable || !std::ranges::all_of(found.unknown, is_torn);
+  if (is_damaged || found.end != end || found.size != end) return unaccounted(log, "a part of it is damaged");
+  Moves moves;
+  for (const FoundRecord& record : found.records) {
+    if (std::ranges::binary_search(due, record.segment)) continue;
+    MHP_TRY_VOID(account_for(*file, record, covers(found.recheck, record.place.offset), moves));
+  }
+  return moves;
+}
+
+/// Against the newest card that can be read.
+bool FragmentLog::is_whole(const SegmentId& segment, const RowPlace& row) {
+  const auto front = newest_front(segment);
+  const auto card = front ? card_in(*front) : Result<wire::Card>(fail(Errc::corrupt, "no card"));
+  const auto file = open_log(row.place.log);
+  return card && file && check_row(**file, row, *card);
+}
+
+Result<void> FragmentLog::account_for(platform::File& file, const FoundRecord& record, bool was_suspect, Moves& moves) {
+  const std::uint32_t log = record.place.log;
+  const std::string segment = "segment " + record.segment.short_hex();
+  std::vector<std::optional<RowPlace>> held;
+  bool is_newest_card = false;
+  {
+    std::lock_guard lock(mutex_);
+    for (const wire::RecordRow& row : record.rows) held.push_back(index_.row(record.segment, row.row));
+    const auto fronts = index_.fronts(record.segment);
+    is_newest_card = !fronts.empty() && fronts.front().place == record.place;
+  }
+  if (is_newest_card) moves[record.segment];
+  for (std::size_t i = 0; i < record.rows.size(); ++i) {
+    const RowPlace here{record.rows[i].row, {log, record.place.offset + record.rows[i].offset}, record.rows[i].bytes};
+    if (held[i] && held[i]->place == here.place) {
+      moves[record.segment].push_back(here);  // checked when it is copied
+    } else if (held[i]) {
+      if (!is_whole(record.segment, *held[i])) return unaccounted(log, segment + " has a damaged row elsewhere");
+    } else {
+      // Never acknowledged, and found torn after a crash; or the index does not tell the truth.
+      const auto own_front = read_front(file, {record.place, record.front_bytes, record.card_version}, record.segment);
+      const auto own = own_front ? card_in(*own_front) : Result<wire::Card>(tl::unexpected<Error>(own_front.error()));
+      const auto row = own ? check_row(file, here, *own) : Result<void>(tl::unexpected<Error>(own.error()));
+      if (!was_suspect || row || row.error().code != Errc::corrupt)
+        return unaccounted(log, segment + " has a row that the index does not name");
+    }
+  }
+  return {};
+}
+
+/// Copies what is alive, then removes the log (durably when the folder is synced). Gives how many bytes less there are.
+/// Errors: corrupt, full (the log is kept), unavailable.
+Result<std::uint64_t> FragmentLog::remove_log(std::uint32_t log, const Moves& moves) {
+  std::uint64_t before = 0;
+  bool is_highest = false;
+  {
+    std::lock_guard lock(mutex_);
+    before = used();
+    is_highest = logs_.rbegin()->first == log;
+  }
+  if (active_ && active_log_ == log) leave_active();
+  Result<void> moved;
+  // A number is used once, and the highest is remembered by its log alone.
+  if (is_highest && moves.empty()) moved = create_log();
+  for (auto move = moves.begin(); moved && move != moves.end(); ++move) moved = move_rows(move->first, move->second);
+  if (moved) {
+    moved = commit();
+  } else if (group_.records > 0) {
+    moved = give_up(std::move(moved.error()));
+  }
+  lost_.reset();  // nothing of the caller's was lost
+  if (!moved) return pass(moved);
+  if (auto removed = disk_.remove(log_path(log)); !removed) {
+    removed.error().code = Errc::unavailable;
+    return pass(removed);
+  }
+  std::uint64_t after = 0;
+  {
+    std::lock_guard lock(mutex_);
+    index_.drop_log(log);
+    logs_.erase(log);
+    committed_records_ = index_.records();
+    indexed_records_ = 0;
+    if (distrusted_ && distrusted_->log == log) distrusted_.reset();
+    after = used();
+  }
+  forget_files();
+  return before - std::min(before, after);
+}
+
+/// The newest card of a segment that can be read, in its front.
+Result<wire::RecordFront> FragmentLog::newest_front(const SegmentId& segment) {
+  std::vector<FrontPlace> fronts;
+  {
+    std::lock_guard lock(mutex_);
+    fronts = index_.fronts(segment);
+  }
+  Error problem{Errc::not_found, "segment " + segment.short_hex() + " is not held here"};
+  for (const FrontPlace& place : fronts) {
+    MHP_TRY(const auto file, open_log(place.place.log));
+    auto front = read_front(*file, place, segment);
+    if (front && card_in(*front)) return front;
+    problem = front ? Error{Errc::corrupt, "segment " + segment.short_hex() + ": its card is damaged"} : front.error();
+  }
+  return tl::unexpected<Error>(std::move(problem));
+}
+
+/// Appends records of the newest card and these rows, each checked. Errors: corrupt (one is damaged), full.
+Result<void> FragmentLog::move_rows(const SegmentId& segment, std::span<const RowPlace> rows) {
+  MHP_TRY(const wire::RecordFront newest, newest_front(segment));
+  MHP_TRY(const wire::Card card, card_in(newest));
+  const std::uint64_t fragment_bytes = wire::fragment_bytes(card.row_bytes);
+  const std::size_t at_once = std::max<std::size_t>(1, kCopyBytes / fragment_bytes);
+  do {
+    const auto some = rows.first(std::min(at_once, rows.size()));
+    rows = rows.subspan(some.size());
+    std::vector<std::uint8_t> numbers;
+    for (const RowPlace& row : some) numbers.push_back(row.row);
+    wire::RecordFront front =
+        wire::plan_record(newest.vault, segment, numbers, fragment_bytes, newest.signed_card.size());
+    front.card_version = newest.card_version;
+    front.signed_card = newest.signed_card;
+    AlignedBuffer record(front.record_bytes);
+    std::ranges::fill(record.bytes(), std::byte{0});
+    for (std::size_t i = 0; i < some.size(); ++i) {
+      const MutableBytes fragment = record.bytes().subspan(front.rows[i].offset, front.rows[i].bytes);
+      MHP_TRY(const auto file, open_log(some[i].place.log));
+      MHP_TRY(const std::size_t got, file->read_at(some[i].place.offset, fragment));
+      const auto whole = check_fragment(fragment.first(got), some[i].row, card);
+      if (!whole) return unaccounted(some[i].place.log, whole.error().detail + "; repair it first");
+    }
+    wire::write_record_front(front, record.bytes());
+    MHP_TRY_VOID(append(front, record.bytes(), false));
+  } while (!rows.empty());
+  return {};
+}
+
+}  // namespace mhp::home::impl
