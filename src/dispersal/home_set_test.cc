@@ -33,7 +33,7 @@ TEST(HomeSet, StoresAndGathersWithEveryNumberOfHomes) {
     EXPECT_EQ(world.set().margin_of(*located), static_cast<int>(plan.margin));
     const auto got = world.gather(sample);
     ASSERT_TRUE(got) << got.error().detail;
-    EXPECT_EQ(got->sealed, sample.sealed);
+    EXPECT_EQ(got->sealed(), sample.sealed);
     EXPECT_EQ(got->salts, sample.salts);
     EXPECT_TRUE(world.set().troubles().empty());
   }
