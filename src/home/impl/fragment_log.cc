@@ -215,9 +215,9 @@ Result<void> FragmentLog::scan(std::uint32_t log, bool after_crash) {
   MHP_TRY(LogScan found, scan_log(*file, identity_.log_key, log, from, seq, mark));
   const auto newest = std::span(found.records).subspan(found.last_group);
   const bool was_left = found.size > found.end;  // with a tail that could not be cut off
-  const bool is_whole = (!after_crash && !was_left) || drop_bad_rows(*file, newest);
-  if (after_crash && !newest.empty() && (!is_whole || distrust_newest_)) {
-    suspect_ = Suspect{newest.front().place.offset, found.end, log};
+  const bool is_whole = (!after_crash && !was_left) || (drop_bad_rows(*file, newest) && found.last_is_whole);
+  if (after_crash && found.last_begin && (!is_whole || distrust_newest_)) {
+    suspect_ = Suspect{*found.last_begin, found.end, log};
     if (distrust_newest_) distrusted_ = suspect_;
   }
   for (const auto& [begin, end] : found.recheck) {

@@ -38,9 +38,11 @@ class Scanner {
     if (mark->records > 0 || !pending_.empty()) {
       out_.last_group = out_.records.size();
       out_.last_is_whole = mark->records == pending_.size() && mark->records_hash == hash_.finish();
+      out_.last_begin = mark->begin;
       std::ranges::move(pending_, std::back_inserter(out_.records));
     } else {
       out_.last_group = out_.records.size();
+      out_.last_begin.reset();
       out_.last_is_whole = true;  // it says what came before: see `recheck`
     }
     pending_.clear();

@@ -7,14 +7,15 @@
 namespace mhp::home::impl {
 
 struct LogScan {
-  std::vector<FoundRecord> records;    // that a mark covers, in order
-  std::vector<FoundRecord> uncovered;  // behind the last mark
-  std::uint64_t end = 0;               // after the last mark, or where the scan began
-  std::uint64_t seq = 0;               // of the last mark; what was given in where there is none
-  primitives::Hash mark{};             // its hash; what was given in where there is none
-  std::uint64_t size = 0;              // of the file
-  std::size_t last_group = 0;          // records[last_group...] are those of the last mark with records
-  bool last_is_whole = true;           // as many records, with the same fronts, as the last mark says
+  std::vector<FoundRecord> records;         // that a mark covers, in order
+  std::vector<FoundRecord> uncovered;       // behind the last mark
+  std::uint64_t end = 0;                    // after the last mark, or where the scan began
+  std::uint64_t seq = 0;                    // of the last mark; what was given in where there is none
+  primitives::Hash mark{};                  // its hash; what was given in where there is none
+  std::uint64_t size = 0;                   // of the file
+  std::size_t last_group = 0;               // records[last_group...] are those of the last mark with records
+  bool last_is_whole = true;                // as many records, with the same fronts, as the last mark says
+  std::optional<std::uint64_t> last_begin;  // where what the last mark covers begins; none where it covers nothing
   std::vector<std::pair<std::uint64_t, std::uint64_t>> recheck;  // ranges whose rows are to be re-hashed
   std::vector<std::uint64_t> unknown;  // blocks before `end` that are in no record and no mark
   bool unreadable = false;             // the disk failed somewhere
