@@ -119,6 +119,7 @@ TEST(Golden, Index) {
   IndexTop top;
   top.parts = {{id<SegmentId>(60), id<ChunkId>(61)}, {id<SegmentId>(62), id<ChunkId>(63)}};
   top.snapshot_parts = {{id<SegmentId>(64), id<ChunkId>(65)}};
+  top.seen = {{id<DeviceId>(69), 300, id<HeadHash>(70)}, {id<DeviceId>(71), 2, id<HeadHash>(72)}};
   expect_golden("index_top", top, parse_index_top);
   expect_golden("index_part", IndexPart{{sample_indexed(), {id<SegmentId>(66), 65'536, 5, {}}}}, parse_index_part);
   SnapshotRecord snapshot{.id = id<SnapshotId>(67), .time_ns = kTime, .host = "attic"};
@@ -128,7 +129,7 @@ TEST(Golden, Index) {
   snapshot.bytes = 1'570'000'000;
   snapshot.unreadable = 2;
   snapshot.page_list = id<ChunkId>(68);
-  expect_golden("snapshot_part", SnapshotPart{{snapshot}}, parse_snapshot_part);
+  expect_golden("snapshot_part", SnapshotPart{{snapshot}, {{id<SnapshotId>(73), kTime + 1}}}, parse_snapshot_part);
 }
 
 TreePage sample_page() {
@@ -170,6 +171,8 @@ TEST(Golden, State) {
   bad.holdings[0].rows.set(0).set(9);
   bad.holdings[1].rows.set(254);
   expect_golden("bad_rows", bad, parse_bad_rows);
+  const UnlistedSeen unlisted{{{id<SegmentId>(90), kTime}, {id<SegmentId>(91), -1}}};
+  expect_golden("unlisted_seen", unlisted, parse_unlisted_seen);
   const JournalEntry entry{sample_indexed()};
   const Bytes bytes = golden("journal", encode(entry));
   EXPECT_EQ(to_lines(encode(entry)), to_lines(bytes));

@@ -28,6 +28,14 @@ struct PhysicalRef {
 };
 using RootRef = PhysicalRef;
 
+/// A device's head that somebody has read.
+struct SeenHead {
+  DeviceId device{};
+  std::uint64_t seq = 0;
+  HeadHash hash{};
+  friend bool operator==(const SeenHead&, const SeenHead&) = default;
+};
+
 Bytes encode(const Head& head);
 Result<Head> parse_head(ByteView bytes);
 Bytes encode(const PhysicalRef& ref);

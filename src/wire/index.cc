@@ -32,6 +32,21 @@ Result<std::vector<PhysicalRef>> take_refs(const std::string& segments, const st
   return refs;
 }
 
+Result<std::vector<SeenHead>> take_seen(const proto::IndexTop& message) {
+  const auto count = static_cast<std::size_t>(message.seen_seq_size());
+  if (message.seen_device().size() != 32 * count || message.seen_hash().size() != 32 * count)
+    return impl::bad("index top", "columns differ in length");
+  if (count > kMaxDevices) return impl::bad("index top", "too many devices");
+  std::vector<SeenHead> out;
+  out.reserve(count);
+  for (std::size_t i = 0; i < count; ++i) {
+    out.push_back({.device = impl::id_at<DeviceId>(message.seen_device(), i),
+                   .seq = message.seen_seq(static_cast<int>(i)),
+                   .hash = impl::id_at<HeadHash>(message.seen_hash(), i)});
+  }
+  return out;
+}
+
 /// Texts of 0 to `limit` bytes without a NUL.
 Result<std::string> take_text(const std::string& text, std::uint64_t limit) {
   if (text.size() > limit || impl::has_nul(text)) return impl::bad("snapshot", "a text is too long or has a NUL");
@@ -67,6 +82,11 @@ Bytes encode(const IndexTop& top) {
   auto message = impl::make<proto::IndexTop>();
   put_refs(top.parts, *message.mutable_part_segment(), *message.mutable_part_chunk());
   put_refs(top.snapshot_parts, *message.mutable_snapshot_part_segment(), *message.mutable_snapshot_part_chunk());
+  for (const SeenHead& head : top.seen) {
+    impl::append(*message.mutable_seen_device(), head.device.bytes());
+    message.add_seen_seq(head.seq);
+    impl::append(*message.mutable_seen_hash(), head.hash.bytes());
+  }
   return impl::serialize(message);
 }
 
@@ -90,6 +110,10 @@ Bytes encode(const SnapshotPart& part) {
     out.set_unreadable(snapshot.unreadable);
     out.set_page_list(impl::to_field(snapshot.page_list.bytes()));
   }
+  for (const ForgottenSnapshot& forgotten : part.forgotten) {
+    impl::append(*message.mutable_forgotten(), forgotten.id.bytes());
+    message.add_forgotten_ns(forgotten.time_ns);
+  }
   return impl::serialize(message);
 }
 
@@ -99,6 +123,7 @@ Result<IndexTop> parse_index_top(ByteView bytes) {
   IndexTop top;
   MHP_TRY(top.parts, take_refs(message.part_segment(), message.part_chunk()));
   MHP_TRY(top.snapshot_parts, take_refs(message.snapshot_part_segment(), message.snapshot_part_chunk()));
+  MHP_TRY(top.seen, take_seen(message));
   return top;
 }
 
@@ -128,6 +153,13 @@ Result<SnapshotPart> parse_snapshot_part(ByteView bytes) {
   for (const proto::Snapshot& field : message.snapshots()) {
     MHP_TRY(SnapshotRecord snapshot, take_snapshot(field));
     part.snapshots.push_back(std::move(snapshot));
+  }
+  const auto forgotten = static_cast<std::size_t>(message.forgotten_ns_size());
+  if (message.forgotten().size() != 32 * forgotten) return impl::bad(bounds.what, "columns differ in length");
+  if (forgotten > kMaxForgottenPerPart) return impl::bad(bounds.what, "too many forgotten snapshots");
+  for (std::size_t i = 0; i < forgotten; ++i) {
+    part.forgotten.push_back(
+        {.id = impl::id_at<SnapshotId>(message.forgotten(), i), .time_ns = message.forgotten_ns(static_cast<int>(i))});
   }
   return part;
 }

@@ -14,6 +14,7 @@ namespace mhp::wire {
 struct IndexTop {
   std::vector<PhysicalRef> parts{};           // each an IndexPart
   std::vector<PhysicalRef> snapshot_parts{};  // each a SnapshotPart
+  std::vector<SeenHead> seen{};               // heads of other devices that this top was made from
   friend bool operator==(const IndexTop&, const IndexTop&) = default;
 };
 
@@ -43,8 +44,16 @@ struct SnapshotRecord {
   friend bool operator==(const SnapshotRecord&, const SnapshotRecord&) = default;
 };
 
+/// A snapshot that shall not be listed any more, whoever still lists it.
+struct ForgottenSnapshot {
+  SnapshotId id{};
+  std::int64_t time_ns = 0;  // when it was forgotten
+  friend bool operator==(const ForgottenSnapshot&, const ForgottenSnapshot&) = default;
+};
+
 struct SnapshotPart {
   std::vector<SnapshotRecord> snapshots{};
+  std::vector<ForgottenSnapshot> forgotten{};
   friend bool operator==(const SnapshotPart&, const SnapshotPart&) = default;
 };
 

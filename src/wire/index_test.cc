@@ -32,6 +32,12 @@ TEST(IndexTop, RefusesEachBound) {
   message.mutable_part_chunk()->resize(33);
   message.mutable_part_segment()->resize(33);
   expect_refused(parse_index_top(impl::serialize(message)), Errc::invalid, "columns");
+  top.seen.resize(2);
+  message = message_of<proto::IndexTop>(top);
+  message.mutable_seen_hash()->resize(32);
+  expect_refused(parse_index_top(impl::serialize(message)), Errc::invalid, "columns");
+  top.seen.resize(kMaxDevices + 1);
+  expect_refused(parse_index_top(encode(top)), Errc::invalid, "too many devices");
 }
 
 TEST(IndexPart, RefusesEachBound) {
@@ -74,6 +80,12 @@ TEST(SnapshotPart, RefusesEachBound) {
   refused([](SnapshotRecord& s) { s.paths[0].assign(kMaxPathBytes + 1, 'x'); }, "text");
   refused([](SnapshotRecord& s) { s.paths.resize(kMaxSnapshotPaths + 1); }, "too many paths");
   refused([](SnapshotRecord& s) { s.tags.resize(kMaxTags + 1); }, "too many tags");
+  good.forgotten.resize(2);
+  auto message = message_of<proto::SnapshotPart>(good);
+  message.add_forgotten_ns(1);
+  expect_refused(parse_snapshot_part(impl::serialize(message)), Errc::invalid, "columns");
+  good.forgotten.resize(kMaxForgottenPerPart + 1);
+  expect_refused(parse_snapshot_part(encode(good)), Errc::invalid, "too many forgotten");
   good.snapshots.resize(kMaxSnapshotsPerPart + 1);
   expect_refused(parse_snapshot_part(encode(good)), Errc::invalid, "too many snapshots");
 }

@@ -42,6 +42,7 @@ constexpr unsigned kMaxWraps = 4 * kMaxDevices;  // old and new keys side by sid
 constexpr unsigned kMaxIndexParts = 65536;       // of a top, of each of the two kinds
 constexpr unsigned kMaxSegmentsPerPart = 65536;
 constexpr unsigned kMaxSnapshotsPerPart = 65536;
+constexpr unsigned kMaxForgottenPerPart = 65536;
 constexpr unsigned kMaxSnapshotPaths = 1024;
 constexpr unsigned kMaxTags = 256;
 constexpr std::uint64_t kMaxNameBytes = 255;      // a host, tag, home or vault name; the name of an xattr
@@ -58,5 +59,7 @@ constexpr unsigned kMaxSeenHeads = 1024;
 constexpr std::uint64_t kMaxStateBytes = 1_MiB;  // files `device` and `seen`
 constexpr unsigned kMaxBadHoldings = 65'536;     // remembered: one home's bad rows of one segment each
 constexpr std::uint64_t kMaxBadRowsBytes = 8_MiB;
+constexpr unsigned kMaxUnlisted = 131'072;  // segments that no head names, remembered
+constexpr std::uint64_t kMaxUnlistedBytes = 8_MiB;
 
 }  // namespace mhp::wire

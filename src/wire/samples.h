@@ -161,6 +161,9 @@ inline IndexTop index_top(Random& random) {
   IndexTop out;
   for (std::uint64_t i = random.below(300); i > 0; --i) out.parts.push_back(physical_ref(random));
   for (std::uint64_t i = random.below(30); i > 0; --i) out.snapshot_parts.push_back(physical_ref(random));
+  for (std::uint64_t i = random.below(4); i > 0; --i) {
+    out.seen.push_back({random.id<DeviceId>(), random.below(1ull << 40), random.id<HeadHash>()});
+  }
   return out;
 }
 
@@ -190,6 +193,8 @@ inline SnapshotPart snapshot_part(Random& random) {
     record.page_list = random.id<ChunkId>();
     out.snapshots.push_back(std::move(record));
   }
+  for (std::uint64_t i = random.below(20); i > 0; --i)
+    out.forgotten.push_back({random.id<SnapshotId>(), random.time()});
   return out;
 }
 
@@ -259,6 +264,12 @@ inline SeenHeads seen_heads(Random& random) {
   SeenHeads out;
   for (std::uint64_t i = random.below(20); i > 0; --i)
     out.heads.push_back({random.id<DeviceId>(), random.below(1ull << 50), random.id<HeadHash>()});
+  return out;
+}
+
+inline UnlistedSeen unlisted_seen(Random& random) {
+  UnlistedSeen out;
+  for (std::uint64_t i = random.below(50); i > 0; --i) out.segments.push_back({random.id<SegmentId>(), random.time()});
   return out;
 }
 

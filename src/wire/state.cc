@@ -58,6 +58,15 @@ Bytes encode(const BadRows& bad) {
   return impl::serialize(message);
 }
 
+Bytes encode(const UnlistedSeen& seen) {
+  auto message = impl::make<proto::UnlistedSeen>();
+  for (const UnlistedSegment& one : seen.segments) {
+    impl::append(*message.mutable_segment(), one.segment.bytes());
+    message.add_first_seen_ns(one.first_seen_ns);
+  }
+  return impl::serialize(message);
+}
+
 Bytes encode(const JournalEntry& entry) {
   auto message = impl::make<proto::JournalEntry>();
   impl::to_proto(entry.segment, *message.mutable_segment());
@@ -118,6 +127,21 @@ Result<BadRows> parse_bad_rows(ByteView bytes) {
     }
     if (holding.rows.none() || holding.rows[255]) return impl::bad(bounds.what, "no such rows");
     out.holdings.push_back(holding);
+  }
+  return out;
+}
+
+Result<UnlistedSeen> parse_unlisted_seen(ByteView bytes) {
+  const impl::Bounds bounds{.what = "unlisted segments", .bytes = kMaxUnlistedBytes};
+  MHP_TRY(const auto message, impl::read<proto::UnlistedSeen>(bytes, bounds));
+  const auto count = static_cast<std::size_t>(message.first_seen_ns_size());
+  if (count > kMaxUnlisted) return impl::bad(bounds.what, "too many");
+  if (message.segment().size() != 32 * count) return impl::bad(bounds.what, "columns differ in length");
+  UnlistedSeen out;
+  out.segments.reserve(count);
+  for (std::size_t i = 0; i < count; ++i) {
+    out.segments.push_back({.segment = impl::id_at<SegmentId>(message.segment(), i),
+                            .first_seen_ns = message.first_seen_ns(static_cast<int>(i))});
   }
   return out;
 }

@@ -22,12 +22,6 @@ struct DeviceSecret {
 };
 
 /// File `seen`: the highest head of each device that this computer has believed; an older answer is a rollback.
-struct SeenHead {
-  DeviceId device{};
-  std::uint64_t seq = 0;
-  HeadHash hash{};
-  friend bool operator==(const SeenHead&, const SeenHead&) = default;
-};
 struct SeenHeads {
   std::vector<SeenHead> heads{};
   friend bool operator==(const SeenHeads&, const SeenHeads&) = default;
@@ -45,6 +39,17 @@ struct BadRows {
   friend bool operator==(const BadRows&, const BadRows&) = default;
 };
 
+/// File `unlisted`: segments that homes hold and no head names, and when this computer saw them first.
+struct UnlistedSegment {
+  SegmentId segment{};
+  std::int64_t first_seen_ns = 0;
+  friend bool operator==(const UnlistedSegment&, const UnlistedSegment&) = default;
+};
+struct UnlistedSeen {
+  std::vector<UnlistedSegment> segments{};  // at most kMaxUnlisted
+  friend bool operator==(const UnlistedSeen&, const UnlistedSeen&) = default;
+};
+
 /// One entry of the file `journal`: a segment whose rows are durable on homes and that no head names yet.
 /// Each is framed as length (4 bytes, little endian) || BLAKE3 (32) || bytes; a torn last entry is dropped.
 struct JournalEntry {
@@ -55,10 +60,12 @@ struct JournalEntry {
 Bytes encode(const DeviceSecret&);
 Bytes encode(const SeenHeads&);
 Bytes encode(const BadRows&);
+Bytes encode(const UnlistedSeen&);
 Bytes encode(const JournalEntry&);  // with its frame
 Result<DeviceSecret> parse_device_secret(ByteView bytes);
 Result<SeenHeads> parse_seen_heads(ByteView bytes);
 Result<BadRows> parse_bad_rows(ByteView bytes);
+Result<UnlistedSeen> parse_unlisted_seen(ByteView bytes);
 /// All whole entries from the start; what follows the first broken one is dropped.
 std::vector<JournalEntry> parse_journal(ByteView bytes);
 

@@ -9,7 +9,7 @@ using namespace mhp::wire;
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const FuzzInput input(data, size);
-  switch (input.parser % 5) {
+  switch (input.parser % 6) {
     case 0:
       fuzz_parser(parse_device_secret, input.bytes);
       break;
@@ -31,6 +31,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     }
     case 4:
       fuzz_parser(parse_bad_rows, input.bytes);
+      break;
+    case 5:
+      fuzz_parser(parse_unlisted_seen, input.bytes);
       break;
     default:
       break;

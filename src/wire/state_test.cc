@@ -10,6 +10,7 @@ namespace {
 
 TEST(DeviceSecret, RoundTrips) { expect_round_trips("DeviceSecret", samples::device_secret, parse_device_secret); }
 TEST(SeenHeads, RoundTrips) { expect_round_trips("SeenHeads", samples::seen_heads, parse_seen_heads); }
+TEST(UnlistedSeen, RoundTrips) { expect_round_trips("UnlistedSeen", samples::unlisted_seen, parse_unlisted_seen); }
 TEST(BadRows, RoundTrips) { expect_round_trips("BadRows", samples::bad_rows, parse_bad_rows); }
 
 TEST(State, GuardsFormats) {
@@ -17,6 +18,8 @@ TEST(State, GuardsFormats) {
   expect_guards_format(message_of<proto::DeviceSecret>(samples::device_secret(random)), parse_device_secret,
                        kMaxStateBytes);
   expect_guards_format(message_of<proto::SeenHeads>(samples::seen_heads(random)), parse_seen_heads, kMaxStateBytes);
+  expect_guards_format(message_of<proto::UnlistedSeen>(samples::unlisted_seen(random)), parse_unlisted_seen,
+                       kMaxUnlistedBytes);
   expect_guards_format(message_of<proto::BadRows>(samples::bad_rows(random)), parse_bad_rows, kMaxBadRowsBytes);
 }
 
@@ -43,6 +46,13 @@ TEST(State, RefusesEachBound) {
   expect_refused(parse_bad_rows(encode(bad)), Errc::invalid, "no such rows");
   bad.holdings[1].rows.set(255);
   expect_refused(parse_bad_rows(encode(bad)), Errc::invalid, "no such rows");
+  UnlistedSeen unlisted;
+  unlisted.segments.resize(kMaxUnlisted + 1);
+  expect_refused(parse_unlisted_seen(encode(unlisted)), Errc::invalid, "too many");
+  unlisted.segments.resize(2);
+  auto listed = message_of<proto::UnlistedSeen>(unlisted);
+  listed.add_first_seen_ns(1);
+  expect_refused(parse_unlisted_seen(impl::serialize(listed)), Errc::invalid, "columns");
   auto secret = message_of<proto::DeviceSecret>(DeviceSecret{});
   secret.mutable_signing_seed()->pop_back();
   expect_refused(parse_device_secret(impl::serialize(secret)), Errc::invalid, "wrong length");

@@ -15,6 +15,7 @@ FOLDER = pathlib.Path(__file__).resolve().parent.parent / "golden" / "format0"
 STATE = {
     "device_secret": Message(vault=(2, "id"), signing_seed=(3, "id"), x25519_secret=(4, "id")),
     "seen_heads": Message(device=(2, "ids"), seq=(3, ["uint"]), hash=(4, "ids")),
+    "unlisted_seen": Message(segment=(2, "ids"), first_seen_ns=(3, ["sfixed64"])),
 }
 MESSAGES = STATE | {
     "card": segments.CARD, "device_certificate": vault.CERTIFICATE, "head": vault.HEAD, "index_part": tree.INDEX_PART,

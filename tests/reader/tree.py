@@ -5,14 +5,15 @@ from segments import DIRECTORY, SIZE_CLASSES, check_directory, directory_of
 from wire import Damaged, Message, TooFew, need, same_lengths, split_ids
 
 INDEX_TOP = Message(part_segment=(2, "ids"), part_chunk=(3, "ids"), snapshot_part_segment=(4, "ids"),
-                    snapshot_part_chunk=(5, "ids"))
+                    snapshot_part_chunk=(5, "ids"), seen_device=(6, "ids"), seen_seq=(7, ["uint"]),
+                    seen_hash=(8, "ids"))
 INDEXED_SEGMENT = Message(stored=False, segment=(1, "id"), plain_bytes=(2, "uint"), epoch=(3, "uint"),
                           directory=(4, DIRECTORY))
 INDEX_PART = Message(segments=(2, [INDEXED_SEGMENT]))
 SNAPSHOT = Message(stored=False, id=(1, "id"), time_ns=(2, "sfixed64"), host=(3, "bytes"), paths=(4, ["bytes"]),
                    tags=(5, ["bytes"]), files=(6, "uint"), bytes=(7, "uint"), unreadable=(8, "uint"),
                    page_list=(9, "id"))
-SNAPSHOT_PART = Message(snapshots=(2, [SNAPSHOT]))
+SNAPSHOT_PART = Message(snapshots=(2, [SNAPSHOT]), forgotten=(3, "ids"), forgotten_ns=(4, ["sfixed64"]))
 PATHS = Message(stored=False, shared_bytes=(1, ["uint"]), rest_bytes=(2, ["uint"]), rest=(3, "bytes"))
 EXTRA = Message(stored=False, entry=(1, "uint"), link_target=(2, "bytes"), hard_link_to=(3, "bytes"), rdev=(4, "uint"),
                 xattr_name=(5, ["bytes"]), xattr_value=(6, ["bytes"]), extent_offset=(7, ["uint"]),
@@ -38,20 +39,41 @@ class Entry(typing.NamedTuple):
 
 
 class Index:
-    """Where each chunk lies, over the tops of all devices."""
+    """Where each chunk lies, over the tops of all devices but those that another one was made from."""
 
     def __init__(self, segments, roots):
         self.segments, self.places, self.snapshots = segments, {}, {}
-        for root in roots:
-            top = INDEX_TOP.parse(self.chunk_in(root.segment, root.chunk))
-            same_lengths("parts", top.part_segment, top.part_chunk)
-            same_lengths("snapshot parts", top.snapshot_part_segment, top.snapshot_part_chunk)
+        forgotten = set()
+        for top in self.tops(roots):
             for segment, chunk in zip(top.part_segment, top.part_chunk):
                 for indexed in INDEX_PART.parse(self.chunk_in(segment, chunk)).segments:
                     self.take(indexed)
             for segment, chunk in zip(top.snapshot_part_segment, top.snapshot_part_chunk):
-                for snapshot in SNAPSHOT_PART.parse(self.chunk_in(segment, chunk)).snapshots:
-                    self.snapshots[snapshot.id] = snapshot
+                part = SNAPSHOT_PART.parse(self.chunk_in(segment, chunk))
+                same_lengths("forgotten snapshots", part.forgotten, part.forgotten_ns)
+                self.snapshots |= {snapshot.id: snapshot for snapshot in part.snapshots}
+                forgotten |= set(part.forgotten)
+        self.snapshots = {id: snapshot for id, snapshot in self.snapshots.items() if id not in forgotten}
+
+    def tops(self, roots):
+        """Those that count. One that cannot be read is missed only where no other was made from it."""
+        tops, problems, seen = {}, {}, set()
+        for root in sorted(roots, key=lambda one: one.time_ns, reverse=True):
+            if (root.device, root.seq, root.hash) in seen:
+                continue
+            try:
+                top = tops[root] = INDEX_TOP.parse(self.chunk_in(root.segment, root.chunk))
+            except (Damaged, TooFew) as problem:
+                problems[root] = problem
+                continue
+            same_lengths("parts", top.part_segment, top.part_chunk)
+            same_lengths("snapshot parts", top.snapshot_part_segment, top.snapshot_part_chunk)
+            same_lengths("heads seen", top.seen_device, top.seen_seq, top.seen_hash)
+            seen |= set(zip(top.seen_device, top.seen_seq, top.seen_hash))
+        for root, problem in problems.items():
+            if (root.device, root.seq, root.hash) not in seen:
+                raise problem
+        return [top for root, top in tops.items() if (root.device, root.seq, root.hash) not in seen]
 
     def take(self, indexed):
         need(indexed.directory is not None and indexed.plain_bytes in SIZE_CLASSES, "an indexed segment")

@@ -29,6 +29,7 @@ class Root(typing.NamedTuple):
     """Where a device's newest head says that the index begins."""
     device: bytes
     seq: int
+    hash: bytes
     time_ns: int
     segment: bytes
     chunk: bytes
@@ -124,7 +125,7 @@ class Vault:
             plain = open_box(self.keys.record_key_of[head.epoch], head.sealed_root, b"mhp 0 root", self.id, device,
                              head.seq.to_bytes(8, "little"))
             root = REFERENCE.parse(plain, KIB)
-            roots.append(Root(device, head.seq, head.time_ns, root.segment, root.chunk))
+            roots.append(Root(device, head.seq, head.hash, head.time_ns, root.segment, root.chunk))
         if not roots:
             raise TooFew("none of these homes has a head of this vault: nothing was ever saved, or it lies elsewhere")
         return roots
