@@ -27,6 +27,8 @@ class MemoryVault : public vault::Vault {
   void forget_snapshots() { snapshots_.clear(); }
   /// The next store() fails with `full`.
   void fail_store() { fail_store_ = true; }
+  /// What the last collector marked, by role.
+  const std::map<vault::ChunkRole, std::set<ChunkId>>& marked() const { return marked_; }
   /// Stores bytes as a chunk of its own, and a snapshot made by hand.
   ChunkId put(ByteView bytes);
   wire::SnapshotRecord put_snapshot(const std::vector<wire::TreePage>& pages,
@@ -38,17 +40,23 @@ class MemoryVault : public vault::Vault {
   const std::vector<wire::SnapshotRecord>& snapshots() const override { return snapshots_; }
   NewestHead newest_head() const override { return {}; }
   std::vector<wire::SeenHead> believed_heads() const override { return {}; }
+  const std::vector<vault::UnreadHead>& unread_heads() const override { return unread_; }
   bool has(const ChunkId& chunk) const override;
   Result<vault::ChunkPlace> place_of(const ChunkId& chunk) const override;
   Task<Result<std::shared_ptr<const vault::OpenSegment>>> fetch(std::uint32_t segment,
                                                                 std::vector<std::uint32_t> bundles) override;
   Task<Result<Bytes>> read(ChunkId chunk) override;
   Task<Result<std::unique_ptr<vault::Writer>>> begin_write(const vault::WriteOptions& options) override;
+  Task<Result<std::unique_ptr<vault::Collector>>> begin_collect(vault::CollectOptions options) override;
+  std::uint64_t reprieved_segments() const override { return 0; }
+  Task<> collect_due(vault::Collected&) override { co_return; }
+  Task<Result<std::uint64_t>> reprieve_all(const primitives::SigningKey&) override { co_return 0; }
   Task<Result<vault::CheckReport>> check(unsigned, vault::Progress) override;
   Task<Result<vault::CheckReport>> standing() override;
   Task<Result<vault::RepairReport>> repair(bool, std::vector<std::size_t>, bool, vault::Progress) override;
 
  private:
+  friend class TestCollector;
   friend class TestPacker;
   friend class TestWriter;
   using Bundles = std::vector<Bytes>;
@@ -62,6 +70,8 @@ class MemoryVault : public vault::Vault {
   std::uint64_t fetches_ = 0;
   std::uint64_t reads_ = 0;
   bool fail_store_ = false;
+  std::vector<vault::UnreadHead> unread_;  // none
+  std::map<vault::ChunkRole, std::set<ChunkId>> marked_;
 };
 
 }  // namespace mhp::snapshot

@@ -113,6 +113,32 @@ class TestSegment : public vault::OpenSegment {
   std::map<std::uint32_t, Bytes> bundles_;
 };
 
+/// Remembers what was marked; sweeps nothing.
+class TestCollector : public vault::Collector {
+ public:
+  TestCollector(MemoryVault& vault, const vault::CollectOptions& options) : vault_(vault), staying_(vault.snapshots_) {
+    std::erase_if(staying_, [&](const auto& snapshot) {
+      return std::ranges::find(options.forget, snapshot.id) != options.forget.end();
+    });
+    report_.forgotten = options.forget.size();
+    vault_.marked_.clear();
+  }
+  const std::vector<wire::SnapshotRecord>& staying() const override { return staying_; }
+  Result<bool> mark(const ChunkId& chunk, vault::ChunkRole role) override {
+    if (!vault_.places_.contains(chunk)) return fail(Errc::corrupt, "no such chunk");
+    return vault_.marked_[role].insert(chunk).second;
+  }
+  Task<Result<vault::Collected>> finish(std::optional<Error> problem, vault::Progress) override {
+    if (problem) report_.held_back = problem->detail;
+    co_return report_;
+  }
+
+ private:
+  MemoryVault& vault_;
+  std::vector<wire::SnapshotRecord> staying_;
+  vault::Collected report_;
+};
+
 MemoryVault::MemoryVault(std::uint64_t seed) {
   keys_.dedup_secret[0] = static_cast<std::byte>(seed);
   keys_.chunker_secret[1] = static_cast<std::byte>(seed);
@@ -175,6 +201,10 @@ Task<Result<Bytes>> MemoryVault::read(ChunkId chunk) {
 
 Task<Result<std::unique_ptr<vault::Writer>>> MemoryVault::begin_write(const vault::WriteOptions& options) {
   co_return std::make_unique<TestWriter>(*this, options.segment_bytes);
+}
+
+Task<Result<std::unique_ptr<vault::Collector>>> MemoryVault::begin_collect(vault::CollectOptions options) {
+  co_return std::make_unique<TestCollector>(*this, options);
 }
 
 Task<Result<vault::CheckReport>> MemoryVault::check(unsigned, vault::Progress) { co_return vault::CheckReport(); }

@@ -45,6 +45,13 @@ Task<Result<wire::IndexedSegment>> open_unknown(Search& search, SegmentId id) {
   co_return out;
 }
 
+/// What any home was told may go is not taken over: it may be gone tomorrow. It is sent again.
+std::unordered_set<SegmentId, IdHash> condemned_in(const Survey& survey) {
+  std::unordered_set<SegmentId, IdHash> out;
+  for (const auto& [member, segments] : survey.condemned()) out.insert(segments.begin(), segments.end());
+  return out;
+}
+
 /// Of this device's own journal: the rows only have to be there.
 Task<> search_journal(Search& search, std::vector<wire::JournalEntry> journal) {
   std::erase_if(journal, [&](const auto& entry) { return search.vault.index_.has_segment(entry.segment.segment); });
@@ -53,7 +60,9 @@ Task<> search_journal(Search& search, std::vector<wire::JournalEntry> journal) {
   for (const auto& entry : journal) ids.push_back(entry.segment.segment);
   Survey survey(search.vault);
   co_await survey.take(std::move(ids));
+  auto condemned = condemned_in(survey);
   for (auto& entry : journal) {
+    if (condemned.contains(entry.segment.segment)) continue;
     auto located = co_await survey.locate(entry.segment.segment);
     if (located) take_out(located->holders, survey.known_bad(*located));
     if (!located || rows_of(located->holders).size() < located->card.k) continue;
@@ -74,7 +83,9 @@ Task<> try_unknown(Search& search, SegmentId id, int margin, platform::Semaphore
 Task<Result<void>> search_homes(Search& search) {
   Survey survey(search.vault);
   co_await survey.take(std::nullopt);
-  MHP_CO_TRY(auto known, co_await search.vault.live_segments());
+  MHP_CO_TRY(auto live, co_await search.vault.live_segments());
+  std::unordered_set<SegmentId, IdHash> known = condemned_in(survey);
+  known.insert(live.begin(), live.end());
   auto executor = co_await asio::this_coro::executor;
   std::vector<std::pair<SegmentId, int>> unknown;
   for (const SegmentId& id : survey.segments()) {

@@ -33,6 +33,10 @@ class Checker {
   Task<Result<CheckReport>> run() {
     MHP_CO_TRY(auto live, co_await vault_.live_segments());
     co_await survey_.take(std::move(live));
+    std::set<SegmentId> condemned;
+    for (const auto& [member, segments] : survey_.condemned()) condemned.insert(segments.begin(), segments.end());
+    report_.condemned = condemned.size();
+    co_await vault_.reprieve_needed(survey_);
     report_.segments = done_.segments = survey_.segments().size();
     planned_rows_ = vault_.homes_.plan(vault_.level()).n;
     platform::Nursery scope(co_await asio::this_coro::executor);

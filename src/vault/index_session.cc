@@ -1,6 +1,7 @@
 // The index in segments of its own: new parts, small ones merged, snapshots, top.
 #include <algorithm>
 #include <unordered_set>
+#include <utility>
 
 #include "base/check.h"
 #include "vault/impl/writer.h"
@@ -8,7 +9,8 @@
 namespace mhp::vault::impl {
 namespace {
 
-constexpr std::size_t kPartBytes = 2_MiB;   // target of an encoded part
+constexpr std::size_t kPartBytes = 2_MiB;  // target of an encoded part
+constexpr std::size_t kPartsInMemory = 8;
 constexpr std::size_t kMaxSmallParts = 16;  // once there are more, all below kSmallPartBytes are merged
 
 /// Parts to write anew as one, where there are too many small ones: the smallest, and each next that is not much longer
@@ -35,8 +37,10 @@ void append(List& to, List from) {
   to.insert(to.end(), std::make_move_iterator(from.begin()), std::make_move_iterator(from.end()));
 }
 
-wire::IndexTop top_of(const std::vector<KnownPart>& parts, const std::vector<KnownPart>& snapshot_parts) {
+wire::IndexTop top_of(const std::vector<KnownPart>& parts, const std::vector<KnownPart>& snapshot_parts,
+                      std::vector<wire::SeenHead> seen) {
   wire::IndexTop top;
+  top.seen = std::move(seen);
   for (const KnownPart& part : parts) top.parts.push_back(part.ref);
   for (const KnownPart& part : snapshot_parts) top.snapshot_parts.push_back(part.ref);
   return top;
@@ -103,44 +107,109 @@ std::vector<wire::PhysicalRef> IndexSession::take_out(std::vector<KnownPart>& ke
   return taken;
 }
 
-Task<Result<std::vector<wire::IndexedSegment>>> IndexSession::take_parts(std::vector<KnownPart>& kept,
-                                                                         bool some_small) {
-  std::vector<wire::IndexedSegment> segments;
-  std::unordered_set<SegmentId, IdHash> taken;
-  MHP_CO_TRY(auto objects, co_await vault_.objects_.load_all(take_out(kept, some_small)));
-  for (const Bytes& object : objects) {
-    MHP_CO_TRY(wire::IndexPart part, wire::parse_index_part(object));
-    for (auto& segment : part.segments) {
-      if (!taken.insert(segment.segment).second) continue;
-      // A chunk that was stored again has its newer place elsewhere, and parts do not keep their order for ever.
-      std::erase_if(segment.directory.chunks, [&](const wire::ChunkEntry& chunk) {
-        return !vault_.index_.is_place_of(segment.segment, chunk.id);
-      });
-      segments.push_back(std::move(segment));
+Task<Result<std::vector<wire::PhysicalRef>>> IndexSession::take_out_with(std::vector<KnownPart>& kept,
+                                                                         const SegmentIds& segments) {
+  std::vector<wire::PhysicalRef> taken;
+  std::vector<KnownPart> others;
+  for (std::size_t at = 0; at < kept.size() && !segments.empty(); at += kPartsInMemory) {
+    std::vector<wire::PhysicalRef> refs;
+    for (std::size_t i = at; i < std::min(kept.size(), at + kPartsInMemory); ++i) refs.push_back(kept[i].ref);
+    MHP_CO_TRY(auto objects, co_await vault_.objects_.load_all(std::move(refs)));
+    for (std::size_t i = 0; i < objects.size(); ++i) {
+      MHP_CO_TRY(wire::IndexPart part, wire::parse_index_part(objects[i]));
+      bool lists = std::ranges::any_of(part.segments, [&](const auto& one) { return segments.contains(one.segment); });
+      if (lists) taken.push_back(kept[at + i].ref);
+      if (!lists) others.push_back(kept[at + i]);
     }
   }
-  co_return segments;
+  if (!segments.empty()) kept = std::move(others);
+  co_return taken;
 }
 
-Task<Result<std::vector<wire::SnapshotRecord>>> IndexSession::take_snapshots(std::vector<KnownPart>& kept) {
-  std::vector<wire::SnapshotRecord> snapshots;
+/// Segments of one part that stay, without the chunks whose place is elsewhere: one that was stored again has its newer
+/// place there, and parts do not keep their order for ever.
+Result<std::vector<wire::IndexedSegment>> IndexSession::staying_of(const Bytes& object, SegmentIds& taken) const {
+  MHP_TRY(wire::IndexPart part, wire::parse_index_part(object));
+  std::erase_if(part.segments, [&](const auto& segment) { return !taken.insert(segment.segment).second; });
+  for (auto& segment : part.segments) {
+    std::erase_if(segment.directory.chunks,
+                  [&](const wire::ChunkEntry& chunk) { return !vault_.index_.is_place_of(segment.segment, chunk.id); });
+  }
+  return std::move(part.segments);
+}
+
+Task<Result<std::vector<KnownPart>>> IndexSession::rewrite_parts(std::vector<KnownPart>& kept,
+                                                                 const IndexChange& change) {
+  bool more = !change.segments.empty() || !change.dropped.empty();
+  std::vector<wire::PhysicalRef> refs = take_out(kept, /*some_small=*/more);
+  MHP_CO_TRY(auto with_dropped, co_await take_out_with(kept, change.dropped));
+  append(refs, std::move(with_dropped));
+  SegmentIds taken = change.dropped;
+  std::vector<KnownPart> out;
+  std::vector<wire::IndexedSegment> waiting;
+  std::size_t bytes = 0;
+  for (const auto& ref : refs) {
+    MHP_CO_TRY(Bytes object, co_await vault_.objects_.load(ref));
+    MHP_CO_TRY(auto staying, staying_of(object, taken));
+    for (const auto& segment : staying) bytes += part_bytes_of(segment);
+    append(waiting, std::move(staying));
+    if (bytes < kPartsInMemory * kPartBytes) continue;
+    MHP_CO_TRY(auto parts, co_await put_parts(std::exchange(waiting, {})));
+    append(out, std::move(parts));
+    bytes = 0;
+  }
+  append(waiting, change.segments);  // new ones last
+  MHP_CO_TRY(auto parts, co_await put_parts(std::move(waiting)));
+  append(out, std::move(parts));
+  co_return out;
+}
+
+Task<Result<wire::SnapshotPart>> IndexSession::take_snapshots(std::vector<KnownPart>& kept) {
+  wire::SnapshotPart out;
   MHP_CO_TRY(auto objects, co_await vault_.objects_.load_all(take_out(kept, /*some_small=*/true)));
   for (const Bytes& object : objects) {
     MHP_CO_TRY(wire::SnapshotPart part, wire::parse_snapshot_part(object));
-    append(snapshots, std::move(part.snapshots));
+    append(out.snapshots, std::move(part.snapshots));
+    append(out.forgotten, std::move(part.forgotten));
   }
-  co_return snapshots;
+  co_return out;
 }
 
-Task<Result<std::vector<KnownPart>>> IndexSession::put_snapshots(const wire::SnapshotRecord& snapshot) {
-  std::vector<KnownPart> out = vault_.snapshot_parts_;
-  auto taken = co_await take_snapshots(out);
-  if (!taken) {  // the vault's own list has all of them
-    out.clear();
-    taken = vault_.snapshots();
+/// Without other devices nobody can bring a snapshot back that this one has left out.
+std::vector<wire::ForgottenSnapshot> IndexSession::still_needed(std::vector<wire::ForgottenSnapshot> forgotten) const {
+  std::vector<wire::ForgottenSnapshot> out;
+  if (!vault_.has_other_devices()) return out;
+  std::int64_t now = vault_.platform_.clock().unix_ns();
+  std::ranges::sort(forgotten, std::ranges::greater(), [](const auto& one) { return std::pair(one.time_ns, one.id); });
+  std::unordered_set<SnapshotId, IdHash> taken;
+  for (const auto& one : forgotten) {
+    bool fresh = now - one.time_ns < kForgottenKept.count() && out.size() < wire::kMaxForgottenPerPart;
+    if (fresh && taken.insert(one.id).second) out.push_back(one);
   }
-  std::vector<wire::SnapshotRecord> snapshots = std::move(*taken);
-  snapshots.push_back(snapshot);
+  return out;
+}
+
+Task<Result<std::vector<KnownPart>>> IndexSession::put_snapshots(const IndexChange& change) {
+  std::vector<KnownPart> out = vault_.snapshot_parts_;
+  Result<wire::SnapshotPart> taken = fail(Errc::not_found, "all of them are written anew");
+  if (change.forgotten.empty()) taken = co_await take_snapshots(out);
+  if (!taken) {  // the vault's own lists have all of them
+    out.clear();
+    taken = wire::SnapshotPart{.snapshots = vault_.snapshots(), .forgotten = vault_.forgotten_};
+  }
+  std::vector<wire::SnapshotRecord> snapshots = std::move(taken->snapshots);
+  std::unordered_set<SnapshotId, IdHash> go(change.forgotten.begin(), change.forgotten.end());
+  for (const auto& one : vault_.forgotten_) go.insert(one.id);
+  std::erase_if(snapshots, [&](const auto& snapshot) { return go.contains(snapshot.id); });
+  if (change.snapshot) snapshots.push_back(*change.snapshot);
+  std::int64_t now = vault_.platform_.clock().unix_ns();
+  for (const SnapshotId& id : change.forgotten) taken->forgotten.push_back({.id = id, .time_ns = now});
+  wire::SnapshotPart forgotten;
+  forgotten.forgotten = still_needed(std::move(taken->forgotten));
+  if (!forgotten.forgotten.empty()) {
+    MHP_CO_TRY(KnownPart known, co_await put(wire::encode(forgotten)));
+    out.push_back(known);
+  }
   wire::SnapshotPart part;
   for (std::size_t i = 0; i < snapshots.size(); ++i) {
     part.snapshots.push_back(std::move(snapshots[i]));
@@ -160,18 +229,15 @@ Task<Result<void>> IndexSession::list_early(std::vector<wire::IndexedSegment> se
   co_return Result<void>{};
 }
 
-Task<Result<IndexSession::Layout>> IndexSession::write(const std::vector<wire::IndexedSegment>& segments,
-                                                       const wire::SnapshotRecord& snapshot) {
+Task<Result<IndexSession::Layout>> IndexSession::write(const IndexChange& change) {
   Layout out;
   out.parts = vault_.parts_;
-  std::vector<wire::IndexedSegment> listed;
-  MHP_CO_TRY(listed, co_await take_parts(out.parts, /*some_small=*/!segments.empty()));
+  MHP_CO_TRY(auto new_parts, co_await rewrite_parts(out.parts, change));
   append(out.parts, early_parts_);
-  append(listed, segments);  // new ones last
-  MHP_CO_TRY(auto new_parts, co_await put_parts(std::move(listed)));
   append(out.parts, std::move(new_parts));
-  MHP_CO_TRY(out.snapshot_parts, co_await put_snapshots(snapshot));
-  MHP_CO_TRY(KnownPart top, co_await put(wire::encode(top_of(out.parts, out.snapshot_parts))));
+  MHP_CO_TRY(out.snapshot_parts, co_await put_snapshots(change));
+  auto seen = vault_.seen_of_others();
+  MHP_CO_TRY(KnownPart top, co_await put(wire::encode(top_of(out.parts, out.snapshot_parts, std::move(seen)))));
   out.root = top.ref;
   MHP_CO_TRY_VOID(co_await flush());
   MHP_CO_TRY_VOID(co_await outbox_.commit());

@@ -1,6 +1,8 @@
 // The files of the state folder: small ones are replaced whole, the journal is appended to.
 #include "vault/state.h"
 
+#include <algorithm>
+
 #include "primitives/hash/blake3.h"
 #include "vault/impl/context.h"
 
@@ -109,6 +111,20 @@ wire::BadRows State::bad_rows() const {
 }
 
 Result<void> State::set_bad_rows(const wire::BadRows& bad) { return replace("bad-rows", wire::encode(bad)); }
+
+wire::UnlistedSeen State::unlisted_seen() const {
+  auto bytes = platform::read_file(disk_, path("unlisted"), wire::kMaxUnlistedBytes);
+  if (!bytes) return {};
+  return wire::parse_unlisted_seen(*bytes).value_or(wire::UnlistedSeen{});
+}
+
+Result<void> State::set_unlisted_seen(wire::UnlistedSeen seen) {
+  auto order = [](const wire::UnlistedSegment& one) { return std::pair(one.first_seen_ns, one.segment); };
+  std::ranges::sort(seen.segments, {}, order);
+  if (seen.segments.size() > wire::kMaxUnlisted) seen.segments.resize(wire::kMaxUnlisted);
+  if (seen == unlisted_seen()) return {};
+  return platform::replace_file(disk_, path("unlisted"), wire::encode(seen));
+}
 
 Result<std::vector<Bytes>> State::own_heads() const {
   std::vector<Bytes> chain;

@@ -42,6 +42,12 @@ class State {
   wire::BadRows bad_rows() const;
   Result<void> set_bad_rows(const wire::BadRows& bad);
 
+  /// Segments that homes hold and no head names, with the time they were first seen; none where the file is absent or
+  /// damaged: they are seen anew.
+  wire::UnlistedSeen unlisted_seen() const;
+  /// Of too many those that were seen first are kept.
+  Result<void> set_unlisted_seen(wire::UnlistedSeen seen);
+
   /// Own chain of heads, newest last; at most kOwnHeadsKept are kept (more than homes keep, so that a home that was
   /// away for long can still be given all that it lacks).
   static constexpr std::size_t kOwnHeadsKept = 1024;

@@ -99,6 +99,7 @@ Task<> Survey::take(std::optional<std::vector<SegmentId>> wanted) {
 void Survey::keep(std::size_t member, std::vector<home::HeldSegment> held, bool all) {
   for (auto& segment : held) {
     if (!all && !std::ranges::binary_search(segments_, segment.segment)) continue;
+    if (segment.condemned) condemned_[member].push_back(segment.segment);
     holders_[segment.segment].push_back(
         {.member = member, .rows = std::move(segment.rows), .card_version = segment.card_version});
   }
@@ -108,6 +109,19 @@ const std::vector<Holder>& Survey::holders(const SegmentId& segment) const {
   static const std::vector<Holder> kNone;
   auto found = holders_.find(segment);
   return found == holders_.end() ? kNone : found->second;
+}
+
+void Survey::leave_out(std::size_t member, const std::vector<SegmentId>& segments) {
+  for (const SegmentId& segment : segments) {
+    auto found = holders_.find(segment);
+    if (found == holders_.end()) continue;
+    std::erase_if(found->second, [&](const Holder& holder) { return holder.member == member; });
+  }
+}
+
+bool Survey::holds(std::size_t member, const SegmentId& segment) const {
+  auto found = holders_.find(segment);
+  return found != holders_.end() && std::ranges::find(found->second, member, &Holder::member) != found->second.end();
 }
 
 Task<Result<wire::Card>> Survey::read_card(const Holder& holder, SegmentId segment, Bytes& signed_card) {
@@ -218,6 +232,7 @@ Task<Result<void>> VaultImpl::find_gone_segments() {
   MHP_CO_TRY(auto live, co_await live_segments());
   Survey survey(*this);
   co_await survey.take(std::move(live));
+  co_await reprieve_needed(survey);
   gone_.clear();
   for (const SegmentId& id : survey.segments()) {
     if (survey.surely_can_be_read(id)) continue;

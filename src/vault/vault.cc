@@ -34,6 +34,25 @@ std::vector<wire::PhysicalRef> refs_of(const std::vector<KnownPart>& parts) {
   return refs;
 }
 
+wire::SeenHead seen_of(const BelievedDevice& device, const CheckedHead& head) {
+  return {.device = device.device, .seq = head.head.seq, .hash = head.hash};
+}
+
+/// A device's newest top, where it could be read.
+struct ReadTop {
+  wire::SeenHead head;
+  wire::PhysicalRef root;
+  Result<wire::IndexTop> top;
+};
+
+/// True where a top that was read was made from this one: all that counts of it is there, and what is not there any
+/// more was forgotten or moved. A head's hash covers its top, so no two tops can be made from each other.
+bool is_surpassed(const ReadTop& top, const std::vector<ReadTop>& tops) {
+  return std::ranges::any_of(tops, [&](const ReadTop& other) {
+    return other.top && std::ranges::find(other.top->seen, top.head) != other.top->seen.end();
+  });
+}
+
 }  // namespace
 
 Bytes root_context(const wire::Head& head) {
@@ -97,6 +116,8 @@ void VaultImpl::forget_index() {
   index_ = Index();
   gone_.clear();
   snapshots_.clear();
+  forgotten_.clear();
+  made_from_.clear();
   tops_.clear();
   parts_.clear();
   snapshot_parts_.clear();
@@ -190,7 +211,8 @@ Task<Result<void>> VaultImpl::load_state() {
   co_return co_await follow(std::move(readable));
 }
 
-Task<Result<void>> VaultImpl::try_head(const CheckedHead& head) {
+/// Whether all is there that a head reaches. The heads that its top was made from.
+Task<Result<std::vector<wire::SeenHead>>> VaultImpl::try_head(const CheckedHead& head) {
   MHP_CO_TRY(wire::RootRef root, open_root(head));
   MHP_CO_TRY(wire::IndexTop top, co_await load_top(root));
   std::vector<wire::PhysicalRef> refs = top.snapshot_parts;
@@ -198,7 +220,7 @@ Task<Result<void>> VaultImpl::try_head(const CheckedHead& head) {
   for (const wire::PhysicalRef& ref : refs) {
     MHP_CO_TRY_VOID(co_await objects_.load(ref));
   }
-  co_return Result<void>{};
+  co_return std::move(top.seen);
 }
 
 /// Of each device the newest head that can be followed. Only heads of devices that are shut out, or of all where a
@@ -207,12 +229,14 @@ Task<Result<std::vector<VaultImpl::Followed>>> VaultImpl::choose_readable(Error 
   std::vector<Followed> out;
   std::vector<DeviceId> without;  // devices of which nothing can be read
   std::vector<DeviceId> tried;
+  std::vector<wire::SeenHead> made_from;  // tops that these name are passed over
   for (bool again = true; again;) {
     again = false;
     for (const BelievedDevice& device : heads_.devices) {
       bool is_tried = std::ranges::find(tried, device.device) != tried.end();
       if (is_tried || is_covered(device, without)) continue;
       tried.push_back(device.device);
+      if (std::ranges::find(made_from, seen_of(device, device.newest())) != made_from.end()) continue;
       UnreadHead unread{.device = device.device, .newest_ns = device.newest().head.time_ns, .reason = problem.detail};
       unread.members = device.members;
       bool found = false;
@@ -224,6 +248,7 @@ Task<Result<std::vector<VaultImpl::Followed>>> VaultImpl::choose_readable(Error 
         if (!there && is_newest && !device.revoked && !how_.newest_readable) co_return pass(there);
         if (!there) continue;
         found = true;
+        made_from.insert(made_from.end(), there->begin(), there->end());
         out.push_back({.device = &device, .head = &*head});
         if (is_newest) continue;
         unread.used_ns = head->head.time_ns;
@@ -240,12 +265,25 @@ Task<Result<std::vector<VaultImpl::Followed>>> VaultImpl::choose_readable(Error 
 }
 
 Task<Result<void>> VaultImpl::follow(std::vector<Followed> heads) {
+  // The newest first: it was often made from all the others, which need not be read then.
+  auto age = [](const Followed& followed) { return std::pair(followed.head->head.time_ns, followed.device->device); };
+  std::ranges::sort(heads, std::ranges::greater(), age);
+  std::vector<ReadTop> tops;
   for (const Followed& followed : heads) {
-    MHP_CO_TRY(wire::RootRef root, open_root(*followed.head));
-    set_top(followed.device->device, root);
-    MHP_CO_TRY(wire::IndexTop top, co_await load_top(root));
-    add_parts(parts_, top.parts);
-    add_parts(snapshot_parts_, top.snapshot_parts);
+    made_from_.push_back(seen_of(*followed.device, *followed.head));
+    tops.push_back({.head = made_from_.back(), .root = {}, .top = fail(Errc::not_found, "not read")});
+  }
+  for (std::size_t i = 0; i < tops.size(); ++i) {
+    if (is_surpassed(tops[i], tops)) continue;
+    MHP_CO_TRY(tops[i].root, open_root(*heads[i].head));
+    tops[i].top = co_await load_top(tops[i].root);
+  }
+  for (ReadTop& top : tops) {
+    if (is_surpassed(top, tops)) continue;
+    if (!top.top) co_return pass(top.top);
+    tops_.push_back({.device = top.head.device, .ref = top.root});
+    add_parts(parts_, top.top->parts);
+    add_parts(snapshot_parts_, top.top->snapshot_parts);
   }
   MHP_CO_TRY_VOID(co_await load_index());
   co_return co_await load_snapshots();
@@ -290,8 +328,12 @@ Task<Result<void>> VaultImpl::load_snapshots() {
     for (auto& snapshot : part.snapshots) {
       if (known.insert(snapshot.id).second) snapshots_.push_back(std::move(snapshot));
     }
+    forgotten_.insert(forgotten_.end(), part.forgotten.begin(), part.forgotten.end());
   }
   std::ranges::sort(snapshots_, is_older);
+  std::unordered_set<SnapshotId, IdHash> forgotten;
+  for (const auto& one : forgotten_) forgotten.insert(one.id);
+  std::erase_if(snapshots_, [&](const auto& snapshot) { return forgotten.contains(snapshot.id); });
   co_return Result<void>{};
 }
 
@@ -396,9 +438,20 @@ Task<Result<void>> VaultImpl::refresh_for_write() {
   co_return Result<void>{};
 }
 
-void VaultImpl::set_top(const DeviceId& device, const wire::PhysicalRef& ref) {
-  std::erase_if(tops_, [&](const KnownTop& top) { return top.device == device; });
-  tops_.push_back({.device = device, .ref = ref});
+void VaultImpl::set_own_top(const wire::PhysicalRef& ref) { tops_ = {{.device = device_.id, .ref = ref}}; }
+
+std::vector<wire::SeenHead> VaultImpl::seen_of_others() const {
+  auto seen = made_from_;
+  std::erase_if(seen, [this](const wire::SeenHead& head) { return head.device == device_.id; });
+  return seen;
+}
+
+bool VaultImpl::has_other_devices() const {
+  auto revocations = revocations_of(record_.record);
+  return std::ranges::any_of(devices_of(record_.record), [&](const wire::DeviceCertificate& other) {
+    auto revoked = std::ranges::find(revocations, other.device, &wire::Revocation::device) != revocations.end();
+    return other.device != device_.id && !revoked;
+  });
 }
 
 std::vector<wire::PhysicalRef> VaultImpl::index_objects() const {

@@ -103,6 +103,7 @@ struct CheckReport {
   std::uint64_t bytes_read = 0;
   int margin = 0;                 // worst case over all segments
   unsigned homes = 0;             // that hold good rows of them
+  std::uint64_t condemned = 0;    // segments that are needed and that a home was told may go; it is told otherwise now
   std::vector<HomeId> homes_bad;  // that gave wrong bytes, or hold bad rows
   /// That answer and lack the newest vault record or heads, or have them damaged: alone they bring nothing back.
   std::vector<HomeId> homes_lacking;
@@ -147,6 +148,48 @@ struct UnreadHead {
   std::vector<std::size_t> members = {};  // that show the newest head
 };
 
+/// As what a chunk is needed: a reader goes on from it in each of these ways once.
+enum class ChunkRole : std::uint8_t { content, page_list, page, chunk_list };
+
+struct CollectOptions {
+  std::vector<SnapshotId> forget{};  // snapshots that shall not be listed any more
+  bool repack = true;                // false: only segments in which nothing is needed go
+  bool dry_run = false;              // counts, changes nothing
+  WriteOptions write{};
+};
+
+/// What was (with dry_run: would be) given up.
+struct Collected {
+  std::uint64_t forgotten = 0;           // snapshots
+  std::uint64_t segments = 0;            // of content, before
+  std::uint64_t segments_dropped = 0;    // nothing in them is needed
+  std::uint64_t segments_repacked = 0;   // little in them is needed: it was moved together
+  std::uint64_t moved_bytes = 0;         // plain, of the chunks that were moved
+  std::uint64_t dead_bytes = 0;          // of content segments that go, by their size classes, less what was moved
+  std::uint64_t stored_bytes = 0;        // put on homes in all
+  std::uint64_t segments_condemned = 0;  // that any home was told now may go, old index segments among them
+  std::uint64_t segments_unknown = 0;    // perhaps of another device's backup under way: left alone for now
+  std::uint64_t segments_purged = 0;     // by homes, now: their hold was over. One in several homes counts each time
+  std::uint64_t freed_bytes = 0;         // by that
+  std::string held_back{};               // why nothing could be collected; empty: it could
+  std::vector<std::string> problems{};   // of homes, a line each
+};
+
+/// Forgets snapshots and gives space back: first every chunk that a staying snapshot needs is marked, then finish()
+/// sweeps. Holds the vault's lock.
+class Collector {
+ public:
+  virtual ~Collector() = default;
+  /// Snapshots that have to be marked: all over all devices but the forgotten ones.
+  virtual const std::vector<wire::SnapshotRecord>& staying() const = 0;
+  /// True for the first call with this chunk and role. Errors: corrupt (it is in no segment: nothing may be collected).
+  virtual Result<bool> mark(const ChunkId& chunk, ChunkRole role) = 0;
+  /// Moves what is left in nearly empty segments, publishes an index without what is dead, and only then tells homes
+  /// what may go. `problem`: why marking came to no end; then the snapshots are forgotten and nothing is collected.
+  /// Errors: as Writer::finish().
+  virtual Task<Result<Collected>> finish(std::optional<Error> problem, Progress progress) = 0;
+};
+
 class Vault {
  public:
   virtual ~Vault() = default;
@@ -184,6 +227,18 @@ class Vault {
   virtual Task<Result<Bytes>> read(ChunkId chunk) = 0;
 
   virtual Task<Result<std::unique_ptr<Writer>>> begin_write(const WriteOptions& options) = 0;
+
+  /// Errors: busy; not_found (a snapshot that is not there).
+  virtual Task<Result<std::unique_ptr<Collector>>> begin_collect(CollectOptions options) = 0;
+  /// Segments that the believed heads need, that homes were told may go, and that were taken back since this vault was
+  /// opened: another device forgot something while this one used it, or somebody wants to destroy.
+  virtual std::uint64_t reprieved_segments() const = 0;
+  /// Homes give back what is due: only those whose condemned segments were compared with what is needed, which
+  /// begin_write() and begin_collect() do. Adds to `report`.
+  virtual Task<> collect_due(Collected& report) = 0;
+  /// Takes back, signed by `identity`, what any home was told may go and the believed heads need: after a recovery.
+  /// The number of segments. Errors: those of the index.
+  virtual Task<Result<std::uint64_t>> reprieve_all(const primitives::SigningKey& identity) = 0;
 
   /// Counts rows of every live segment on the reachable homes; `read_percent` of segments are read and verified row by
   /// row (0: none).

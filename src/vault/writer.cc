@@ -15,6 +15,16 @@ std::size_t segment_size(std::size_t wanted) {
   return wire::size_class(std::clamp<std::size_t>(wanted, kMinSegmentBytes, wire::kMaxSegmentBytes));
 }
 
+/// What the new head needs and the vault's index does not have yet.
+std::vector<SegmentId> segments_of(const IndexChange& change, const IndexSession::Layout& layout) {
+  std::vector<SegmentId> out{layout.root.segment};
+  for (const auto& segment : change.segments) out.push_back(segment.segment);
+  for (const auto* parts : {&layout.parts, &layout.snapshot_parts}) {
+    for (const KnownPart& part : *parts) out.push_back(part.ref.segment);
+  }
+  return out;
+}
+
 }  // namespace
 
 WriterImpl::WriterImpl(VaultImpl& vault, std::unique_ptr<platform::FileLock> lock, const WriteOptions& options)
@@ -41,6 +51,10 @@ std::unique_ptr<Packer> WriterImpl::new_packer() {
   parts.stored = &vault_.index_;
   parts.session = &session_;
   return std::make_unique<SegmentPacker>(parts);
+}
+
+std::unique_ptr<SegmentPacker> WriterImpl::new_moving_packer() {
+  return std::make_unique<SegmentPacker>(packer_parts(/*index=*/false));
 }
 
 FinishedSegment WriterImpl::seal(Packer& packer) {
@@ -73,24 +87,30 @@ Task<Result<void>> WriterImpl::store(FinishedSegment segment) {
 Task<Result<Committed>> WriterImpl::finish(wire::SnapshotRecord record) {
   MHP_CHECK(!finished_);
   finished_ = true;
-  Committed out;
   record.id = SnapshotId::from_array(vault_.platform_.random().array<32>());
-  out.snapshot = record.id;
+  IndexChange change;
+  change.snapshot = std::move(record);
+  co_return co_await finish(std::move(change));
+}
+
+Task<Result<Committed>> WriterImpl::finish(IndexChange change) {
+  Committed out;
+  if (change.snapshot) out.snapshot = change.snapshot->id;
   MHP_CO_TRY_VOID(co_await outbox_.commit());
   MHP_CHECK(outbox_.idle());  // rows first
-  std::vector<wire::IndexedSegment> segments = outbox_.take_durable();
-  segments.insert(segments.end(), vault_.unlisted_.begin(), vault_.unlisted_.end());
-  MHP_CO_TRY_VOID(co_await publish(std::move(segments), record, out));
+  change.segments = outbox_.take_durable();
+  change.segments.insert(change.segments.end(), vault_.unlisted_.begin(), vault_.unlisted_.end());
+  MHP_CO_TRY_VOID(co_await publish(change, out));
   (void)vault_.state_.clear_journal();  // what is listed already is passed over when it is read
   vault_.objects_.keep_only(vault_.index_objects(), vault_.index_.runs());
   out.totals = totals();
   co_return out;
 }
 
-Task<Result<void>> WriterImpl::publish(std::vector<wire::IndexedSegment> segments, const wire::SnapshotRecord& record,
-                                       Committed& out) {
-  MHP_CO_TRY(IndexSession::Layout layout, co_await index_session_.write(segments, record));
+Task<Result<void>> WriterImpl::publish(const IndexChange& change, Committed& out) {
+  MHP_CO_TRY(IndexSession::Layout layout, co_await index_session_.write(change));
   MHP_CHECK(outbox_.idle());  // the index before the head
+  MHP_CO_TRY_VOID(co_await vault_.reprieve_condemned_meanwhile(segments_of(change, layout)));
   MHP_CO_TRY(CheckedHead head, make_head(layout.root));
   MHP_CO_TRY_VOID(vault_.take_own_head(std::move(head)));
 
@@ -98,18 +118,18 @@ Task<Result<void>> WriterImpl::publish(std::vector<wire::IndexedSegment> segment
   out.margin = std::min(outbox_.margin().value_or(0), vault_.unlisted_margin_.value_or(INT_MAX));
   vault_.unlisted_.clear();
   vault_.unlisted_margin_.reset();
-  vault_.add_snapshot(record);
+  if (change.snapshot) vault_.add_snapshot(*change.snapshot);
   vault_.parts_ = std::move(layout.parts);
   vault_.snapshot_parts_ = std::move(layout.snapshot_parts);
-  vault_.set_top(vault_.device_.id, layout.root);
+  vault_.set_own_top(layout.root);
 
   auto took = co_await vault_.bring_homes_up_to_date();
-  MHP_CO_TRY_VOID(co_await take_up(segments));
+  MHP_CO_TRY_VOID(co_await take_up(change.segments));
   out.homes = static_cast<unsigned>(took.size());
   if (!took.empty()) out.margin = std::min(out.margin, vault_.margin_of_members(took));
   int margin = std::max(out.margin, 0);  // so many may be lost, and one that has the head is left
   if (out.homes <= static_cast<unsigned>(margin)) {
-    co_return vault_.homes_.took_too_little("the new snapshot is stored, but only " + std::to_string(took.size()) +
+    co_return vault_.homes_.took_too_little("the new state is stored, but only " + std::to_string(took.size()) +
                                             " homes took its head, more than " + std::to_string(margin) +
                                             " are needed: the next backup gives it to them again");
   }

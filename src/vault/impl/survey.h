@@ -1,6 +1,7 @@
 // What the reachable homes hold of segments, and the cards that describe them.
 #pragma once
 
+#include <map>
 #include <unordered_map>
 
 #include "dispersal/card_choice.h"
@@ -24,6 +25,12 @@ class Survey {
   /// What homes list of a segment, unchecked; empty where none has it.
   const std::vector<dispersal::Holder>& holders(const SegmentId& segment) const;
   bool some_known_bad(const SegmentId& segment) const { return !known_bad(segment, holders(segment)).empty(); }
+  /// Segments, of those kept, that members were told may go.
+  const std::map<std::size_t, std::vector<SegmentId>>& condemned() const { return condemned_; }
+  /// A member's rows of these do not count any more.
+  void leave_out(std::size_t member, const std::vector<SegmentId>& segments);
+  /// True where a member listed the segment.
+  bool holds(std::size_t member, const SegmentId& segment) const;
   /// Card and holders of a segment; rows that the card does not know are left out. Errors: not_found (no home has a
   /// good card).
   Task<Result<dispersal::Located>> locate(SegmentId segment);
@@ -66,6 +73,7 @@ class Survey {
   std::vector<SegmentId> segments_;
   std::vector<std::size_t> members_;
   std::unordered_map<SegmentId, std::vector<dispersal::Holder>, IdHash> holders_;
+  std::map<std::size_t, std::vector<SegmentId>> condemned_;  // by member
 };
 
 /// Distinct rows over all holders.

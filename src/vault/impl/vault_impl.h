@@ -2,7 +2,9 @@
 #pragma once
 
 #include <list>
+#include <map>
 #include <memory>
+#include <set>
 #include <unordered_map>
 #include <unordered_set>
 #include <vector>
@@ -16,11 +18,16 @@
 
 namespace mhp::vault::impl {
 
+class Survey;
+
 /// The top that a device's newest believed head names.
 struct KnownTop {
   DeviceId device;
   wire::PhysicalRef ref;
 };
+
+/// How long a forgotten snapshot is remembered as such: a device that had not heard of it may list it until then.
+constexpr std::chrono::nanoseconds kForgottenKept = std::chrono::hours(24 * 60);
 
 /// The last few bundles read, as plain bytes.
 class BundleCache {
@@ -56,6 +63,10 @@ class VaultImpl : public Vault {
                                                          std::vector<std::uint32_t> bundles) override;
   Task<Result<Bytes>> read(ChunkId chunk) override;
   Task<Result<std::unique_ptr<Writer>>> begin_write(const WriteOptions& options) override;
+  Task<Result<std::unique_ptr<Collector>>> begin_collect(CollectOptions options) override;
+  std::uint64_t reprieved_segments() const override { return reprieved_.size(); }
+  Task<> collect_due(Collected& report) override;
+  Task<Result<std::uint64_t>> reprieve_all(const primitives::SigningKey& identity) override;
   Task<Result<CheckReport>> check(unsigned read_percent, Progress progress) override;
   Task<Result<CheckReport>> standing() override;
   Task<Result<RepairReport>> repair(bool read_all, std::vector<std::size_t> without, bool dry_run,
@@ -71,6 +82,17 @@ class VaultImpl : public Vault {
   /// Takes up the index that the parts at hand make, from the cache as far as it is there. Segment numbers change.
   Task<Result<void>> load_index();
 
+  /// Takes back what homes were told may go and the believed heads, or `more`, need. Where a home cannot be told, its
+  /// rows of these do not count in `survey` any more.
+  Task<> reprieve_needed(Survey& survey);
+  /// The same once more before a head is published, where homes were told something since find_gone_segments().
+  Task<Result<void>> reprieve_condemned_meanwhile(std::vector<SegmentId> more);
+  /// Why this computer's view may lack what another device has written; empty where it cannot.
+  std::string why_view_may_lack() const;
+  /// Condemns on all homes what no believed head needs and what is not under way; then homes give back what is due.
+  /// `before`: what was live before this device's newest head.
+  Task<Result<void>> condemn_dead(const std::vector<SegmentId>& before, Collected& report);
+
   /// Heads, in memory and in the state folder, after this device signed a new one. Durable when it returns.
   Result<void> take_own_head(CheckedHead head);
   /// This device's chain, empty where it has none.
@@ -83,8 +105,13 @@ class VaultImpl : public Vault {
   int margin_of_members(const std::vector<std::size_t>& members) const;
   /// Raises what was seen to what is believed; a full disk does not matter here.
   void remember_seen();
-  void set_top(const DeviceId& device, const wire::PhysicalRef& ref);
+  /// The top of this device's newest head: it was made from all others, which do not count any more.
+  void set_own_top(const wire::PhysicalRef& ref);
   void add_snapshot(const wire::SnapshotRecord& snapshot);
+  /// Heads of other devices that a top which is written now is made from.
+  std::vector<wire::SeenHead> seen_of_others() const;
+  /// Another device may write beside this one.
+  bool has_other_devices() const;
   /// Segments that homes must keep: those of the index, and those that hold the index; in rising order. Where the cache
   /// turns out to be damaged, the index is loaded anew. Errors: as load_index().
   Task<Result<std::vector<SegmentId>>> live_segments();
@@ -105,6 +132,8 @@ class VaultImpl : public Vault {
   std::vector<UnreadHead> unread_;
   Index index_;
   std::vector<wire::SnapshotRecord> snapshots_;
+  std::vector<wire::ForgottenSnapshot> forgotten_;
+  std::vector<wire::SeenHead> made_from_;  // heads whose tops, or tops that were made from them, this view is
   std::vector<KnownTop> tops_;
   std::vector<KnownPart> parts_;
   std::vector<KnownPart> snapshot_parts_;
@@ -113,8 +142,15 @@ class VaultImpl : public Vault {
   /// Durable on homes and in index_, but in no index part yet: segments of an interrupted session.
   std::vector<wire::IndexedSegment> unlisted_;
   std::optional<int> unlisted_margin_;  // worst case over them
+  std::unordered_set<SegmentId, IdHash> reprieved_;
+  /// Members whose condemned segments were compared with what is needed in this run: only they may purge.
+  std::set<std::size_t> compared_;
+  /// By member: what was condemned when that was done.
+  std::map<std::size_t, std::uint64_t> condemned_before_;
 
  private:
+  /// By member, of those that say.
+  Task<std::map<std::size_t, std::uint64_t>> condemned_bytes(std::vector<std::size_t> members);
   /// Whose head is followed.
   struct Followed {
     const BelievedDevice* device = nullptr;
@@ -134,7 +170,7 @@ class VaultImpl : public Vault {
   bool is_covered(const BelievedDevice& device, const std::vector<DeviceId>& without = {}) const;
   Task<Result<wire::IndexTop>> load_top(wire::RootRef root);
   /// Whether all that a head reaches is there.
-  Task<Result<void>> try_head(const CheckedHead& head);
+  Task<Result<std::vector<wire::SeenHead>>> try_head(const CheckedHead& head);
   Task<Result<std::vector<Followed>>> choose_readable(Error problem);
   void report_findings();
 

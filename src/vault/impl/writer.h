@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <optional>
 
 #include "vault/impl/sealer.h"
 #include "vault/impl/vault_impl.h"
@@ -59,6 +60,16 @@ class Outbox {
   std::uint64_t segments_ = 0;
 };
 
+using SegmentIds = std::unordered_set<SegmentId, IdHash>;
+
+/// What a new head changes.
+struct IndexChange {
+  std::vector<wire::IndexedSegment> segments{};    // listed from now on
+  std::optional<wire::SnapshotRecord> snapshot{};  // a new one
+  std::vector<SnapshotId> forgotten{};             // listed no more
+  SegmentIds dropped{};                            // leave the index: no chunk that is needed has its place there
+};
+
 /// Puts index objects into segments of their own.
 class IndexSession {
  public:
@@ -75,18 +86,25 @@ class IndexSession {
   bool has_early_parts() const { return !early_parts_.empty(); }
   /// Parts for the new segments, small ones merged, snapshots with the new one, and the top; all durable when it
   /// returns.
-  Task<Result<Layout>> write(const std::vector<wire::IndexedSegment>& segments, const wire::SnapshotRecord& snapshot);
+  Task<Result<Layout>> write(const IndexChange& change);
 
  private:
   Task<Result<KnownPart>> put(Bytes object);
   Task<Result<void>> flush();
   Task<Result<std::vector<KnownPart>>> put_parts(std::vector<wire::IndexedSegment> segments);
-  Task<Result<std::vector<KnownPart>>> put_snapshots(const wire::SnapshotRecord& snapshot);
+  Task<Result<std::vector<KnownPart>>> put_snapshots(const IndexChange& change);
+  /// Those that another device may not have heard of yet.
+  std::vector<wire::ForgottenSnapshot> still_needed(std::vector<wire::ForgottenSnapshot> forgotten) const;
   /// Takes parts out of `kept` to write them anew: those whose segments cannot be brought back (a copy is in the cache,
   /// or this vault would not be open), and where asked small ones if there are too many.
   std::vector<wire::PhysicalRef> take_out(std::vector<KnownPart>& kept, bool some_small) const;
-  Task<Result<std::vector<wire::IndexedSegment>>> take_parts(std::vector<KnownPart>& kept, bool some_small);
-  Task<Result<std::vector<wire::SnapshotRecord>>> take_snapshots(std::vector<KnownPart>& kept);
+  /// Takes parts out of `kept` and writes what stays of them anew, with the new segments: as take_out(), and those that
+  /// list a segment that is dropped. Some of them in memory at a time.
+  Task<Result<std::vector<KnownPart>>> rewrite_parts(std::vector<KnownPart>& kept, const IndexChange& change);
+  Result<std::vector<wire::IndexedSegment>> staying_of(const Bytes& object, SegmentIds& taken) const;
+  /// Takes parts out of `kept` that list any of these segments.
+  Task<Result<std::vector<wire::PhysicalRef>>> take_out_with(std::vector<KnownPart>& kept, const SegmentIds& segments);
+  Task<Result<wire::SnapshotPart>> take_snapshots(std::vector<KnownPart>& kept);
   bool is_gone(const KnownPart& part) const;
 
   VaultImpl& vault_;
@@ -109,10 +127,16 @@ class WriterImpl : public Writer {
   std::uint64_t adopted_segments() const override { return adopted_; }
   void set_adopted(std::uint64_t segments) { adopted_ = segments; }
 
+  // What collecting uses of a writer.
+  Outbox& outbox() { return outbox_; }
+  /// For chunks that are moved: whatever the vault has, they are stored.
+  std::unique_ptr<SegmentPacker> new_moving_packer();
+  /// The end of a session without a new snapshot: as finish(), but of `change`, to which what is durable is added.
+  Task<Result<Committed>> finish(IndexChange change);
+
  private:
   PackerParts packer_parts(bool index) const;
-  Task<Result<void>> publish(std::vector<wire::IndexedSegment> segments, const wire::SnapshotRecord& record,
-                             Committed& out);
+  Task<Result<void>> publish(const IndexChange& change, Committed& out);
   Task<Result<void>> take_up(const std::vector<wire::IndexedSegment>& segments);
   Result<CheckedHead> make_head(const wire::RootRef& root);
 

@@ -51,7 +51,7 @@ class World {
   void spoil_home(unsigned number, Fault fault) { faults_[number] = fault; }
   void lose_computer(const std::string& computer);
   /// From the phrase and one home.
-  void recover(const std::string& computer, unsigned from_home);
+  void recover(const std::string& computer, unsigned from_home, Earlier earlier = Earlier::shut_out);
   /// From the phrase and all homes that are not lost. What could not be read of the newest state.
   Result<std::vector<UnreadHead>> try_recover(const std::string& computer, OpenHow how = {.newest_readable = true});
 
@@ -68,6 +68,9 @@ class World {
     return platform::run_task(platform_, std::move(task));
   }
   Bytes noise(std::size_t bytes);
+  void pass_time(std::chrono::nanoseconds time);
+  /// What all homes that are there have used on their disks by what counts.
+  std::uint64_t used_bytes();
 
  private:
   wire::VaultPrivate content() const;
@@ -85,6 +88,8 @@ Task<Result<Committed>> back_up(platform::Platform& platform, Vault& vault, File
 /// The same, up to finish(): as when the power goes.
 Task<Result<void>> back_up_without_end(platform::Platform& platform, Vault& vault, Files files,
                                        WriteOptions options = {});
+/// Forgets snapshots of such a kind, and collects.
+Task<Result<Collected>> forget(Vault& vault, CollectOptions options);
 Task<Result<Files>> read_back(Vault& vault, wire::SnapshotRecord snapshot);
 
 /// About 10 MB in 44 files, and two small files; different ones at each call.
@@ -92,6 +97,9 @@ Files some_files(World& world);
 Files few_files(World& world);
 /// A whole backup by a computer.
 Result<Committed> save(World& world, const std::string& computer, const Files& files);
+/// By a computer, snapshots by their numbers, counted from 0, oldest first.
+Result<Collected> forget(World& world, const std::string& computer, const std::vector<std::size_t>& numbers,
+                         bool repack = true);
 /// EXPECTs that a snapshot, counted from 0, oldest first, is `files` as `computer` sees it.
 void expect_snapshot(World& world, const std::string& computer, std::size_t number, const Files& files);
 

@@ -58,6 +58,21 @@ Task<Result<ChunkId>> add_all(platform::Platform& platform, Writer& writer, cons
   co_return id;
 }
 
+/// What add_all() wrote.
+std::map<std::string, std::vector<ChunkId>> chunks_by_name(ByteView list) {
+  std::map<std::string, std::vector<ChunkId>> out;
+  std::size_t at = 0;
+  while (list[at] != std::byte{0}) {
+    std::string name(reinterpret_cast<const char*>(list.data() + at));
+    at += name.size() + 1;
+    auto count = impl::from_little_endian<std::uint32_t>(list.subspan(at, 4));
+    at += 4;
+    auto& chunks = out[name];
+    for (std::uint32_t i = 0; i < count; ++i, at += 32) chunks.push_back(ChunkId::from_bytes(list.subspan(at, 32)));
+  }
+  return out;
+}
+
 }  // namespace
 
 Files some_files(World& world) {
@@ -157,7 +172,7 @@ void World::lose_computer(const std::string& computer) {
   }
 }
 
-void World::recover(const std::string& computer, unsigned from_home) {
+void World::recover(const std::string& computer, unsigned from_home, Earlier earlier) {
   auto first = home::open_folder_home(platform_, home_path(from_home), homes_[from_home], {});
   ASSERT_TRUE(first);
   std::vector<home::Home*> at_hand{first->get()};
@@ -176,7 +191,7 @@ void World::recover(const std::string& computer, unsigned from_home) {
     ASSERT_TRUE(vault) << vault.error().detail;
     heads = (*vault)->believed_heads();
   }
-  auto next = recovered_record(*record, root_, device, heads, platform_.random(), platform_.clock().unix_ns());
+  auto next = recovered_record(*record, root_, device, heads, platform_.random(), platform_.clock().unix_ns(), earlier);
   ASSERT_TRUE(next) << next.error().detail;
   ASSERT_TRUE(state.create(device, *next));
   auto took = run(publish_record(homes, next->signed_bytes));
@@ -287,6 +302,27 @@ void World::cut_power(std::uint64_t seed) {
   platform_.set_disk(platform_.memory_disk().after_power_cut(seed));
 }
 
+void World::pass_time(std::chrono::nanoseconds time) {
+  auto wait = [](platform::Platform& platform, std::chrono::nanoseconds of) -> Task<int> {
+    co_await platform.clock().sleep(of);
+    co_return 0;
+  };
+  run(wait(platform_, time));
+}
+
+std::uint64_t World::used_bytes() {
+  settle();
+  std::uint64_t bytes = 0;
+  for (unsigned i = 0; i < homes_.size(); ++i) {
+    auto home = home::open_folder_home(platform_, home_path(i), homes_[i], {});
+    if (!home || lost_.contains(i)) continue;
+    auto usage = run((*home)->usage());
+    EXPECT_TRUE(usage);
+    if (usage) bytes += usage->used_bytes;
+  }
+  return bytes;
+}
+
 Bytes World::noise(std::size_t bytes) {
   Bytes out(bytes);
   platform_.random().fill(out);
@@ -315,19 +351,46 @@ Task<Result<void>> back_up_without_end(platform::Platform& platform, Vault& vaul
 Task<Result<Files>> read_back(Vault& vault, wire::SnapshotRecord snapshot) {
   Files out;
   MHP_CO_TRY(Bytes list, co_await vault.read(snapshot.page_list));
-  std::size_t at = 0;
-  while (list[at] != std::byte{0}) {
-    std::string name(reinterpret_cast<const char*>(list.data() + at));
-    at += name.size() + 1;
-    auto count = impl::from_little_endian<std::uint32_t>(ByteView(list).subspan(at, 4));
-    at += 4;
+  for (const auto& [name, chunks] : chunks_by_name(list)) {
     Bytes& content = out[name];
-    for (std::uint32_t i = 0; i < count; ++i, at += 32) {
-      MHP_CO_TRY(Bytes chunk, co_await vault.read(ChunkId::from_bytes(ByteView(list).subspan(at, 32))));
+    for (const ChunkId& id : chunks) {
+      MHP_CO_TRY(Bytes chunk, co_await vault.read(id));
       content.insert(content.end(), chunk.begin(), chunk.end());
     }
   }
   co_return out;
+}
+
+/// All staying snapshots. Nothing, or why they cannot be followed.
+static Task<std::optional<Error>> mark_all(Vault& vault, Collector& collector) {
+  for (const auto& snapshot : collector.staying()) {
+    auto marked = collector.mark(snapshot.page_list, ChunkRole::page_list);
+    if (!marked) co_return marked.error();
+    auto list = co_await vault.read(snapshot.page_list);
+    if (!list) co_return list.error();
+    for (const auto& [name, chunks] : chunks_by_name(*list)) {
+      for (const ChunkId& id : chunks) {
+        marked = collector.mark(id, ChunkRole::content);
+        if (!marked) co_return marked.error();
+      }
+    }
+  }
+  co_return std::nullopt;
+}
+
+Task<Result<Collected>> forget(Vault& vault, CollectOptions options) {
+  MHP_CO_TRY(auto collector, co_await vault.begin_collect(std::move(options)));
+  auto problem = co_await mark_all(vault, *collector);
+  co_return co_await collector->finish(std::move(problem), Progress());
+}
+
+Result<Collected> forget(World& world, const std::string& computer, const std::vector<std::size_t>& numbers,
+                         bool repack) {
+  MHP_TRY(Session session, world.open(computer));
+  CollectOptions options;
+  options.repack = repack;
+  for (std::size_t number : numbers) options.forget.push_back(session.vault->snapshots().at(number).id);
+  return world.run(forget(*session.vault, options));
 }
 
 }  // namespace mhp::vault::testing

@@ -1,0 +1,136 @@
+// What homes are told may go, and what is taken back.
+#include "vault/impl/statements.h"
+
+#include <algorithm>
+
+#include "platform/nursery.h"
+#include "vault/impl/round.h"
+#include "vault/impl/survey.h"
+#include "wire/signed.h"
+#include "wire/tombstone.h"
+
+namespace mhp::vault::impl {
+namespace {
+
+constexpr auto kStatementLimit = std::chrono::minutes(2);
+
+template <class Statement>
+Bytes signed_statement(const VaultImpl& vault, const primitives::SigningKey& signer, std::string_view context,
+                       std::vector<SegmentId> segments) {
+  Statement statement;
+  statement.vault = vault.record_.record.vault;
+  statement.device = DeviceId::from_array(signer.public_key());
+  statement.time_ns = vault.platform_.clock().unix_ns();
+  statement.segments = std::move(segments);
+  return wire::encode(wire::sign(signer, context, wire::encode(statement)));
+}
+
+struct Sending {
+  VaultImpl& vault;
+  StatementKind kind;
+  const primitives::SigningKey& signer;
+  std::vector<std::size_t> took{};
+};
+
+/// Rising and each once, as many at a time as one statement holds. Borrowed: the caller joins.
+Task<> send_to(Sending& sending, std::size_t member, std::vector<SegmentId> segments, Round& round) {
+  home::Home& home = *sending.vault.homes_.members()[member].home;
+  std::ranges::sort(segments);
+  auto same = std::ranges::unique(segments);
+  segments.erase(same.begin(), same.end());
+  Result<void> taken;
+  for (std::size_t at = 0; at < segments.size() && taken; at += wire::kMaxTombstoneSegments) {
+    std::size_t end = std::min<std::size_t>(segments.size(), at + wire::kMaxTombstoneSegments);
+    std::vector<SegmentId> some(segments.begin() + static_cast<std::ptrdiff_t>(at),
+                                segments.begin() + static_cast<std::ptrdiff_t>(end));
+    if (sending.kind == StatementKind::tombstone) {
+      Bytes bytes =
+          signed_statement<wire::Tombstone>(sending.vault, sending.signer, wire::kSignTombstone, std::move(some));
+      taken = co_await home.put_tombstone(std::move(bytes));
+    } else {
+      Bytes bytes =
+          signed_statement<wire::Reprieve>(sending.vault, sending.signer, wire::kSignReprieve, std::move(some));
+      taken = co_await home.put_reprieve(std::move(bytes));
+    }
+  }
+  if (taken) sending.took.push_back(member);
+  if (!taken) sending.vault.homes_.report_failure(member, taken.error());
+  round.done();
+}
+
+/// Borrowed: the caller joins.
+Task<> ask_condemned(dispersal::HomeSet& homes, std::size_t member, std::map<std::size_t, std::uint64_t>& out,
+                     Round& round) {
+  auto usage = co_await homes.members()[member].home->usage();
+  if (usage) out[member] = usage->condemned_bytes;
+  round.done();
+}
+
+}  // namespace
+
+Task<std::vector<std::size_t>> send_statements(VaultImpl& vault, StatementKind kind,
+                                               const primitives::SigningKey& signer,
+                                               std::map<std::size_t, std::vector<SegmentId>> segments) {
+  std::erase_if(segments, [](const auto& entry) { return entry.second.empty(); });
+  Sending sending{.vault = vault, .kind = kind, .signer = signer};
+  platform::Nursery scope(co_await asio::this_coro::executor);
+  Round round{.scope = scope, .left = segments.size()};
+  if (!segments.empty()) scope.start(watch(vault.platform_.clock(), kStatementLimit, round));
+  for (auto& [member, list] : segments) scope.start(send_to(sending, member, std::move(list), round));
+  co_await scope.join();
+  co_return std::move(sending.took);
+}
+
+/// What a home condemns is compared with what is needed before it may purge anything: by whoever writes, each time.
+Task<> VaultImpl::reprieve_needed(Survey& survey) {
+  auto condemned = survey.condemned();
+  for (const auto& [member, segments] : condemned) reprieved_.insert(segments.begin(), segments.end());
+  auto took = co_await send_statements(*this, StatementKind::reprieve, device_.signing, condemned);
+  for (std::size_t member : survey.members()) compared_.insert(member);
+  for (const auto& [member, segments] : condemned) {
+    if (std::ranges::find(took, member) != took.end()) continue;
+    compared_.erase(member);
+    survey.leave_out(member, segments);
+  }
+  condemned_before_ = co_await condemned_bytes(survey.members());
+}
+
+/// A home is asked for its list only where what it has condemned is not what it was: a session that forgets was at work
+/// beside this one, or somebody who wants to destroy.
+Task<Result<void>> VaultImpl::reprieve_condemned_meanwhile(std::vector<SegmentId> more) {
+  std::vector<std::size_t> members;
+  for (const auto& [member, bytes] : condemned_before_) members.push_back(member);
+  auto now = co_await condemned_bytes(std::move(members));
+  if (now == condemned_before_) co_return Result<void>{};
+  MHP_CO_TRY(auto wanted, co_await live_segments());
+  wanted.insert(wanted.end(), more.begin(), more.end());
+  std::ranges::sort(wanted);
+  auto same = std::ranges::unique(wanted);
+  wanted.erase(same.begin(), same.end());
+  Survey survey(*this);
+  co_await survey.take(std::move(wanted));
+  co_await reprieve_needed(survey);
+  co_return Result<void>{};
+}
+
+Task<std::map<std::size_t, std::uint64_t>> VaultImpl::condemned_bytes(std::vector<std::size_t> members) {
+  std::map<std::size_t, std::uint64_t> out;
+  platform::Nursery scope(co_await asio::this_coro::executor);
+  Round round{.scope = scope, .left = members.size()};
+  if (!members.empty()) scope.start(watch(platform_.clock(), kStatementLimit, round));
+  for (std::size_t member : members) scope.start(ask_condemned(homes_, member, out, round));
+  co_await scope.join();
+  co_return out;
+}
+
+Task<Result<std::uint64_t>> VaultImpl::reprieve_all(const primitives::SigningKey& identity) {
+  MHP_CO_TRY(auto live, co_await live_segments());
+  Survey survey(*this);
+  co_await survey.take(std::move(live));
+  std::unordered_set<SegmentId, IdHash> all;
+  for (const auto& [member, segments] : survey.condemned()) all.insert(segments.begin(), segments.end());
+  co_await send_statements(*this, StatementKind::reprieve, identity, survey.condemned());
+  co_return all.size();
+}
+
+}  // namespace mhp::vault::impl
