@@ -19,6 +19,7 @@ void add_commands(Command& program) {
   add_find(program);
   add_diff(program);
   add_restore(program);
+  add_forget(program);
   add_status(program);
   add_check(program);
   add_repair(program);

@@ -38,6 +38,10 @@ int exit_code_of(const Error& error) {
   return kFailed;
 }
 
+nlohmann::json json_time(std::optional<std::int64_t> unix_ns) {
+  return unix_ns ? nlohmann::json(format_rfc3339(*unix_ns)) : nlohmann::json();
+}
+
 nlohmann::json json_text(const std::string& bytes) {
   const std::string dumped = nlohmann::json(bytes).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
   return nlohmann::json::parse(dumped);

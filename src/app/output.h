@@ -2,6 +2,7 @@
 #pragma once
 
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,8 @@ int exit_code_of(const Error& error);
 /// JSON text of bytes that need not be UTF-8: broken bytes become U+FFFD.
 nlohmann::json json_text(const std::string& bytes);
 nlohmann::json json_texts(const std::vector<std::string>& texts);
+/// RFC 3339; null where there is none.
+nlohmann::json json_time(std::optional<std::int64_t> unix_ns);
 
 class Output {
  public:

@@ -228,6 +228,15 @@ bool name_troubles(const Session& session, const dispersal::HomeSet& homes) {
   return lied;
 }
 
+void name_reprieved(const Session& session, const vault::Vault& vault) {
+  if (vault.reprieved_segments() == 0 || session.out.mute) return;
+  session.out.note(fmt::format(
+      "ALARM: homes had been told to delete {} that snapshots need; this was taken back, nothing is lost. Did another "
+      "computer of yours run 'mhp forget' while this one worked? Then all is well. If not, somebody wants to destroy "
+      "this vault: shut that computer out with 'mhp recover' and the 24 words.",
+      plural(vault.reprieved_segments(), "segment", "segments")));
+}
+
 void note_warnings(const Session& session, const std::vector<snapshot::SourceError>& warnings) {
   std::map<std::string, std::uint64_t> counts;
   for (const auto& warning : warnings) ++counts[warning.reason];

@@ -83,6 +83,9 @@ void note_warnings(const Session& session, const std::vector<snapshot::SourceErr
 /// True where `path` is `folder` or lies below it. Both absolute.
 bool is_within(const std::string& path, const std::string& folder);
 
+/// An alarm, on standard error, where what is needed had been condemned on homes.
+void name_reprieved(const Session& session, const vault::Vault& vault);
+
 /// MHP_HOME, XDG_STATE_HOME/mhp, ~/.local/state/mhp; empty where none of these is set.
 std::string default_state_folder();
 

@@ -54,6 +54,13 @@ static std::string format_tm(std::int64_t unix_ns, const char* pattern, bool utc
   return {out.data(), length};
 }
 
+std::int64_t local_seconds(std::int64_t unix_s) {
+  const std::time_t seconds = static_cast<std::time_t>(unix_s);
+  std::tm parts{};
+  localtime_r(&seconds, &parts);
+  return unix_s + parts.tm_gmtoff;
+}
+
 std::string format_time(std::int64_t unix_ns) { return format_tm(unix_ns, "%Y-%m-%d %H:%M", false); }
 std::string format_rfc3339(std::int64_t unix_ns) { return format_tm(unix_ns, "%Y-%m-%dT%H:%M:%SZ", true); }
 

@@ -15,6 +15,8 @@ std::string format_seconds(double seconds);     // 4.2 s, 3 min 20 s, 2 h 5 min
 std::string format_time(std::int64_t unix_ns);  // 2026-11-22 15:04 (local time)
 /// "2026-11-22" (the end of that day, UTC) or "2026-11-22T14:04:05Z" -> Unix seconds. Errors: usage.
 Result<std::int64_t> parse_date(std::string_view text);
+/// Unix seconds to seconds of the local clock on the wall, as if that were UTC.
+std::int64_t local_seconds(std::int64_t unix_s);
 std::string format_rfc3339(std::int64_t unix_ns);                                      // 2026-11-22T14:04:05Z
 std::string plural(std::uint64_t count, std::string_view one, std::string_view many);  // "1 file", "12,431 files"
 

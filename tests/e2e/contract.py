@@ -15,7 +15,7 @@ from support import trees, world
 from support.world import DONE, FAILED, INTERRUPTED, PARTLY, REFUSED, TOO_FEW, USAGE, Skip
 
 COMMANDS = ["init", "recover", "home add", "home list", "home remove", "backup", "snapshots", "ls", "find", "diff",
-            "restore", "status",
+            "restore", "forget", "status",
             "check", "repair", "demo"]
 OTHER_UID = 54321
 PAGE = 300 << 10  # bytes of a page of the tree; it is new where a folder above what is saved has changed meanwhile

@@ -143,6 +143,30 @@ def repaired_and_recovered(w):
     check_read(w, vault, first, "what the lost computer had saved", "--snapshot", snapshot, left=left)
 
 
+def forgotten(w):
+    """Two computers save and forget beside each other: the reader lists what the program lists, and brings it back."""
+    source = w.folder / "source"
+    trees.make_files(source, w.random, 50, 20 * KIB)
+    vault, other, kept = w.vault(3), w.folder / "other-state", {}
+    for state in (vault.state, other, vault.state, other):
+        if state == other and not other.exists():
+            w.run("recover", "--phrase-file", vault.phrase, "--home", vault.homes[0], "--keep-devices", state=other)
+        trees.write(source / "changes", w.random.randbytes(2 * MIB))
+        snapshot = w.run("--json", "backup", source, state=state).json["snapshot"]
+        kept[snapshot] = {source: trees.tree_of(source)}
+    for state in (vault.state, other):
+        oldest = next(iter(kept))
+        w.run("forget", oldest, state=state)
+        kept.pop(oldest)
+    _, run = read(w, vault, "--list")
+    for snapshot in vault.snapshots():
+        w.check(snapshot["id"][:8] in run.out, f"listed by both: {snapshot['id'][:8]}\n{run}")
+    w.equal(len(run.out.splitlines()), len(kept), f"no more is listed\n{run}")
+    for snapshot, wanted in kept.items():
+        read_to, _ = check_read(w, vault, wanted, "after forgetting", "--snapshot", snapshot)
+        world.remove_tree(read_to)
+
+
 def damaged(w):
     """Rotten rows, lost indexes and identities are worked around; too little, or a wrong phrase, is refused."""
     source = w.folder / "source"
@@ -205,4 +229,4 @@ def golden(w):
 
 
 if __name__ == "__main__":
-    world.main(homes_and_trees, levels, repaired_and_recovered, damaged, lying, golden)
+    world.main(homes_and_trees, levels, repaired_and_recovered, forgotten, damaged, lying, golden)

@@ -68,8 +68,14 @@ Task<Result<BackupDone>> do_backup(Session& session, BackupArgs args, snapshot::
   MHP_CO_TRY(Opened opened, co_await open_vault(session, open_options));
   BackupDone done;
   const auto stored = co_await store_snapshot(session, args, opened, done, counters);
+  if (stored && !args.options.dry_run) {
+    vault::Collected due;
+    co_await opened.vault->collect_due(due);
+    done.freed_bytes = due.freed_bytes;
+  }
   report_away(*opened.homes);
   name_troubles(session, *opened.homes);
+  name_reprieved(session, *opened.vault);
   std::ranges::copy_if(opened.homes->troubles(), std::back_inserter(done.left_out), dispersal::refuses_writes,
                        &dispersal::Trouble::kind);
   if (!stored) co_return tl::unexpected<Error>(stored.error());
@@ -106,6 +112,7 @@ static void show_json(Session& session, const BackupDone& done, bool dry_run) {
                            {"files_new", done.report.files_new},
                            {"files_changed", done.report.files_changed},
                            {"files_unchanged", done.report.files_unchanged},
+                           {"freed_bytes", done.freed_bytes},
                            {"adopted_segments", done.report.adopted_segments},
                            {"errors", json_errors(done.report.errors)},
                            {"left_out", json_homes(done.left_out)},
@@ -156,6 +163,8 @@ static void show_text(Session& session, const BackupDone& done, double seconds, 
     session.out.say(fmt::format("It went on from an interrupted backup: {} there already.",
                                 plural(report.adopted_segments, "segment was", "segments were")));
   }
+  if (done.freed_bytes > 0)
+    session.out.say(fmt::format("Homes gave {} of what was forgotten back.", format_bytes(done.freed_bytes)));
   if (done.spread_rows > 0)
     session.out.say(fmt::format("Homes that lacked rows of the vault were given them: {}.",
                                 plural(done.spread_rows, "row", "rows")));

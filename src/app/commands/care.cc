@@ -53,12 +53,18 @@ std::vector<std::string> source_paths(const std::vector<wire::SnapshotRecord>& s
 }
 
 /// Homes with their space; "away" where they do not answer, "lacking" where the newest vault record or heads are not
-/// there, or damaged. `homes` and `report` outlive it.
-Task<nlohmann::json> homes_json(const dispersal::HomeSet& homes, const vault::CheckReport& report) {
+/// there, or damaged. Sums up in `trash` what they will give back. All but this outlive it.
+Task<nlohmann::json> homes_json(const dispersal::HomeSet& homes, const vault::CheckReport& report, Trash& trash) {
   nlohmann::json list = nlohmann::json::array();
   for (const dispersal::Member& member : homes.members()) {
-    nlohmann::json object = {{"id", member.id.hex()}, {"name", json_text(member.name)}, {"state", "away"},
-                             {"used_bytes", nullptr}, {"free_bytes", nullptr},          {"counts", member.counts}};
+    nlohmann::json object = {{"id", member.id.hex()},
+                             {"name", json_text(member.name)},
+                             {"state", "away"},
+                             {"used_bytes", nullptr},
+                             {"free_bytes", nullptr},
+                             {"counts", member.counts},
+                             {"condemned_bytes", nullptr},
+                             {"next_due", nullptr}};
     if (member.away_code == Errc::corrupt) object["state"] = "damaged";
     if (member.home) {
       const auto usage = co_await member.home->usage();
@@ -67,6 +73,9 @@ Task<nlohmann::json> homes_json(const dispersal::HomeSet& homes, const vault::Ch
       if (usage && lacking) object["state"] = "lacking";
       if (usage) object["used_bytes"] = usage->used_bytes;
       if (usage) object["free_bytes"] = usage->free_bytes;
+      if (usage) object["condemned_bytes"] = usage->condemned_bytes;
+      if (usage) object["next_due"] = json_time(usage->next_due_ns);
+      if (usage) add_to(trash, *usage);
     }
     list.push_back(std::move(object));
   }
@@ -95,7 +104,8 @@ static Task<int> show_unreadable(Session& session, const Error& problem) {
   auto opened = co_await open_vault(session, without_index);
   if (!opened) co_return session.out.fail(opened.error(), hint_for(opened.error()));
   const vault::CheckReport nothing_known;
-  const nlohmann::json list = co_await homes_json(*opened->homes, nothing_known);
+  Trash trash;
+  const nlohmann::json list = co_await homes_json(*opened->homes, nothing_known, trash);
   const bool no_homes = list.empty();
   session.out.result({{"state", no_homes ? "not_yet" : "help"},
                       {"margin", 0},
@@ -129,7 +139,8 @@ static Task<int> run_status(Session& session) {
   const dispersal::Plan plan = homes.plan(opened->vault->level());
   const bool has_snapshots = !opened->vault->snapshots().empty();
   const std::string state = state_word(*report, homes.reachable() < homes.members().size(), has_snapshots, plan.margin);
-  const nlohmann::json list = co_await homes_json(homes, *report);
+  Trash trash;
+  const nlohmann::json list = co_await homes_json(homes, *report, trash);
   const auto& newest = opened->vault->snapshots();
   session.out.result({{"state", state},
                       {"margin", std::max(report->margin, 0)},
@@ -140,6 +151,8 @@ static Task<int> run_status(Session& session) {
                       {"expansion", plan.expansion()},
                       {"snapshots", newest.size()},
                       {"segments", report->segments},
+                      {"condemned_bytes", trash.condemned_bytes},
+                      {"next_due", json_time(trash.next_due_ns)},
                       {"newest", has_snapshots ? format_rfc3339(newest.back().time_ns) : ""},
                       {"homes", list}});
   session.out.say(state_sentence(state, *report, has_snapshots));
@@ -153,8 +166,10 @@ static Task<int> run_status(Session& session) {
                   dispersal::to_string(opened->vault->level()), plan.k, plan.n, plan.expansion(),
                   plan.sealed_mirror() ? " (sealed whole copies: there is no dispersal with so few homes)" : ""));
   if (plan.homes == 3) session.out.say("Three homes are a backup, not an archive: more homes make it one.");
+  if (trash.condemned_bytes > 0) session.out.say(trash_sentence(trash));
   show_homes(session, homes, list);
   name_troubles(session, homes);
+  name_reprieved(session, *opened->vault);
   co_return kDone;
 }
 
@@ -195,6 +210,7 @@ static int show_check(Session& session, const vault::CheckReport& report, double
                       {"homes_bad", bad},
                       {"homes_lacking", lacking},
                       {"margin", std::max(report.margin, 0)},
+                      {"condemned", report.condemned},
                       {"bytes_read", report.bytes_read}});
   const std::string read = report.bytes_read > 0 ? fmt::format(" {} were read and verified in {}.",
                                                                format_bytes(report.bytes_read), format_seconds(seconds))
@@ -241,6 +257,7 @@ static Task<int> run_check(Session& session, CheckArgs args) {
   co_await progress.stop();
   report_away(*opened->homes);
   name_troubles(session, *opened->homes);
+  name_reprieved(session, *opened->vault);
   if (!report) co_return session.out.fail(report.error(), hint_for(report.error()));
   co_return show_check(session, *report,
                        std::chrono::duration<double>(session.platform.clock().steady() - start).count());

@@ -7,6 +7,7 @@
 
 #include "app/command_line.h"
 #include "app/session.h"
+#include "app/trash.h"
 #include "snapshot/backup.h"
 #include "snapshot/restore.h"
 
@@ -21,6 +22,7 @@ void add_ls(Command& program);
 void add_find(Command& program);
 void add_diff(Command& program);
 void add_restore(Command& program);
+void add_forget(Command& program);
 void add_status(Command& program);
 void add_check(Command& program);
 void add_repair(Command& program);
@@ -66,6 +68,7 @@ struct BackupArgs {
 struct BackupDone {
   snapshot::BackupReport report;
   vault::CheckReport after;       // of the whole vault
+  std::uint64_t freed_bytes = 0;  // of what was forgotten: homes gave it back
   std::uint64_t spread_rows = 0;  // rows that homes lacked and were given
   std::size_t homes = 0, homes_reachable = 0;
   unsigned planned_margin = 0;
@@ -88,6 +91,7 @@ struct RecoverDone {
   std::vector<vault::UnreadHead> unread;  // newer states that cannot be read from the homes at hand
   std::vector<std::string> ahead;         // names of the homes that show them
   std::size_t homes_written = 0;          // that took the new vault record
+  std::uint64_t reprieved = 0;            // segments that homes had been told to delete
 };
 Task<Result<RecoverDone>> do_recover(Session& session, RecoverArgs args);
 

@@ -169,6 +169,8 @@ Task<Result<RecoverDone>> do_recover(Session& session, RecoverArgs args) {
   }
   opened.vault = std::move(*vault);
   auto written = co_await enrol(session, args, root, *opened.device, opened);
+  // What an enemy told homes to delete and this state needs is taken back with the word of the owner.
+  const auto reprieved = co_await opened.vault->reprieve_all(root.identity());
   name_troubles(session, *opened.homes);
   if (!written) co_return pass(written);
   RecoverDone done;
@@ -180,6 +182,7 @@ Task<Result<RecoverDone>> do_recover(Session& session, RecoverArgs args) {
   done.unread = opened.vault->unread_heads();
   done.ahead = names_of_ahead(opened);
   done.homes_written = *written;
+  done.reprieved = reprieved ? *reprieved : 0;
   co_return done;
 }
 
@@ -239,6 +242,11 @@ static void show_recovered(const Session& session, const RecoverOptions& options
     session.out.say(fmt::format("Its newest state{} is of {}; {} of {} homes that answered agree on it.",
                                 options.as_of.empty() ? "" : " that homes had taken by " + options.as_of,
                                 format_time(done.newest.time_ns), done.newest.homes_agree, done.newest.homes_answered));
+  }
+  if (done.reprieved > 0) {
+    session.out.note(
+        fmt::format("Homes had been told to delete {} that it needs: this was taken back, nothing is lost.",
+                    plural(done.reprieved, "segment", "segments")));
   }
   show_unread(session, done);
   if (done.homes_written == 0) {
@@ -307,6 +315,7 @@ static Task<int> run_recover(Session& session, RecoverOptions options) {
                       {"snapshots", done->snapshots},
                       {"newest_time", done->newest.time_ns == 0 ? "" : format_rfc3339(done->newest.time_ns)},
                       {"homes_agree", done->newest.homes_agree},
+                      {"reprieved", done->reprieved},
                       {"unread", unread}});
   show_recovered(session, options, *done);
   co_return done->unread.empty() ? kDone : kPartly;
