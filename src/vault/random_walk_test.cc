@@ -204,7 +204,7 @@ class Walk {
 TEST(RandomWalk, TheMarginIsNeverLessThanSaid) {
   const bool is_long = std::getenv("MHP_LONG") != nullptr;
   const std::uint64_t first = testing::seed_of_run();
-  const std::uint64_t lives = std::getenv("MHP_SEED") != nullptr ? 1 : is_long ? 300 : 12;
+  const std::uint64_t lives = std::getenv("MHP_SEED") != nullptr ? 1 : is_long ? 300 : 6;
   unsigned probes = 0, margins = 0, recoveries = 0, partly = 0;
   for (std::uint64_t seed = first; seed < first + lives; ++seed) {
     SCOPED_TRACE("MHP_SEED=" + std::to_string(seed));
