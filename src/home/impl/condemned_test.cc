@@ -45,7 +45,8 @@ TEST(Condemned, OneVisitEndsNoHold) {
 }
 
 TEST(Condemned, AClockSetBackNeitherAddsNorStops) {
-  EXPECT_EQ(days_counted(file_with(kUsualHoldNs), {4'800, -3'650, -3'649.5, -3'648}), 12);  // 10 + 0 + 0.5 + 1.5
+  EXPECT_EQ(days_counted(file_with(kUsualHoldNs), {4'800, -3'650, -3'649.5, -3'648, -3'646}),
+            13.5);  // 10 + 0 + 0.5 + 1 + 2
   EXPECT_EQ(days_counted(file_with(kUsualHoldNs), {-9'000, -8'000}), 1);
   EXPECT_EQ(days_counted(file_with(kUsualHoldNs), {-9'000, -8'999.5, -8'000}), 1.5);
   EXPECT_EQ(days_counted(file_with(kUsualHoldNs), {-9'000, -8'000, -7'993}), 8);
