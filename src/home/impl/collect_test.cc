@@ -402,7 +402,15 @@ class Model {
       if (done) books_[number].pending.insert(row);
     }
     if (done) put_.insert(number);
-    if (done && (books_[number].condemned || books_[number].may_differ)) reprieved_.insert(number);
+    if (done && is_condemned_now(number)) reprieved_.insert(number);
+  }
+  /// By what the home says, of a segment that it has. Where it says nothing nothing is committed any more.
+  bool is_condemned_now(std::size_t number) {
+    const auto page = store_->list(Stock::get().owner.vault, {}, 1000);
+    const SegmentId& segment = Stock::get().segments[number].card.segment;
+    return !page || std::ranges::any_of(page->segments, [&](const HeldSegment& held) {
+      return held.segment == segment && held.condemned;
+    });
   }
 
   void commit() {
@@ -566,7 +574,7 @@ class Model {
 
 TEST(CollectModel, NothingAliveIsLostAndNothingGoesEarly) {
   const std::uint64_t first = seed_or(1);
-  const std::uint64_t runs = std::getenv("MHP_SEED") ? 1 : 60 * (long_factor() > 1 ? 100 : 1);
+  const std::uint64_t runs = std::getenv("MHP_SEED") ? 1 : 20 * (long_factor() > 1 ? 100 : 1);
   std::printf("collect model: seeds from %llu, %llu runs\n", static_cast<unsigned long long>(first),
               static_cast<unsigned long long>(runs));
   for (std::uint64_t seed = first; seed < first + runs && !HasFailure(); ++seed)
