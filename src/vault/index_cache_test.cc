@@ -82,7 +82,7 @@ TEST_F(IndexCache, WithoutItTheHomesHaveAll) {
 TEST_F(IndexCache, DamageCostsOneErrorAtMost) {
   auto& disk = world_.platform().memory_disk();
   auto& random = world_.platform().random();
-  for (int round = 0; round < 6; ++round) {
+  for (int round = 0; round < 2; ++round) {
     auto runs = names(true);
     ASSERT_EQ(runs.size(), 1u);
     std::string path = folder() + "/" + runs.front();
@@ -114,7 +114,7 @@ TEST(Listing, OfALongSessionGoesOnMeanwhile) {
   World world(testing::seed_of_run());
   world.init("a");
   ASSERT_TRUE(save(world, "a", testing::few_files(world)));
-  Files files = many_files(world, 60);
+  Files files = many_files(world, 20);
   auto wait = [](platform::Platform& platform) -> Task<Result<void>> {
     co_await platform.clock().sleep(std::chrono::seconds(6));  // a commit group ends with each store
     co_return Result<void>{};
@@ -165,7 +165,7 @@ TEST(Listing, OfALongSessionGoesOnMeanwhile) {
 TEST(Parts, StayFewOverManySnapshots) {
   World world(testing::seed_of_run());
   world.init("a");
-  constexpr std::size_t kSnapshots = 60;
+  constexpr std::size_t kSnapshots = 40;
   std::vector<Files> all;
   for (std::size_t i = 0; i < kSnapshots; ++i) {
     all.push_back({{"file", world.noise(20)}});

@@ -139,8 +139,8 @@ class IndexFiles : public ::testing::Test {
 TEST_F(IndexFiles, FindWhatThePartsHold) {
   EXPECT_EQ(load(), 0u);
   expect_all();
-  for (int round = 0; round < 12; ++round) {
-    add_parts(1 + draw(12));
+  for (int round = 0; round < 6; ++round) {
+    add_parts(1 + draw(8));
     load();
     expect_all();
     index_.prepare_questions();
@@ -164,7 +164,7 @@ TEST_F(IndexFiles, NothingIsReadTwice) {
 }
 
 TEST_F(IndexFiles, PartsThatAreNoLongerListedAreNotServed) {
-  add_parts(60);
+  add_parts(30);
   load();
   while (parts_.size() > 5) {
     for (int i = 0; i < 5; ++i) parts_.erase(parts_.begin() + static_cast<std::ptrdiff_t>(draw(parts_.size())));
@@ -197,8 +197,8 @@ TEST_F(IndexFiles, OfAChunkWithTwoPlacesTheOneThatIsNotGoneCounts) {
 
 /// A damaged file says so, or what was damaged does not matter; it never gives a wrong place.
 TEST_F(IndexFiles, DamageIsNoticedAndMadeGood) {
-  add_parts(30);
-  for (int round = 0; round < 200; ++round) {
+  add_parts(12);
+  for (int round = 0; round < 60; ++round) {
     load();
     std::vector<std::string> names = files();
     ASSERT_FALSE(names.empty());
