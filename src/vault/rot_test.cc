@@ -14,7 +14,7 @@ using testing::Files;
 using testing::Scene;
 
 constexpr unsigned kHomes = 4;
-constexpr std::size_t kDamagesInARound = 10;
+constexpr std::size_t kDamagesInARound = 20;
 
 /// Where a fragment lies in a home.
 struct Place {
@@ -143,7 +143,7 @@ class Rot {
 
 TEST(Rot, IsFoundAndWorkedAround) {
   const std::uint64_t seed = test_run::seed();
-  const std::uint64_t rounds = test_run::is_long() ? 20'000 : 200;
+  const std::uint64_t rounds = test_run::is_long() ? 10'000 : 100;
   Rot rot(seed);
   for (std::uint64_t i = 0; i < rounds && !::testing::Test::HasFailure(); ++i) {
     SCOPED_TRACE("round " + std::to_string(i) + ", repeat with MHP_SEED=" + std::to_string(seed));

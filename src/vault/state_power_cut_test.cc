@@ -130,8 +130,8 @@ class Driver {
       }
       case 3:
         if (values_.below(4) > 0) break;
-        has_journal_ = true;
         if (!state_.clear_journal()) return (void)(journal_may_be_empty_ = true);
+        has_journal_ = true;
         journal_.clear();
         acknowledged_entries_ = 0;
         return;
