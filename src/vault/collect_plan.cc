@@ -24,8 +24,9 @@ bool is_half_empty(const SegmentUse& use) {
 
 std::uint64_t SegmentUse::live_segment_bytes() const {
   if (content_bytes == 0 || live_bytes == 0) return 0;
-  // The product is below 2^64: bundles of a segment have at most 2^16 times 16 MiB together.
-  return std::max<std::uint64_t>(1, segment_bytes * std::min(live_bytes, content_bytes) / content_bytes);
+  double share = static_cast<double>(std::min(live_bytes, content_bytes)) / static_cast<double>(content_bytes);
+  auto bytes = static_cast<std::uint64_t>(static_cast<double>(segment_bytes) * share);
+  return std::max<std::uint64_t>(1, bytes);
 }
 
 std::vector<SegmentFate> plan_collection(const std::vector<SegmentUse>& segments) {

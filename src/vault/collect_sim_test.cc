@@ -279,7 +279,7 @@ class Walk {
 
 TEST(CollectWalk, WhatIsSavedIsThereAndWhatIsForgottenGoes) {
   std::uint64_t seed = testing::seed_of_run();
-  unsigned walks = long_run() ? 100 : 4;
+  unsigned walks = long_run() ? 100 : 2;
   std::size_t snapshots = 0;
   for (unsigned i = 0; i < walks && !HasFailure(); ++i) {
     SCOPED_TRACE("MHP_SEED=" + std::to_string(seed) + " walk " + std::to_string(i));

@@ -221,8 +221,9 @@ Task<Result<std::unique_ptr<Collector>>> VaultImpl::begin_collect(CollectOptions
 std::string VaultImpl::why_view_may_lack() const {
   if (!unread_.empty()) return "the newest state of another computer cannot be read now";
   auto seen = state_.seen();
+  if (!seen) return "what this computer has seen before cannot be read: " + seen.error().detail;
   auto revocations = revocations_of(record_.record);
-  for (const wire::SeenHead& head : seen ? seen->heads : std::vector<wire::SeenHead>()) {
+  for (const wire::SeenHead& head : seen->heads) {
     bool revoked = std::ranges::find(revocations, head.device, &wire::Revocation::device) != revocations.end();
     auto believed = std::ranges::find(heads_.devices, head.device, &BelievedDevice::device);
     bool there = believed != heads_.devices.end() && believed->newest().head.seq >= head.seq;

@@ -389,7 +389,10 @@ Result<Collected> forget(World& world, const std::string& computer, const std::v
   MHP_TRY(Session session, world.open(computer));
   CollectOptions options;
   options.repack = repack;
-  for (std::size_t number : numbers) options.forget.push_back(session.vault->snapshots().at(number).id);
+  for (std::size_t number : numbers) {
+    if (number >= session.vault->snapshots().size()) return fail(Errc::not_found, "no such snapshot");
+    options.forget.push_back(session.vault->snapshots()[number].id);
+  }
   return world.run(forget(*session.vault, options));
 }
 
