@@ -125,7 +125,9 @@ TEST_F(Packing, OneTakesInWhatAnotherHas) {
   EXPECT_TRUE(two.empty());
   fill(two, 500'000);
   EXPECT_TRUE(one.take_in(two));
-  EXPECT_EQ(one.new_bytes(), 4'500'000u);
+  std::size_t distinct = 0;  // the shortest may come twice
+  for (const auto& [id, content] : chunks) distinct += content.size();
+  EXPECT_EQ(one.new_bytes(), distinct);
   EXPECT_EQ(two.new_bytes(), 0u);
   fill(one, 100'000);
   expect_all(one.pack(), chunks);
