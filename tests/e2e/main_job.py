@@ -86,6 +86,7 @@ def lose_one_more(w, vault, wanted, margin):
     if not vault.state.exists():
         vault.recover(vault.homes[0])
     restore_and_compare(w, vault, wanted, f"{len(vault.homes)} homes, all back")
+    vault.mhp("repair")  # homes that were away during a recovery get the newest record and heads
     w.equal(vault.check("--read-data")["ok"], True, "check --read-data after all came back")
 
 
