@@ -18,7 +18,8 @@ def at(days):
     """Options for a run of the program whose clock is so many days ahead."""
     if FAKETIME is None:
         raise world.Skip("libfaketime is not installed (tools/packages.txt)")
-    return {"LD_PRELOAD": str(FAKETIME), "FAKETIME": f"+{days}d", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+    return {"LD_PRELOAD": str(FAKETIME), "FAKETIME": f"+{days}d", "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+            "NO_FAKE_STAT": "1"}  # files keep their own times
 
 
 class Clock:
@@ -74,14 +75,15 @@ def by_name_and_the_space_comes_back(w):
     states = saved(w, vault, source, 4)
     clock = Clock(w, vault)
     before = on_disk(vault)
-    done = vault.mhp("--json", "forget", states[1][0], states[2][0][:10]).json
-    w.equal((len(done["forgotten"]), done["held_back"]), (2, ""), f"forget: {done}")
+    # Most of what lies in a log has to go: a home copies what is left of one only where that is less than half.
+    done = vault.mhp("--json", "forget", states[0][0], states[1][0], states[2][0][:10]).json
+    w.equal((len(done["forgotten"]), done["held_back"]), (3, ""), f"forget: {done}")
     w.check(done["condemned_bytes"] > 6 << 20 and done["next_due"], f"what is condemned: {done}")
     status = vault.status()
     w.equal(status["condemned_bytes"], done["condemned_bytes"], "status")
     w.check(time.strptime(status["next_due"], "%Y-%m-%dT%H:%M:%SZ"), "next_due is RFC 3339")
     w.check("given back from" in vault.mhp("status").out, "status says when")
-    states = [states[0], states[3]]
+    states = [states[3]]
     check_listed(w, vault, source, states, "after forget")
     clock.days = 9
     clock.mhp("forget", "--collect-only")
@@ -111,7 +113,7 @@ def by_rules(w):
     left = [one["id"] for one in vault.snapshots()]
     w.equal(sorted(one["id"] for one in dry["kept"]), sorted(left), "the dry run said the same")
     w.equal(left[-3:], ids[-3:], "the last three days")
-    w.check(len(left) in (4, 5), f"three days and two weeks: {left}")
+    w.check(len(left) in (3, 4, 5), f"three days and two weeks, which may be the same: {left}")
 
 
 def what_is_refused(w):
