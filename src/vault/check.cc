@@ -43,6 +43,8 @@ class Checker {
     for (std::size_t i = 0; i < kSegmentsAtOnce; ++i) scope.start(work());
     co_await scope.join();
     survey_.save_bad_rows();
+    // What this computer could not read for lack of open files or memory says nothing of the homes.
+    if (vault_.homes_.exhausted()) co_return tl::unexpected<Error>(*vault_.homes_.exhausted());
     for (const auto& trouble : vault_.homes_.troubles()) {
       // Old heads alone are no fault: the home may have been away.
       bool bad = dispersal::is_lie(trouble.kind) && trouble.kind != dispersal::TroubleKind::old_heads;

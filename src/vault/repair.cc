@@ -46,6 +46,8 @@ class Repairer {
 
   Task<Result<RepairReport>> run(std::vector<SegmentId> segments, Progress progress) {
     co_await survey_.take(std::move(segments));
+    // Homes that this computer cannot read for lack of open files or memory are not lost.
+    if (vault_.homes_.exhausted()) co_return tl::unexpected<Error>(*vault_.homes_.exhausted());
     choose_usable();
     if (usable_.empty()) co_return vault_.homes_.too_few("no home is there to repair on");
     report_.segments = survey_.segments().size();

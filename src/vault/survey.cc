@@ -15,11 +15,10 @@ using dispersal::Holder;
 using dispersal::TroubleKind;
 constexpr auto kListLimit = std::chrono::minutes(2);
 
-using Lists = std::vector<std::optional<std::vector<home::HeldSegment>>>;
+using Lists = std::vector<std::optional<Result<std::vector<home::HeldSegment>>>>;  // none: no answer in time
 
 Task<> list_one(dispersal::HomeSet& homes, std::size_t member, Lists& lists, Round& round) {
-  auto held = co_await homes.list(member);
-  if (held) lists[member] = std::move(*held);
+  lists[member] = co_await homes.list(member);
   round.done();
 }
 
@@ -86,10 +85,15 @@ Task<> Survey::take(std::optional<std::vector<SegmentId>> wanted) {
   if (wanted) segments_ = std::move(*wanted);
   std::ranges::sort(segments_);
   for (std::size_t i = 0; i < all.size(); ++i) {
-    if (all[i].home && !lists[i]) vault_.homes_.report(i, TroubleKind::failed, "did not list what it holds");
-    if (!lists[i]) continue;
-    members_.push_back(i);
-    keep(i, std::move(*lists[i]), everything);
+    if (!all[i].home) continue;
+    if (!lists[i]) {
+      vault_.homes_.report(i, TroubleKind::failed, "did not list what it holds");
+    } else if (!*lists[i]) {
+      vault_.homes_.report_failure(i, lists[i]->error());
+    } else {
+      members_.push_back(i);
+      keep(i, std::move(**lists[i]), everything);
+    }
   }
   if (!everything) co_return;
   for (const auto& [segment, holders] : holders_) segments_.push_back(segment);
