@@ -55,7 +55,7 @@ class Checker {
     std::vector<std::size_t> complete = vault_.complete_members();
     report_.margin = std::min(margin_.value_or(0), vault_.margin_of_members(complete));
     for (std::size_t i = 0; i < vault_.views_.size(); ++i) {
-      bool lacks = vault_.views_[i].answered && std::ranges::find(complete, i) == complete.end();
+      bool lacks = vault_.homes_.members()[i].home != nullptr && std::ranges::find(complete, i) == complete.end();
       if (lacks) report_.homes_lacking.push_back(vault_.homes_.members()[i].id);
     }
     co_return std::move(report_);

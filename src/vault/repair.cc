@@ -397,7 +397,7 @@ Task<Result<RepairReport>> VaultImpl::repair(bool read_all, std::vector<std::siz
   if (!dry_run) told = co_await bring_homes_up_to_date();
   std::vector<std::size_t> after = complete();
   for (std::size_t i = 0; i < views_.size(); ++i) {
-    if (!views_[i].answered || contains(without, i)) continue;
+    if (!homes_.members()[i].home || contains(without, i)) continue;
     if (dry_run && !contains(after, i)) after.push_back(i);  // as it would be
     if (!dry_run && !contains(told, i)) add_home(sum.refusing, homes_.members()[i].id);
   }

@@ -185,6 +185,7 @@ bool VaultImpl::is_covered(const BelievedDevice& device, const std::vector<Devic
   auto revocations = revocations_of(record_.record);
   auto revocation = std::ranges::find(revocations, device.device, &wire::Revocation::device);
   if (revocation == revocations.end()) return false;
+  if (device.newest().head.seq > revocation->last_good_seq) return false;  // a home that was away then brings more
   auto certificates = devices_of(record_.record);
   return std::ranges::any_of(heads_.devices, [&](const BelievedDevice& other) {
     if (std::ranges::find(without, other.device) != without.end()) return false;
@@ -397,6 +398,7 @@ Result<void> VaultImpl::take_own_head(CheckedHead head) {
 Task<std::vector<std::size_t>> VaultImpl::bring_homes_up_to_date() {
   auto took = co_await bring_up_to_date(homes_, views_, record_.signed_bytes, heads_.devices, &platform_.clock());
   for (BelievedDevice& device : heads_.devices) {
+    if (is_late(device)) continue;  // homes take no more of it
     for (std::size_t member : took) {
       bool known = std::ranges::find(device.members, member) != device.members.end();
       if (!known) device.members.push_back(member);
@@ -406,12 +408,19 @@ Task<std::vector<std::size_t>> VaultImpl::bring_homes_up_to_date() {
   co_return took;
 }
 
+bool VaultImpl::is_late(const BelievedDevice& device) const {
+  auto revocations = revocations_of(record_.record);
+  auto revocation = std::ranges::find(revocations, device.device, &wire::Revocation::device);
+  return revocation != revocations.end() && device.newest().head.seq > revocation->last_good_seq;
+}
+
 std::vector<std::size_t> VaultImpl::complete_members() const {
   std::vector<std::size_t> out;
   for (std::size_t i = 0; i < views_.size(); ++i) {
     bool has_record = views_[i].record && *views_[i].record == record_.signed_bytes;
     bool has_heads = std::ranges::all_of(heads_.devices, [&](const BelievedDevice& device) {
-      return is_covered(device) || std::ranges::find(device.members, i) != device.members.end();
+      bool is_in_another = is_late(device) && std::ranges::find(tops_, device.device, &KnownTop::device) == tops_.end();
+      return is_covered(device) || is_in_another || std::ranges::find(device.members, i) != device.members.end();
     });
     if (has_record && has_heads) out.push_back(i);
   }

@@ -106,13 +106,32 @@ static Task<Result<std::size_t>> enrol(Session& session, const RecoverArgs& args
   std::vector<DeviceId> unread;
   for (const vault::UnreadHead& head : opened.vault->unread_heads()) unread.push_back(head.device);
   platform::Random& random = session.platform.random();
-  const std::int64_t now_ns = session.platform.clock().unix_ns();
+  // With a date it is the revocation's time as well: what homes took after it is not believed, wherever it shows up.
+  constexpr std::int64_t kSecond = 1'000'000'000;
+  const std::int64_t now_ns = args.as_of_s ? *args.as_of_s * kSecond : session.platform.clock().unix_ns();
   MHP_CO_TRY(vault::OpenRecord record,
              vault::recovered_record(*opened.record, root, device, last_good, random, now_ns, earlier, unread));
+  // First here, then on the homes: where this computer cannot keep its keys, the earlier ones must not be shut out.
+  MHP_CO_TRY_VOID(opened.state->create(device, record));
   const auto took = co_await vault::publish_record(*opened.homes, record.signed_bytes, &session.platform.clock());
   if (opened.homes->exhausted()) co_return tl::unexpected<Error>(*opened.homes->exhausted());
-  MHP_CO_TRY_VOID(opened.state->create(device, record));
   co_return took.size();
+}
+
+/// An error where homes hold something of the vault and none shows a head: going on would shut out the state that the
+/// heads of other homes name.
+static Task<Result<void>> need_some_head(const Opened& opened) {
+  if (!opened.vault->believed_heads().empty()) co_return Result<void>();
+  for (std::size_t i = 0; i < opened.homes->members().size(); ++i) {
+    if (!opened.homes->members()[i].home) continue;
+    auto held = co_await opened.homes->list(i);
+    if (!held || held->empty()) continue;
+    co_return fail(Errc::unavailable, Subject::homes,
+                   fmt::format("home '{}' holds fragments of this vault, but no home at hand has readable heads, which "
+                               "say what its snapshots are",
+                               opened.homes->members()[i].name));
+  }
+  co_return Result<void>();
 }
 
 static std::vector<std::string> names_of_ahead(const Opened& opened) {
@@ -168,6 +187,10 @@ Task<Result<RecoverDone>> do_recover(Session& session, RecoverArgs args) {
     co_return pass(vault);
   }
   opened.vault = std::move(*vault);
+  if (auto some = co_await need_some_head(opened); !some) {
+    name_troubles(session, *opened.homes);
+    co_return pass(some);
+  }
   auto written = co_await enrol(session, args, root, *opened.device, opened);
   // What an enemy told homes to delete and this state needs is taken back with the word of the owner.
   const auto reprieved = co_await opened.vault->reprieve_all(root.identity());
@@ -189,7 +212,7 @@ Task<Result<RecoverDone>> do_recover(Session& session, RecoverArgs args) {
 struct RecoverOptions {
   std::string phrase_file;
   std::vector<std::string> homes;
-  std::string as_of;
+  std::vector<std::string> as_of;  // at most one; an empty text is a wrong date, not none
   bool keep_devices = false;
   bool dry_run = false;
 };
@@ -240,7 +263,7 @@ static void show_recovered(const Session& session, const RecoverOptions& options
                               plural(done.homes, "home", "homes")));
   if (done.newest.time_ns != 0 && done.unread.empty()) {
     session.out.say(fmt::format("Its newest state{} is of {}; {} of {} homes that answered agree on it.",
-                                options.as_of.empty() ? "" : " that homes had taken by " + options.as_of,
+                                options.as_of.empty() ? "" : " that homes had taken by " + options.as_of.back(),
                                 format_time(done.newest.time_ns), done.newest.homes_agree, done.newest.homes_answered));
   }
   if (done.reprieved > 0) {
@@ -279,7 +302,7 @@ static Task<int> run_recover(Session& session, RecoverOptions options) {
   args.keep_devices = options.keep_devices;
   args.dry_run = options.dry_run;
   if (!options.as_of.empty()) {
-    const auto as_of = parse_date(options.as_of);
+    const auto as_of = parse_date(options.as_of.back());
     if (!as_of) co_return session.out.fail(as_of.error(), "Example: mhp recover --as-of 2026-11-22 --home DIR");
     args.as_of_s = *as_of;
     if (args.keep_devices) {

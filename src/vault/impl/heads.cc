@@ -66,10 +66,18 @@ struct DeviceFacts {
   const wire::SeenHead* seen = nullptr;
 };
 
-/// What came after a revocation's last good head is not believed; a chain without that head at its place is another's.
+/// What came after a revocation's last good head is believed only where a home says that it took it before the
+/// revocation: it was away when the vault was recovered, and what the lost computer had saved there is not lost. A
+/// chain without the last good head at its place is another's.
 bool cut_at_revocation(std::vector<CheckedHead>& chain, const wire::Revocation* revocation) {
   if (revocation == nullptr) return true;
-  while (!chain.empty() && chain.back().head.seq > revocation->last_good_seq) chain.pop_back();
+  constexpr std::int64_t kSecond = 1'000'000'000;
+  auto was_taken_before = [&](const CheckedHead& head) {
+    return head.received_s && *head.received_s < revocation->time_ns / kSecond;
+  };
+  while (!chain.empty() && chain.back().head.seq > revocation->last_good_seq && !was_taken_before(chain.back())) {
+    chain.pop_back();
+  }
   const CheckedHead* last_good = at_seq(chain, revocation->last_good_seq);
   return !chain.empty() && (last_good == nullptr || last_good->hash == revocation->last_good);
 }
@@ -170,7 +178,9 @@ class DeviceJudge {
     if (rolled_back()) {
       return find(TroubleKind::old_heads, "shows an older state than this computer has seen");
     }
-    if (seq < newest) {
+    // More than a revocation's last good head is given to no home.
+    const bool has_all_it_may = facts_.revocation != nullptr && seq >= facts_.revocation->last_good_seq;
+    if (seq < newest && !has_all_it_may) {
       find(TroubleKind::old_heads,
            "has head " + std::to_string(seq) + " of " + std::to_string(newest) + " (it may have been away)");
     }

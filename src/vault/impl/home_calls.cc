@@ -178,6 +178,18 @@ NewestRecord choose_record(const std::vector<ByteView>& records, const VaultId& 
   return newest;
 }
 
+/// Homes refuse what comes after a revocation's last good head.
+static std::vector<BelievedDevice> without_late_heads(std::vector<BelievedDevice> devices,
+                                                      const wire::VaultRecord& record) {
+  for (const wire::Revocation& revocation : revocations_of(record)) {
+    auto device = std::ranges::find(devices, revocation.device, &BelievedDevice::device);
+    if (device == devices.end()) continue;
+    std::erase_if(device->chain, [&](const CheckedHead& head) { return head.head.seq > revocation.last_good_seq; });
+  }
+  std::erase_if(devices, [](const BelievedDevice& device) { return device.chain.empty(); });
+  return devices;
+}
+
 Task<std::vector<std::size_t>> bring_up_to_date(dispersal::HomeSet& homes, std::vector<HomeView>& views,
                                                 ByteView signed_record, const std::vector<BelievedDevice>& devices,
                                                 platform::Clock* clock) {
@@ -186,7 +198,8 @@ Task<std::vector<std::size_t>> bring_up_to_date(dispersal::HomeSet& homes, std::
   if (!envelope) co_return took;
   auto record = wire::parse_vault_record(envelope->body);
   if (!record) co_return took;
-  Gift gift{.homes = homes, .views = views, .signed_record = signed_record, .devices = devices, .vault = record->vault};
+  const std::vector<BelievedDevice> given = without_late_heads(devices, *record);
+  Gift gift{.homes = homes, .views = views, .signed_record = signed_record, .devices = given, .vault = record->vault};
   platform::Nursery scope(co_await asio::this_coro::executor);
   Round round{.scope = scope};
   std::vector<Taken> taken(views.size(), Taken::no_answer);

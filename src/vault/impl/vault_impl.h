@@ -168,6 +168,8 @@ class VaultImpl : public Vault {
   /// by one recovery with one time, and so has read all of it before its own first head. `without`: devices that show
   /// nothing.
   bool is_covered(const BelievedDevice& device, const std::vector<DeviceId>& without = {}) const;
+  /// True where a home that was away brings heads of a shut-out device that its revocation does not know of.
+  bool is_late(const BelievedDevice& device) const;
   Task<Result<wire::IndexTop>> load_top(wire::RootRef root);
   /// Whether all that a head reaches is there.
   Task<Result<std::vector<wire::SeenHead>>> try_head(const CheckedHead& head);
