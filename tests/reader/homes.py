@@ -160,7 +160,7 @@ class Home:
         return path.read_bytes() if path.exists() else None
 
     def heads(self, vault):
-        """device -> its newest heads, rising; each as the bytes of its envelope."""
+        """device -> its newest heads, rising; each as the bytes of its envelope, and when the home took it (seconds)."""
         heads = {}
         for path in sorted((self.folder / "vaults" / vault.hex()).glob("heads-*")):
             if "." in path.name:
@@ -195,9 +195,10 @@ def parse_heads(data, vault):
     count, device, at, envelopes = le(data, 12, 4), data[48:80], 80, []
     need(data[16:48] == vault and 1 <= count <= 96 and not any(data[10:12]), "it is of another vault, or empty")
     for _ in range(count):
-        length = le(data, at + 8, 4)  # before it: when the home took it, which a reader of the newest does not need
+        received_s = int.from_bytes(data[at:at + 8], "little", signed=True)
+        length = le(data, at + 8, 4)
         need(1 <= length <= 4096 and at + 12 + length <= len(data) - 32, "a head's length is wrong")
-        envelopes.append(data[at + 12:at + 12 + length])
+        envelopes.append((data[at + 12:at + 12 + length], received_s))
         at += 12 + length
     need(at == len(data) - 32, "something follows its last head")
     return device, envelopes

@@ -50,7 +50,7 @@ def parse_record(data, identity):
         by, revocation, _ = open_signed(data_of_one, "mhp 0 revocation", REVOCATION, KIB)
         need(by == record.identity and revocation.vault == record.vault, "a revocation not of this identity")
         need((revocation.last_good_seq == 0) == (revocation.last_good == bytes(32)), "a revocation's last good head")
-        last_good = (revocation.last_good_seq, revocation.last_good)
+        last_good = (revocation.last_good_seq, revocation.last_good, revocation.time_ns)
         record.revoked[revocation.device] = min(last_good, record.revoked.get(revocation.device, last_good))
     record.signer = signer
     need(signer == record.identity or (signer in record.certified and signer not in record.revoked),
@@ -153,18 +153,24 @@ class Vault:
                 self.warn(f"{home.name()} has head {other[-1].seq} of {best.seq} of device {device.hex()[:8]}")
         return best
 
-    def chain_of(self, device, envelopes):
-        """What one home has of a device, up to a revocation's last good head. All of it must be right."""
-        last_good, hash_of_it = self.record.revoked.get(device, (None, None))
+    def chain_of(self, device, shown):
+        """What one home has of a device, up to a revocation's last good head, or to what it took before that
+        revocation. All of it must be right."""
+        last_good, hash_of_it, revoked_ns = self.record.revoked.get(device, (None, None, None))
         chain = []
-        for envelope in envelopes:
+        for envelope, received_s in shown:
             head = self.parse_head(device, envelope)
             need(not chain or head.seq > chain[-1].seq, f"head {head.seq} does not rise")
             need(not chain or head.seq > chain[-1].seq + 1 or head.previous == chain[-1].hash,
                  f"head {head.seq} does not follow the one before it")
             need(head.seq != last_good or head.hash == hash_of_it, "not the ones that a revocation calls good")
             chain.append(head)
-        return [head for head in chain if last_good is None or head.seq <= last_good]
+        received = [received_s for _, received_s in shown]
+        while last_good is not None and chain and chain[-1].seq > last_good:
+            if received[len(chain) - 1] < revoked_ns // 10**9:
+                break
+            chain.pop()
+        return chain
 
     def parse_head(self, device, envelope):
         signer, head, _ = open_signed(envelope, "mhp 0 head", HEAD, 4 * KIB)
