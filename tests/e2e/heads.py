@@ -2,9 +2,10 @@
 import os
 import shutil
 import subprocess
+import time
 
 from support import homes, trees, world
-from support.world import DONE, FAILED, PARTLY, USAGE, Skip
+from support.world import DONE, FAILED, PARTLY, TOO_FEW, USAGE, Skip
 
 
 def saved(w, number, files=40, size=30 << 10):
@@ -159,5 +160,52 @@ def read_only_homes(w):
     check_restore(w, vault, source, wanted, "after the repair")
 
 
+def homes_that_were_away(w):
+    """The homes at hand at a recovery know less than others that are only away: when these come back, so does all."""
+    for number, late in ((2, 1), (10, 6)):
+        vault, source, _ = saved(w, number)
+        newer, older = vault.homes[:late], vault.homes[late:]
+        for home in older:
+            vault.take_away(home)
+        (source / "later").write_bytes(w.random.randbytes(40_000))
+        saved_later = vault.backup(source, code={DONE, TOO_FEW})
+        wanted = trees.tree_of(source)
+        time.sleep(1.1)  # homes note the second
+        vault.lose_state()
+        for home in newer:
+            vault.take_away(home)
+        for home in older:
+            vault.bring_back(home)
+        vault.recover(older[0])
+        w.equal(len(vault.snapshots()), 1, "what the homes at hand know")
+        for home in newer:
+            vault.bring_back(home)
+        w.equal([one["id"] for one in vault.snapshots()][-1], saved_later["snapshot"], "all is back")
+        check_restore(w, vault, source, wanted, "the later one")
+        vault.backup(source)
+        w.equal(vault.status()["state"], "safe", "the next backup takes it over")
+        w.equal(vault.check()["ok"], True, "check")
+        for home in newer:
+            vault.take_away(home)
+        check_restore(w, vault, source, wanted, "the later one without the homes that had it", saved_later["snapshot"])
+
+
+def no_home_shows_heads(w):
+    """Rows and records without any head: no recovery goes on from that, and nothing is shut out by trying."""
+    vault, source, wanted = saved(w, 5)
+    for home in vault.homes[:3]:
+        for path in vault_files(home, "heads-"):
+            path.unlink()
+    for home in vault.homes[3:]:
+        vault.take_away(home)
+    vault.lose_state()
+    run = vault.recover(vault.homes[0], code=TOO_FEW)
+    w.check("no home at hand has readable heads" in run.err, f"it says why\n{run}")
+    for home in vault.homes[3:]:
+        vault.bring_back(home)
+    vault.recover(vault.homes[0])
+    check_restore(w, vault, source, wanted, "with the heads of the others")
+
+
 if __name__ == "__main__":
-    world.main(damaged_home_does_not_count, damaged_identity, newest_that_can_be_read, as_of, read_only_homes)
+    world.main(homes_that_were_away, no_home_shows_heads, damaged_home_does_not_count, damaged_identity, newest_that_can_be_read, as_of, read_only_homes)

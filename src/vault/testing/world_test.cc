@@ -253,8 +253,9 @@ Result<std::vector<UnreadHead>> World::try_recover(const std::string& computer, 
   }
   std::vector<DeviceId> not_read;
   for (const UnreadHead& head : unread) not_read.push_back(head.device);
-  MHP_TRY(OpenRecord next, recovered_record(opened, root_, device, heads, platform_.random(),
-                                            platform_.clock().unix_ns(), Earlier::shut_out, not_read));
+  const std::int64_t now_ns = how.as_of_s ? *how.as_of_s * 1'000'000'000 : platform_.clock().unix_ns();
+  MHP_TRY(OpenRecord next,
+          recovered_record(opened, root_, device, heads, platform_.random(), now_ns, Earlier::shut_out, not_read));
   run(publish_record(homes, next.signed_bytes));
   MHP_TRY_VOID(state.create(device, next));
   return unread;
