@@ -526,18 +526,18 @@ TEST(Destroyer, ForgotAndCondemnedEverythingAndTheWordsBringItBack) {
     ASSERT_TRUE(session);
     good = session->vault->believed_heads();
   }
+  const std::int64_t date_ns = world.platform().clock().unix_ns();
   ASSERT_TRUE(forget(world, "b", {0, 1}));
   condemn_everything(world, "b");
   world.pass_time(20 * kDay);
   EXPECT_EQ(count_snapshots(world, "a"), 0u);
-  // The owner shuts both out at the heads that were good, as `recover` does.
+  // The owner shuts both out at the heads that homes had taken by that date, as `recover --as-of` does.
   {
     auto session = world.open("a");
     ASSERT_TRUE(session);
     auto device = make_device(world.root().vault(), world.platform().random());
     std::erase_if(good, [](const auto& head) { return head.seq == 0; });
-    auto next = recovered_record(*session->record, world.root(), device, good, world.platform().random(),
-                                 world.platform().clock().unix_ns());
+    auto next = recovered_record(*session->record, world.root(), device, good, world.platform().random(), date_ns);
     ASSERT_TRUE(next) << next.error().detail;
     State state(world.platform().disk(), world.state_path("c"));
     ASSERT_TRUE(state.create(device, *next));
