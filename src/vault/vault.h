@@ -168,7 +168,7 @@ struct Collected {
   std::uint64_t dead_bytes = 0;          // of content segments that go, by their size classes, less what was moved
   std::uint64_t stored_bytes = 0;        // put on homes in all
   std::uint64_t segments_condemned = 0;  // that any home was told now may go, old index segments among them
-  std::uint64_t segments_unknown = 0;    // perhaps of another device's backup under way: left alone for now
+  std::uint64_t segments_unknown = 0;    // perhaps of another device's backup under way: left alone
   std::uint64_t segments_purged = 0;     // by homes, now: their hold was over. One in several homes counts each time
   std::uint64_t freed_bytes = 0;         // by that
   std::string held_back{};               // why nothing could be collected; empty: it could

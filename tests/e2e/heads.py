@@ -208,4 +208,5 @@ def no_home_shows_heads(w):
 
 
 if __name__ == "__main__":
-    world.main(homes_that_were_away, no_home_shows_heads, damaged_home_does_not_count, damaged_identity, newest_that_can_be_read, as_of, read_only_homes)
+    world.main(homes_that_were_away, no_home_shows_heads, damaged_home_does_not_count, damaged_identity,
+               newest_that_can_be_read, as_of, read_only_homes)
