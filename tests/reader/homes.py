@@ -160,7 +160,7 @@ class Home:
         return path.read_bytes() if path.exists() else None
 
     def heads(self, vault):
-        """device -> its newest heads, rising; each as the bytes of its envelope, and the second when the home took it."""
+        """device -> its newest heads, rising; each as its envelope's bytes and the second when the home took it."""
         heads = {}
         for path in sorted((self.folder / "vaults" / vault.hex()).glob("heads-*")):
             if "." in path.name:
