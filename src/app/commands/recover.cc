@@ -118,10 +118,14 @@ static Task<Result<std::size_t>> enrol(Session& session, const RecoverArgs& args
   co_return took.size();
 }
 
-/// An error where homes hold something of the vault and none shows a head: going on would shut out the state that the
-/// heads of other homes name.
+/// An error where homes hold something of the vault and none shows a head, while others are away or heads are damaged:
+/// going on would shut out the state that those name. Where all are there, there never was a head.
 static Task<Result<void>> need_some_head(const Opened& opened) {
-  if (!opened.vault->believed_heads().empty()) co_return Result<void>();
+  const bool all_there = opened.homes->reachable() == opened.homes->members().size();
+  const bool damaged = std::ranges::any_of(opened.homes->troubles(), [](const dispersal::Trouble& trouble) {
+    return trouble.kind == dispersal::TroubleKind::damaged;
+  });
+  if (!opened.vault->believed_heads().empty() || (all_there && !damaged)) co_return Result<void>();
   for (std::size_t i = 0; i < opened.homes->members().size(); ++i) {
     if (!opened.homes->members()[i].home) continue;
     auto held = co_await opened.homes->list(i);
