@@ -22,6 +22,26 @@ function(mhp_layer_of room out)
   set(${out} ${found} PARENT_SCOPE)
 endfunction()
 
+# Headers that nearly every file reads, parsed once for all files of the same kind: `words` for the rooms' libraries,
+# `test_words` for their tests. Not in a release build: there each file shows that it includes what it uses.
+if(NOT CMAKE_BUILD_TYPE STREQUAL "Release")
+  set(common_headers <algorithm> <array> <atomic> <chrono> <cstdint> <functional> <map> <memory> <mutex> <optional>
+    <random> <set> <span> <string> <tl/expected.hpp> <unordered_map> <vector> <asio/any_io_executor.hpp>
+    <asio/awaitable.hpp> <asio/co_spawn.hpp> <asio/io_context.hpp> <asio/post.hpp> <asio/steady_timer.hpp>
+    <asio/use_awaitable.hpp>)
+  file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/words.cc CONTENT "int main() {}\n")
+  add_library(words OBJECT ${CMAKE_BINARY_DIR}/words.cc)
+  target_link_libraries(words PRIVATE mhp_asio)
+  target_precompile_headers(words PRIVATE ${common_headers})
+  target_compile_options(words PRIVATE "SHELL:-Xclang -fno-pch-timestamp") # ccache knows it by its content
+  if(MHP_TESTS)
+    add_executable(test_words ${CMAKE_BINARY_DIR}/words.cc) # a program, since tests are: their code is placed alike
+    target_link_libraries(test_words PRIVATE mhp_asio GTest::gtest)
+    target_precompile_headers(test_words PRIVATE ${common_headers} <gtest/gtest.h>)
+    target_compile_options(test_words PRIVATE "SHELL:-Xclang -fno-pch-timestamp")
+  endif()
+endif()
+
 function(mhp_room name)
   cmake_parse_arguments(ROOM "" "" "USES;LIBS" ${ARGN})
   mhp_layer_of(${name} own_layer)
@@ -50,9 +70,16 @@ function(mhp_room name)
   target_link_libraries(mhp_${name} PUBLIC ${ROOM_LIBS})
   set_property(TARGET mhp_${name} PROPERTY LINKER_LANGUAGE CXX)
 
+  if(TARGET words AND "platform" IN_LIST ROOM_USES AND NOT name STREQUAL "app")
+    target_precompile_headers(mhp_${name} REUSE_FROM words)
+  endif()
+
   if(MHP_TESTS AND tests)
     add_executable(${name}_test ${tests})
-    target_link_libraries(${name}_test PRIVATE mhp_${name} GTest::gtest GTest::gtest_main)
+    target_link_libraries(${name}_test PRIVATE mhp_${name} mhp_asio GTest::gtest GTest::gtest_main)
+    if(TARGET test_words)
+      target_precompile_headers(${name}_test REUSE_FROM test_words)
+    endif()
     include(GoogleTest)
     gtest_discover_tests(${name}_test WORKING_DIRECTORY ${PROJECT_SOURCE_DIR} TEST_PREFIX "${name}." DISCOVERY_TIMEOUT 60
       PROPERTIES TIMEOUT ${MHP_TEST_SECONDS} LABELS ${name})
