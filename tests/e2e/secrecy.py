@@ -12,9 +12,13 @@ ZEROS_IN_FORM = 6  # a window with so many zero bytes is a number or padding of 
 CARD_NUMBERS = re.compile(rb" .\(\x0c0.8.{1,4}@.{1,4}H\x80\x9a\x9e\x01R..", re.DOTALL)
 
 
+def files_of(home):
+    """All but the lock: it names the process that held it in decimal, so its bytes and its size are chance."""
+    return [path for path in sorted(home.rglob("*")) if path.is_file() and path != home / "lock"]
+
+
 def home_files(vault):
-    """All but the lock, which names the process that holds it."""
-    return [path for home in vault.homes for path in sorted(home.rglob("*")) if path.is_file() and path.name != "lock"]
+    return [path for home in vault.homes for path in files_of(home)]
 
 
 def windows_of(content):
@@ -118,8 +122,7 @@ def files_of_state(w):
 
 def sizes_in(vault):
     """Sizes of all files of each home; names of vaults and devices differ, so they count by order."""
-    return [sorted((str(path.parent.relative_to(home).parts[:1]), path.stat().st_size) for path in home.rglob("*")
-                   if path.is_file())
+    return [sorted((str(path.parent.relative_to(home).parts[:1]), path.stat().st_size) for path in files_of(home))
             for home in vault.homes]
 
 
