@@ -181,11 +181,21 @@ Result<wire::RootRef> VaultImpl::open_root(const CheckedHead& head) const {
   return wire::parse_physical_ref(*plain);
 }
 
-bool VaultImpl::is_covered(const BelievedDevice& device, const std::vector<DeviceId>& without) const {
+std::optional<wire::Revocation> VaultImpl::revocation_of(const DeviceId& device) const {
   auto revocations = revocations_of(record_.record);
-  auto revocation = std::ranges::find(revocations, device.device, &wire::Revocation::device);
-  if (revocation == revocations.end()) return false;
-  if (device.newest().head.seq > revocation->last_good_seq) return false;  // a home that was away then brings more
+  auto found = std::ranges::find(revocations, device, &wire::Revocation::device);
+  if (found == revocations.end()) return std::nullopt;
+  return *found;
+}
+
+bool VaultImpl::is_late(const BelievedDevice& device) const {
+  auto revocation = revocation_of(device.device);
+  return revocation && device.newest().head.seq > revocation->last_good_seq;
+}
+
+bool VaultImpl::is_covered(const BelievedDevice& device, const std::vector<DeviceId>& without) const {
+  auto revocation = revocation_of(device.device);
+  if (!revocation || is_late(device)) return false;
   auto certificates = devices_of(record_.record);
   return std::ranges::any_of(heads_.devices, [&](const BelievedDevice& other) {
     if (std::ranges::find(without, other.device) != without.end()) return false;
@@ -406,12 +416,6 @@ Task<std::vector<std::size_t>> VaultImpl::bring_homes_up_to_date() {
     device.homes_agree = static_cast<unsigned>(device.members.size());
   }
   co_return took;
-}
-
-bool VaultImpl::is_late(const BelievedDevice& device) const {
-  auto revocations = revocations_of(record_.record);
-  auto revocation = std::ranges::find(revocations, device.device, &wire::Revocation::device);
-  return revocation != revocations.end() && device.newest().head.seq > revocation->last_good_seq;
 }
 
 std::vector<std::size_t> VaultImpl::complete_members() const {

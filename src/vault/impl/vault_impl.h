@@ -164,12 +164,14 @@ class VaultImpl : public Vault {
   Task<Result<void>> follow(std::vector<Followed> heads);
   Task<Result<void>> load_snapshots();
   Result<std::vector<SegmentId>> list_live_segments() const;
+  /// Of a device that is shut out.
+  std::optional<wire::Revocation> revocation_of(const DeviceId& device) const;
+  /// True where a home that was away brings heads of a shut-out device that its revocation does not know of.
+  bool is_late(const BelievedDevice& device) const;
   /// True where another device's top lists all that this one's did: that device was enrolled when this one was revoked,
   /// by one recovery with one time, and so has read all of it before its own first head. `without`: devices that show
   /// nothing.
   bool is_covered(const BelievedDevice& device, const std::vector<DeviceId>& without = {}) const;
-  /// True where a home that was away brings heads of a shut-out device that its revocation does not know of.
-  bool is_late(const BelievedDevice& device) const;
   Task<Result<wire::IndexTop>> load_top(wire::RootRef root);
   /// Whether all that a head reaches is there.
   Task<Result<std::vector<wire::SeenHead>>> try_head(const CheckedHead& head);
