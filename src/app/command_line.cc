@@ -36,14 +36,55 @@ std::string chosen_name(const CLI::App& app, const CLI::App*& deepest) {
   return name;
 }
 
+std::string upper(std::string text) {
+  std::ranges::transform(text, text.begin(), [](char c) { return c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c; });
+  return text;
+}
+
+/// The first thing that is missing: "'mhp restore' needs --to (Folder to fill; must be empty or absent)".
+std::string what_is_missing(const CLI::App& command, const std::string& so_far) {
+  const auto missing =
+      command.get_options([](const CLI::Option* option) { return option->get_required() && option->count() == 0; });
+  if (missing.empty()) return fmt::format("'{}' needs more than was given", so_far);
+  const CLI::Option& first = *missing.front();
+  const std::string name = first.get_positional() ? upper(first.get_name()) : first.get_name();
+  return fmt::format("'{}' needs {} ({})", so_far, name, first.get_description());
+}
+
+/// What the library has to say, in a sentence for a person. Where it is about an option, its words begin with that.
+std::string in_words(const CLI::App& command, const std::string& so_far, const CLI::ParseError& problem) {
+  const std::string said = problem.what();
+  const std::size_t colon = said.find(": ");
+  const std::string option = said.substr(0, colon);
+  const std::string kind = problem.get_name();
+  if (kind == "RequiredError") return what_is_missing(command, so_far);
+  if (kind == "ExtrasError" && colon != std::string::npos) {
+    const std::string extra = said.substr(colon + 2);
+    const char* what = extra.starts_with('-') ? "has no option" : "does not know what to do with";
+    return fmt::format("'{}' {} '{}'", so_far, what, extra);
+  }
+  if (kind == "ArgumentMismatch" && said.ends_with("missing")) return fmt::format("{} needs a value", option);
+  if (kind == "ArgumentMismatch" && said.find("At Most") != std::string::npos)
+    return fmt::format("{} may be given only once", option);
+  if (kind == "ValidationError" && colon != std::string::npos)
+    return fmt::format("{} {}", option, said.substr(colon + 2));  // as our own check says it
+  return fmt::format("'{}' was not understood: {}", so_far, said);
+}
+
 int refuse(const Asked& asked, const CLI::App& app, const CLI::ParseError& problem) {
   const CLI::App* deepest = nullptr;
   const std::string so_far = chosen_name(app, deepest);
   const std::vector<std::string> known = names_of(*deepest);
   const std::vector<std::string> rest = app.remaining(true);
   const auto wrong = std::ranges::find_if(rest, [](const std::string& word) { return !word.starts_with('-'); });
-  if (known.empty() || wrong == rest.end())
-    return asked.out.fail({Errc::usage, problem.what()}, fmt::format("See '{} --help'.", so_far), kUsage);
+  if (!known.empty() && rest.empty()) {
+    return asked.out.fail({Errc::usage, fmt::format("'{}' needs to be told what to do", so_far)},
+                          fmt::format("It can do: {}. See '{} --help'.", fmt::join(known, ", "), so_far), kUsage);
+  }
+  if (known.empty() || wrong == rest.end()) {
+    return asked.out.fail({Errc::usage, in_words(*deepest, so_far, problem)},
+                          fmt::format("See '{} --help'.", so_far), kUsage);
+  }
   const std::string near = nearest_word(*wrong, known);
   return asked.out.fail(
       {Errc::usage, fmt::format("there is no command '{} {}'", so_far, *wrong)},
@@ -78,7 +119,13 @@ void Command::takes(const std::string& name, std::vector<std::string>& values, c
 }
 
 void Command::takes(const std::string& name, int& value, int least, int most, const std::string& help) {
-  app_->add_option(name, value, help)->check(CLI::Range(least, most))->capture_default_str();
+  const auto check = [least, most](const std::string& text) {
+    return CLI::Range(least, most)(text).empty()
+               ? std::string()
+               : fmt::format("takes a number from {} to {}, not '{}'", least, most, text);
+  };
+  CLI::Option* option = app_->add_option(name, value, help)->check(check, fmt::format("{} to {}", least, most));
+  option->capture_default_str();
 }
 
 void Command::takes_with_value_or_without(const std::string& name, bool& given, std::string& value,

@@ -22,7 +22,7 @@ Asked read(std::vector<std::string> words, Bound& bound) {
   return read_command_line(static_cast<int>(argv.size()), argv.data(), [&bound](Command& program) {
     Command group = program.add("group", "a group", "");
     Command command = group.add("save", "a command", "Example:\n  mhp group save");
-    command.needs("path", bound.paths, "");
+    command.needs("path", bound.paths, "Where from");
     command.takes("--tag", bound.tags, "");
     command.takes("--level", bound.level, "");
     command.takes("--number", bound.number, 1, 19, "");
@@ -72,6 +72,24 @@ TEST(CommandLine, WrongUsageIsRefused) {
     const Asked asked = read(words, bound);
     EXPECT_FALSE(asked.work);
     EXPECT_EQ(asked.exit_code, kUsage);
+  }
+}
+
+TEST(CommandLine, WhatIsWrongIsSaidInASentence) {
+  const std::vector<std::pair<std::vector<std::string>, std::string>> said = {
+      {{}, "'mhp' needs to be told what to do"},
+      {{"group"}, "'mhp group' needs to be told what to do"},
+      {{"group", "save"}, "'mhp group save' needs PATH (Where from)"},
+      {{"group", "save", "a", "--number", "20"}, "--number takes a number from 1 to 19, not '20'"},
+      {{"group", "save", "a", "--number", "many"}, "--number takes a number from 1 to 19, not 'many'"},
+      {{"group", "save", "a", "--no-such"}, "'mhp group save' has no option '--no-such'"},
+      {{"group", "save", "a", "--level"}, "--level needs a value"},
+      {{"group", "save", "a", "--level", "x", "--level", "y"}, "--level may be given only once"}};
+  for (const auto& [words, sentence] : said) {
+    Bound bound;
+    ::testing::internal::CaptureStderr();
+    EXPECT_EQ(read(words, bound).exit_code, kUsage);
+    EXPECT_TRUE(::testing::internal::GetCapturedStderr().starts_with("mhp: " + sentence + "\n")) << sentence;
   }
 }
 
