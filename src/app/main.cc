@@ -38,10 +38,13 @@ int run_asked(Asked asked) {
   Session session{
       .platform = *platform, .out = asked.out, .state_folder = asked.state_folder, .command = asked.command};
   const int code = platform->run(run(std::move(asked.work), session));
-  const auto written = asked.out.flush();
+  auto written = asked.out.flush();
   if (written || code != kDone) return code;
   // A reader that has seen enough (head) is no trouble to tell of.
-  return written.error().code == mhp::Errc::canceled ? kFailed : asked.out.fail(written.error(), "", kFailed);
+  if (written.error().code == mhp::Errc::canceled) return kFailed;
+  const std::string& done = session.out.done;
+  if (!done.empty()) written.error().detail += ", but " + done;
+  return asked.out.fail(written.error(), "", kFailed);
 }
 
 }  // namespace

@@ -30,6 +30,8 @@ class Output {
   bool mute = false;   // not even these: another speaks for this command (the demo)
   /// Named in advice.
   std::string state_folder;
+  /// What the command has done for good ("the snapshot 3f2a was made"): said where its answer cannot be written.
+  std::string done;
 
   /// A sentence for a person, on standard output; nothing with --json.
   void say(const std::string& sentence) const;

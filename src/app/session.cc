@@ -287,6 +287,21 @@ static std::string target_hint(Errc code) {
   }
 }
 
+static std::string vault_hint(Errc code) {
+  switch (code) {
+    case Errc::not_found:
+      return "Start one with 'mhp init', or bring yours back with 'mhp recover'.";
+    case Errc::unavailable:
+      return "Add one with 'mhp home add DIR'.";
+    case Errc::denied:
+      return "Somebody ran 'mhp recover' with the 24 words since. What is saved is whole. If it was you, come in again: "
+             "'mhp recover --state NEW-FOLDER --home DIR' (--keep-devices lets the other computer stay). If not, "
+             "somebody has your words: what they must not see belongs in a new vault.";
+    default:
+      return "";
+  }
+}
+
 std::string hint_for(const Error& error, bool writes) {
   if (error.code == Errc::exhausted) {
     return "This computer is short of it, no file and no home is to blame. Earlier snapshots are whole; give more and "
@@ -298,8 +313,9 @@ std::string hint_for(const Error& error, bool writes) {
     case Subject::target:
       return target_hint(error.code);
     case Subject::vault:
-      if (error.code == Errc::not_found) return "Start one with 'mhp init', or bring yours back with 'mhp recover'.";
-      return error.code == Errc::unavailable ? "Add one with 'mhp home add DIR'." : "";
+      return vault_hint(error.code);
+    case Subject::source:
+      return "Name files or folders outside of the homes and of the state folder.";
     case Subject::snapshot:
       return "Write SNAPSHOT or SNAPSHOT:PATH, such as latest:/home/ann; 'mhp snapshots' lists them.";
     case Subject::entry:

@@ -233,6 +233,18 @@ std::vector<RowsFor> HomeSet::place_new(const Plan& plan, const SegmentId& segme
   return wanted;
 }
 
+int HomeSet::repairable_margin(Level level) const {
+  std::vector<std::size_t> usable = planned_on(state_->members);
+  std::erase_if(usable, [this](std::size_t member) { return state_->members[member].home == nullptr; });
+  if (usable.empty()) return 0;
+  usable.resize(std::min<std::size_t>(usable.size(), kMaxHomesPerSegment));
+  std::vector<RowsFor> placed;
+  for (auto& rows : place(make_plan(level, static_cast<unsigned>(usable.size())), SegmentId())) {
+    placed.push_back({.home = usable[placed.size()], .rows = std::move(rows)});
+  }
+  return margin_of(placed, kNeed);
+}
+
 namespace {
 
 /// The records of one segment; their buffers go back to the pool however the sending ends.

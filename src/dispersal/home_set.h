@@ -135,6 +135,9 @@ class HomeSet {
   /// out when putting); over all members where none counts. Of more than 36 the first 36.
   Plan plan(Level level) const;
   std::vector<RowsFor> place_new(const Plan& plan, const SegmentId& segment) const;
+  /// The margin that a repair can reach now: of the plan over the members that answer. Less than that plan's own margin
+  /// where homes share a disk; 0 where none answers.
+  int repairable_margin(Level level) const;
 
   /// Sends the records, all homes in parallel; buffers go back to the pool. Homes that fail are reported and left out.
   /// Errors: took_too_little() when fewer than k distinct rows were accepted.

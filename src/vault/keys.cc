@@ -111,9 +111,8 @@ Result<wire::VaultKeys> unwrap(const wire::VaultRecord& record, Role role, const
     }
     return keys;
   }
-  return fail(Errc::denied, role == Role::device
-                                ? "the vault's keys are not wrapped for this device: it was revoked, or never enrolled"
-                                : "the vault's keys are not wrapped for this phrase");
+  if (role == Role::recovery) return fail(Errc::denied, "the vault's keys are not wrapped for this phrase");
+  return fail(Errc::denied, Subject::vault, "this computer is shut out of the vault: its keys do not open it any more");
 }
 
 Result<OpenRecord> open_with(ByteView signed_bytes, const VaultId& vault, Role role, const Key& secret) {

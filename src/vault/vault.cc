@@ -136,7 +136,8 @@ Result<void> VaultImpl::take_newest_record() {
   NewestRecord newest = choose_record(records, record_.record.vault);
   for (std::size_t refused : newest.refused) {
     if (owners[refused] == SIZE_MAX)
-      return fail(Errc::denied, "this device was revoked: the vault record it signed is not believed");
+      return fail(Errc::denied, Subject::vault,
+                  "this computer is shut out of the vault: the vault record it signed is not believed");
     // A home that was away holds what a device signed before it was revoked: old, but no lie.
     auto alone = check_record(records[refused], record_.record.vault, {});
     if (alone && newest.index && alone->version <= newest.version) continue;

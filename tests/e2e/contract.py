@@ -143,7 +143,9 @@ def wrong_phrase(w):
         w.check(not state.exists() and run.error["error"], f"nothing is made\n{run}")
         for word in set(words):
             w.check(len(word) < 5 or word not in run.err, f"no word of the phrase is said\n{run}")
-    w.run("recover", "--phrase-file", vault.phrase, "--home", w.folder, state=state, code=FAILED)
+    for nothing in (w.folder, w.folder / "no such"):
+        run = w.run("--json", "recover", "--phrase-file", vault.phrase, "--home", nothing, state=state, code=TOO_FEW)
+        w.check(f"{nothing}: no home here" in run.error["error"] and run.error["hint"], f"no home\n{run}")
     w.run("recover", "--phrase-file", w.folder / "none", "--home", vault.homes[0], state=state, code=FAILED)
     w.run("recover", "--phrase-file", vault.phrase, "--home", vault.homes[0], state=vault.state, code=FAILED)
     with open(vault.phrase, "rb") as words_on_input:
@@ -192,6 +194,11 @@ def target_must_be_empty(w):
         vault.mhp("restore", "latest", "--to", target, code=USAGE)
         vault.mhp("restore", "latest", "--to", target, "--dry-run", code=USAGE)
         w.equal(trees.tree_of(target), before, "what was there")
+    os.symlink(w.folder / "nowhere", w.folder / "dangling")
+    for more in ([], ["--dry-run"]):
+        run = vault.mhp("--json", "restore", "latest", "--to", w.folder / "dangling", *more, code=USAGE)
+        w.check("link to something that is not there" in run.error["error"], f"a dangling link\n{run}")
+    w.check(not (w.folder / "nowhere").exists(), "a link is not followed to make a folder")
     (w.folder / "empty").mkdir()
     vault.mhp("restore", "latest", "--to", w.folder / "empty")
     trees.check_same(w, trees.tree_of(source), w.folder / "empty" / source.relative_to("/"), "into an empty folder")
@@ -304,6 +311,14 @@ def own_folders_are_left_out(w):
     for own in [vault.state, *vault.homes]:
         w.check(not [path for path in listed if path.startswith(f"{own}/")], f"{own} is not in the snapshot")
     w.check(str(source / "folder-000" / "file-00000") in listed and str(vault.phrase) in listed, "all else is")
+    for more in ([], ["--dry-run"]):
+        run = vault.mhp("--json", "backup", vault.homes[0], vault.state / "cache", *more, code=USAGE)
+        w.check(f"{vault.homes[0]} (home '{vault.homes[0].name}')" in run.error["error"] and
+                f"{vault.state / 'cache'} (the state folder)" in run.error["error"] and run.error["hint"],
+                f"what is left out, and why\n{run}")
+    w.equal(len(vault.snapshots()), 2, "snapshots: none without files was made")
+    run = vault.mhp("backup", source, vault.homes[0])
+    w.check("left out" in run.err and str(vault.homes[0]) in run.err, f"one of two paths is left out\n{run}")
 
 
 def unreadable_files(w):
@@ -522,6 +537,8 @@ def revoked_device(w):
     w.run("recover", "--phrase-file", vault.phrase, "--home", vault.homes[0], state=new)
     run = vault.mhp("--json", "backup", source, code=REFUSED)
     w.equal(run.error["code"], "denied", f"the error's code\n{run}")
+    w.check("shut out" in run.error["error"] and "mhp recover --state" in run.error["hint"],
+            f"what happened, and what to do\n{run}")
     w.run("backup", source, state=new)
     listed = [snapshot["id"] for snapshot in w.run("--json", "snapshots", state=new).json]
     w.equal((len(listed), listed[0]), (2, first["snapshot"]), "snapshots on the new computer")
@@ -549,11 +566,17 @@ def output_is_checked(w):
         run = w.run("init", state=w.folder / "unseen", code=FAILED, stdout=full)
     w.check("could not be shown" in run.err, f"the 24 words\n{run}")
     w.check(not (w.folder / "unseen").exists(), "a vault whose words nobody saw")
-    vault, _, _ = saved(w)
+    vault, source, _ = saved(w)
     for command in (["find", "*"], ["snapshots"], ["--json", "check"], ["status"]):
         with open("/dev/full", "wb") as full:
             run = vault.mhp(*command, code=FAILED, stdout=full)
         w.check("standard output" in run.err, f"{command}\n{run}")
+    for command, done in ((["backup", source], "snapshot"), (["--json", "backup", source], "snapshot"),
+                          (["restore", "latest", "--to", w.folder / "back"], "20 files")):
+        with open("/dev/full", "wb") as full:
+            run = vault.mhp(*command, code=FAILED, stdout=full)
+        w.check(f"but {done}" in run.err, f"what was done all the same\n{run}")
+    w.equal(len(vault.snapshots()), 3, "snapshots")
     reading, writing = os.pipe()
     os.close(reading)
     run = vault.mhp("find", "*", code=FAILED, stdout=writing)
@@ -571,6 +594,9 @@ def same_disk_does_not_count(w):
     vault.mhp("backup", source)
     status = vault.status()
     w.equal((status["state"], status["margin"]), ("not_yet", 0), "two homes on the source's disk")
+    vault.mhp("repair")
+    said = vault.mhp("status").out
+    w.check("add homes on others" in said and "mhp repair" not in said, f"a repair would change nothing: {said}")
     vault.restore()
 
 

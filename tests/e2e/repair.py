@@ -63,8 +63,13 @@ def repair_without_new_homes(w):
     for home in vault.homes[:2]:
         vault.take_away(home)
     w.equal(vault.check(code=FAILED)["margin"], 1, "margin with two of six away")
+    said = vault.mhp("status").out
+    w.check("run 'mhp repair' to do without them: then any 2 may be lost" in said, f"what a repair would bring: {said}")
     report = vault.mhp("--json", "repair").json
     w.equal((report["homes"], report["margin"]), (4, 2), "repair on four homes")
+    said = vault.mhp("status").out
+    w.check("connect the homes that are away" in said and "mhp repair" not in said,
+            f"another repair would bring nothing: {said}")
     for home in vault.homes[2:4]:
         vault.take_away(home)
     check_restore(w, vault, source, wanted, "four of six homes away")

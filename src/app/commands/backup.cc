@@ -26,6 +26,35 @@ static Task<> leave_out_own_folders(Session& session, const Opened& opened, snap
   }
 }
 
+/// Which own folder holds `path`, in words; empty where none does.
+static std::string own_folder_of(const std::string& path, const std::string& state, const Opened& opened) {
+  if (is_within(path, state)) return "the state folder";
+  for (const wire::HomeEntry& entry : opened.record->content.homes) {
+    if (is_within(path, entry.path)) return fmt::format("home '{}'", entry.name);
+  }
+  return "";
+}
+
+/// Says which of the paths that were named are left out as own folders. Errors: usage where all of them are.
+static Result<void> say_left_out(const Session& session, const Opened& opened, const snapshot::ScanOptions& scan) {
+  platform::Disk& disk = session.platform.disk();
+  MHP_TRY(const std::vector<std::string> paths, snapshot::normal_paths(disk, scan.paths));
+  MHP_TRY(const std::string state, disk.absolute(session.state_folder));
+  std::vector<std::string> left_out;
+  for (const std::string& path : paths) {
+    const std::string own = own_folder_of(path, state, opened);
+    if (!own.empty()) left_out.push_back(fmt::format("{} ({})", path, own));
+  }
+  if (left_out.size() == paths.size()) {
+    return fail(Errc::usage, Subject::source,
+                fmt::format("nothing is left to save: a backup leaves out its own homes and state folder, and so {}",
+                            fmt::join(left_out, ", ")));
+  }
+  for (const std::string& path : left_out)
+    session.out.note(fmt::format("left out, as a backup does not save itself: {}", printable(path)));
+  return {};
+}
+
 /// After a backup: what the whole vault stands at, and rows that homes lack: those that have joined since get theirs,
 /// and what a home refused goes to the others.
 static Task<Result<void>> settle(Opened& opened, BackupDone& done) {
@@ -46,11 +75,13 @@ static Task<Result<void>> settle(Opened& opened, BackupDone& done) {
 static Task<Result<void>> store_snapshot(Session& session, const BackupArgs& args, Opened& opened, BackupDone& done,
                                          snapshot::Counters& counters) {
   snapshot::BackupOptions options = args.options;
+  MHP_CO_TRY_VOID(say_left_out(session, opened, options.scan));
   co_await leave_out_own_folders(session, opened, options.scan);
   const dispersal::HomeSet& homes = *opened.homes;
   done.homes = homes.members().size();
   done.homes_reachable = homes.reachable();
   done.planned_margin = homes.plan(opened.vault->level()).margin;
+  done.repairable_margin = homes.repairable_margin(opened.vault->level());
   MHP_CO_TRY(done.report, co_await snapshot::backup(session.platform, *opened.vault, options, counters));
   if (options.dry_run) {  // what it would come to is not known; what is there now is
     const vault::Progress silent = [](const vault::CheckProgress&) {};
@@ -175,7 +206,9 @@ static void show_text(Session& session, const BackupDone& done, double seconds, 
   } else if (done.homes <= 1) {
     session.out.say("Add another home with 'mhp home add DIR'.");
   } else if (done.after.margin < 1 && done.homes_reachable < done.homes) {
-    session.out.say("Connect the homes that are away, or run 'mhp repair' to do without them.");
+    session.out.say(done.repairable_margin >= 1
+                        ? "Connect the homes that are away, or run 'mhp repair' to do without them."
+                        : "Connect the homes that are away.");
   }
 }
 
@@ -196,6 +229,8 @@ static Task<int> run_backup(Session& session, BackupArgs args) {
     co_return session.out.fail(done.error(), hint_for(done.error(), true));
   }
   const bool dry_run = args.options.dry_run;
+  if (!dry_run)
+    session.out.done = fmt::format("snapshot {} was made", done->report.committed.snapshot.short_hex());
   if (session.out.json) {
     show_json(session, *done, dry_run);
   } else {

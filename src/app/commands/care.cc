@@ -34,13 +34,17 @@ std::string state_sentence(const std::string& state, const vault::CheckReport& r
   return fmt::format("NOT YET: everything is on {}, none may be lost.", homes);
 }
 
-/// Where less may be lost than the plan for these homes has.
-std::string advice(const vault::CheckReport& report, const dispersal::HomeSet& homes, unsigned planned_margin) {
-  if (report.segments == 0 || report.unrestorable > 0 || report.margin >= static_cast<int>(planned_margin)) return "";
-  const char* how = homes.reachable() < homes.members().size()
-                        ? "connect the homes that are away, or run 'mhp repair' to do without them"
-                        : "run 'mhp repair'";
-  return fmt::format("Planned is that {}: {}.", format_margin(static_cast<int>(planned_margin)), how);
+/// Where less may be lost than the plan for these homes has: what would change that. 'repair' only where it would.
+std::string advice(const vault::CheckReport& report, const dispersal::HomeSet& homes, int planned, int repairable) {
+  if (report.segments == 0 || report.unrestorable > 0 || report.margin >= planned) return "";
+  const bool some_away = homes.reachable() < homes.members().size();
+  const bool repair_helps = report.margin < repairable;
+  std::string how = "homes on one disk, with each other or with what is saved, are lost together: add homes on others";
+  if (repair_helps) how = "run 'mhp repair'";
+  if (some_away) how = "connect the homes that are away";
+  if (some_away && repair_helps)
+    how += fmt::format(", or run 'mhp repair' to do without them: then {}", format_margin(repairable));
+  return fmt::format("Planned is that {}: {}.", format_margin(planned), how);
 }
 
 /// "-" where a home did not say.
@@ -156,7 +160,9 @@ static Task<int> run_status(Session& session) {
                       {"newest", has_snapshots ? format_rfc3339(newest.back().time_ns) : ""},
                       {"homes", list}});
   session.out.say(state_sentence(state, *report, has_snapshots));
-  if (const std::string what = advice(*report, homes, plan.margin); !what.empty()) session.out.say(what);
+  const int repairable = homes.repairable_margin(opened->vault->level());
+  const std::string what_now = advice(*report, homes, static_cast<int>(plan.margin), repairable);
+  if (!what_now.empty()) session.out.say(what_now);
   if (has_snapshots) {
     session.out.say(fmt::format("{}, the newest of {}.", plural(newest.size(), "snapshot", "snapshots"),
                                 format_time(newest.back().time_ns)));
@@ -283,6 +289,7 @@ static Task<int> run_repair(Session& session, RepairArgs args) {
                                    [&state](const vault::CheckProgress& now) { state = now; });
   co_await progress.stop();
   if (!report) co_return session.out.fail(report.error(), hint_for(report.error()));
+  if (!args.dry_run) session.out.done = plural(report->rows_made, "row was", "rows were") + " made";
   nlohmann::json refusing = nlohmann::json::array();
   for (const HomeId& home : report->refusing) refusing.push_back(home.hex());
   session.out.result({{"segments", report->segments},

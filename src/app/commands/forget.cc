@@ -150,6 +150,7 @@ static Task<int> show_forgotten(Session& session, const ForgetArgs& args, const 
                  {"next_due", json_time(trash.next_due_ns)},
                  {"held_back", json_text(done.held_back)},
                  {"dry_run", args.dry_run}});
+  if (!args.dry_run) session.out.done = plural(done.forgotten, "snapshot was", "snapshots were") + " forgotten";
   session.out.result(object);
   show_collected(session, args, done, trash);
   for (const std::string& problem : done.problems) session.out.note(printable(problem));

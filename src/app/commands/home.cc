@@ -182,6 +182,7 @@ static Task<int> run_home_add(Session& session, HomeAddArgs args) {
   auto added = co_await do_home_add(session, args);
   if (!added) co_return session.out.fail(added.error(), add_hint(added.error()));
   if (args.dry_run) co_return show_home_dry_run(session, *added);
+  session.out.done = "the home was added";
   session.out.result({{"id", added->entry.id.hex()},
                       {"name", json_text(added->entry.name)},
                       {"path", json_text(added->entry.path)},
@@ -319,6 +320,7 @@ static Task<int> run_home_remove(Session& session, RemoveArgs args) {
   const vault::RepairReport* report = &done->report;
   // With --lost nobody has looked what may be lost now.
   const nlohmann::json margin = args.lost ? nlohmann::json() : nlohmann::json(std::max(report->margin, 0));
+  if (!args.dry_run) session.out.done = "the home was removed";
   session.out.result({{"removed", !args.dry_run},
                       {"dry_run", args.dry_run},
                       {"rows_made", report->rows_made},

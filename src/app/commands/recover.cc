@@ -32,8 +32,14 @@ Task<Result<std::vector<NamedHome>>> find_named(Session& session, std::vector<st
   std::vector<NamedHome> named;
   for (const std::string& folder : folders) {
     auto job = [&disk = session.platform.disk(), folder] { return look_at(disk, folder); };
-    MHP_CO_TRY(NamedHome home, co_await on_path(session, folder, std::move(job)));
-    named.push_back(std::move(home));
+    auto home = co_await on_path(session, folder, std::move(job));
+    if (!home) {
+      // There is no home to begin with: too few are reachable.
+      const bool away = home.error().code == Errc::not_found || home.error().code == Errc::timed_out;
+      if (away) home.error().subject = Subject::homes;
+      co_return pass(home);
+    }
+    named.push_back(std::move(*home));
   }
   co_return named;
 }
@@ -223,9 +229,12 @@ struct RecoverOptions {
 
 static std::string recover_hint(const Error& error) {
   if (error.subject == Subject::phrase) return "Look at the paper again: 24 words, in their order.";
-  const bool took_nothing = error.subject == Subject::homes && error.code != Errc::unavailable;
+  const bool took_nothing =
+      error.subject == Subject::homes &&
+      (error.code == Errc::full || error.code == Errc::busy || error.code == Errc::denied);
   if (took_nothing) return hint_for(error);
   switch (error.code) {
+    case Errc::timed_out:
     case Errc::unavailable:
       return "Nothing was changed. Name more surviving homes with --home DIR (it may be given several times).";
     case Errc::not_found:
@@ -233,7 +242,7 @@ static std::string recover_hint(const Error& error) {
         return "Name another home with --home DIR: its record brings this one back too.";
       if (error.detail.find("by then") != std::string::npos)
         return "Nothing was changed. Name a later date, or more homes.";
-      return "Name a folder that is one of the vault's homes.";
+      return "Name a folder that is one of the vault's homes, with the drive connected and mounted.";
     case Errc::busy:
       return "To bring it back afresh, name another state folder with --state DIR, or move this one away.";
     default:
@@ -328,6 +337,7 @@ static Task<int> run_recover(Session& session, RecoverOptions options) {
     show_would_recover(session, *done);
     co_return kDone;
   }
+  session.out.done = "the vault is back on this computer";
   nlohmann::json unread = nlohmann::json::array();
   for (const vault::UnreadHead& head : done->unread) {
     unread.push_back({{"device", head.device.hex()},
@@ -353,8 +363,8 @@ void add_recover(Command& program) {
   Command command =
       program.add("recover", "Bring a vault back on a new computer with its 24 words",
                   "Example:\n  mhp recover --home /media/drive-b\n"
-                  "Exit codes: 0 it is back; 1 no home there; 3 an older state is back, the newest cannot be "
-                  "read from these homes; 4 too few homes; 5 the words are wrong");
+                  "Exit codes: 0 it is back; 3 an older state is back, the newest cannot be "
+                  "read from these homes; 4 too few homes, or none there; 5 the words are wrong");
   command.needs("--home", options->homes, "Folder of any surviving home (may be given again, for drives at new paths)");
   command.takes("--phrase-file", options->phrase_file, "Read the words from this file instead of asking");
   command.takes("--as-of", options->as_of,

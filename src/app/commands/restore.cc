@@ -17,12 +17,24 @@ Result<std::pair<std::string, std::string>> split_snapshot_path(const std::strin
   return std::pair(text.substr(0, colon), text.substr(colon + 1));
 }
 
-/// What the real restore would refuse. Errors: busy (not empty), usage (no folder).
-static Result<void> check_target(platform::Disk& disk, const std::string& path) {
-  const auto there = disk.info(path);
+/// True for a link whose target is not there: no folder can be made under its name.
+static bool is_dangling_link(platform::Platform& platform, const std::string& path) {
+  const auto whole = platform.disk().absolute(path);
+  if (!whole) return false;
+  const auto place = platform.trees().source(*whole);
+  if (!place || place->name.empty()) return false;
+  const auto info = place->folder->info_of(place->name);
+  return info && info->kind == platform::NodeKind::symlink;
+}
+
+/// What the real restore would refuse, before anything is fetched. Errors: busy (not empty), usage (no folder).
+static Result<void> check_target(platform::Platform& platform, const std::string& path) {
+  const auto there = platform.disk().info(path);
+  if (!there && is_dangling_link(platform, path))
+    return fail(Errc::usage, Subject::target, path + ": is a link to something that is not there");
   if (!there) return {};
   if (!there->is_folder) return fail(Errc::usage, Subject::target, path + ": exists and is no folder");
-  MHP_TRY(const auto names, about(Subject::target, disk.list(path)));
+  MHP_TRY(const auto names, about(Subject::target, platform.disk().list(path)));
   if (!names.empty()) return fail(Errc::busy, Subject::target, path + ": is not empty");
   return {};
 }
@@ -61,9 +73,8 @@ std::string entry_path(std::string path) {
 Task<Result<snapshot::RestoreReport>> do_restore(Session& session, RestoreArgs args, snapshot::Counters& counters) {
   MHP_CO_TRY(Opened opened, co_await open_vault(session, {}));
   MHP_CO_TRY_VOID(co_await check_outside_own(session, opened, args.to));
-  if (args.dry_run) {
-    MHP_CO_TRY_VOID(check_target(session.platform.disk(), args.to));
-  }
+  auto check = [&platform = session.platform, to = args.to] { return check_target(platform, to); };
+  MHP_CO_TRY_VOID(co_await on_path(session, args.to, std::move(check)));
   MHP_CO_TRY(const wire::SnapshotRecord chosen, snapshot::choose_snapshot(opened.vault->snapshots(), args.snapshot));
   counters.files_total = chosen.files;
   counters.bytes_total = args.path.empty() ? chosen.bytes : 0;
@@ -132,6 +143,7 @@ static Task<int> run_restore(Session& session, RestoreArgs args) {
     const bool taken = error.subject == Subject::target && error.code == Errc::busy;
     co_return taken ? session.out.fail(error, hint_for(error), kUsage) : session.out.fail(error, hint_for(error));
   }
+  if (!args.dry_run) session.out.done = plural(report->files, "file was", "files were") + " brought back";
   show_report(session, args, *report, std::chrono::duration<double>(session.platform.clock().steady() - start).count());
   co_return exit_code(session, *report);
 }
