@@ -82,8 +82,8 @@ int refuse(const Asked& asked, const CLI::App& app, const CLI::ParseError& probl
                           fmt::format("It can do: {}. See '{} --help'.", fmt::join(known, ", "), so_far), kUsage);
   }
   if (known.empty() || wrong == rest.end()) {
-    return asked.out.fail({Errc::usage, in_words(*deepest, so_far, problem)},
-                          fmt::format("See '{} --help'.", so_far), kUsage);
+    return asked.out.fail({Errc::usage, in_words(*deepest, so_far, problem)}, fmt::format("See '{} --help'.", so_far),
+                          kUsage);
   }
   const std::string near = nearest_word(*wrong, known);
   return asked.out.fail(
