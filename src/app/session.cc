@@ -294,7 +294,8 @@ static std::string vault_hint(Errc code) {
     case Errc::unavailable:
       return "Add one with 'mhp home add DIR'.";
     case Errc::denied:
-      return "Somebody ran 'mhp recover' with the 24 words since. What is saved is whole. If it was you, come in again: "
+      return "Somebody ran 'mhp recover' with the 24 words since. What is saved is whole. If it was you, come in "
+             "again: "
              "'mhp recover --state NEW-FOLDER --home DIR' (--keep-devices lets the other computer stay). If not, "
              "somebody has your words: what they must not see belongs in a new vault.";
     default:

@@ -229,8 +229,7 @@ static Task<int> run_backup(Session& session, BackupArgs args) {
     co_return session.out.fail(done.error(), hint_for(done.error(), true));
   }
   const bool dry_run = args.options.dry_run;
-  if (!dry_run)
-    session.out.done = fmt::format("snapshot {} was made", done->report.committed.snapshot.short_hex());
+  if (!dry_run) session.out.done = fmt::format("snapshot {} was made", done->report.committed.snapshot.short_hex());
   if (session.out.json) {
     show_json(session, *done, dry_run);
   } else {

@@ -229,9 +229,8 @@ struct RecoverOptions {
 
 static std::string recover_hint(const Error& error) {
   if (error.subject == Subject::phrase) return "Look at the paper again: 24 words, in their order.";
-  const bool took_nothing =
-      error.subject == Subject::homes &&
-      (error.code == Errc::full || error.code == Errc::busy || error.code == Errc::denied);
+  const bool took_nothing = error.subject == Subject::homes &&
+                            (error.code == Errc::full || error.code == Errc::busy || error.code == Errc::denied);
   if (took_nothing) return hint_for(error);
   switch (error.code) {
     case Errc::timed_out:
@@ -360,11 +359,10 @@ static Task<int> run_recover(Session& session, RecoverOptions options) {
 
 void add_recover(Command& program) {
   auto options = std::make_shared<RecoverOptions>();
-  Command command =
-      program.add("recover", "Bring a vault back on a new computer with its 24 words",
-                  "Example:\n  mhp recover --home /media/drive-b\n"
-                  "Exit codes: 0 it is back; 3 an older state is back, the newest cannot be "
-                  "read from these homes; 4 too few homes, or none there; 5 the words are wrong");
+  Command command = program.add("recover", "Bring a vault back on a new computer with its 24 words",
+                                "Example:\n  mhp recover --home /media/drive-b\n"
+                                "Exit codes: 0 it is back; 3 an older state is back, the newest cannot be "
+                                "read from these homes; 4 too few homes, or none there; 5 the words are wrong");
   command.needs("--home", options->homes, "Folder of any surviving home (may be given again, for drives at new paths)");
   command.takes("--phrase-file", options->phrase_file, "Read the words from this file instead of asking");
   command.takes("--as-of", options->as_of,
