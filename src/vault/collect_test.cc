@@ -22,6 +22,19 @@ using namespace std::chrono_literals;
 
 constexpr auto kDay = 24h;
 
+/// A vault that computer "a" has begun.
+struct OneDevice : World {
+  explicit OneDevice(unsigned homes = 6) : World(testing::seed_of_run(), homes) { init("a"); }
+};
+
+/// One with a snapshot, that computer "b" writes too.
+struct TwoDevices : OneDevice {
+  TwoDevices() {
+    EXPECT_TRUE(save(*this, "a", few_files(*this)));
+    recover("b", 0, Earlier::keep);
+  }
+};
+
 /// More than the hold, in visits by this computer: each lets at most ten days count.
 void pass_the_hold(World& world, const std::string& computer) {
   for (int visit = 0; visit < 6; ++visit) {
@@ -48,8 +61,7 @@ CheckReport check(World& world, const std::string& computer) {
 }
 
 TEST(Forget, OnlyWhatWasNamedGoes) {
-  World world(testing::seed_of_run());
-  world.init("a");
+  OneDevice world;
   std::vector<Files> files;
   for (int i = 0; i < 3; ++i) {
     files.push_back(few_files(world));
@@ -74,8 +86,7 @@ TEST(Forget, OnlyWhatWasNamedGoes) {
 }
 
 TEST(Forget, WhatIsNotThereIsAnError) {
-  World world(testing::seed_of_run());
-  world.init("a");
+  OneDevice world;
   ASSERT_TRUE(save(world, "a", few_files(world)));
   auto session = world.open("a");
   ASSERT_TRUE(session);
@@ -87,8 +98,7 @@ TEST(Forget, WhatIsNotThereIsAnError) {
 }
 
 TEST(Forget, ADryRunChangesNothing) {
-  World world(testing::seed_of_run());
-  world.init("a");
+  OneDevice world;
   Files files = few_files(world);
   ASSERT_TRUE(save(world, "a", files));
   auto before = world.used_bytes();
@@ -109,8 +119,7 @@ TEST(Forget, ADryRunChangesNothing) {
 }
 
 TEST(Forget, AllOfThemAndThenAFirstAgain) {
-  World world(testing::seed_of_run());
-  world.init("a");
+  OneDevice world;
   ASSERT_TRUE(save(world, "a", few_files(world)));
   ASSERT_TRUE(save(world, "a", few_files(world)));
   ASSERT_TRUE(forget(world, "a", {0, 1}));
@@ -122,8 +131,7 @@ TEST(Forget, AllOfThemAndThenAFirstAgain) {
 }
 
 TEST(Collect, SpaceComesBackAfterTheHoldAndNotBefore) {
-  World world(testing::seed_of_run());
-  world.init("a");
+  OneDevice world;
   Files small = few_files(world);
   ASSERT_TRUE(save(world, "a", small));
   auto little = world.used_bytes();
@@ -139,8 +147,7 @@ TEST(Collect, SpaceComesBackAfterTheHoldAndNotBefore) {
 }
 
 TEST(Collect, TheSameContentIsStoredAgainWhileItIsCondemned) {
-  World world(testing::seed_of_run());
-  world.init("a");
+  OneDevice world;
   Files files = few_files(world);
   ASSERT_TRUE(save(world, "a", few_files(world)));
   ASSERT_TRUE(save(world, "a", files));
@@ -151,8 +158,7 @@ TEST(Collect, TheSameContentIsStoredAgainWhileItIsCondemned) {
 }
 
 TEST(Collect, WhatIsLeftInHalfEmptySegmentsMovesTogether) {
-  World world(testing::seed_of_run());
-  world.init("a");
+  OneDevice world;
   Files stays{{"stays", world.noise(1'000'000)}, {"stays too", world.noise(300)}};
   Files both = stays;
   both["goes"] = world.noise(6'000'000);
@@ -173,8 +179,7 @@ TEST(Collect, WhatIsLeftInHalfEmptySegmentsMovesTogether) {
 }
 
 TEST(Collect, WithoutRepackingOnlyWholeSegmentsGo) {
-  World world(testing::seed_of_run());
-  world.init("a");
+  OneDevice world;
   Files stays{{"stays", world.noise(1'000'000)}};
   Files both = stays;
   both["goes"] = world.noise(2'000'000);
@@ -188,8 +193,7 @@ TEST(Collect, WithoutRepackingOnlyWholeSegmentsGo) {
 }
 
 TEST(Collect, ManySmallBackupsBecomeFewSegments) {
-  World world(testing::seed_of_run(), 3);
-  world.init("a");
+  OneDevice world(3);
   std::vector<Files> files;
   for (int day = 0; day < 60; ++day) {
     files.push_back({{"one", world.noise(2'000)}});
@@ -206,8 +210,7 @@ TEST(Collect, ManySmallBackupsBecomeFewSegments) {
 }
 
 TEST(Collect, WhatCannotBeReadStopsItAndNothingIsLost) {
-  World world(testing::seed_of_run());
-  world.init("a");
+  OneDevice world;
   Files files = few_files(world);
   ASSERT_TRUE(save(world, "a", few_files(world)));
   ASSERT_TRUE(save(world, "a", files));
@@ -247,8 +250,7 @@ TEST(Collect, WhatCannotBeReadStopsItAndNothingIsLost) {
 }
 
 TEST(Collect, AHomeThatWasAwayIsToldLater) {
-  World world(testing::seed_of_run());
-  world.init("a");
+  OneDevice world;
   Files stays = few_files(world);
   ASSERT_TRUE(save(world, "a", stays));
   ASSERT_TRUE(save(world, "a", {{"large", world.noise(6'000'000)}}));
@@ -273,8 +275,7 @@ TEST(Collect, AHomeThatWasAwayIsToldLater) {
 }
 
 TEST(Collect, AnInterruptedBackupIsGoneOnWithAndAnAbandonedOneGoes) {
-  World world(testing::seed_of_run());
-  world.init("a");
+  OneDevice world;
   Files stays = few_files(world);
   ASSERT_TRUE(save(world, "a", stays));
   Files large{{"large", world.noise(9'000'000)}};
@@ -295,15 +296,8 @@ TEST(Collect, AnInterruptedBackupIsGoneOnWithAndAnAbandonedOneGoes) {
 
 // --- Two devices ---
 
-void two_devices(World& world) {
-  world.init("a");
-  ASSERT_TRUE(save(world, "a", few_files(world)));
-  world.recover("b", 0, Earlier::keep);
-}
-
 TEST(TwoDevices, AnOlderTopDoesNotBringBackWhatWasForgotten) {
-  World world(testing::seed_of_run());
-  two_devices(world);
+  TwoDevices world;
   Files of_a = few_files(world), of_b = few_files(world);
   ASSERT_TRUE(save(world, "a", of_a));
   ASSERT_TRUE(save(world, "b", of_b));
@@ -325,8 +319,7 @@ TEST(TwoDevices, AnOlderTopDoesNotBringBackWhatWasForgotten) {
 }
 
 TEST(TwoDevices, ASnapshotThatWasForgottenBesideABackupStaysForgotten) {
-  World world(testing::seed_of_run());
-  two_devices(world);
+  TwoDevices world;
   Files of_b = few_files(world);
   auto session = world.open("b");
   ASSERT_TRUE(session);
@@ -359,8 +352,7 @@ TEST(TwoDevices, ASnapshotThatWasForgottenBesideABackupStaysForgotten) {
 /// snapshot is there after the hold. `forget_at`: before which step of the backup the other one does all of its work.
 void race(unsigned forget_at, bool repack) {
   SCOPED_TRACE("forget before step " + std::to_string(forget_at) + (repack ? ", moving" : ""));
-  World world(testing::seed_of_run());
-  two_devices(world);
+  TwoDevices world;
   Files shared{{"shared", world.noise(700'000)}, {"small", world.noise(300)}};
   Files first = shared;
   if (repack) first["goes"] = world.noise(4'000'000);
@@ -429,8 +421,7 @@ TEST(TwoDevices, WhatAWriterRefersToStays) {
 }
 
 TEST(TwoDevices, AnothersUnfinishedBackupIsLeftAloneForTwoWeeks) {
-  World world(testing::seed_of_run());
-  two_devices(world);
+  TwoDevices world;
   ASSERT_TRUE(save(world, "b", few_files(world)));
   Files large{{"large", world.noise(5'000'000)}};
   {
@@ -461,8 +452,7 @@ TEST(TwoDevices, AnothersUnfinishedBackupIsLeftAloneForTwoWeeks) {
 }
 
 TEST(TwoDevices, WhoSeesAnOlderStateThanBeforeCollectsNothing) {
-  World world(testing::seed_of_run());
-  two_devices(world);
+  TwoDevices world;
   ASSERT_TRUE(save(world, "b", few_files(world)));
   ASSERT_TRUE(save(world, "b", few_files(world)));
   ASSERT_EQ(count_snapshots(world, "a"), 3u);
@@ -492,8 +482,7 @@ void condemn_everything(World& world, const std::string& computer) {
 }
 
 TEST(Destroyer, WhatIsNeededAndCondemnedIsTakenBackAndTold) {
-  World world(testing::seed_of_run());
-  two_devices(world);
+  TwoDevices world;
   Files files = few_files(world);
   ASSERT_TRUE(save(world, "a", files));
   condemn_everything(world, "b");
@@ -516,8 +505,7 @@ TEST(Destroyer, WhatIsNeededAndCondemnedIsTakenBackAndTold) {
 }
 
 TEST(Destroyer, ForgotAndCondemnedEverythingAndTheWordsBringItBack) {
-  World world(testing::seed_of_run());
-  two_devices(world);
+  TwoDevices world;
   Files files = few_files(world);
   ASSERT_TRUE(save(world, "a", files));
   std::vector<wire::SeenHead> good;

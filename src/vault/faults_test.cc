@@ -176,51 +176,51 @@ void cut_at_every_call(const char* what, Scene& scene, Attempt attempt) {
   test_run::tried(5, std::string("distinct power-cut states of ") + what, states.size(), seed);
 }
 
+struct SceneWithASnapshot : Scene {
+  SceneWithASnapshot() : Scene(test_run::seed(), 3) {
+    save_files(testing::few_files(world));
+    keep();
+  }
+};
+
+/// A home is lost, and a new one has joined.
+struct SceneToRepair : Scene {
+  SceneToRepair() : Scene(test_run::seed(), 4) {
+    save_files(testing::few_files(world));
+    save_files(testing::few_files(world));
+    world.lose_home(1);
+    world.add_home("a");
+    keep();
+  }
+};
+
 TEST(PowerCuts, AtEveryCallOfARepair) {
-  Scene scene(test_run::seed(), 4);
-  scene.save_files(testing::few_files(scene.world));
-  scene.save_files(testing::few_files(scene.world));
-  scene.world.lose_home(1);
-  scene.world.add_home("a");
-  scene.keep();
+  SceneToRepair scene;
   cut_at_every_call("a repair", scene, repair);
 }
 
 TEST(PowerCuts, AtEveryCallOfARecovery) {
-  Scene scene(test_run::seed(), 3);
-  scene.save_files(testing::few_files(scene.world));
-  scene.keep();
+  SceneWithASnapshot scene;
   cut_at_every_call("a recovery", scene, recover);
 }
 
 TEST(Faults, AtEveryCallOfABackup) {
-  Scene scene(test_run::seed(), 3);
-  scene.save_files(testing::few_files(scene.world));
-  scene.keep();
+  SceneWithASnapshot scene;
   at_every_call("a backup", scene, backup);
 }
 
 TEST(Faults, AtEveryCallOfARepair) {
-  Scene scene(test_run::seed(), 4);
-  scene.save_files(testing::few_files(scene.world));
-  scene.save_files(testing::few_files(scene.world));
-  scene.world.lose_home(1);
-  scene.world.add_home("a");
-  scene.keep();
+  SceneToRepair scene;
   at_every_call("a repair", scene, repair);
 }
 
 TEST(Faults, AtEveryCallOfARecovery) {
-  Scene scene(test_run::seed(), 3);
-  scene.save_files(testing::few_files(scene.world));
-  scene.keep();
+  SceneWithASnapshot scene;
   at_every_call("a recovery", scene, recover);
 }
 
 TEST(Faults, AtEveryCallOfARestore) {
-  Scene scene(test_run::seed(), 3);
-  scene.save_files(testing::few_files(scene.world));
-  scene.keep();
+  SceneWithASnapshot scene;
   at_every_call("a restore's reading", scene, restore);
 }
 
