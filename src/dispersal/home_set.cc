@@ -233,6 +233,10 @@ std::vector<RowsFor> HomeSet::place_new(const Plan& plan, const SegmentId& segme
   return wanted;
 }
 
+std::vector<RowsFor> HomeSet::lacking(const Located& located, Level level) const {
+  return plan_repair(located.holders, planned_on(state_->members), level, located.card.n(), located.card.segment);
+}
+
 int HomeSet::repairable_margin(Level level) const {
   std::vector<std::size_t> usable = planned_on(state_->members);
   std::erase_if(usable, [this](std::size_t member) { return state_->members[member].home == nullptr; });

@@ -135,6 +135,8 @@ class HomeSet {
   /// out when putting); over all members where none counts. Of more than 36 the first 36.
   Plan plan(Level level) const;
   std::vector<RowsFor> place_new(const Plan& plan, const SegmentId& segment) const;
+  /// Rows that members lack of a segment by that plan, away ones too, as far as `located` knows.
+  std::vector<RowsFor> lacking(const Located& located, Level level) const;
   /// The margin that a repair can reach now: of the plan over the members that answer. Less than that plan's own margin
   /// where homes share a disk; 0 where none answers.
   int repairable_margin(Level level) const;

@@ -39,6 +39,39 @@ TEST(HomeSet, StoresAndGathersWithEveryNumberOfHomes) {
   }
 }
 
+TEST(HomeSet, ARepairReachesWhatTheHomesThatAnswerAllow) {
+  World world(6);
+  EXPECT_EQ(world.set().repairable_margin(Level::normal), 3);
+  world.set_away(0, true);
+  world.set_away(3, true);
+  world.open();
+  EXPECT_EQ(world.set().plan(Level::normal).margin, 3u);
+  EXPECT_EQ(world.set().repairable_margin(Level::normal), 2);
+  world.set_disk(1, 2);  // beside home 2: lost together
+  world.open();
+  EXPECT_EQ(world.set().repairable_margin(Level::normal), 1);
+  for (std::size_t i = 0; i < 6; ++i) world.set_away(i, true);
+  world.open();
+  EXPECT_EQ(world.set().repairable_margin(Level::normal), 0);
+}
+
+TEST(HomeSet, WhatMembersLackIsTheirsByThePlan) {
+  World world(3);
+  const Sample sample = make_sample(world.random, 100'000);
+  ASSERT_TRUE(world.store(sample));
+  auto located = world.run(world.set().locate(sample.id));
+  ASSERT_TRUE(located);
+  EXPECT_TRUE(world.set().lacking(*located, Level::normal).empty());
+  world.set_away(1, true);
+  world.open();
+  located = world.run(world.set().locate(sample.id));
+  ASSERT_TRUE(located);
+  const auto lacking = world.set().lacking(*located, Level::normal);
+  ASSERT_EQ(lacking.size(), 1u);
+  EXPECT_EQ(lacking[0].home, 1u);
+  EXPECT_EQ(lacking[0].rows.size(), 6u);
+}
+
 TEST(HomeSet, HomesThatFailAreNamedOnceAndNotWrittenToAgain) {
   World world(10);
   world.home(2).faults.full = true;

@@ -39,6 +39,7 @@ class Checker {
     co_await vault_.reprieve_needed(survey_);
     report_.segments = done_.segments = survey_.segments().size();
     planned_rows_ = vault_.homes_.plan(vault_.level()).n;
+    for (const auto& member : vault_.homes_.members()) report_.rows_by_home.push_back({.home = member.id});
     platform::Nursery scope(co_await asio::this_coro::executor);
     for (std::size_t i = 0; i < kSegmentsAtOnce; ++i) scope.start(work());
     co_await scope.join();
@@ -80,13 +81,16 @@ class Checker {
       ++report_.unrestorable;
       report_.rows_expected += planned_rows_;
       report_.rows_missing += planned_rows_;
+      note_missing(vault_.homes_.place_new(vault_.homes_.plan(vault_.level()), id));
       margin_ = -1;
       co_return;
     }
     // Fewer homes than when it was written may need fewer rows: what the plan does without is not missing.
     std::uint64_t wanted = std::min<std::uint64_t>(located->card.n(), planned_rows_);
     report_.rows_expected += wanted;
-    report_.rows_missing += wanted - std::min<std::uint64_t>(wanted, rows_of(located->holders).size());
+    const std::uint64_t missing = wanted - std::min<std::uint64_t>(wanted, rows_of(located->holders).size());
+    report_.rows_missing += missing;
+    if (missing > 0) note_missing(vault_.homes_.lacking(*located, vault_.level()));
     if (reads) co_await read(*located);
     count_bad(*located);
     for (const dispersal::Holder& holder : located->holders) {
@@ -118,7 +122,12 @@ class Checker {
     auto verdict = co_await survey_.verify(located);
     report_.bytes_read += verdict.bytes_read;
     for (const auto& unread : verdict.unread) report_.rows_missing += unread.rows.size();
+    note_missing(verdict.unread);
     take_out(located.holders, verdict.unread);
+  }
+
+  void note_missing(const std::vector<dispersal::RowsFor>& rows) {
+    for (const auto& of_home : rows) report_.rows_by_home[of_home.home].missing += of_home.rows.size();
   }
 
   /// What was read just now is known by now.
@@ -126,6 +135,7 @@ class Checker {
     auto known = survey_.known_bad(located);
     for (const auto& bad : known) {
       report_.rows_bad += bad.rows.size();
+      report_.rows_by_home[bad.home].bad += bad.rows.size();
       bad_homes_.insert(vault_.homes_.members()[bad.home].id);
     }
     take_out(located.holders, known);

@@ -53,6 +53,11 @@ TEST(Check, CountsWhatIsAway) {
   EXPECT_EQ(report.rows_missing, 12u);
   EXPECT_EQ(report.margin, 2);
   EXPECT_EQ(report.unrestorable, 0u);
+  ASSERT_EQ(report.rows_by_home.size(), 6u);
+  for (std::size_t i = 0; i < 6; ++i) {
+    EXPECT_EQ(report.rows_by_home[i].missing, i == 1 ? 12u : 0u);
+    EXPECT_EQ(report.rows_by_home[i].bad, 0u);
+  }
 }
 
 TEST(Repair, AWholeVaultNeedsNothing) {

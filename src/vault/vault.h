@@ -94,6 +94,14 @@ struct CheckProgress {
 };
 using Progress = std::function<void(const CheckProgress&)>;
 
+/// What a check found of one home.
+struct HomeRows {
+  HomeId home;
+  /// Rows that it lacks by the plan, of the segments that lack rows; all of its share while it is away.
+  std::uint64_t missing = 0;
+  std::uint64_t bad = 0;
+};
+
 struct CheckReport {
   std::uint64_t segments = 0;
   std::uint64_t rows_expected = 0;
@@ -107,6 +115,7 @@ struct CheckReport {
   std::vector<HomeId> homes_bad;  // that gave wrong bytes, or hold bad rows
   /// That answer and lack the newest vault record or heads, or have them damaged: alone they bring nothing back.
   std::vector<HomeId> homes_lacking;
+  std::vector<HomeRows> rows_by_home;  // of every home, in the order of the set
 };
 
 struct RepairReport {
@@ -223,7 +232,8 @@ class Vault {
   /// Fetches a segment's bundles (all where `bundles` is empty). Errors: unavailable, corrupt.
   virtual Task<Result<std::shared_ptr<const OpenSegment>>> fetch(std::uint32_t segment,
                                                                  std::vector<std::uint32_t> bundles) = 0;
-  /// One chunk, checked against its id; keeps a small cache of bundles. Errors: not_found, unavailable, corrupt.
+  /// One chunk, checked against its id; keeps a small cache of bundles. Errors: not_found,
+  /// unavailable, corrupt.
   virtual Task<Result<Bytes>> read(ChunkId chunk) = 0;
 
   virtual Task<Result<std::unique_ptr<Writer>>> begin_write(const WriteOptions& options) = 0;

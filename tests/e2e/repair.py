@@ -108,6 +108,32 @@ def bit_rot(w):
     w.count("rows rotten and repaired", len(rotten))
 
 
+def check_says_where(w):
+    """On which homes rows are missing or bad: one whose log is a folder now, one with rotten rows, one that is away."""
+    vault, _, _ = saved(w, 6, files=20)
+    sick, rotten, away = vault.homes[:3]
+    for log in (sick / "logs").iterdir():
+        log.unlink()
+        log.mkdir()
+    rows = {(row.segment, row.row): row for row in homes.rows_in(rotten)}
+    for row in list(rows.values())[:2]:
+        homes.flip_row(row, w.random)
+    vault.take_away(away)
+    run = vault.mhp("--json", "check", "--read-data", code={FAILED, TOO_FEW})
+    found = {home["name"]: home for home in run.json["homes"]}
+    w.equal(set(found), {home.name for home in vault.homes}, "homes")
+    w.check(found[sick.name]["rows_missing"] > 0 and not found[sick.name]["away"], f"a log that is a folder\n{run}")
+    w.equal((found[rotten.name]["rows_bad"], found[rotten.name]["rows_missing"]), (2, 0), "rotten rows")
+    w.check(found[away.name]["rows_missing"] > 0 and found[away.name]["away"], f"away\n{run}")
+    for home in vault.homes[3:]:
+        w.equal((found[home.name]["rows_missing"], found[home.name]["rows_bad"]), (0, 0), f"{home.name} is whole")
+    w.equal(sum(home["rows_missing"] for home in found.values()), run.json["rows_missing"], "rows missing in all")
+    said = vault.mhp("check", code={FAILED, TOO_FEW}).out
+    for home in (sick, rotten, away):
+        w.check(home.name in said, f"{home.name} is named: {said}")
+    w.check(vault.homes[3].name not in said, f"nobody else is: {said}")
+
+
 def beyond_repair(w):
     """Too few rows are left: exit 4, nothing is taken away, and all is whole when the homes are back."""
     vault, source, wanted = saved(w, 6)
@@ -163,5 +189,5 @@ def more_homes_more_safety(w):
 
 
 if __name__ == "__main__":
-    world.main(lost_and_lost_again, repair_without_new_homes, dry_run, bit_rot, beyond_repair, remove_hands_over,
-               more_homes_more_safety)
+    world.main(lost_and_lost_again, repair_without_new_homes, dry_run, bit_rot, check_says_where, beyond_repair,
+               remove_hands_over, more_homes_more_safety)

@@ -200,7 +200,34 @@ static std::string check_line(const vault::CheckProgress& progress) {
   return fmt::format("{} of {} segments", format_count(progress.segments_done), format_count(progress.segments));
 }
 
-static int show_check(Session& session, const vault::CheckReport& report, double seconds) {
+/// Every home with the rows that are missing or bad on it.
+static nlohmann::json rows_by_home(const vault::CheckReport& report, const dispersal::HomeSet& homes) {
+  nlohmann::json list = nlohmann::json::array();
+  for (std::size_t i = 0; i < report.rows_by_home.size(); ++i) {
+    const dispersal::Member& member = homes.members()[i];
+    list.push_back({{"id", member.id.hex()},
+                    {"name", json_text(member.name)},
+                    {"away", member.home == nullptr},
+                    {"rows_missing", report.rows_by_home[i].missing},
+                    {"rows_bad", report.rows_by_home[i].bad}});
+  }
+  return list;
+}
+
+static void say_rows_by_home(const Session& session, const vault::CheckReport& report,
+                             const dispersal::HomeSet& homes) {
+  for (std::size_t i = 0; i < report.rows_by_home.size(); ++i) {
+    const vault::HomeRows& rows = report.rows_by_home[i];
+    const dispersal::Member& member = homes.members()[i];
+    if (rows.missing + rows.bad == 0) continue;
+    session.out.say(fmt::format("  {}  {:<16} {}, {} bad{}", member.id.short_hex(), printable(member.name),
+                                plural(rows.missing, "row missing", "rows missing"), format_count(rows.bad),
+                                member.home ? "" : " (away)"));
+  }
+}
+
+static int show_check(Session& session, const vault::CheckReport& report, const dispersal::HomeSet& homes,
+                      double seconds) {
   nlohmann::json bad = nlohmann::json::array();
   for (const HomeId& home : report.homes_bad) bad.push_back(home.hex());
   nlohmann::json lacking = nlohmann::json::array();
@@ -215,6 +242,7 @@ static int show_check(Session& session, const vault::CheckReport& report, double
                       {"unrestorable", report.unrestorable},
                       {"homes_bad", bad},
                       {"homes_lacking", lacking},
+                      {"homes", rows_by_home(report, homes)},
                       {"margin", std::max(report.margin, 0)},
                       {"condemned", report.condemned},
                       {"bytes_read", report.bytes_read}});
@@ -229,6 +257,7 @@ static int show_check(Session& session, const vault::CheckReport& report, double
   }
   session.out.say(fmt::format("{} of {} rows are missing, {} are bad.{}", format_count(report.rows_missing),
                               format_count(report.rows_expected), format_count(report.rows_bad), read));
+  say_rows_by_home(session, report, homes);
   if (report.unrestorable > 0) {
     session.out.say(
         fmt::format("{} of {} segments cannot be brought back from the homes that answer. Connect those that are away.",
@@ -265,7 +294,7 @@ static Task<int> run_check(Session& session, CheckArgs args) {
   name_troubles(session, *opened->homes);
   name_reprieved(session, *opened->vault);
   if (!report) co_return session.out.fail(report.error(), hint_for(report.error()));
-  co_return show_check(session, *report,
+  co_return show_check(session, *report, *opened->homes,
                        std::chrono::duration<double>(session.platform.clock().steady() - start).count());
 }
 

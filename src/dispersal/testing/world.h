@@ -57,8 +57,11 @@ class World {
     names_.push_back(random_id<HomeId>(random));
     stores_.push_back(std::make_unique<FakeHome>(platform_, names_.back()));
     away_.push_back(false);
+    disks_.push_back(static_cast<std::uint32_t>(disks_.size()));
   }
   void set_away(std::size_t home, bool away) { away_[home] = away; }
+  /// From the next open() on; each has a disk of its own, with its own number, until then.
+  void set_disk(std::size_t home, std::uint32_t disk) { disks_[home] = disk; }
   /// A new run of the program: the homes that are not away, nothing remembered.
   void open() {
     std::vector<Member> members;
@@ -67,7 +70,7 @@ class World {
                          .name = name(i),
                          .home = nullptr,
                          .away_reason = "not plugged in",
-                         .domain = static_cast<std::uint32_t>(i),
+                         .domain = disks_[i],
                          .counts = true});
       if (!away_[i]) members.back().home = std::make_unique<Door>(*stores_[i]);
     }
@@ -167,6 +170,7 @@ class World {
   std::vector<HomeId> names_;
   std::vector<std::unique_ptr<FakeHome>> stores_;
   std::vector<bool> away_;
+  std::vector<std::uint32_t> disks_;
   std::unique_ptr<HomeSet> set_;
 };
 
