@@ -21,6 +21,8 @@ class MemoryVault : public vault::Vault {
   std::uint64_t reads() const { return reads_; }
   /// Its bundles cannot be had any more.
   void lose_segment(std::uint32_t number) { lost_.insert(number); }
+  /// Its chunks lie in another segment too from now on, a new one.
+  void copy_segment(std::uint32_t number);
   /// One bit of the chunk is wrong from now on.
   void damage(const ChunkId& chunk);
   void forget(const ChunkId& chunk) { places_.erase(chunk); }
@@ -43,6 +45,8 @@ class MemoryVault : public vault::Vault {
   const std::vector<vault::UnreadHead>& unread_heads() const override { return unread_; }
   bool has(const ChunkId& chunk) const override;
   Result<vault::ChunkPlace> place_of(const ChunkId& chunk) const override;
+  Result<vault::ChunkPlace> other_place_of(const ChunkId& chunk,
+                                           const std::vector<std::uint32_t>& without) const override;
   Task<Result<std::shared_ptr<const vault::OpenSegment>>> fetch(std::uint32_t segment,
                                                                 std::vector<std::uint32_t> bundles) override;
   Task<Result<Bytes>> read(ChunkId chunk) override;
@@ -64,6 +68,7 @@ class MemoryVault : public vault::Vault {
   wire::VaultKeys keys_;
   std::vector<wire::SnapshotRecord> snapshots_;
   std::map<ChunkId, vault::ChunkPlace> places_;  // of segments that were sealed
+  std::multimap<ChunkId, vault::ChunkPlace> copies_;
   std::set<ChunkId> added_;
   std::vector<Bundles> segments_;
   std::set<std::uint32_t> lost_;

@@ -146,6 +146,15 @@ MemoryVault::MemoryVault(std::uint64_t seed) {
 
 dispersal::HomeSet& MemoryVault::homes() { check_failed("a memory vault has no homes", __FILE__, __LINE__); }
 
+void MemoryVault::copy_segment(std::uint32_t number) {
+  for (const auto& [id, place] : places_) {
+    vault::ChunkPlace copy = place;
+    copy.segment = static_cast<std::uint32_t>(segments_.size());
+    if (place.segment == number) copies_.emplace(id, copy);
+  }
+  segments_.push_back(Bundles(segments_.at(number)));
+}
+
 void MemoryVault::damage(const ChunkId& chunk) {
   const vault::ChunkPlace& place = places_.at(chunk);
   segments_.at(place.segment).at(place.bundle).at(place.offset) ^= std::byte{1};
@@ -178,6 +187,16 @@ Result<vault::ChunkPlace> MemoryVault::place_of(const ChunkId& chunk) const {
   auto found = places_.find(chunk);
   if (found == places_.end()) return fail(Errc::not_found, "no such chunk");
   return found->second;
+}
+
+Result<vault::ChunkPlace> MemoryVault::other_place_of(const ChunkId& chunk,
+                                                      const std::vector<std::uint32_t>& without) const {
+  std::lock_guard lock(mutex_);
+  auto [first, last] = copies_.equal_range(chunk);
+  for (; first != last; ++first) {
+    if (std::ranges::find(without, first->second.segment) == without.end()) return first->second;
+  }
+  return fail(Errc::not_found, "no other place");
 }
 
 Task<Result<std::shared_ptr<const vault::OpenSegment>>> MemoryVault::fetch(std::uint32_t segment,

@@ -28,6 +28,22 @@ struct Window {
   }
 };
 
+/// A bundle is opened once, so that what is written from it may go in path order: few changes of the folder.
+void sort_by_place(std::vector<Piece>& pieces) {
+  std::ranges::sort(pieces, [](const Piece& a, const Piece& b) {
+    return std::tie(a.place.segment, a.place.bundle, a.number) < std::tie(b.place.segment, b.place.bundle, b.number);
+  });
+}
+
+/// Takes the pieces of the first one's segment away from the front.
+std::vector<Piece> take_segment(std::vector<Piece>& pieces) {
+  const std::uint32_t segment = pieces.front().place.segment;
+  auto end = std::ranges::find_if(pieces, [&](const Piece& piece) { return piece.place.segment != segment; });
+  std::vector<Piece> out(std::make_move_iterator(pieces.begin()), std::make_move_iterator(end));
+  pieces.erase(pieces.begin(), end);
+  return out;
+}
+
 struct WaitingLink {
   wire::TreeEntry entry;
   std::string path;  // both relative to the target
@@ -73,6 +89,7 @@ class RestoreRun {
   Task<> load_list();
   Task<> dispatch(Window window);
   Task<> restore_segment(std::vector<Piece> pieces);
+  Task<std::vector<Piece>> write_from_segment(std::vector<Piece> pieces);
   Task<> drain();
   Task<> make_links();
 
@@ -84,6 +101,7 @@ class RestoreRun {
   void plan_file(wire::TreeEntry entry, Window& window);
   void collect_chunks(Window& window);
   void end_plan();
+  std::vector<Piece> look_elsewhere(std::vector<UnusablePiece> unusable, PieceWriter& writer);
   void link_all();
   void finish_folders();
   void count_only(const wire::TreeEntry& entry);
@@ -222,12 +240,8 @@ Task<> RestoreRun::load_list() {
 }
 
 Task<> RestoreRun::dispatch(Window window) {
-  // A bundle is opened once, so that what is written from it may go in path order: few changes of the folder.
-  auto order = [](const Piece& a, const Piece& b) {
-    return std::tie(a.place.segment, a.place.bundle, a.number) < std::tie(b.place.segment, b.place.bundle, b.number);
-  };
   auto& pieces = window.pieces;
-  std::ranges::sort(pieces, order);
+  sort_by_place(pieces);
   for (std::size_t begin = 0; begin < pieces.size();) {
     std::size_t end = begin;
     while (end < pieces.size() && pieces[end].place.segment == pieces[begin].place.segment) ++end;
@@ -239,7 +253,19 @@ Task<> RestoreRun::dispatch(Window window) {
   }
 }
 
+/// Of one segment; what that does not give comes from others where they have the same chunks, one after the other.
 Task<> RestoreRun::restore_segment(std::vector<Piece> pieces) {
+  while (!pieces.empty()) {
+    std::vector<Piece> group = take_segment(pieces);
+    auto left = co_await write_from_segment(std::move(group));
+    std::ranges::move(left, std::back_inserter(pieces));
+    sort_by_place(pieces);
+  }
+  slots_.give();
+}
+
+/// All of one segment. Those that are to be had from another one, with their place there.
+Task<std::vector<Piece>> RestoreRun::write_from_segment(std::vector<Piece> pieces) {
   Result<std::shared_ptr<const vault::OpenSegment>> segment;
   if (!outcome_.stopped()) {
     std::vector<std::uint32_t> bundles;
@@ -248,16 +274,38 @@ Task<> RestoreRun::restore_segment(std::vector<Piece> pieces) {
     }
     segment = co_await vault_.fetch(pieces.front().place.segment, std::move(bundles));
   }
+  std::vector<Piece> left;
   auto write = [&] {
     PieceWriter writer(root_, vault_.keys().dedup_secret, outcome_);
-    if (segment && *segment) return writer.write_all(**segment, pieces);
-    for (const Piece& piece : pieces) {
-      if (!segment) writer.fail(*piece.file, segment.error());
-      writer.done_with_piece(*piece.file);
+    std::vector<UnusablePiece> unusable;
+    if (segment && *segment) unusable = writer.write_all(**segment, pieces);
+    for (Piece& piece : pieces) {
+      if (!segment) unusable.push_back({std::move(piece), segment.error()});
+      if (segment && !*segment) writer.done_with_piece(*piece.file);
     }
+    left = look_elsewhere(std::move(unusable), writer);
   };
   co_await platform_.workers().run(write);
-  slots_.give();
+  co_return left;
+}
+
+/// Gives each another place of its chunk; where there is none, its file fails.
+std::vector<Piece> RestoreRun::look_elsewhere(std::vector<UnusablePiece> unusable, PieceWriter& writer) {
+  std::vector<Piece> left;
+  for (auto& [piece, error] : unusable) {
+    piece.tried.push_back(piece.place.segment);
+    const bool goes_on = error.code != Errc::exhausted && !outcome_.stopped() && !piece.file->failed;
+    Result<vault::ChunkPlace> other = fail(Errc::canceled, "not looked for");
+    if (goes_on) other = vault_.other_place_of(piece.id, piece.tried);
+    if (other && other->bytes == piece.place.bytes) {
+      piece.place = *other;
+      left.push_back(std::move(piece));
+      continue;
+    }
+    writer.fail(*piece.file, std::move(error));
+    writer.done_with_piece(*piece.file);
+  }
+  return left;
 }
 
 /// Waits until every segment that was started is written.

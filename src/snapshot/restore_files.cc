@@ -123,7 +123,8 @@ void PieceWriter::fail(FileInRestore& file, Error error) {
   if (!file.failed.exchange(true)) outcome_.failed(file.entry.path, std::move(error));
 }
 
-void PieceWriter::write_all(const vault::OpenSegment& segment, const std::vector<Piece>& pieces) {
+std::vector<UnusablePiece> PieceWriter::write_all(const vault::OpenSegment& segment, const std::vector<Piece>& pieces) {
+  std::vector<UnusablePiece> unusable;
   Bytes room;
   Result<ByteView> bundle;
   std::optional<std::uint32_t> open_bundle;
@@ -134,10 +135,15 @@ void PieceWriter::write_all(const vault::OpenSegment& segment, const std::vector
         bundle = segment.bundle(piece.place.bundle, room);
       }
       auto written = bundle ? write_piece(piece, *bundle) : Result<void>(tl::unexpected<Error>(bundle.error()));
+      if (!written && written.error().subject != Subject::target) {
+        unusable.push_back({piece, std::move(written.error())});
+        continue;
+      }
       if (!written) fail(*piece.file, std::move(written.error()));
     }
     done_with_piece(*piece.file);
   }
+  return unusable;
 }
 
 Result<void> PieceWriter::write_piece(const Piece& piece, ByteView bundle) {

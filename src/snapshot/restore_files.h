@@ -53,6 +53,13 @@ struct Piece {
   std::uint64_t data_offset = 0;  // in the file's content without its holes
   std::size_t number = 0;         // in path order, of its window
   std::shared_ptr<FileInRestore> file;
+  std::vector<std::uint32_t> tried{};  // segments that did not give it
+};
+
+/// One that its segment did not give, and why.
+struct UnusablePiece {
+  Piece piece;
+  Error error;
 };
 
 platform::NodeInfo info_of(const wire::TreeEntry& entry);
@@ -66,8 +73,8 @@ class PieceWriter {
   PieceWriter(std::shared_ptr<platform::TargetFolder> root, const primitives::Key& dedup_secret,
               RestoreOutcome& outcome)
       : walk_(std::move(root)), dedup_secret_(dedup_secret), outcome_(outcome) {}
-  /// All pieces lie in `segment`, sorted by bundle, then path.
-  void write_all(const vault::OpenSegment& segment, const std::vector<Piece>& pieces);
+  /// All pieces lie in `segment`, sorted by bundle, then path. Those that it does not give: they are not done with.
+  std::vector<UnusablePiece> write_all(const vault::OpenSegment& segment, const std::vector<Piece>& pieces);
   /// Makes the file and keeps it open, for several pieces.
   void open(FileInRestore& file);
   /// A file without content: empty, or one hole.

@@ -123,6 +123,31 @@ TEST_F(Restore, WhatCannotBeHadIsNamedTheRestComesBack) {
   }
 }
 
+TEST_F(Restore, WhatOneSegmentDoesNotGiveComesFromAnother) {
+  for (int i = 0; i < 40; ++i) tree_.random_file("f" + std::to_string(i), 1_MiB, static_cast<std::uint64_t>(i));
+  auto saved = bench_.backup({tree_.at("")});
+  auto entries = bench_.entries(saved.snapshot, tree_.at(""));
+  const auto segments = static_cast<std::uint32_t>(bench_.vault.segments());
+  for (std::uint32_t i = 0; i < segments; ++i) bench_.vault.copy_segment(i);
+  std::optional<std::uint32_t> lost;  // a whole segment; the others give a wrong byte of each file
+  for (const auto& entry : entries) {
+    if (entry.chunks.empty()) continue;
+    if (!lost) lost = bench_.vault.place_of(entry.chunks.front())->segment;
+    bench_.vault.damage(entry.chunks.back());
+  }
+  ASSERT_TRUE(lost);
+  bench_.vault.lose_segment(*lost);
+  auto report = bench_.restore(saved.snapshot, out_, tree_.at(""));
+  EXPECT_TRUE(report.errors.empty());
+  EXPECT_EQ(report.files, 40u);
+  EXPECT_EQ(describe(out_), describe(tree_.at("")));
+  bench_.vault.lose_segment(segments + *lost);  // the copy too
+  report = bench_.restore(saved.snapshot, out_ + "2", tree_.at(""));
+  EXPECT_GT(report.errors.size(), 0u);
+  EXPECT_EQ(report.files + report.errors.size(), 40u);
+  EXPECT_EQ(report.worst->code, Errc::unavailable);
+}
+
 TEST_F(Restore, WrongBytesAreNeverBroughtBack) {
   tree_.file("good", "good");
   tree_.random_file("bad", 3_MiB, 1);

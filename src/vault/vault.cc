@@ -503,6 +503,12 @@ Result<ChunkPlace> VaultImpl::place_of(const ChunkId& chunk) const {
   return fail(Errc::not_found, "chunk " + chunk.short_hex() + " is not in the index");
 }
 
+Result<ChunkPlace> VaultImpl::other_place_of(const ChunkId& chunk, const std::vector<std::uint32_t>& without) const {
+  auto found = index_.find_other(chunk, without);
+  if (found) return *found;
+  return fail(Errc::not_found, "chunk " + chunk.short_hex() + " has no other place");
+}
+
 Task<Result<std::shared_ptr<const OpenSegment>>> VaultImpl::fetch(std::uint32_t segment,
                                                                   std::vector<std::uint32_t> bundles) {
   MHP_CHECK(segment < index_.segment_numbers());
@@ -521,6 +527,18 @@ Task<Result<std::shared_ptr<const OpenSegment>>> VaultImpl::fetch(std::uint32_t 
 
 Task<Result<Bytes>> VaultImpl::read(ChunkId chunk) {
   MHP_CO_TRY(ChunkPlace place, place_of(chunk));
+  std::vector<std::uint32_t> tried;
+  for (;;) {
+    auto bytes = co_await read_at(chunk, place);
+    if (bytes || bytes.error().code == Errc::exhausted) co_return bytes;
+    tried.push_back(place.segment);
+    auto other = other_place_of(chunk, tried);
+    if (!other) co_return bytes;
+    place = *other;
+  }
+}
+
+Task<Result<Bytes>> VaultImpl::read_at(ChunkId chunk, ChunkPlace place) {
   auto bundle = bundles_.find({place.segment, place.bundle});
   if (!bundle) {
     std::vector<std::uint32_t> wanted{place.bundle};

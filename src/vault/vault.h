@@ -229,10 +229,13 @@ class Vault {
   virtual bool has(const ChunkId& chunk) const = 0;
   /// Errors: not_found.
   virtual Result<ChunkPlace> place_of(const ChunkId& chunk) const = 0;
+  /// A place in none of these segments: for where those do not give the chunk. Few chunks have several (two devices
+  /// stored it at one time, or it was stored again while its segment seemed lost). Errors: not_found.
+  virtual Result<ChunkPlace> other_place_of(const ChunkId& chunk, const std::vector<std::uint32_t>& without) const = 0;
   /// Fetches a segment's bundles (all where `bundles` is empty). Errors: unavailable, corrupt.
   virtual Task<Result<std::shared_ptr<const OpenSegment>>> fetch(std::uint32_t segment,
                                                                  std::vector<std::uint32_t> bundles) = 0;
-  /// One chunk, checked against its id; keeps a small cache of bundles. Errors: not_found,
+  /// One chunk, from any of its places, checked against its id; keeps a small cache of bundles. Errors: not_found,
   /// unavailable, corrupt.
   virtual Task<Result<Bytes>> read(ChunkId chunk) = 0;
 

@@ -50,16 +50,19 @@ const ChunkSlot* ChunkTable::find(const ChunkId& id) const {
 
 bool ChunkTable::insert(const ChunkId& id, const ChunkPlace& place) { return !fill(id, place, /*replace=*/false); }
 
-void ChunkTable::assign(const ChunkId& id, const ChunkPlace& place) { fill(id, place, /*replace=*/true); }
+std::optional<ChunkSlot> ChunkTable::assign(const ChunkId& id, const ChunkPlace& place) {
+  return fill(id, place, /*replace=*/true);
+}
 
-bool ChunkTable::fill(const ChunkId& id, const ChunkPlace& place, bool replace) {
+std::optional<ChunkSlot> ChunkTable::fill(const ChunkId& id, const ChunkPlace& place, bool replace) {
   if (is_full(size_, slots_.size())) grow(std::max(kFirstSlots, slots_.size() * 2));
   ChunkSlot& slot = slots_[slot_of(id)];
-  bool was_used = slot.used();
-  if (was_used && !replace) return true;
+  std::optional<ChunkSlot> former;
+  if (slot.used()) former = slot;
+  if (former && !replace) return former;
   slot = ChunkSlot::of(id, place);
-  size_ += !was_used;
-  return was_used;
+  size_ += !former;
+  return former;
 }
 
 void ChunkTable::grow(std::size_t slots) {

@@ -35,16 +35,16 @@ class ChunkTable {
   const ChunkSlot* find(const ChunkId& id) const;
   /// False, and nothing changes, where the id is there already.
   bool insert(const ChunkId& id, const ChunkPlace& place);
-  /// The same, but takes the place of what is there.
-  void assign(const ChunkId& id, const ChunkPlace& place);
+  /// The same, but takes the place of what is there, and returns that.
+  std::optional<ChunkSlot> assign(const ChunkId& id, const ChunkPlace& place);
   std::size_t size() const { return size_; }
   /// Used ones and free ones.
   const std::vector<ChunkSlot>& slots() const { return slots_; }
 
  private:
   std::size_t slot_of(const ChunkId& id) const;
-  /// True where the id was there before.
-  bool fill(const ChunkId& id, const ChunkPlace& place, bool replace);
+  /// What was there before.
+  std::optional<ChunkSlot> fill(const ChunkId& id, const ChunkPlace& place, bool replace);
   void grow(std::size_t slots);
 
   std::vector<ChunkSlot> slots_;  // a power of two of them, at most 3/4 used

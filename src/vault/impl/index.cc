@@ -24,7 +24,9 @@ Result<void> YoungIndex::add(const wire::IndexedSegment& segment) {
                        .plain_bytes = segment.plain_bytes,
                        .epoch = segment.epoch,
                        .bundles = segment.directory.bundles});
-  for (const auto& chunk : segment.directory.chunks) chunks_.assign(chunk.id, place_of(chunk));
+  for (const auto& chunk : segment.directory.chunks) {
+    if (auto former = chunks_.assign(chunk.id, place_of(chunk))) older_.push_back(*former);
+  }
   return {};
 }
 
@@ -85,6 +87,25 @@ std::optional<Index::Found> Index::find(const ChunkId& id) const {
     if (relied_on || !best) best = found;
     return relied_on;
   });
+  return best;
+}
+
+std::optional<ChunkPlace> Index::find_other(const ChunkId& id, const std::vector<std::uint32_t>& without) const {
+  std::optional<ChunkPlace> best;
+  auto take = [&](const ChunkPlace& place) {
+    if (std::ranges::find(without, place.segment) != without.end()) return false;
+    bool relied_on = !is_gone(place.segment);
+    if (relied_on || !best) best = place;
+    return relied_on;
+  };
+  bool done = false;
+  each_place(id, [&](const Found& found) { return done = take(found.place); });
+  for (auto older = young_.older().begin(); older != young_.older().end() && !done; ++older) {
+    if (older->id != id) continue;
+    ChunkPlace place = older->place();
+    place.segment += young_base_;
+    done = take(place);
+  }
   return best;
 }
 

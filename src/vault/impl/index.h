@@ -23,11 +23,14 @@ class YoungIndex {
   const std::vector<IndexedPlace>& segments() const { return segments_; }
   std::optional<std::uint32_t> number_of(const SegmentId& id) const;
   const ChunkTable& chunks() const { return chunks_; }
+  /// Places that chunks() has newer ones for; few.
+  const std::vector<ChunkSlot>& older() const { return older_; }
 
  private:
   std::vector<IndexedPlace> segments_;
   std::unordered_map<SegmentId, std::uint32_t, IdHash> numbers_;
   ChunkTable chunks_;
+  std::vector<ChunkSlot> older_;
 };
 
 /// Reading from several threads at once is fine while nobody adds. A segment may have several numbers and a chunk
@@ -57,6 +60,8 @@ class Index {
   void end_questions();
 
   std::optional<Found> find(const ChunkId& id) const;
+  /// A place in none of these segments.
+  std::optional<ChunkPlace> find_other(const ChunkId& id, const std::vector<std::uint32_t>& without) const;
   /// True where a chunk is there and can be relied on.
   bool can_refer_to(const ChunkId& id) const;
   /// True where this segment is the chunk's place.

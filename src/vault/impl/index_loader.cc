@@ -19,7 +19,7 @@ std::uint64_t chunks_of(const std::unique_ptr<IndexRun>& run) { return run->chun
 
 Result<std::unique_ptr<IndexRun>> write_run(platform::Disk& disk, const std::string& path, const YoungIndex& young,
                                             std::vector<RunPart> parts) {
-  MHP_TRY(auto writer, RunWriter::create(disk, path, young.chunks().size()));
+  MHP_TRY(auto writer, RunWriter::create(disk, path, young.chunks().size() + young.older().size()));
   std::vector<std::uint32_t> order(young.segments().size());
   std::iota(order.begin(), order.end(), 0u);
   std::ranges::sort(order, {}, [&](std::uint32_t number) { return young.segments()[number].id; });
@@ -37,9 +37,10 @@ Result<std::unique_ptr<IndexRun>> write_run(platform::Disk& disk, const std::str
     }
   }
   std::vector<ChunkSlot> chunks;
-  chunks.reserve(young.chunks().size());
+  chunks.reserve(young.chunks().size() + young.older().size());
   std::ranges::copy_if(young.chunks().slots(), std::back_inserter(chunks), &ChunkSlot::used);
-  std::ranges::sort(chunks, {}, &ChunkSlot::id);
+  chunks.insert(chunks.end(), young.older().begin(), young.older().end());
+  std::ranges::stable_sort(chunks, {}, &ChunkSlot::id);  // of several places of a chunk the newest comes first
   for (ChunkSlot& chunk : chunks) {
     chunk.segment = numbers[chunk.segment];
     MHP_TRY_VOID(writer->add(chunk));

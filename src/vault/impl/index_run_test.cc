@@ -195,6 +195,26 @@ TEST_F(IndexFiles, OfAChunkWithTwoPlacesTheOneThatIsNotGoneCounts) {
   }
 }
 
+TEST_F(IndexFiles, EveryPlaceOfAChunkIsFound) {
+  for (const IndexLimits& limits : {kSmall, IndexLimits{}}) {  // in files, in memory
+    wire::IndexedSegment first = segment(50), second = segment(50);
+    for (std::size_t i = 0; i < 50; ++i) second.directory.chunks[i].id = first.directory.chunks[i].id;
+    parts_.clear();
+    add_part(true, {first});
+    add_part(true, {second});
+    load(limits);
+    for (const auto& chunk : first.directory.chunks) {
+      auto one = index_.find(chunk.id);
+      ASSERT_TRUE(one);
+      auto other = index_.find_other(chunk.id, {one->place.segment});
+      ASSERT_TRUE(other);
+      std::set<SegmentId> found{index_.segment(one->place.segment)->id, index_.segment(other->segment)->id};
+      EXPECT_EQ(found, (std::set{first.segment, second.segment}));
+      EXPECT_FALSE(index_.find_other(chunk.id, {one->place.segment, other->segment}));
+    }
+  }
+}
+
 /// A damaged file says so, or what was damaged does not matter; it never gives a wrong place.
 TEST_F(IndexFiles, DamageIsNoticedAndMadeGood) {
   add_parts(12);

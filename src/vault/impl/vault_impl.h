@@ -59,6 +59,7 @@ class VaultImpl : public Vault {
   const std::vector<UnreadHead>& unread_heads() const override { return unread_; }
   bool has(const ChunkId& chunk) const override { return index_.can_refer_to(chunk); }
   Result<ChunkPlace> place_of(const ChunkId& chunk) const override;
+  Result<ChunkPlace> other_place_of(const ChunkId& chunk, const std::vector<std::uint32_t>& without) const override;
   Task<Result<std::shared_ptr<const OpenSegment>>> fetch(std::uint32_t segment,
                                                          std::vector<std::uint32_t> bundles) override;
   Task<Result<Bytes>> read(ChunkId chunk) override;
@@ -177,6 +178,8 @@ class VaultImpl : public Vault {
   Task<Result<std::vector<wire::SeenHead>>> try_head(const CheckedHead& head);
   Task<Result<std::vector<Followed>>> choose_readable(Error problem);
   void report_findings();
+  /// As read(), from one place.
+  Task<Result<Bytes>> read_at(ChunkId chunk, ChunkPlace place);
 
   BundleCache bundles_;
 };

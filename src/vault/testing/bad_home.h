@@ -1,6 +1,8 @@
 // A home that hangs, forgets or lies, around a good one.
 #pragma once
 
+#include <set>
+
 #include "home/home.h"
 #include "platform/platform.h"
 
@@ -19,8 +21,10 @@ enum class Fault {
 
 class BadHome : public home::Home {
  public:
-  BadHome(platform::Platform& platform, std::unique_ptr<home::Home> good, Fault fault)
-      : platform_(platform), good_(std::move(good)), fault_(fault) {}
+  /// `rotten`: segments whose rows are wrong on it; borrowed.
+  BadHome(platform::Platform& platform, std::unique_ptr<home::Home> good, Fault fault,
+          const std::set<SegmentId>& rotten)
+      : platform_(platform), good_(std::move(good)), fault_(fault), rotten_(rotten) {}
 
   const HomeId& id() const override { return good_->id(); }
   Task<Result<void>> put(MutableBytes record, std::shared_ptr<void> owner) override {
@@ -46,7 +50,8 @@ class BadHome : public home::Home {
   Task<Result<Bytes>> read(SegmentId segment, std::uint8_t row, std::uint64_t offset, std::uint64_t bytes) override {
     MHP_CO_TRY_VOID(co_await before());
     auto out = co_await good_->read(segment, row, offset, bytes);
-    if (out && fault_ == Fault::gives_wrong_bytes) out->back() ^= std::byte{1};
+    const bool is_wrong = fault_ == Fault::gives_wrong_bytes || rotten_.contains(segment);
+    if (out && is_wrong) out->back() ^= std::byte{1};
     co_return out;
   }
   Task<Result<void>> put_vault_record(Bytes signed_record) override {
@@ -100,6 +105,7 @@ class BadHome : public home::Home {
   platform::Platform& platform_;
   std::unique_ptr<home::Home> good_;
   Fault fault_;
+  const std::set<SegmentId>& rotten_;
 };
 
 }  // namespace mhp::vault::testing

@@ -49,6 +49,8 @@ class World {
   Files copy_home(unsigned number);
   void set_home_back(unsigned number, const Files& copy);
   void spoil_home(unsigned number, Fault fault) { faults_[number] = fault; }
+  /// Every home gives wrong bytes of it: it is beyond repair.
+  void spoil_segment(const SegmentId& segment) { rotten_.insert(segment); }
   void lose_computer(const std::string& computer);
   /// From the phrase and one home.
   void recover(const std::string& computer, unsigned from_home, Earlier earlier = Earlier::shut_out);
@@ -81,6 +83,7 @@ class World {
   std::vector<HomeId> homes_;
   std::set<unsigned> lost_;
   std::map<unsigned, Fault> faults_;
+  std::set<SegmentId> rotten_;
 };
 
 /// A snapshot of files, each a chunk (or several of at most 4 MiB); its page_list is a chunk of our own making.
