@@ -58,7 +58,7 @@ class Mhp(Program):
         return figure
 
     def restore(self, source, to):
-        return self.measured(self.binary, "restore", "-q", f"latest:{source}", "--to", to)
+        return self.measured(self.binary, "restore", "-q", "--no-sync", f"latest:{source}", "--to", to)
 
     def restore_file(self, path, to):
         return self.restore(path, to)

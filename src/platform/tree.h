@@ -103,6 +103,8 @@ class TargetFolder {
   /// "". Best effort: a part that may not be set (owner when not root) is an error after the rest has been set; the
   /// detail lists the parts.
   virtual Result<void> set_info(const std::string& name, const NodeInfo& info, const std::vector<Xattr>& xattrs) = 0;
+  /// Durable when it returns: all that was written to this folder's file system, by anybody. As slow as the disk is.
+  virtual Result<void> sync_file_system() = 0;
 };
 
 /// The doors to people's trees, as handed out by main.

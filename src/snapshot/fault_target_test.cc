@@ -86,6 +86,7 @@ class FaultFolder : public platform::TargetFolder {
     MHP_TRY_VOID(plan_.step());
     return real_->set_info(name, info, xattrs);
   }
+  Result<void> sync_file_system() override { return plan_.step(); }  // the real one would only cost time
 
  private:
   std::unique_ptr<platform::TargetFolder> real_;
@@ -145,17 +146,22 @@ class FailingTarget : public testing::Test {
     return out;
   }
 
-  /// One restore into a fresh folder with one fault. False where the restore was over before it.
-  bool restore_with(Plan plan) {
-    const platform::TempFolder place;
-    const std::string to = place.path() + "/out";
+  Result<RestoreReport> restore_to(const std::string& to, Plan& plan) {
     FaultPlatform machine(plan);
     RestoreOptions options;
     options.snapshot = snapshot_;
     options.to = to;
     options.path = tree_.at("");
+    options.sync = true;
     Counters counters;
-    auto report = platform::run_task(machine, snapshot::restore(machine, bench_.vault, options, counters));
+    return platform::run_task(machine, snapshot::restore(machine, bench_.vault, options, counters));
+  }
+
+  /// One restore into a fresh folder with one fault. False where the restore was over before it.
+  bool restore_with(Plan plan) {
+    const platform::TempFolder place;
+    const std::string to = place.path() + "/out";
+    auto report = restore_to(to, plan);
     const bool came = plan.calls >= plan.fail_call;
     if (!report) {
       EXPECT_TRUE(report.error().code == plan.with || report.error().code == Errc::unavailable)
@@ -198,6 +204,17 @@ class FailingTarget : public testing::Test {
   wire::SnapshotRecord snapshot_;
   Lines wanted_;
 };
+
+TEST_F(FailingTarget, WhatDidNotReachTheDiskIsNoSuccess) {
+  const platform::TempFolder place;
+  Plan plan;
+  ASSERT_TRUE(restore_to(place.path() + "/whole", plan));
+  Plan last{.fail_call = plan.calls};  // the sync
+  auto report = restore_to(place.path() + "/not synced", last);
+  ASSERT_FALSE(report);
+  EXPECT_EQ(report.error().subject, Subject::target);
+  EXPECT_NE(report.error().detail.find("may not have reached the disk"), std::string::npos) << report.error().detail;
+}
 
 TEST_F(FailingTarget, AtEveryCallNamesWhatIsNotBack) {
   std::uint64_t faults = 0;

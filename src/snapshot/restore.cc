@@ -104,6 +104,7 @@ class RestoreRun {
   std::vector<Piece> look_elsewhere(std::vector<UnusablePiece> unusable, PieceWriter& writer);
   void link_all();
   void finish_folders();
+  void sync();
   void count_only(const wire::TreeEntry& entry);
 
   std::string target_path(const std::string& path) const;
@@ -174,6 +175,7 @@ Task<> RestoreRun::restore_all() {
   auto finish = [this] {
     if (plan_) end_plan();
     if (!options_.dry_run) finish_folders();
+    if (!options_.dry_run && options_.sync && !outcome_.stopped()) sync();
     if (tree_error_) outcome_.stop(std::move(*tree_error_));
   };
   co_await platform_.workers().run(finish);
@@ -456,6 +458,15 @@ void RestoreRun::finish_folders() {
     }();
     if (!set) outcome_.warn(entry->path, set.error().detail);
   }
+}
+
+/// The system keeps what is written in memory for a while: a power cut, or a drive that is pulled out, would lose it.
+void RestoreRun::sync() {
+  auto synced = root_->sync_file_system();
+  if (synced) return;
+  outcome_.stop(Error{synced.error().code,
+                      options_.to + ": what was brought back may not have reached the disk: " + synced.error().detail,
+                      Subject::target});
 }
 
 }  // namespace

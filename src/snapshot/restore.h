@@ -13,6 +13,7 @@ struct RestoreOptions {
                      // right into `to`
   std::string to;    // absent or empty folder
   bool dry_run = false;
+  bool sync = false;  // at the end waits until the target's disk has it all
 };
 
 struct RestoreReport {
@@ -26,8 +27,8 @@ struct RestoreReport {
 };
 
 /// Files whose content cannot be had are in the report, the rest is brought back.
-/// Errors: not_found (no such path), busy (`to` is not empty), full, exhausted, and those of reading the snapshot's
-/// tree: unavailable (too few homes: says what is missing), corrupt.
+/// Errors: not_found (no such path), busy (`to` is not empty), full, exhausted, those of the sync, and those of reading
+/// the snapshot's tree: unavailable (too few homes: says what is missing), corrupt.
 Task<Result<RestoreReport>> restore(platform::Platform& platform, vault::Vault& vault, const RestoreOptions& options,
                                     Counters& counters);
 

@@ -72,7 +72,7 @@ struct BackupDone {
   std::uint64_t spread_rows = 0;  // rows that homes lacked and were given
   std::size_t homes = 0, homes_reachable = 0;
   unsigned planned_margin = 0;
-  int repairable_margin = 0;  // on the homes that answer
+  int repairable_margin = 0;                 // on the homes that answer
   std::vector<dispersal::Trouble> left_out;  // homes that were away, full, write-protected, in use, or failed
 };
 Task<Result<BackupDone>> do_backup(Session& session, BackupArgs args, snapshot::Counters& counters);
@@ -101,6 +101,7 @@ struct RestoreArgs {
   std::string path;  // empty: all of it
   std::string to;
   bool dry_run = false;
+  bool no_sync = false;  // does not wait for the disk
 };
 Task<Result<snapshot::RestoreReport>> do_restore(Session& session, RestoreArgs args, snapshot::Counters& counters);
 

@@ -79,7 +79,8 @@ Task<Result<snapshot::RestoreReport>> do_restore(Session& session, RestoreArgs a
   counters.files_total = chosen.files;
   counters.bytes_total = args.path.empty() ? chosen.bytes : 0;
   if (!args.path.empty()) counters.files_total = 0;
-  snapshot::RestoreOptions options{.snapshot = chosen, .path = args.path, .to = args.to, .dry_run = args.dry_run};
+  snapshot::RestoreOptions options{
+      .snapshot = chosen, .path = args.path, .to = args.to, .dry_run = args.dry_run, .sync = !args.no_sync};
   auto report = co_await snapshot::restore(session.platform, *opened.vault, options, counters);
   name_troubles(session, *opened.homes);
   if (report) say_if_partial(session, chosen);
@@ -160,6 +161,7 @@ void add_restore(Command& program) {
                 "An id, the first letters of one, or 'latest'; with :PATH only that folder or file");
   command.needs("--to", args->to, "Folder to fill; must be empty or absent");
   command.flag("--dry-run", args->dry_run, "Say what would come back, write nothing");
+  command.flag("--no-sync", args->no_sync, "Do not wait until the disk has it all: a power cut may then lose files");
   command.runs([args](Session& session) { return run_restore(session, *args); });
 }
 

@@ -197,6 +197,7 @@ class PosixTargetFolder : public TargetFolder {
   Result<void> remove(const std::string& name) override;
   Result<void> special(const std::string& name, const NodeInfo& info) override;
   Result<void> set_info(const std::string& name, const NodeInfo& info, const std::vector<Xattr>& xattrs) override;
+  Result<void> sync_file_system() override;
 
  private:
   int fd() const { return self_->get(); }
@@ -270,6 +271,11 @@ Result<void> PosixTargetFolder::set_info(const std::string& name, const NodeInfo
                                          const std::vector<Xattr>& xattrs) {
   if (!name.empty() && !is_plain_name(name)) return fail_name();
   return set_info_at(fd(), name, info, xattrs);
+}
+
+Result<void> PosixTargetFolder::sync_file_system() {
+  if (retry_interrupted([&] { return ::syncfs(fd()); }) != 0) return fail_errno(errno);
+  return {};
 }
 
 }  // namespace
