@@ -50,6 +50,7 @@ static Result<void> say_left_out(const Session& session, const Opened& opened, c
                 fmt::format("nothing is left to save: a backup leaves out its own homes and state folder, and so {}",
                             fmt::join(left_out, ", ")));
   }
+  if (session.out.mute) return {};
   for (const std::string& path : left_out)
     session.out.note(fmt::format("left out, as a backup does not save itself: {}", printable(path)));
   return {};
