@@ -40,7 +40,10 @@ Result<std::unique_ptr<IndexRun>> write_run(platform::Disk& disk, const std::str
   chunks.reserve(young.chunks().size() + young.older().size());
   std::ranges::copy_if(young.chunks().slots(), std::back_inserter(chunks), &ChunkSlot::used);
   chunks.insert(chunks.end(), young.older().begin(), young.older().end());
-  std::ranges::stable_sort(chunks, {}, &ChunkSlot::id);  // of several places of a chunk the newest comes first
+  auto comes_first = [](const ChunkSlot& a, const ChunkSlot& b) {  // of several places of a chunk the newest
+    return a.id != b.id ? a.id < b.id : a.segment > b.segment;
+  };
+  std::ranges::sort(chunks, comes_first);
   for (ChunkSlot& chunk : chunks) {
     chunk.segment = numbers[chunk.segment];
     MHP_TRY_VOID(writer->add(chunk));
