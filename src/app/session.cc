@@ -40,6 +40,10 @@ using Reached = std::optional<Result<home::ReachedFolder>>;
 
 /// `entry` and `into` outlive it: the caller joins.
 static Task<> reach(Session& session, const wire::HomeEntry& entry, Reached& into) {
+  if (entry.kind != wire::HomeKind::folder) {
+    into = fail(Errc::unavailable, Subject::home, "a home of a kind that this mhp cannot reach: a newer one added it");
+    co_return;
+  }
   if (session.silent.contains(entry.path)) {
     into = fail(Errc::timed_out, Subject::home, entry.path + ": does not answer");
     co_return;
@@ -249,6 +253,7 @@ void note_warnings(const Session& session, const std::vector<snapshot::SourceErr
 }
 
 bool is_within(const std::string& path, const std::string& folder) {
+  if (folder.empty()) return false;  // a home that is no folder
   return path == folder || path.starts_with(folder.ends_with('/') ? folder : folder + "/");
 }
 

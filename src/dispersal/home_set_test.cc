@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <numeric>
 #include <set>
 
 #include "dispersal/testing/world.h"
@@ -114,6 +115,24 @@ TEST(HomeSet, TooFewRowsIsAnErrorThatSaysWhy) {
   ASSERT_FALSE(none);
   EXPECT_EQ(none.error().code, Errc::unavailable);
   EXPECT_EQ(none.error().detail, "needs 12 rows on homes, 6 were taken; away: Drive 0; failed: Drive 1");
+}
+
+TEST(HomeSet, KRowsThatAreTakenAreEnoughAndOneLessIsNot) {
+  std::vector<std::uint8_t> eleven(kNeed - 1);
+  std::iota(eleven.begin(), eleven.end(), std::uint8_t{0});
+  const std::vector<RowsFor> wanted{{.home = 0, .rows = eleven}, {.home = 1, .rows = {kNeed - 1}}};
+  World world(2);
+  const Sample sample = make_sample(world.random, 100'000);
+  const auto put = world.store(sample, wanted, nullptr);
+  ASSERT_TRUE(put) << put.error().detail;
+  EXPECT_EQ(put->rows, kNeed);
+  EXPECT_EQ(world.gather(sample)->sealed(), sample.sealed);
+
+  World full(2);
+  full.home(1).faults.full = true;
+  const auto less = full.store(sample, wanted, nullptr);
+  ASSERT_FALSE(less) << "nobody could read it back";
+  EXPECT_EQ(less.error().detail, "needs 12 rows on homes, 11 were taken; full: Drive 1");
 }
 
 TEST(HomeSet, AnExhaustedComputerIsNotTakenForMissingHomes) {

@@ -39,7 +39,7 @@ class BackupRun {
         packers_(platform.executor(), 1),
         earlier_(platform, vault, nursery_),
         chunker_(vault.keys().chunker_secret),
-        pages_(primitives::blake3_derive("mhp 0 tree page cuts", vault.keys().chunker_secret)) {}
+        pages_(primitives::blake3_derive("mhp 1 tree page cuts", vault.keys().chunker_secret)) {}
 
   Task<Result<BackupReport>> run();
 

@@ -19,12 +19,12 @@ using primitives::PublicKey;
 enum class Role { recovery, device };
 
 Bytes wrap_context(Role role, const VaultId& vault, std::uint32_t epoch) {
-  std::string_view purpose = role == Role::recovery ? "mhp 0 wrap recovery" : "mhp 0 wrap device";
+  std::string_view purpose = role == Role::recovery ? "mhp 1 wrap recovery" : "mhp 1 wrap device";
   return joined({as_bytes(purpose), vault.bytes(), little_endian(epoch)});
 }
 
 Bytes private_context(const VaultId& vault, std::uint64_t version) {
-  return joined({as_bytes("mhp 0 vault private"), vault.bytes(), little_endian(version)});
+  return joined({as_bytes("mhp 1 vault private"), vault.bytes(), little_endian(version)});
 }
 
 wire::EpochKey new_epoch(std::uint32_t number, platform::Random& random) {
@@ -97,22 +97,35 @@ bool wraps_are_for_members(const wire::VaultRecord& record, const std::vector<wi
   });
 }
 
+Result<wire::VaultKeys> open_wrap(const wire::KeyWrap& wrap, ByteView context, const Key& secret) {
+  auto plain = primitives::open_from(secret, context, wrap.sealed);
+  if (!plain) return fail(Errc::corrupt, "vault record: the key wrap for this key does not open");
+  auto keys = wire::parse_vault_keys(*plain);
+  wipe(*plain);
+  if (!keys) return pass(keys);
+  if (keys->epochs.empty() || newest_epoch(*keys).epoch != wrap.epoch) {
+    return fail(Errc::corrupt, "vault record: the key wrap names another epoch than it holds");
+  }
+  return keys;
+}
+
+/// Of several the one of the highest epoch that opens: old and new keys stand side by side while they change.
 Result<wire::VaultKeys> unwrap(const wire::VaultRecord& record, Role role, const Key& secret) {
   PublicKey own = primitives::x25519_public(secret);
+  std::vector<const wire::KeyWrap*> wraps;
   for (const wire::KeyWrap& wrap : record.wraps) {
-    if (wrap.recipient != own || wrap.for_recovery != (role == Role::recovery)) continue;
-    auto plain = primitives::open_from(secret, wrap_context(role, record.vault, wrap.epoch), wrap.sealed);
-    if (!plain) return fail(Errc::corrupt, "vault record: the key wrap for this key does not open");
-    auto keys = wire::parse_vault_keys(*plain);
-    wipe(*plain);
-    if (!keys) return pass(keys);
-    if (keys->epochs.empty() || newest_epoch(*keys).epoch != wrap.epoch) {
-      return fail(Errc::corrupt, "vault record: the key wrap names another epoch than it holds");
-    }
-    return keys;
+    if (wrap.recipient == own && wrap.for_recovery == (role == Role::recovery)) wraps.push_back(&wrap);
   }
-  if (role == Role::recovery) return fail(Errc::denied, "the vault's keys are not wrapped for this phrase");
-  return fail(Errc::denied, Subject::vault, "this computer is shut out of the vault: its keys do not open it any more");
+  std::ranges::sort(wraps, std::greater(), &wire::KeyWrap::epoch);
+  auto keys = role == Role::recovery
+                  ? Result<wire::VaultKeys>(fail(Errc::denied, "the vault's keys are not wrapped for this phrase"))
+                  : fail(Errc::denied, Subject::vault,
+                         "this computer is shut out of the vault: its keys do not open it any more");
+  for (const wire::KeyWrap* wrap : wraps) {
+    keys = open_wrap(*wrap, wrap_context(role, record.vault, wrap->epoch), secret);
+    if (keys) break;
+  }
+  return keys;
 }
 
 Result<OpenRecord> open_with(ByteView signed_bytes, const VaultId& vault, Role role, const Key& secret) {
@@ -136,8 +149,8 @@ Result<OpenRecord> open_with(ByteView signed_bytes, const VaultId& vault, Role r
 VaultId vault_id_of(const PublicKey& identity) { return wire::vault_id_of(identity); }
 
 Root::Root(const Key& entropy)
-    : identity_(primitives::blake3_derive("mhp 0 identity key", entropy)),
-      recovery_secret_(primitives::blake3_derive("mhp 0 recovery key", entropy)),
+    : identity_(primitives::blake3_derive("mhp 1 identity key", entropy)),
+      recovery_secret_(primitives::blake3_derive("mhp 1 recovery key", entropy)),
       vault_(vault_id_of(identity_.public_key())) {}
 
 Root::~Root() { wipe(recovery_secret_); }
@@ -244,7 +257,10 @@ Result<OpenRecord> recovered_record(const OpenRecord& current, const Root& root,
   }
   wire::VaultPrivate content = current.content;
   record.sealed_private = seal_private(record, keys, content, random);
-  return signed_by(root.identity(), std::move(record), std::move(content), std::move(keys));
+  OpenRecord next = signed_by(root.identity(), std::move(record), std::move(content), std::move(keys));
+  // Nobody could read one beyond the bounds of the format: the 257th device, say.
+  MHP_TRY_VOID(check_record(next.signed_bytes, root.vault(), {}));
+  return next;
 }
 
 std::vector<primitives::PublicKey> card_signers(const wire::VaultRecord& record) {

@@ -6,6 +6,7 @@
 #include "primitives/aead/box.h"
 #include "primitives/hash/blake3.h"
 #include "vault/impl/context.h"
+#include "vault/impl/home_calls.h"
 #include "vault/testing/world.h"
 
 namespace mhp::vault {
@@ -101,6 +102,44 @@ TEST_F(Keys, AWrapServesOneRoleEpochAndVaultOnly) {
   EXPECT_FALSE(open_record(signed_again(record, root_.identity()), root_));
 }
 
+TEST_F(Keys, OfSeveralWrapsTheNewestThatOpensCounts) {
+  auto next = recovered_record(first_, root_, make_device(root_.vault(), random_), {}, random_, 2000, Earlier::keep);
+  ASSERT_TRUE(next) << next.error().detail;
+  wire::VaultRecord record = next->record;
+  record.wraps.insert(record.wraps.begin(), first_.record.wraps.begin(), first_.record.wraps.end());
+  EXPECT_EQ(open_record(signed_again(record, root_.identity()), device_)->keys.epochs.size(), 2u);
+  EXPECT_EQ(open_record(signed_again(record, root_.identity()), root_)->keys.epochs.size(), 2u);
+  wire::KeyWrap broken = record.wraps[1];
+  broken.epoch = 9;
+  record.wraps.push_back(broken);
+  EXPECT_EQ(open_record(signed_again(record, root_.identity()), device_)->keys.epochs.size(), 2u);
+}
+
+TEST_F(Keys, OfTwoRecordsWithOneVersionAllTakeTheSame) {
+  Device other = make_device(root_.vault(), random_);
+  auto both = recovered_record(first_, root_, other, {}, random_, 2000, Earlier::keep);
+  ASSERT_TRUE(both) << both.error().detail;
+  auto a = next_record(*both, device_, content(), random_, 3000);
+  auto b = next_record(*both, other, content(), random_, 3000);
+  ASSERT_TRUE(a && b);
+  ASSERT_EQ(a->record.version, b->record.version);
+  const ByteView higher = a->hash > b->hash ? a->signed_bytes : b->signed_bytes;
+  for (const std::vector<ByteView>& seen : {std::vector<ByteView>{both->signed_bytes, a->signed_bytes, b->signed_bytes},
+                                            {b->signed_bytes, a->signed_bytes}}) {
+    const auto chosen = impl::choose_record(seen, root_.vault());
+    ASSERT_TRUE(chosen.index);
+    EXPECT_TRUE(std::ranges::equal(seen[*chosen.index], higher));
+  }
+}
+
+TEST_F(Keys, NoRecordIsMadeThatNobodyCouldRead) {
+  OpenRecord full = first_;
+  full.record.devices.resize(wire::kMaxDevices, full.record.devices.front());
+  auto next = recovered_record(full, root_, make_device(root_.vault(), random_), {}, random_, 2000, Earlier::keep);
+  ASSERT_FALSE(next);
+  EXPECT_NE(next.error().detail.find("too many devices"), std::string::npos) << next.error().detail;
+}
+
 TEST_F(Keys, AStrangersSignatureIsRefused) {
   Device stranger = make_device(root_.vault(), random_);
   auto checked = check_record(signed_again(first_.record, stranger.signing), root_.vault(), {});
@@ -141,7 +180,7 @@ TEST_F(Keys, RecoveryRevokesEarlierDevicesAndStartsAnEpoch) {
   EXPECT_NE(next->keys.epochs[1].data_key, first_.keys.epochs[0].data_key);
   EXPECT_NE(next->keys.epochs[1].record_key, first_.keys.epochs[0].record_key);
   Bytes context =
-      impl::joined({as_bytes("mhp 0 vault private"), root_.vault().bytes(), impl::little_endian(next->record.version)});
+      impl::joined({as_bytes("mhp 1 vault private"), root_.vault().bytes(), impl::little_endian(next->record.version)});
   EXPECT_TRUE(primitives::open_box(next->keys.epochs[1].record_key, context, next->record.sealed_private));
   EXPECT_FALSE(primitives::open_box(first_.keys.epochs[0].record_key, context, next->record.sealed_private));
   // What the lost device signs from now on is not believed, with or without its revocation inside.

@@ -179,6 +179,28 @@ TEST(Check, RemembersBadRowsUntilTheyAreReadWhole) {
   EXPECT_EQ(check(world, 0).margin, 3);
 }
 
+TEST(Check, KGoodRowsAreEnoughAndOneLessIsNot) {
+  World world(testing::seed_of_run());
+  world.init("a");
+  ASSERT_TRUE(save(world, "a", few_files(world)));
+  for (unsigned home : {0u, 1u, 2u}) world.lose_home(home);
+  EXPECT_EQ(check(world, 0).unrestorable, 0u) << "12 of 24 rows are left: k";
+  wire::BadRows bad;
+  {
+    auto session = world.open("a");
+    ASSERT_TRUE(session);
+    auto held = world.run(session->homes->list(3));
+    ASSERT_TRUE(held && !held->empty());
+    bad.holdings.push_back({session->homes->members()[3].id, held->front().segment, {}});
+    bad.holdings[0].rows.set(held->front().rows.front());
+  }
+  ASSERT_TRUE(State(world.platform().disk(), world.state_path("a")).set_bad_rows(bad));
+  EXPECT_EQ(check(world, 0).unrestorable, 1u) << "11 are";
+  const RepairReport report = repair(world, false, {}, true);
+  EXPECT_EQ(report.unrestorable, 1u) << "11 rows make no twelfth";
+  EXPECT_EQ(report.margin_before, -1);
+}
+
 TEST(Repair, RememberedBadRowsAreMadeAgainWithoutReading) {
   World world(testing::seed_of_run());
   world.init("a");

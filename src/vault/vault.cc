@@ -56,7 +56,7 @@ bool is_surpassed(const ReadTop& top, const std::vector<ReadTop>& tops) {
 }  // namespace
 
 Bytes root_context(const wire::Head& head) {
-  return joined({as_bytes("mhp 0 root"), head.vault.bytes(), head.device.bytes(), little_endian(head.seq)});
+  return joined({as_bytes("mhp 1 root"), head.vault.bytes(), head.device.bytes(), little_endian(head.seq)});
 }
 
 std::shared_ptr<const Bytes> BundleCache::find(const Name& name) {

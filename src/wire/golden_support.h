@@ -1,4 +1,4 @@
-// For tests: bytes that must never change, in tests/golden/format0.
+// For tests: bytes that must never change, in tests/golden/format1.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -20,9 +20,9 @@ inline std::string to_lines(ByteView bytes) {
   return out;
 }
 
-/// The bytes of tests/golden/format0/NAME.hex. With MHP_WRITE_GOLDEN=1 a missing file is written, and the test says so.
+/// The bytes of tests/golden/format1/NAME.hex. With MHP_WRITE_GOLDEN=1 a missing file is written, and the test says so.
 inline Bytes golden(const std::string& name, ByteView now) {
-  const std::string path = std::string("tests/golden/format0/") + name + ".hex";
+  const std::string path = std::string("tests/golden/format1/") + name + ".hex";
   std::ifstream in(path);
   if (!in && std::getenv("MHP_WRITE_GOLDEN") != nullptr) {
     std::ofstream(path) << to_lines(now);

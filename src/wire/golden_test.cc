@@ -1,4 +1,4 @@
-// Golden bytes: homes and drives hold files like these. They are added to, never changed, once a format is frozen.
+// Golden bytes: homes and drives hold files like these. They are frozen: added to, never edited.
 #include <filesystem>
 
 #include "base/test_run.h"
@@ -99,6 +99,15 @@ TEST(Golden, WhatTheVaultRecordSeals) {
   vault.homes = {{id<HomeId>(55), "usb stick", HomeKind::folder, "/media/ann/usb", false, 0, 5'000'000'000},
                  {id<HomeId>(56), "trial", HomeKind::folder, "/tmp/\xff", true, 1'000'000, 0}};
   expect_golden("vault_private", vault, parse_vault_private);
+  HomeEntry computer{.id = id<HomeId>(58), .name = "Ben's attic", .kind = HomeKind::computer};
+  computer.max_used_bytes = 50'000'000'000;
+  computer.member = run(59);
+  computer.cloud = run(60);
+  computer.addresses = {"attic.example.org:6447", "[2001:db8::7]:6447", "192.0.2.7:6447"};
+  HomeEntry unknown_kind{.id = id<HomeId>(61), .name = "a kind of a newer program", .kind = static_cast<HomeKind>(200)};
+  unknown_kind.later = "\xe2\x03\x03new";  // field 60
+  expect_golden("vault_private_with_computers",
+                VaultPrivate{.name = "Ann", .level = 1, .homes = {computer, unknown_kind}}, parse_vault_private);
 }
 
 TEST(Golden, Segment) {

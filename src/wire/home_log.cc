@@ -112,13 +112,13 @@ class Reader {
 };
 
 // mhp-home: magic, format, zeros, home (at 16), log key (48), zeros, hash (96)
-constexpr std::string_view kHomeContext = "mhp 0 home file";
+constexpr std::string_view kHomeContext = "mhp 1 home file";
 constexpr std::size_t kHomeIdAt = 16;
 constexpr std::size_t kLogKeyAt = 48;
 constexpr std::size_t kHomeHashAt = 96;
 
 // log header: magic, format, zeros, log (12), home (16), log key (48), hash (80), zeros
-constexpr std::string_view kLogContext = "mhp 0 log header";
+constexpr std::string_view kLogContext = "mhp 1 log header";
 constexpr std::size_t kLogNumberAt = 12;
 constexpr std::size_t kLogHomeAt = 16;
 constexpr std::size_t kLogHashAt = 80;
@@ -133,15 +133,15 @@ constexpr std::size_t kRecordsHashAt = 32;
 constexpr std::size_t kMarkStampAt = 64;
 constexpr std::uint16_t kRecheckFlag = 1;
 
-constexpr std::string_view kIndexContext = "mhp 0 home index";
+constexpr std::string_view kIndexContext = "mhp 1 home index";
 constexpr std::size_t kIndexHeadBytes = 64;  // magic, format, zeros, counts of logs, vaults, records; home
 constexpr std::size_t kIndexLogBytes = 52;
 constexpr std::size_t kIndexRecordBytes = 64;
 constexpr std::size_t kIndexRowBytes = 9;
 
-constexpr std::string_view kHeadsContext = "mhp 0 heads file";
+constexpr std::string_view kHeadsContext = "mhp 1 heads file";
 
-constexpr std::string_view kCondemnedContext = "mhp 0 condemned file";
+constexpr std::string_view kCondemnedContext = "mhp 1 condemned file";
 constexpr std::size_t kCondemnedEntryBytes = 52;
 constexpr std::uint16_t kSteppedBackFlag = 1;
 
@@ -209,6 +209,13 @@ Result<HomeFile> parse_home_file(ByteView bytes) {
   file.home = HomeId::from_bytes(bytes.subspan(kHomeIdAt, HomeId::kSizeBytes));
   file.log_key = array_at<primitives::Key>(bytes, kLogKeyAt);
   return file;
+}
+
+bool is_of_other_format(ByteView home_file) {
+  if (home_file.size() < kMagicBytes + 2 + kHashBytes) return false;
+  if (as_text(home_file.first(kMagicBytes)) != kHomeMagic) return false;
+  if (impl::get<std::uint16_t>(home_file, kMagicBytes) == kFormat) return false;
+  return check_seal(home_file, kHomeContext, "home file").has_value();
 }
 
 void write_log_header(const LogHeader& header, LogBlock out) {

@@ -30,6 +30,9 @@ struct HomeFile {
 Bytes encode(const HomeFile& file);
 /// Errors: invalid, corrupt (hash).
 Result<HomeFile> parse_home_file(ByteView bytes);
+/// True where it is whole and of another format: every format of it begins with the magic and its number and ends with
+/// the same hash over all before (docs/formats/folder-home.md). Damage is something else.
+bool is_of_other_format(ByteView home_file);
 
 /// Block 0 of a log. Says what the file is, and all that `mhp-home` says: a damaged one can be made again from any log.
 /// Scanning does not depend on it.

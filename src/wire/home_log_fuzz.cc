@@ -36,7 +36,7 @@ void fuzz_mark(ByteView input) {
 }
 
 void fuzz_log_header(ByteView input) {
-  Bytes block = sealed(input.first(std::min<std::size_t>(input.size(), 112)), "mhp 0 log header");
+  Bytes block = sealed(input.first(std::min<std::size_t>(input.size(), 112)), "mhp 1 log header");
   block.resize(kLogBlockBytes);
   const auto header = parse_log_header(block);
   if (!header) return;
@@ -51,19 +51,19 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const FuzzInput input(data, size);
   switch (input.parser % 6) {
     case 0:
-      fuzz_parser(parse_home_file, sealed(input.bytes, "mhp 0 home file"));
+      fuzz_parser(parse_home_file, sealed(input.bytes, "mhp 1 home file"));
       break;
     case 1:
-      fuzz_parser(parse_home_index, sealed(input.bytes, "mhp 0 home index"));
+      fuzz_parser(parse_home_index, sealed(input.bytes, "mhp 1 home index"));
       break;
     case 2:
-      fuzz_parser(parse_heads_file, sealed(input.bytes, "mhp 0 heads file"));
+      fuzz_parser(parse_heads_file, sealed(input.bytes, "mhp 1 heads file"));
       break;
     case 3:
       fuzz_mark(input.bytes);
       break;
     case 5:
-      fuzz_parser(parse_condemned_file, sealed(input.bytes, "mhp 0 condemned file"));
+      fuzz_parser(parse_condemned_file, sealed(input.bytes, "mhp 1 condemned file"));
       break;
     default:
       fuzz_log_header(input.bytes);

@@ -227,7 +227,7 @@ TEST(HomeLog, AStampIsBoundToKeyAndPlace) {
 }
 
 /// Never change: homes hold files like these.
-TEST(HomeLog, GoldenFormat0) {
+TEST(HomeLog, GoldenFormat1) {
   std::array<std::byte, 32> run;
   for (unsigned i = 0; i < 32; ++i) run[i] = static_cast<std::byte>(1 + i);
   const HomeId home = HomeId::from_array(run);

@@ -3,6 +3,7 @@
 
 #include <wire/sealed.pb.h>
 
+#include "base/check.h"
 #include "wire/impl/directory.h"
 
 namespace mhp::wire {
@@ -73,6 +74,7 @@ Result<SnapshotRecord> take_snapshot(const proto::Snapshot& message) {
     MHP_TRY(std::string tag, take_text(field, kMaxNameBytes));
     out.tags.push_back(std::move(tag));
   }
+  MHP_TRY(out.later, impl::later_fields(message, proto::Snapshot::kPageListFieldNumber, kWhat));
   return out;
 }
 
@@ -109,6 +111,7 @@ Bytes encode(const SnapshotPart& part) {
     out.set_bytes(snapshot.bytes);
     out.set_unreadable(snapshot.unreadable);
     out.set_page_list(impl::to_field(snapshot.page_list.bytes()));
+    MHP_CHECK(out.MergeFromString(snapshot.later));
   }
   for (const ForgottenSnapshot& forgotten : part.forgotten) {
     impl::append(*message.mutable_forgotten(), forgotten.id.bytes());

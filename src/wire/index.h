@@ -41,6 +41,7 @@ struct SnapshotRecord {
   std::uint64_t bytes = 0;       // of file content
   std::uint64_t unreadable = 0;  // source files left out because they could not be read
   ChunkId page_list{};           // a PageList
+  std::string later{};           // fields of a newer program, written back as they are
   friend bool operator==(const SnapshotRecord&, const SnapshotRecord&) = default;
 };
 

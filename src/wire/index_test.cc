@@ -65,6 +65,21 @@ TEST(IndexPart, RefusesEachBound) {
   expect_refused(parse_index_part(encode(part)), Errc::invalid, "too many segments");
 }
 
+/// Parts are merged and written anew by any device.
+TEST(SnapshotPart, FieldsOfANewerProgramAreWrittenBack) {
+  samples::Random random(4);
+  SnapshotPart part = samples::snapshot_part(random);
+  part.snapshots.resize(2);
+  auto message = message_of<proto::SnapshotPart>(part);
+  ASSERT_TRUE(message.mutable_snapshots(1)->MergeFromString("\xe2\x03\x03new"));  // field 60
+  const Bytes bytes = impl::serialize(message);
+  const auto parsed = parse_snapshot_part(bytes);
+  ASSERT_TRUE(parsed) << parsed.error().detail;
+  EXPECT_EQ(parsed->snapshots[0].later, "");
+  EXPECT_EQ(parsed->snapshots[1].later, "\xe2\x03\x03new");
+  EXPECT_EQ(encode(*parsed), bytes);
+}
+
 TEST(SnapshotPart, RefusesEachBound) {
   samples::Random random(3);
   SnapshotPart good;

@@ -5,8 +5,9 @@
 
 namespace mhp::wire {
 
-/// The format all of these files speak. 0 may still change; 1 will be frozen.
-constexpr std::uint16_t kFormat = 0;
+/// The number of every format here. Format 1 is frozen: what changes gets a number of its own beside it
+/// (docs/decisions/0021-format-1.md).
+constexpr std::uint16_t kFormat = 1;
 
 constexpr unsigned kMaxRows = 255;                  // rows of a segment, numbered 0..254
 constexpr unsigned kMaxNeed = 128;                  // k
@@ -23,7 +24,9 @@ constexpr unsigned kMaxHeadDays = 32;                    // and so many older on
 constexpr unsigned kMaxHeadsHeld = kMaxHeadsKept + kMaxHeadDays;
 constexpr unsigned kMaxDevices = 256;
 constexpr unsigned kMaxHomes = 255;
-constexpr unsigned kMaxBundles = 65536;  // bundles of a segment
+constexpr unsigned kMaxHomeAddresses = 16;       // of one home
+constexpr std::uint64_t kMaxAddressBytes = 255;  // "HOST:PORT", a name of at most 249
+constexpr unsigned kMaxBundles = 65536;          // bundles of a segment
 constexpr unsigned kMaxChunksPerSegment = 1u << 20;
 constexpr std::uint64_t kMaxBundleBytes = 16_MiB;  // plain, of one bundle: what a reader may have to unpack at once
 constexpr std::uint64_t kMaxSealedBytes =

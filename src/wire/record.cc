@@ -10,7 +10,7 @@ namespace {
 
 // docs/formats/home-record.md
 constexpr std::string_view kMagic{"mhprec\0\0", 8};
-constexpr std::string_view kHashContext = "mhp 0 record front";
+constexpr std::string_view kHashContext = "mhp 1 record front";
 constexpr std::size_t kFormatAt = 8;
 constexpr std::size_t kRowCountAt = 10;
 constexpr std::size_t kCardVersionAt = 12;

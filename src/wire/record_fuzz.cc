@@ -12,7 +12,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   static_cast<void>(parse_record_front(bytes));
   const auto lengths = peek_record(bytes);
   if (!lengths || bytes.size() < lengths->front_bytes) return 0;
-  auto hash = primitives::Blake3::derived("mhp 0 record front");
+  auto hash = primitives::Blake3::derived("mhp 1 record front");
   hash.update(ByteView(bytes).first(96)).update(ByteView(bytes).first(lengths->front_bytes).subspan(160));
   impl::put_bytes(bytes, 96, hash.finish());
   const auto front = parse_record_front(bytes);

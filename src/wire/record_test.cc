@@ -15,7 +15,7 @@ Bytes written(const RecordFront& front, std::byte dirt = std::byte{0xaa}) {
 
 /// After a change by hand: the hash is made to fit again, as one who wants to mislead would.
 void rehash(Bytes& record, std::size_t front_bytes) {
-  auto hash = primitives::Blake3::derived("mhp 0 record front");
+  auto hash = primitives::Blake3::derived("mhp 1 record front");
   hash.update(ByteView(record).first(96)).update(ByteView(record).first(front_bytes).subspan(160));
   impl::put_bytes(record, 96, hash.finish());
 }

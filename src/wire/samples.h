@@ -130,9 +130,17 @@ inline VaultKeys vault_keys(Random& random) {
 
 inline VaultPrivate vault_private(Random& random) {
   VaultPrivate out{.name = random.text(kMaxNameBytes), .level = random.number<std::uint8_t>(3)};
-  for (std::uint64_t i = random.below(20); i > 0; --i)
+  for (std::uint64_t i = random.below(20); i > 0; --i) {
     out.homes.push_back({random.id<HomeId>(), random.text(kMaxNameBytes), HomeKind::folder, "/" + random.text(3000),
                          random.flip(), random.below(1ull << 50), random.below(1ull << 50)});
+    if (random.flip()) continue;
+    HomeEntry& home = out.homes.back();
+    home.kind = static_cast<HomeKind>(1 + random.below(255));
+    home.member = random.array();
+    if (random.flip()) home.cloud = random.array();
+    for (std::uint64_t a = random.below(kMaxHomeAddresses + 1); a > 0; --a)
+      home.addresses.push_back(random.text(kMaxAddressBytes - 1));
+  }
   return out;
 }
 

@@ -8,13 +8,13 @@
 namespace mhp::wire {
 
 /// Signature contexts: one purpose each.
-constexpr std::string_view kSignCard = "mhp 0 card";
-constexpr std::string_view kSignHead = "mhp 0 head";
-constexpr std::string_view kSignVaultRecord = "mhp 0 vault record";
-constexpr std::string_view kSignDevice = "mhp 0 device certificate";
-constexpr std::string_view kSignRevocation = "mhp 0 revocation";
-constexpr std::string_view kSignTombstone = "mhp 0 tombstone";
-constexpr std::string_view kSignReprieve = "mhp 0 reprieve";
+constexpr std::string_view kSignCard = "mhp 1 card";
+constexpr std::string_view kSignHead = "mhp 1 head";
+constexpr std::string_view kSignVaultRecord = "mhp 1 vault record";
+constexpr std::string_view kSignDevice = "mhp 1 device certificate";
+constexpr std::string_view kSignRevocation = "mhp 1 revocation";
+constexpr std::string_view kSignTombstone = "mhp 1 tombstone";
+constexpr std::string_view kSignReprieve = "mhp 1 reprieve";
 
 /// `body` is kept byte for byte: it is what was signed, and what is parsed after verify().
 struct Signed {

@@ -4,6 +4,7 @@
 #include <wire/sealed.pb.h>
 #include <wire/visible.pb.h>
 
+#include "base/check.h"
 #include "wire/impl/proto.h"
 
 namespace mhp::wire {
@@ -11,6 +12,11 @@ namespace {
 
 /// The highest of dispersal::Level; a new level means a new format number here.
 constexpr std::uint32_t kMaxLevel = 2;
+constexpr std::uint32_t kMaxHomeKind = 255;
+// The highest numbers of fields that this program knows.
+constexpr std::uint32_t kLastOfHomeEntry = proto::HomeEntry::kAddressesFieldNumber;
+constexpr std::uint32_t kLastOfVaultPrivate = proto::VaultPrivate::kHomesFieldNumber;
+constexpr std::uint32_t kLastOfVaultRecord = proto::VaultRecord::kTimeNsFieldNumber;
 
 Result<std::vector<Bytes>> take_signed_list(const google::protobuf::RepeatedPtrField<std::string>& list) {
   if (list.size() > static_cast<int>(kMaxDevices)) return impl::bad("vault record", "too many devices or revocations");
@@ -33,26 +39,43 @@ Result<KeyWrap> take_wrap(const proto::KeyWrap& message) {
   return wrap;
 }
 
+/// An id that may be missing. Zeros stand for that in memory, so they are refused in bytes.
+Result<std::array<std::byte, 32>> take_optional_id(const std::string& field, const char* what) {
+  if (field.empty()) return std::array<std::byte, 32>{};
+  MHP_TRY(const auto id, impl::take_array<32>(field, what));
+  if (id == std::array<std::byte, 32>{}) return impl::bad(what, "an id of zeros");
+  return id;
+}
+
 Result<HomeEntry> take_home(const proto::HomeEntry& message) {
   constexpr const char* kWhat = "home entry";
   HomeEntry home;
   MHP_TRY(home.id, impl::take_id<HomeId>(message.id(), kWhat));
   if (message.name().size() > kMaxNameBytes || impl::has_nul(message.name())) return impl::bad(kWhat, "name");
   if (message.path().size() > kMaxPathBytes || impl::has_nul(message.path())) return impl::bad(kWhat, "path");
-  if (message.kind() != static_cast<std::uint32_t>(HomeKind::folder)) return impl::bad(kWhat, "unknown kind");
+  if (message.kind() == 0 || message.kind() > kMaxHomeKind) return impl::bad(kWhat, "no kind");
+  if (message.addresses_size() > static_cast<int>(kMaxHomeAddresses)) return impl::bad(kWhat, "too many addresses");
+  for (const std::string& address : message.addresses()) {
+    if (address.empty() || address.size() > kMaxAddressBytes || impl::has_nul(address))
+      return impl::bad(kWhat, "address");
+    home.addresses.push_back(address);
+  }
+  MHP_TRY(home.member, take_optional_id(message.member(), kWhat));
+  MHP_TRY(home.cloud, take_optional_id(message.cloud(), kWhat));
   home.name = message.name();
   home.path = message.path();
-  home.kind = HomeKind::folder;
+  home.kind = static_cast<HomeKind>(message.kind());
   home.same_disk = message.same_disk();
   home.max_used_bytes = message.max_used_bytes();
   home.min_free_bytes = message.min_free_bytes();
+  MHP_TRY(home.later, impl::later_fields(message, kLastOfHomeEntry, kWhat));
   return home;
 }
 
 }  // namespace
 
 VaultId vault_id_of(const primitives::PublicKey& identity) {
-  return VaultId::from_array(primitives::blake3_derive("mhp 0 vault id", identity));
+  return VaultId::from_array(primitives::blake3_derive("mhp 1 vault id", identity));
 }
 
 Bytes encode(const DeviceCertificate& certificate) {
@@ -91,6 +114,7 @@ Bytes encode(const VaultRecord& record) {
   }
   message.set_sealed_private(impl::to_field(record.sealed_private));
   message.set_time_ns(record.time_ns);
+  MHP_CHECK(message.MergeFromString(record.later));
   return impl::serialize(message);
 }
 
@@ -125,7 +149,13 @@ Bytes encode(const VaultPrivate& vault) {
     out.set_same_disk(home.same_disk);
     out.set_max_used_bytes(home.max_used_bytes);
     out.set_min_free_bytes(home.min_free_bytes);
+    constexpr std::array<std::byte, 32> kNone{};
+    if (home.member != kNone) out.set_member(impl::to_field(home.member));
+    if (home.cloud != kNone) out.set_cloud(impl::to_field(home.cloud));
+    for (const std::string& address : home.addresses) out.add_addresses(address);
+    MHP_CHECK(out.MergeFromString(home.later));
   }
+  MHP_CHECK(message.MergeFromString(vault.later));
   return impl::serialize(message);
 }
 
@@ -174,6 +204,7 @@ Result<VaultRecord> parse_vault_record(ByteView bytes) {
   if (message.sealed_private().size() > kMaxSealedPrivateBytes)
     return impl::bad(bounds.what, "private part is too long");
   out.sealed_private = to_bytes(as_bytes(message.sealed_private()));
+  MHP_TRY(out.later, impl::later_fields(message, kLastOfVaultRecord, bounds.what));
   return out;
 }
 
@@ -223,6 +254,7 @@ Result<VaultPrivate> parse_vault_private(ByteView bytes) {
     MHP_TRY(HomeEntry home, take_home(field));
     out.homes.push_back(std::move(home));
   }
+  MHP_TRY(out.later, impl::later_fields(message, kLastOfVaultPrivate, bounds.what));
   return out;
 }
 

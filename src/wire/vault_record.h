@@ -39,7 +39,7 @@ struct KeyWrap {
   friend bool operator==(const KeyWrap&, const KeyWrap&) = default;
 };
 
-/// vault = BLAKE3("mhp 0 vault id", identity): a record proves itself.
+/// vault = BLAKE3("mhp 1 vault id", identity): a record proves itself.
 struct VaultRecord {
   VaultId vault{};
   std::uint64_t version = 0;  // 1, 2, 3 ...
@@ -50,6 +50,7 @@ struct VaultRecord {
   std::vector<KeyWrap> wraps{};
   Bytes sealed_private{};  // a VaultPrivate in a box under the newest epoch's record key
   std::int64_t time_ns = 0;
+  std::string later{};  // as in HomeEntry
   friend bool operator==(const VaultRecord&, const VaultRecord&) = default;
 };
 
@@ -67,9 +68,10 @@ struct VaultKeys {
   friend bool operator==(const VaultKeys&, const VaultKeys&) = default;
 };
 
-enum class HomeKind : std::uint8_t { folder = 1 };
+/// Values that are not listed here are kept: they are of a newer program, and no other may lose them.
+enum class HomeKind : std::uint8_t { folder = 1, computer = 2 };
 
-/// A home as the owner sees it; sealed, because names and paths tell about a person.
+/// A home as the owner sees it; sealed, because names, paths and addresses tell about a person.
 struct HomeEntry {
   HomeId id{};
   std::string name{};
@@ -78,6 +80,10 @@ struct HomeEntry {
   bool same_disk = false;            // trial: counts although it shares a device
   std::uint64_t max_used_bytes = 0;  // 0: no bound but min_free
   std::uint64_t min_free_bytes = 0;
+  std::array<std::byte, 32> member{};    // who lends it, in the roster of `cloud`; zeros: the owner's own
+  std::array<std::byte, 32> cloud{};     // where it was met; zeros: none
+  std::vector<std::string> addresses{};  // where it was last reached, "HOST:PORT", the best first
+  std::string later{};                   // fields of a newer program, as they came; written back
   friend bool operator==(const HomeEntry&, const HomeEntry&) = default;
 };
 
@@ -85,6 +91,7 @@ struct VaultPrivate {
   std::string name{};      // of the owner or vault, as given to init
   std::uint8_t level = 1;  // dispersal::Level
   std::vector<HomeEntry> homes{};
+  std::string later{};  // as in HomeEntry
   friend bool operator==(const VaultPrivate&, const VaultPrivate&) = default;
 };
 

@@ -77,14 +77,52 @@ TEST(VaultPrivate, RefusesEachBound) {
   refused([](VaultPrivate& v) { v.name = std::string(1, '\0'); }, "name");
   refused([](VaultPrivate& v) { v.level = 3; }, "level");
   refused([](VaultPrivate& v) { v.homes.resize(kMaxHomes + 1); }, "too many");
-  refused([](VaultPrivate& v) { v.homes[0].kind = static_cast<HomeKind>(2); }, "unknown kind");
-  refused([](VaultPrivate& v) { v.homes[0].kind = static_cast<HomeKind>(0); }, "unknown kind");
+  refused([](VaultPrivate& v) { v.homes[0].kind = static_cast<HomeKind>(0); }, "no kind");
   refused([](VaultPrivate& v) { v.homes[0].path.resize(kMaxPathBytes + 1, 'x'); }, "path");
+  refused([](VaultPrivate& v) { v.homes[0].addresses.assign(kMaxHomeAddresses + 1, "[::1]:1"); }, "too many addresses");
+  refused([](VaultPrivate& v) { v.homes[0].addresses = {std::string(kMaxAddressBytes + 1, 'x')}; }, "address");
+  refused([](VaultPrivate& v) { v.homes[0].addresses = {""}; }, "address");
+  refused([](VaultPrivate& v) { v.homes[0].addresses = {std::string("a\0:1", 4)}; }, "address");
+  good.homes[0].addresses.assign(kMaxHomeAddresses, std::string(kMaxAddressBytes, 'x'));
+  good.homes[0].kind = static_cast<HomeKind>(255);
+  EXPECT_EQ(*parse_vault_private(encode(good)), good);
+}
+
+TEST(VaultPrivate, RefusesIdsThatAreNone) {
+  VaultPrivate vault;
+  vault.homes.assign(1, HomeEntry{.name = "attic", .kind = HomeKind::computer});
+  const auto refused = [&](auto spoil, const char* words) {
+    auto message = message_of<proto::VaultPrivate>(vault);
+    spoil(*message.mutable_homes(0));
+    expect_refused(parse_vault_private(impl::serialize(message)), Errc::invalid, words);
+  };
+  refused([](proto::HomeEntry& home) { home.set_member(std::string(31, 'm')); }, "wrong length");
+  refused([](proto::HomeEntry& home) { home.set_cloud(std::string(33, 'c')); }, "wrong length");
+  refused([](proto::HomeEntry& home) { home.set_member(std::string(32, '\0')); }, "an id of zeros");
+  refused([](proto::HomeEntry& home) { home.set_kind(256); }, "no kind");
+}
+
+/// Another device may run a newer program: what this one does not know, it must not lose when it writes the record.
+TEST(VaultRecord, FieldsOfANewerProgramAreWrittenBack) {
+  samples::Random random(5);
+  const auto field_60 = [](auto& message) { ASSERT_TRUE(message.MergeFromString("\xe2\x03\x03new")); };
+  auto vault = message_of<proto::VaultPrivate>(VaultPrivate{.name = "Ann", .homes = {HomeEntry{}, HomeEntry{}}});
+  field_60(vault);
+  field_60(*vault.mutable_homes(1));
+  const Bytes bytes = impl::serialize(vault);
+  const auto parsed = parse_vault_private(bytes);
+  ASSERT_TRUE(parsed) << parsed.error().detail;
+  EXPECT_EQ(parsed->later.size(), 6u);
+  EXPECT_EQ(parsed->homes[0].later, "");
+  EXPECT_EQ(encode(*parsed), bytes);
+  auto record = message_of<proto::VaultRecord>(samples::vault_record(random));
+  field_60(record);
+  EXPECT_EQ(encode(*parse_vault_record(impl::serialize(record))), impl::serialize(record));
 }
 
 TEST(VaultRecord, IdOfAnIdentity) {
   const primitives::PublicKey identity{};
-  EXPECT_EQ(vault_id_of(identity), VaultId::from_array(primitives::blake3_derive("mhp 0 vault id", identity)));
+  EXPECT_EQ(vault_id_of(identity), VaultId::from_array(primitives::blake3_derive("mhp 1 vault id", identity)));
 }
 
 }  // namespace

@@ -8,6 +8,8 @@ from support import trees, world
 WINDOW = 16  # bytes: a shorter run of equal bytes may be chance
 ZEROS_IN_FORM = 6  # a window with so many zero bytes is a number or padding of our own formats, not sealed bytes
 
+# Numbers at the start of fragments, records and commit marks, and of what is signed (docs/formats): homes may see them.
+FRONTS = re.compile(rb"mhp(?:frag\0|rec\0\0|mark\0)\x01\0.{22}|\x08\x01\x12.{1,3}\x08\x01\x12 ", re.DOTALL)
 # Fields 4 to 9 of a card and the start of field 10 (docs/formats/card.md): numbers that homes may see.
 CARD_NUMBERS = re.compile(rb" .\(\x0c0.8.{1,4}@.{1,4}H\x80\x9a\x9e\x01R..", re.DOTALL)
 
@@ -149,7 +151,9 @@ def sealed_windows(vault):
     """All windows of what a vault's homes hold but those that are the formats' own."""
     found = {}
     for path in home_files(vault):
-        content = CARD_NUMBERS.sub(lambda match: bytes(len(match.group())), path.read_bytes())
+        content = path.read_bytes()
+        for numbers in (CARD_NUMBERS, FRONTS):
+            content = numbers.sub(lambda match: bytes(len(match.group())), content)
         for at in range(len(content) - WINDOW + 1):
             window = content[at:at + WINDOW]
             if window.count(0) < ZEROS_IN_FORM:

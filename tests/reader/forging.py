@@ -7,7 +7,7 @@ from hashes import blake3, derive_key
 from homes import BLOCK
 from keys import SIGNED, raw
 from segments import CARD
-from wire import Message, le
+from wire import FORMAT, Message, le
 
 DEVICE_SECRET = Message(vault=(2, "id"), signing_seed=(3, "id"), x25519_secret=(4, "id"))
 VERSION = 1_000_000
@@ -29,14 +29,14 @@ def field(number, value):
 
 def message(*values):
     """Format number, then fields from 2 on."""
-    return field(1, 0) + b"".join(field(number, value) for number, value in enumerate(values, 2))
+    return field(1, FORMAT) + b"".join(field(number, value) for number, value in enumerate(values, 2))
 
 
 def forged_card(key, card):
     ids = os.urandom(32 * len(card.fragments))
     body = message(card.segment, card.vault, VERSION, card.k, card.epoch, card.sealed_bytes, card.row_bytes,
                    card.minimum_hold_s, ids)
-    return message(body, raw(key.public_key()), key.sign(b"mhp 0 card\0" + body))
+    return message(body, raw(key.public_key()), key.sign(b"mhp 1 card\0" + body))
 
 
 def record_of(home, card, envelope, number, at):
@@ -45,10 +45,11 @@ def record_of(home, card, envelope, number, at):
     length = -(-len(front) // BLOCK) * BLOCK
     sizes = (VERSION, length, len(front), len(envelope))
     front[:8] = b"mhprec\0\0"
+    front[8:10] = FORMAT.to_bytes(2, "little")
     front[12:28] = b"".join(size.to_bytes(4, "little") for size in sizes)
     front[32:96] = card.vault + card.segment
     front[192:192 + len(envelope)] = envelope
-    front[96:128] = derive_key("mhp 0 record front", front[:96], front[160:])
+    front[96:128] = derive_key("mhp 1 record front", front[:96], front[160:])
     front[128:160] = home.stamp(bytes(front[96:128]), number, at)
     return bytes(front).ljust(length, b"\0"), bytes(front[96:128])
 
@@ -65,7 +66,7 @@ def spoil_cards(home, device_secret):
     for card in cards.values():
         record, front_hash = record_of(home, card, forged_card(key, card), number, begin + len(records))
         records, hashes = records + record, hashes + front_hash
-    mark = b"mhpmark\0".ljust(12, b"\0") + len(cards).to_bytes(4, "little")
+    mark = b"mhpmark\0" + FORMAT.to_bytes(4, "little") + len(cards).to_bytes(4, "little")
     mark += (le(data, last + 16, 8) + 1).to_bytes(8, "little") + begin.to_bytes(8, "little") + blake3(hashes)
     mark += home.stamp(mark, number, begin + len(records))
     with open(log, "r+b") as file:

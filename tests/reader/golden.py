@@ -11,7 +11,7 @@ from hashes import derive_key
 from keys import SIGNED
 from wire import Message, need
 
-FOLDER = pathlib.Path(__file__).resolve().parent.parent / "golden" / "format0"
+FOLDER = pathlib.Path(__file__).resolve().parent.parent / "golden" / "format1"
 STATE = {
     "device_secret": Message(vault=(2, "id"), signing_seed=(3, "id"), x25519_secret=(4, "id")),
     "seen_heads": Message(device=(2, "ids"), seq=(3, ["uint"]), hash=(4, "ids")),
@@ -23,7 +23,8 @@ MESSAGES = STATE | {
     "reprieve": vault.TOMBSTONE, "revocation": vault.REVOCATION, "segment_directory": segments.DIRECTORY,
     "segment_directory_of_index": segments.DIRECTORY, "signed": SIGNED, "snapshot_part": tree.SNAPSHOT_PART,
     "tombstone": vault.TOMBSTONE, "tree_page": tree.TREE_PAGE, "vault_keys": vault.VAULT_KEYS,
-    "vault_private": vault.VAULT_PRIVATE, "vault_record": vault.VAULT_RECORD,
+    "vault_private": vault.VAULT_PRIVATE, "vault_private_with_computers": vault.VAULT_PRIVATE,
+    "vault_record": vault.VAULT_RECORD,
 }
 
 
@@ -48,18 +49,18 @@ def show(value, depth=1):
 
 def check_layouts():
     """The fixed layouts: hashes and lengths fit."""
-    homes.check_hash(example("home_file"), "mhp 0 home file", "home_file")
-    homes.check_hash(example("home_index"), "mhp 0 home index", "home_index")
-    homes.check_hash(example("condemned_file"), "mhp 0 condemned file", "condemned_file")
+    homes.check_hash(example("home_file"), "mhp 1 home file", "home_file")
+    homes.check_hash(example("home_index"), "mhp 1 home index", "home_index")
+    homes.check_hash(example("condemned_file"), "mhp 1 condemned file", "condemned_file")
     condemned = homes.parse_condemned(example("condemned_file"))
     need([(held, hold) for _, held, hold, _ in condemned] == [(86_400 * 10**9, 30 * 86_400 * 10**9)], "condemned_file")
     heads = example("heads_file")
     homes.parse_heads(heads, heads[16:48])
     header = example("log_header")
-    need(derive_key("mhp 0 log header", header[:80]) == header[80:112], "log_header")
+    need(derive_key("mhp 1 log header", header[:80]) == header[80:112], "log_header")
     record = example("record")
     front_bytes = int.from_bytes(record[20:24], "little")
-    front_hash = derive_key("mhp 0 record front", record[:96], record[160:front_bytes])
+    front_hash = derive_key("mhp 1 record front", record[:96], record[160:front_bytes])
     need(front_hash == record[96:128], "record")
     tree.parse_page(example("tree_page"))
 

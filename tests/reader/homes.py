@@ -49,10 +49,12 @@ class Home:
         self.folder, self.warn = pathlib.Path(folder), warn
         self.id, self.log_key = bytes(32), None
         data = (self.folder / "mhp-home").read_bytes()
+        if data[:8] == b"mhphome\0" and derive_key("mhp 1 home file", data[:-32]) == data[-32:]:
+            check_magic(data, b"mhphome\0", "mhp-home")  # whole and of another format: nothing in this home is read
         try:
             need(len(data) == 128, "mhp-home has not 128 bytes")
             check_magic(data, b"mhphome\0", "mhp-home")
-            check_hash(data, "mhp 0 home file", "mhp-home")
+            check_hash(data, "mhp 1 home file", "mhp-home")
             need(not any(data[10:16] + data[80:96]), "mhp-home: unused bytes are not zero")
             self.id, self.log_key = data[16:48], data[48:80]
         except Damaged as problem:
@@ -64,7 +66,7 @@ class Home:
         for path in sorted((self.folder / "logs").glob("*.log")):
             with contextlib.suppress(OSError):
                 header = path.open("rb").read(BLOCK)
-                if header[:8] == b"mhplog\0\0" and derive_key("mhp 0 log header", header[:80]) == header[80:112]:
+                if header[:8] == b"mhplog\0\0" and derive_key("mhp 1 log header", header[:80]) == header[80:112]:
                     self.id, self.log_key = header[16:48], header[48:80]
                     self.warn(f"home {self.folder}: {problem}; {path.name} says what stood there")
                     return
@@ -105,7 +107,7 @@ class Home:
 
     def check_log_header(self, block, path, number):
         """A damaged one is only worth a word: a log is read without it."""
-        right = block[:8] == b"mhplog\0\0" and derive_key("mhp 0 log header", block[:80]) == block[80:112]
+        right = block[:8] == b"mhplog\0\0" and derive_key("mhp 1 log header", block[:80]) == block[80:112]
         if not right or block[16:48] != self.id or le(block, 12, 4) != number:
             self.warn(f"{self.name()}: {path.name} has a damaged header")
         else:
@@ -136,7 +138,7 @@ class Home:
         need(front_bytes % 64 == 0 and 192 <= front_bytes <= min(length, 19_648), "front bytes")
         need(rows <= 255 and card_bytes <= 16 << 10 and 192 + 12 * rows + card_bytes <= front_bytes, "sizes in it")
         front = os.pread(file.fileno(), front_bytes, at)
-        front_hash = derive_key("mhp 0 record front", front[:96], front[160:])
+        front_hash = derive_key("mhp 1 record front", front[:96], front[160:])
         need(front_hash == front[96:128], "its front hash is wrong")
         need(self.log_key is None or self.stamp(front_hash, number, at) == front[128:160],
              "its stamp is wrong: it was written elsewhere")
@@ -177,7 +179,7 @@ class Home:
 def parse_condemned(data):
     """What a tombstone names: (segment, held, hold, signer) each. For restoring nobody needs it."""
     check_magic(data, b"mhpcond\0", "it")
-    check_hash(data, "mhp 0 condemned file", "it")
+    check_hash(data, "mhp 1 condemned file", "it")
     signers, entries, at = le(data, 12, 4), le(data, 16, 4), 96 + 32 * le(data, 12, 4)
     need(le(data, 10, 2) <= 1 and not any(data[20:24]) and len(data) == at + 52 * entries + 32, "its counts")
     out = []
@@ -191,7 +193,7 @@ def parse_condemned(data):
 
 def parse_heads(data, vault):
     check_magic(data, b"mhphead\0", "it")
-    check_hash(data, "mhp 0 heads file", "it")
+    check_hash(data, "mhp 1 heads file", "it")
     count, device, at, envelopes = le(data, 12, 4), data[48:80], 80, []
     need(data[16:48] == vault and 1 <= count <= 96 and not any(data[10:12]), "it is of another vault, or empty")
     for _ in range(count):

@@ -39,11 +39,11 @@ class Identity:
 
     def __init__(self, words):
         root = root_secret(words)
-        signing = ed25519.Ed25519PrivateKey.from_private_bytes(derive_key("mhp 0 identity key", root))
+        signing = ed25519.Ed25519PrivateKey.from_private_bytes(derive_key("mhp 1 identity key", root))
         self.public = raw(signing.public_key())
-        self.recovery_secret = derive_key("mhp 0 recovery key", root)
+        self.recovery_secret = derive_key("mhp 1 recovery key", root)
         self.recovery_public = raw(x25519.X25519PrivateKey.from_private_bytes(self.recovery_secret).public_key())
-        self.vault = derive_key("mhp 0 vault id", self.public)
+        self.vault = derive_key("mhp 1 vault id", self.public)
 
 
 def raw(public_key):

@@ -82,7 +82,7 @@ def data_rows(rows, k):
 def parse_card(record, devices, vault):
     """The card in a record, if a device of the vault signed it."""
     need(len(record.card) <= 16 << 10, "a card is too long")
-    signer, card, _ = open_signed(record.card, "mhp 0 card", CARD, 16 << 10)
+    signer, card, _ = open_signed(record.card, "mhp 1 card", CARD, 16 << 10)
     need(signer in devices, "a card is signed by no device of the vault")
     need(card.vault == vault == record.vault and card.segment == record.segment and card.version == record.version,
          "a card is not what its record says")
@@ -98,11 +98,11 @@ def parse_fragment(data, card, row):
     start = 160 + 32 * leaves
     need(len(data) == start + card.row_bytes, "a fragment's length is not what its card says")
     hashes = data[160:start]
-    need(derive_key("mhp 0 fragment root", leaves.to_bytes(4, "little"), hashes) == card.fragments[row],
+    need(derive_key("mhp 1 fragment root", leaves.to_bytes(4, "little"), hashes) == card.fragments[row],
          "a fragment's id is not in its card")
     for leaf in range(leaves):
         part = data[:160] if leaf == 0 else data[start + (leaf - 1) * LEAF:start + leaf * LEAF]
-        need(derive_key("mhp 0 fragment leaf", part, leaf.to_bytes(4, "little")) == hashes[32 * leaf:32 * leaf + 32],
+        need(derive_key("mhp 1 fragment leaf", part, leaf.to_bytes(4, "little")) == hashes[32 * leaf:32 * leaf + 32],
              "a fragment's bytes are wrong")
     need(data[:8] == b"mhpfrag\0" and le(data, 8, 2) == FORMAT, "a fragment's header")
     fields = (data[10], data[11], le(data, 12, 4), le(data, 16, 4), le(data, 24, 8), data[32:64])
@@ -116,7 +116,7 @@ def parse_fragment(data, card, row):
 
 def unseal(segment, sealed, salts, data_key):
     """The plaintext of a segment."""
-    secret = hkdf_sha256(data_key, blake3(*salts), b"mhp 0 segment key" + segment, 64)
+    secret = hkdf_sha256(data_key, blake3(*salts), b"mhp 1 segment key" + segment, 64)
     need(sealed[:32] == secret[32:], "the commitment is another: a wrong key or salt")
     frames = -(-(len(sealed) - 32) // (FRAME + 16))
     plain = []
@@ -124,7 +124,7 @@ def unseal(segment, sealed, salts, data_key):
         frame = sealed[32 + number * (FRAME + 16):32 + (number + 1) * (FRAME + 16)]
         counter = number.to_bytes(4, "big")
         nonce = bytes(7) + bytes([number == frames - 1]) + counter
-        plain.append(open_gcm(secret[:32], nonce, frame, b"mhp 0 segment" + segment + counter))
+        plain.append(open_gcm(secret[:32], nonce, frame, b"mhp 1 segment" + segment + counter))
     plain = b"".join(plain)
     need(len(plain) in SIZE_CLASSES, "the plaintext's length is no size class")
     return plain

@@ -17,7 +17,8 @@ VAULT_RECORD = Message(vault=(2, "id"), version=(3, "uint"), identity=(4, "id"),
 VAULT_KEYS = Message(epochs=(2, ["uint"]), data_keys=(3, "ids"), dedup_secret=(4, "id"), chunker_secret=(5, "id"),
                      record_keys=(6, "ids"))
 HOME_ENTRY = Message(stored=False, id=(1, "id"), name=(2, "bytes"), kind=(3, "uint"), path=(4, "bytes"),
-                     same_disk=(5, "bool"), max_used_bytes=(6, "uint"), min_free_bytes=(7, "uint"))
+                     same_disk=(5, "bool"), max_used_bytes=(6, "uint"), min_free_bytes=(7, "uint"),
+                     member=(8, "bytes"), cloud=(9, "bytes"), addresses=(10, ["bytes"]))
 VAULT_PRIVATE = Message(name=(2, "bytes"), level=(3, "uint"), homes=(4, [HOME_ENTRY]))
 HEAD = Message(vault=(2, "id"), device=(3, "id"), seq=(4, "uint"), previous=(5, "id"), vault_record=(6, "id"),
                time_ns=(7, "sfixed64"), sealed_root=(8, "bytes"), epoch=(9, "uint"), vault_record_version=(10, "uint"))
@@ -37,22 +38,25 @@ class Root(typing.NamedTuple):
 
 def parse_record(data, identity):
     """A vault record whose parts are all signed by whom they must be; .certified and .revoked are filled in."""
-    signer, record, _ = open_signed(data, "mhp 0 vault record", VAULT_RECORD, 1 << 20)
-    need(record.vault == identity.vault and derive_key("mhp 0 vault id", record.identity) == record.vault,
+    signer, record, _ = open_signed(data, "mhp 1 vault record", VAULT_RECORD, 1 << 20)
+    need(record.vault == identity.vault and derive_key("mhp 1 vault id", record.identity) == record.vault,
          "a vault record of another vault")
     need(record.version >= 1 and record.recovery_x25519 == identity.recovery_public, "it is for another phrase")
-    record.certified, record.revoked = set(), {}
+    record.certified, record.revoked, keys = set(), {}, set()
     for data_of_one in record.devices:
-        by, certificate, _ = open_signed(data_of_one, "mhp 0 device certificate", CERTIFICATE, KIB)
+        by, certificate, _ = open_signed(data_of_one, "mhp 1 device certificate", CERTIFICATE, KIB)
         need(by == record.identity and certificate.vault == record.vault, "a certificate not of this identity")
         record.certified.add(certificate.device)
+        keys.add(certificate.x25519)
     for data_of_one in record.revocations:
-        by, revocation, _ = open_signed(data_of_one, "mhp 0 revocation", REVOCATION, KIB)
+        by, revocation, _ = open_signed(data_of_one, "mhp 1 revocation", REVOCATION, KIB)
         need(by == record.identity and revocation.vault == record.vault, "a revocation not of this identity")
         need((revocation.last_good_seq == 0) == (revocation.last_good == bytes(32)), "a revocation's last good head")
         last_good = (revocation.last_good_seq, revocation.last_good, revocation.time_ns)
         record.revoked[revocation.device] = min(last_good, record.revoked.get(revocation.device, last_good))
-    record.signer = signer
+    for wrap in record.wraps:
+        need(wrap.recipient in ({record.recovery_x25519} if wrap.for_recovery else keys), "keys wrapped for a stranger")
+    record.signer, record.hash = signer, blake3(data)
     need(signer == record.identity or (signer in record.certified and signer not in record.revoked),
          "a vault record signed by someone who may not")
     return record
@@ -73,7 +77,7 @@ def newest_record(homes, identity, warn):
     records = [record for record in records if record.signer == identity.public or record.signer not in revoked]
     if not records:
         raise TooFew("none of these homes has a record of the vault of this phrase")
-    record = max(records, key=lambda one: one.version)
+    record = max(records, key=lambda one: (one.version, one.hash))
     record.revoked = revoked
     return record
 
@@ -84,7 +88,7 @@ def open_keys(record, identity):
     problem = Damaged("the vault record has no keys for this phrase")
     for wrap in sorted(wraps, key=lambda one: one.epoch, reverse=True):
         try:
-            plain = open_box_to(identity.recovery_secret, wrap.sealed, b"mhp 0 wrap recovery", record.vault,
+            plain = open_box_to(identity.recovery_secret, wrap.sealed, b"mhp 1 wrap recovery", record.vault,
                                 wrap.epoch.to_bytes(4, "little"))
             keys = VAULT_KEYS.parse(plain, 24 * KIB)
             same_lengths("keys of epochs", keys.epochs, keys.data_keys, keys.record_keys)
@@ -105,14 +109,15 @@ class Vault:
         self.homes, self.id, self.warn = homes, identity.vault, warn
         self.record = newest_record(homes, identity, warn)
         self.keys = open_keys(self.record, identity)
-        plain = open_box(self.keys.record_keys[-1], self.record.sealed_private, b"mhp 0 vault private", self.id,
+        plain = open_box(self.keys.record_keys[-1], self.record.sealed_private, b"mhp 1 vault private", self.id,
                          self.record.version.to_bytes(8, "little"))
         self.private = VAULT_PRIVATE.parse(plain, 512 * KIB)
         here = {home.id for home in homes}
         for entry in self.private.homes:
             if entry.id not in here:
-                path = entry.path.decode(errors="backslashreplace")
-                warn(f"home {entry.id.hex()[:8]} is not among the given ones; it was last seen at {path}")
+                places = [entry.path, *entry.addresses] if entry.path else entry.addresses
+                where = b", ".join(places).decode(errors="backslashreplace")
+                warn(f"home {entry.id.hex()[:8]} is not among the given ones; it was last seen at {where}")
 
     def roots(self):
         """Of each device the root in its highest valid head."""
@@ -122,7 +127,7 @@ class Vault:
             if head is None:
                 continue
             need(head.epoch in self.keys.record_key_of, "a head of an epoch without keys")
-            plain = open_box(self.keys.record_key_of[head.epoch], head.sealed_root, b"mhp 0 root", self.id, device,
+            plain = open_box(self.keys.record_key_of[head.epoch], head.sealed_root, b"mhp 1 root", self.id, device,
                              head.seq.to_bytes(8, "little"))
             root = REFERENCE.parse(plain, KIB)
             roots.append(Root(device, head.seq, head.hash, head.time_ns, root.segment, root.chunk))
@@ -173,7 +178,7 @@ class Vault:
         return chain
 
     def parse_head(self, device, envelope):
-        signer, head, _ = open_signed(envelope, "mhp 0 head", HEAD, 4 * KIB)
+        signer, head, _ = open_signed(envelope, "mhp 1 head", HEAD, 4 * KIB)
         need(head.vault == self.id and head.device == device == signer, "signed by another than it names")
         need(head.seq >= 1 and (head.seq == 1) == (head.previous == bytes(32)), "its number and the one before it")
         need(len(head.sealed_root) <= KIB, "its root is too long")

@@ -2,7 +2,7 @@
 import struct
 import types
 
-FORMAT = 0
+FORMAT = 1
 VARINT, EIGHT_BYTES, LENGTH_DELIMITED, FOUR_BYTES = 0, 1, 2, 5
 # Kind of a field -> the wire type of one value, and what a missing one is.
 KINDS = {"uint": (VARINT, 0), "bool": (VARINT, False), "sfixed64": (EIGHT_BYTES, 0), "bytes": (LENGTH_DELIMITED, b""),

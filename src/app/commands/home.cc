@@ -127,6 +127,7 @@ Task<Result<HomeAdded>> do_home_add(Session& session, HomeAddArgs args) {
     if (args.max_used.empty()) entry.max_used_bytes = known->max_used_bytes;
     if (args.min_free.empty()) entry.min_free_bytes = known->min_free_bytes;
     entry.same_disk = entry.same_disk || known->same_disk;
+    entry.later = known->later;
     *known = entry;
   } else {
     entries.push_back(entry);

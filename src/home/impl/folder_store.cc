@@ -30,15 +30,6 @@ static std::optional<wire::HomeFile> identity_in_logs(platform::Disk& disk, cons
   return std::nullopt;
 }
 
-/// Whole but of another format: then it is not damaged.
-static bool is_of_other_format(ByteView bytes) {
-  constexpr std::size_t kMagicBytes = 8;
-  const Bytes ours = wire::encode(wire::HomeFile());
-  return bytes.size() >= kMagicBytes + 2 &&
-         std::ranges::equal(bytes.first(kMagicBytes), ByteView(ours).first(kMagicBytes)) &&
-         !std::ranges::equal(bytes.first(kMagicBytes + 2), ByteView(ours).first(kMagicBytes + 2));
-}
-
 Result<wire::HomeFile> read_identity(platform::Disk& disk, const std::string& home_path) {
   const std::string path = identity_path(home_path);
   auto bytes = platform::read_file(disk, path, wire::kLogBlockBytes);
@@ -49,9 +40,9 @@ Result<wire::HomeFile> read_identity(platform::Disk& disk, const std::string& ho
   }
   auto identity = wire::parse_home_file(*bytes);
   if (identity) return identity;
-  if (!is_of_other_format(*bytes)) {
-    if (const auto in_logs = identity_in_logs(disk, home_path)) return *in_logs;
-  }
+  // Nothing of such a home is read, mended or put aside: who wrote it knows what is right in it.
+  if (wire::is_of_other_format(*bytes)) return fail(Errc::unavailable, path + ": " + identity.error().detail);
+  if (const auto in_logs = identity_in_logs(disk, home_path)) return *in_logs;
   return fail(Errc::corrupt, path + ": damaged: " + identity.error().detail);
 }
 
@@ -72,17 +63,20 @@ Result<void> FolderStore::become_writer() {
   if (!disk_.info(identity_path(path_))) return fail(Errc::unavailable, path_ + ": the home is away");
   auto lock = disk_.lock(path_ + "/lock", "mhp");
   if (!lock) return about(Subject::home, Result<void>(pass(lock)));
+  MHP_TRY_VOID(mend_identity());
   lock_ = std::move(*lock);
-  mend_identity();
   condemned_.forget_seen();
   count_time();
   return {};
 }
 
-/// Best effort: the logs say the same.
-void FolderStore::mend_identity() {
+/// Best effort: the logs say the same. Errors: unavailable (a newer program has made the home its own meanwhile).
+Result<void> FolderStore::mend_identity() {
   const auto own = platform::read_file(disk_, identity_path(path_), wire::kLogBlockBytes);
-  if (own && *own != identity_) (void)replace_damaged(disk_, identity_path(path_), identity_);
+  if (!own || *own == identity_) return {};
+  if (wire::is_of_other_format(*own)) return fail(Errc::unavailable, path_ + ": was taken over by another mhp");
+  (void)replace_damaged(disk_, identity_path(path_), identity_);
+  return {};
 }
 
 /// Best effort: what is not counted now is counted later, or makes a hold longer.

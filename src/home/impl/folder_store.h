@@ -45,7 +45,7 @@ class FolderStore {
 
  private:
   Result<void> become_writer();
-  void mend_identity();
+  Result<void> mend_identity();
   void close_locked();
   Result<void> commit_locked();
   void count_time();

@@ -3,6 +3,7 @@
 
 #include "base/test_run.h"
 #include "home/impl/store_world_test.h"
+#include "primitives/hash/blake3.h"
 
 namespace mhp::home::impl {
 namespace {
@@ -351,9 +352,10 @@ TEST(FolderStoreRot, ADamagedIdentityStandsInEveryLog) {
   const Bytes whole = content_of(*disk, std::string(kPath) + "/mhp-home");
   const auto before = read_identity(*disk, kPath);
   ASSERT_TRUE(before);
-  Bytes other_format = whole;
-  other_format[8] = std::byte{7};
-  for (const Bytes& bad : {Bytes(), Bytes(whole.size(), std::byte{1}), Bytes(whole.begin(), whole.begin() + 50)}) {
+  Bytes number_changed = whole;
+  number_changed[8] = std::byte{7};
+  for (const Bytes& bad :
+       {Bytes(), Bytes(whole.size(), std::byte{1}), Bytes(whole.begin(), whole.begin() + 50), number_changed}) {
     set_content(*disk, std::string(kPath) + "/mhp-home", bad);
     const auto again = read_identity(*disk, kPath);
     ASSERT_TRUE(again);
@@ -362,8 +364,29 @@ TEST(FolderStoreRot, ADamagedIdentityStandsInEveryLog) {
   platform::MemoryPlatform machine(1);
   EXPECT_EQ(*create_folder_home(*disk, machine.random(), kPath), before->home);
   EXPECT_EQ(content_of(*disk, std::string(kPath) + "/mhp-home"), whole) << "written anew";
-  set_content(*disk, std::string(kPath) + "/mhp-home", other_format);
-  EXPECT_EQ(read_identity(*disk, kPath).error().code, Errc::corrupt) << "another format is not damage";
+}
+
+/// A newer program says so in `mhp-home` before it writes anything else that this one would take for damage.
+TEST(FolderStoreRot, AHomeOfANewerFormatIsLeftAlone) {
+  const auto disk = full_home();
+  const std::string path = std::string(kPath) + "/mhp-home";
+  auto open_before = open_store(*disk);
+  Bytes newer = content_of(*disk, path);
+  newer.resize(200);
+  newer[8] = std::byte{7};
+  newer.resize(200 - 32);
+  const auto hash = primitives::Blake3::derived("mhp 1 home file").update(newer).finish();
+  newer.insert(newer.end(), hash.begin(), hash.end());
+  set_content(*disk, path, newer);
+  const auto identity = read_identity(*disk, kPath);
+  ASSERT_FALSE(identity);
+  EXPECT_EQ(identity.error().code, Errc::unavailable);
+  EXPECT_NE(identity.error().detail.find("written by a newer mhp: format 7"), std::string::npos);
+  platform::MemoryPlatform machine(1);
+  EXPECT_FALSE(create_folder_home(*disk, machine.random(), kPath));
+  AlignedBuffer record = Stock::get().record(0, {0, 1, 2, 3});
+  EXPECT_FALSE(open_before->put(record.bytes())) << "it was raised while this program had it open";
+  EXPECT_EQ(content_of(*disk, path), newer);
 }
 
 TEST(FolderStoreRot, ATornTailIsCutOff) {

@@ -71,7 +71,7 @@ TEST(PublicBox, OnlyTheRecipientOpensIt) {
   }
 }
 
-TEST(PublicBox, GoldenFormat0) {
+TEST(PublicBox, GoldenFormat1) {
   const auto box = seal_to(x25519_public(kBob), kAlice, as_bytes("wrap"), as_bytes("golden"));
   ASSERT_TRUE(box);
   EXPECT_EQ(to_hex(ByteView(*box).subspan(32)), "0f75651d796eb3fab22dded5852dbcf81caf1b201dce");

@@ -41,7 +41,7 @@ Chunker::Chunker(const Key& secret, ChunkLimits limits, Kernel kernel) : limits_
   strict_limit_ = limit_of(bits + kNormalisation);
   loose_limit_ = limit_of(bits - kNormalisation);
   std::array<std::byte, 256 * 4> bytes;
-  Blake3::derived("mhp 0 chunker gear table").update(secret).finish(bytes);
+  Blake3::derived("mhp 1 chunker gear table").update(secret).finish(bytes);
   for (std::size_t i = 0; i < table_.size(); ++i) table_[i] = little_endian_32(&bytes[4 * i]);
   wipe(bytes);
 }

@@ -20,7 +20,7 @@ struct ChunkLimits {
 /// machine. The hash at a place covers the 32 bytes before it: h = h * 2 + table[byte], modulo 2^32. A chunk ends at
 /// the first place behind min_bytes where the upper log2(normal_bytes) + 2 bits of it are zero (up to normal_bytes;
 /// then two bits fewer than log2(normal_bytes)), or at max_bytes. Table: 256 little-endian numbers of 4 bytes, drawn
-/// from BLAKE3 derive-key mode, context "mhp 0 chunker gear table", over the secret.
+/// from BLAKE3 derive-key mode, context "mhp 1 chunker gear table", over the secret.
 /// @source FastCDC, USENIX ATC 2016.
 class Chunker {
  public:

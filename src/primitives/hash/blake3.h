@@ -17,7 +17,7 @@ class Blake3 {
  public:
   Blake3();
   static Blake3 keyed(const Key& key);
-  /// `context`: hard-coded, globally unique, says the one purpose ("mhp 0 fragment leaf").
+  /// `context`: hard-coded, globally unique, says the one purpose ("mhp 1 fragment leaf").
   static Blake3 derived(std::string_view context);
   Blake3(const Blake3&);
   Blake3& operator=(const Blake3&);

@@ -14,7 +14,7 @@ static std::array<std::byte, 4> little_endian_32(std::uint32_t value) {
 
 /// A copy is cheaper than hashing the context again for each leaf.
 static const Blake3& fresh_leaf() {
-  static const Blake3 fresh = Blake3::derived("mhp 0 fragment leaf");
+  static const Blake3 fresh = Blake3::derived("mhp 1 fragment leaf");
   return fresh;
 }
 
@@ -30,7 +30,7 @@ Hash LeafHash::finish(std::uint32_t number) { return hash_.update(little_endian_
 Hash leaf_hash(std::uint32_t number, ByteView bytes) { return LeafHash().update(bytes).finish(number); }
 
 FragmentId root_of(std::span<const Hash> leaves) {
-  static const Blake3 fresh = Blake3::derived("mhp 0 fragment root");
+  static const Blake3 fresh = Blake3::derived("mhp 1 fragment root");
   Blake3 hash = fresh;
   hash.update(little_endian_32(static_cast<std::uint32_t>(leaves.size()))).update(std::as_bytes(leaves));
   return FragmentId::from_array(hash.finish());

@@ -12,7 +12,7 @@ namespace mhp::primitives {
 
 constexpr std::size_t kLeafBytes = 64_KiB;
 
-/// Hash of leaf `number`: BLAKE3 derive-key mode, context "mhp 0 fragment leaf", over bytes || number (4 bytes, little
+/// Hash of leaf `number`: BLAKE3 derive-key mode, context "mhp 1 fragment leaf", over bytes || number (4 bytes, little
 /// endian). The number comes last so that the bytes stay on BLAKE3's own boundaries; in front it costs 45 % more time.
 /// Leaf 0 is the fragment's header and salt; leaves 1... are its payload in 64 KiB parts.
 Hash leaf_hash(std::uint32_t number, ByteView bytes);
@@ -28,7 +28,7 @@ class LeafHash {
   Blake3 hash_;
 };
 
-/// Root: context "mhp 0 fragment root" over count (4 bytes, little endian) || the leaf hashes in order.
+/// Root: context "mhp 1 fragment root" over count (4 bytes, little endian) || the leaf hashes in order.
 FragmentId root_of(std::span<const Hash> leaves);
 
 /// Number of leaves of a fragment whose payload is `payload_bytes` long.

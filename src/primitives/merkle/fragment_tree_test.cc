@@ -1,4 +1,4 @@
-// The fragment tree against its own definition in plain terms, and golden bytes of format 0.
+// The fragment tree against its own definition in plain terms, and golden bytes of format 1.
 #include "primitives/merkle/fragment_tree.h"
 
 #include <gtest/gtest.h>
@@ -26,18 +26,18 @@ TEST(FragmentTree, IsWhatItsDefinitionSays) {
   Bytes all;
   for (std::size_t i = 0; i < 4; ++i) {
     const std::array number = {static_cast<std::byte>(i), std::byte{0}, std::byte{0}, std::byte{0}};
-    EXPECT_EQ(leaves[i], blake3_derive("mhp 0 fragment leaf", joined(parts[i], number))) << i;
+    EXPECT_EQ(leaves[i], blake3_derive("mhp 1 fragment leaf", joined(parts[i], number))) << i;
     all = joined(all, leaves[i]);
   }
-  const Hash root = blake3_derive("mhp 0 fragment root", joined(hex("04000000"), all));
+  const Hash root = blake3_derive("mhp 1 fragment root", joined(hex("04000000"), all));
   EXPECT_EQ(root_of(leaves), FragmentId::from_array(root));
 }
 
-TEST(FragmentTree, GoldenFormat0) {
+TEST(FragmentTree, GoldenFormat1) {
   const auto leaves = leaf_hashes(Noise(1).bytes(96), Noise(2).bytes(2 * kLeafBytes + 5));
-  EXPECT_EQ(root_of(leaves).hex(), "633ece736a5068b4a2100ea3bde8fe2631c350dc7570a01e81d1de83b602c504");
+  EXPECT_EQ(root_of(leaves).hex(), "73f349cd19269fbc844987c1c50bc27587e8956f2eca9e7d784afc26dfe54403");
   EXPECT_EQ(to_hex(leaf_hash(0x01020304, as_bytes("leaf"))),
-            "b288b0e3ab03f07ada2975a4524db8879c082000d4b8cf750ce53d0846d42617");
+            "6f49b5f931b71a766996716d29b26c83cf9ed0447520d3429ae34ded668a8b15");
 }
 
 TEST(FragmentTree, CountsLeaves) {

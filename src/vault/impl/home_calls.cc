@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <deque>
 
+#include "primitives/hash/blake3.h"
 #include "vault/impl/round.h"
 #include "vault/vault.h"
 
@@ -159,6 +160,7 @@ std::vector<ShownHeads> shown_heads(const std::vector<HomeView>& views) {
 
 NewestRecord choose_record(const std::vector<ByteView>& records, const VaultId& vault) {
   NewestRecord newest;
+  primitives::Hash hash_of_newest{};
   // Revocations are signed by the identity alone, so they count wherever they stand.
   std::vector<DeviceId> revoked;
   for (ByteView bytes : records) {
@@ -170,10 +172,14 @@ NewestRecord choose_record(const std::vector<ByteView>& records, const VaultId& 
     auto record = check_record(records[i], vault, revoked);
     if (!record) {
       newest.refused.push_back(i);
-    } else if (!newest.index || record->version > newest.version) {
-      newest.index = i;
-      newest.version = record->version;
+      continue;
     }
+    // Two devices that wrote beside each other: all who see both take the same.
+    const primitives::Hash hash = primitives::blake3(records[i]);
+    if (newest.index && std::pair(record->version, hash) <= std::pair(newest.version, hash_of_newest)) continue;
+    newest.index = i;
+    newest.version = record->version;
+    hash_of_newest = hash;
   }
   return newest;
 }

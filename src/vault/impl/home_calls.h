@@ -21,8 +21,9 @@ Task<std::vector<HomeView>> ask_homes(dispersal::HomeSet& homes, VaultId vault, 
 
 std::vector<ShownHeads> shown_heads(const std::vector<HomeView>& views);
 
-/// The highest version that is genuine, over all bytes at hand, of the homes or this computer; a device that any
-/// genuine record revokes may not have signed it. Null where none is genuine. `refused`: indexes of those that are not.
+/// The highest version that is genuine, over all bytes at hand, of the homes or this computer, and of two with one
+/// version the one with the higher hash; a device that any genuine record revokes may not have signed it. Null where
+/// none is genuine. `refused`: indexes of those that are not.
 struct NewestRecord {
   std::optional<std::size_t> index;
   std::uint64_t version = 0;

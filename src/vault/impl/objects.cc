@@ -14,7 +14,7 @@ constexpr std::size_t kLoadsAtOnce = 4;
 }  // namespace
 
 std::string Objects::name_of(const ChunkId& id) const {
-  return to_hex(primitives::blake3_derive("mhp 0 cache name", id.bytes())).substr(0, 32);
+  return to_hex(primitives::blake3_derive("mhp 1 cache name", id.bytes())).substr(0, 32);
 }
 
 bool Objects::is_genuine(const ChunkId& id, ByteView bytes) const {

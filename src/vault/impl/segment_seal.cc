@@ -35,7 +35,7 @@ SegmentKey::SegmentKey(const primitives::Key& data_key, std::span<const primitiv
   for (const auto& salt : salts) all_salts.update(salt);
   primitives::Hash digest = all_salts.finish();
   std::array<std::byte, 64> material;
-  Bytes info = joined({as_bytes("mhp 0 segment key"), segment.bytes()});
+  Bytes info = joined({as_bytes("mhp 1 segment key"), segment.bytes()});
   primitives::hkdf_sha256(data_key, digest, info, material);
   std::copy_n(material.begin(), 32, key_.begin());
   std::copy_n(material.begin() + 32, 32, commitment_.begin());
@@ -54,7 +54,7 @@ bool SegmentKey::matches(ByteView commitment) const {
   return difference == 0;
 }
 
-Bytes SegmentKey::context() const { return joined({as_bytes("mhp 0 segment"), segment_.bytes()}); }
+Bytes SegmentKey::context() const { return joined({as_bytes("mhp 1 segment"), segment_.bytes()}); }
 
 void SegmentKey::seal(ByteView plain, std::span<const MutableBytes> out) const {
   MHP_CHECK(!out.empty() && out.front().size() >= kCommitmentBytes);

@@ -16,7 +16,8 @@ enum class Fault {
   shows_first_head_only,
   gives_wrong_bytes,
   gives_wrong_record,
-  takes_nothing
+  takes_nothing,
+  makes_nothing_durable
 };
 
 class BadHome : public home::Home {
@@ -34,6 +35,7 @@ class BadHome : public home::Home {
   }
   Task<Result<void>> commit() override {
     MHP_CO_TRY_VOID(co_await before());
+    if (fault_ == Fault::makes_nothing_durable) co_return fail(Errc::unavailable, "the sync failed");
     co_return co_await good_->commit();
   }
   Task<Result<home::Holding>> find(SegmentId segment) override {

@@ -67,6 +67,20 @@ Result<void> check_format(bool present, std::uint32_t format, const char* what) 
   return {};
 }
 
+Result<std::string> later_fields(const google::protobuf::MessageLite& message, std::uint32_t last_known,
+                                 const char* what) {
+  const Bytes bytes = serialize(message);  // in one form, however it came
+  std::string later;
+  for (std::size_t at = 0; at < bytes.size();) {
+    const std::size_t begin = at;
+    std::size_t after_tag = at;
+    std::uint64_t tag = 0;
+    if (!read_varint(bytes, after_tag, tag) || !skip_field(bytes, at)) return bad(what, "a field that is a group");
+    if (tag >> 3 > last_known) later += as_text(ByteView(bytes).subspan(begin, at - begin));
+  }
+  return later;
+}
+
 Bytes serialize(const google::protobuf::MessageLite& message) {
   const std::size_t size = message.ByteSizeLong();
   MHP_CHECK(size < (1u << 31));  // protobuf's own bound; ours are far below

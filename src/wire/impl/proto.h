@@ -43,6 +43,11 @@ Message make() {
   return message;
 }
 
+/// Fields with numbers above `last_known`: a newer program wrote them, and who writes the message anew must not lose
+/// them. MergeFromString puts them back. Errors: invalid (a group).
+Result<std::string> later_fields(const google::protobuf::MessageLite& message, std::uint32_t last_known,
+                                 const char* what);
+
 tl::unexpected<Error> bad(const char* what, const char* why);
 
 /// Exactly N bytes. Errors: invalid.

@@ -24,7 +24,8 @@ ITEMS = {"kills": (4, "runs of the program killed"), "bare-metal restores": (13,
          "limits tried": (6, "runs with too few open files"),
          "names restored": (15, "names made of every byte, or reserved somewhere, restored"),
          "entries of one folder": (15, "entries of one folder restored"),
-         "homes lost": (2, "homes lost in restores")}
+         "homes lost": (2, "homes lost in restores"),
+         "golden snapshots restored": (1, "snapshots of golden vaults restored")}
 RUN_LIMIT_S = 600  # of one run of the program; more means that it hangs
 SKIPPED = 77       # exit status that ctest takes for "not run"
 DONE, FAILED, USAGE, PARTLY, TOO_FEW, REFUSED, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
