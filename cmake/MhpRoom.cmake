@@ -70,7 +70,7 @@ function(mhp_room name)
   target_link_libraries(mhp_${name} PUBLIC ${ROOM_LIBS})
   set_property(TARGET mhp_${name} PROPERTY LINKER_LANGUAGE CXX)
 
-  if(TARGET words AND "platform" IN_LIST ROOM_USES AND NOT name STREQUAL "app")
+  if(TARGET words AND (name STREQUAL "platform" OR "platform" IN_LIST ROOM_USES) AND NOT name STREQUAL "app")
     target_precompile_headers(mhp_${name} REUSE_FROM words)
   endif()
 

@@ -58,7 +58,9 @@ std::string in_words(const CLI::App& command, const std::string& so_far, const C
   const std::string option = said.substr(0, colon);
   const std::string kind = problem.get_name();
   if (kind == "RequiredError") return what_is_missing(command, so_far);
-  if (kind == "ExtrasError" && colon != std::string::npos) {
+  // The library gives this error the name of the command.
+  const bool is_extra = problem.get_exit_code() == static_cast<int>(CLI::ExitCodes::ExtrasError);
+  if (is_extra && colon != std::string::npos) {
     const std::string extra = said.substr(colon + 2);
     const char* what = extra.starts_with('-') ? "has no option" : "does not know what to do with";
     return fmt::format("'{}' {} '{}'", so_far, what, extra);

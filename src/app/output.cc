@@ -15,7 +15,8 @@ int exit_code_of(const Error& error) {
   const bool of_homes = error.subject == Subject::homes && error.code != Errc::exhausted;
   if (of_homes) return kTooFew;  // whatever kept them: full, in use, write-protected, away
   const bool of_a_place = error.subject == Subject::state || error.subject == Subject::target ||
-                          error.subject == Subject::home || error.subject == Subject::phrase;
+                          error.subject == Subject::home || error.subject == Subject::phrase ||
+                          error.subject == Subject::clock;
   switch (error.code) {
     case Errc::unavailable:
     case Errc::timed_out:
@@ -67,11 +68,14 @@ void Output::say(const std::string& sentence) const {
 }
 
 void Output::note(const std::string& sentence) const {
+  if (json) return waiting_->push_back(sentence);
   std::fflush(stdout);
   put_line(stderr, sentence);
 }
 
 Result<void> Output::flush() const {
+  for (const std::string& note : *waiting_) put_line(stderr, note);
+  waiting_->clear();
   errno = 0;
   if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return {};
   if (errno == EPIPE) return mhp::fail(Errc::canceled, "nobody reads standard output any more");
@@ -88,6 +92,8 @@ int Output::fail(const Error& error, const std::string& hint, int exit_code) con
     nlohmann::json object = {
         {"error", json_text(error.detail)}, {"code", to_string(error.code)}, {"hint", json_text(hint)}};
     if (error.subject != Subject::none) object["subject"] = to_string(error.subject);
+    if (!waiting_->empty()) object["notes"] = json_texts(*waiting_);
+    waiting_->clear();
     put_line(stderr, line_of(object));
   } else {
     put_line(stderr, "mhp: " + printable(error.detail));

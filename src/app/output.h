@@ -1,6 +1,7 @@
 // What the program says: sentences for people, or JSON for scripts; never both on one stream.
 #pragma once
 
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
@@ -35,7 +36,8 @@ class Output {
 
   /// A sentence for a person, on standard output; nothing with --json.
   void say(const std::string& sentence) const;
-  /// Something the person should know although work goes on: on standard error, in both modes.
+  /// Something the person should know although work goes on: on standard error. With --json it waits: an error is one
+  /// object, which has the notes in it; where all went well they follow as lines at the end (flush).
   void note(const std::string& sentence) const;
   /// The result for scripts, on one line; nothing without --json.
   void result(const nlohmann::json& object) const;
@@ -43,11 +45,15 @@ class Output {
   /// computer's matter and no home's: it gets its own advice.
   int fail(const Error& error, const std::string& hint = "") const;
   int fail(const Error& error, const std::string& hint, int exit_code) const;
-  /// Writes out what was said. Errors: unavailable where standard output did not take all of it (a full disk, a closed
-  /// stream), canceled where its reader has gone.
+  /// Writes out what was said, notes that waited too. Errors: unavailable where standard output did not take all of it
+  /// (a full disk, a closed stream), canceled where its reader has gone.
   Result<void> flush() const;
   /// Standard error is a terminal and a progress line may be drawn there.
   bool draws_progress() const;
+
+ private:
+  /// Shared, as copies of an Output speak on the same streams.
+  std::shared_ptr<std::vector<std::string>> waiting_ = std::make_shared<std::vector<std::string>>();
 };
 
 }  // namespace mhp::app

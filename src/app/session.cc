@@ -10,6 +10,7 @@
 
 #include "app/text.h"
 #include "home/folder_home.h"
+#include "vault/snapshot_order.h"
 
 namespace mhp::app {
 
@@ -95,23 +96,43 @@ Task<std::vector<dispersal::Member>> open_members(Session& session, std::vector<
   co_return members;
 }
 
-/// This computer's record; where it is lost or damaged, its copy, whose homes have the newest. Errors: corrupt.
-static Result<vault::OpenRecord> own_record(const Session& session, vault::State& state, const vault::Device& device) {
-  const auto bytes = state.signed_record();
-  if (!bytes && bytes.error().code != Errc::corrupt) return tl::unexpected<Error>(bytes.error());
-  auto record = bytes ? vault::open_record(*bytes, device) : Result<vault::OpenRecord>(tl::unexpected(bytes.error()));
-  if (record) return record;
+/// All that a file of the state folder has, or an error: one record in it that is not genuine is damage.
+static Result<vault::OpenRecord> join_own(const Result<std::vector<Bytes>>& records, const vault::Device& device) {
+  if (!records) return tl::unexpected<Error>(records.error());
+  for (const Bytes& record : *records) {
+    MHP_TRY_VOID(vault::check_record(record, device.secret.vault));
+  }
+  return vault::join_records(*records, device);
+}
+
+/// The records that this computer knows; where the file is lost or damaged, those in its copy, whose homes have the
+/// newest. Errors: corrupt.
+static Result<vault::OpenRecord> own_records(const Session& session, vault::State& state, const vault::Device& device) {
+  const auto kept = state.records();
+  if (!kept && kept.error().code != Errc::corrupt) return tl::unexpected<Error>(kept.error());
+  auto record = join_own(kept, device);
+  if (record || record.error().subject == Subject::vault) return record;
   const std::string problem =
-      bytes ? state.record_path() + ": damaged (" + record.error().detail + ")" : bytes.error().detail;
-  const auto copy = state.signed_record_copy();
-  auto from_copy = copy ? vault::open_record(*copy, device) : Result<vault::OpenRecord>(tl::unexpected(copy.error()));
+      kept ? state.records_path() + ": damaged (" + record.error().detail + ")" : kept.error().detail;
+  auto from_copy = join_own(state.records_copy(), device);
   if (!from_copy) return fail(Errc::corrupt, Subject::state, problem);
-  if (const auto kept = state.set_signed_record(from_copy->signed_bytes); !kept) {
+  if (const auto mended = state.set_records(*from_copy); !mended) {
     session.out.note(fmt::format("{}; its copy is used", printable(problem)));
   } else {
     session.out.note(fmt::format("{}; it was put back from its copy", printable(problem)));
   }
   return from_copy;
+}
+
+/// A damaged signing key would still open the vault, and every home would refuse what it signs: no home is to blame.
+/// Errors: corrupt.
+static Result<void> check_is_certified(const vault::State& state, const vault::Device& device,
+                                       const vault::OpenRecord& record) {
+  const auto certificates = vault::devices_of(record.record);
+  const bool known = std::ranges::find(certificates, device.id, &wire::DeviceCertificate::device) != certificates.end();
+  if (known) return {};
+  return fail(Errc::corrupt, Subject::state,
+              state.device_path() + ": damaged (its key is of no computer that the vault record names)");
 }
 
 static Result<Opened> open_state(Session& session) {
@@ -123,14 +144,16 @@ static Result<Opened> open_state(Session& session) {
                 fmt::format("there is no vault on this computer yet (looked in {})", printable(session.state_folder)));
   }
   MHP_TRY(vault::Device device, opened.state->device());
-  MHP_TRY(vault::OpenRecord record, own_record(session, *opened.state, device));
+  MHP_TRY(vault::OpenRecord record, own_records(session, *opened.state, device));
+  MHP_TRY_VOID(check_is_certified(*opened.state, device, record));
   opened.device = std::make_unique<vault::Device>(std::move(device));
   opened.record = std::make_unique<vault::OpenRecord>(std::move(record));
   return opened;
 }
 
-/// A home may hold a newer record than this computer (another device changed it, or this one was set back).
-static Task<Result<bool>> take_newer_record(Session& session, Opened& opened) {
+/// Homes may hold what other devices have written since, or what this one has lost. True where the list of homes is
+/// another now.
+static Task<Result<bool>> take_newer_records(Session& session, Opened& opened) {
   std::vector<home::Home*> reachable;
   std::vector<std::size_t> numbers;  // of these in the set
   for (std::size_t i = 0; i < opened.homes->members().size(); ++i) {
@@ -139,20 +162,19 @@ static Task<Result<bool>> take_newer_record(Session& session, Opened& opened) {
     reachable.push_back(member.home.get());
     numbers.push_back(i);
   }
-  std::vector<std::size_t> silent;
-  auto newest =
-      co_await vault::newest_record(reachable, opened.record->record.vault, &session.platform.clock(), &silent);
-  for (const std::size_t one : silent) {
+  auto seen = co_await vault::seen_records(reachable, opened.record->record.vault, &session.platform.clock());
+  for (const std::size_t one : seen.silent) {
     session.silent.insert(opened.record->content.homes[numbers[one]].path);
     opened.homes->give_up(numbers[one]);
   }
-  if (!newest) co_return false;  // a home without a record yet is no failure: its own copy serves
-  MHP_CO_TRY(auto checked, vault::check_record(*newest, opened.record->record.vault, {}));
-  if (checked.version <= opened.record->record.version) co_return false;
-  MHP_CO_TRY(vault::OpenRecord record, vault::open_record(*newest, *opened.device));
-  MHP_CO_TRY_VOID(opened.state->set_signed_record(*newest));
-  *opened.record = std::move(record);
-  co_return true;
+  for (const auto& own : opened.record->records) seen.records.push_back(own.signed_record);
+  MHP_CO_TRY(vault::OpenRecord joined, vault::join_records(seen.records, *opened.device));
+  const bool other_homes = joined.content.homes != opened.record->content.homes;
+  if (joined.records != opened.record->records) {
+    MHP_CO_TRY_VOID(opened.state->set_records(joined));
+  }
+  *opened.record = std::move(joined);
+  co_return other_homes;
 }
 
 static Task<> make_home_set(Session& session, Opened& opened, std::set<std::uint64_t> source_devices) {
@@ -179,6 +201,51 @@ static bool all_set_back(const dispersal::HomeSet& homes) {
   return homes.reachable() > 0 && static_cast<std::size_t>(older) >= homes.reachable();
 }
 
+static std::string about_unread(const vault::UnreadHead& head) {
+  if (head.is_locked) {
+    return fmt::format(
+        "what computer {} saved last, at {}, was saved after another recovery of this vault and is not shown: run 'mhp "
+        "recover --state NEW-FOLDER --home DIR' with your 24 words, and both come together.",
+        head.device.short_hex(), format_time(head.newest_ns));
+  }
+  return fmt::format(
+      "what the former computer {} saved last, at {}, cannot be read from the homes at hand and is not shown ({}). It "
+      "is "
+      "still there: connect the homes that have it.",
+      head.device.short_hex(), format_time(head.newest_ns), printable(head.reason));
+}
+
+std::string names_of_members(const dispersal::HomeSet& homes, const std::vector<std::size_t>& members) {
+  std::string names;
+  for (const std::size_t member : members) {
+    names += fmt::format("{}'{}'", names.empty() ? "" : ", ", printable(homes.members()[member].name));
+  }
+  return names;
+}
+
+static void note_what_is_not_shown(const Session& session, const Opened& opened) {
+  for (const vault::UnreadHead& head : opened.vault->unread_heads()) session.out.note(about_unread(head));
+  for (const vault::LateState& late : opened.vault->late_states()) {
+    session.out.note(fmt::format(
+        "the former computer {} was shut out, and saved something after that by the clocks of the homes: home {} has "
+        "it, of {}. It is not shown, and nothing of it is deleted. If it is yours, take it in: 'mhp recover "
+        "--with-late --state NEW-FOLDER --home DIR'. If it is an enemy's, --as-of with the present time leaves it out "
+        "for good.",
+        late.device.short_hex(), names_of_members(*opened.homes, late.members), format_time(late.newest_ns)));
+  }
+  if (opened.vault->joins_histories()) {
+    session.out.note(
+        "a former computer's state folder had been put back from an older copy: homes hold two histories of it. "
+        "Snapshots of both are shown; the next 'mhp backup' brings them together.");
+  }
+  if (opened.vault->is_forked()) {
+    session.out.note(
+        "this computer's state folder was put back from an older copy, and it has saved since: homes hold two "
+        "histories of it. Snapshots of both are shown; it can save again after 'mhp recover --state NEW-FOLDER --home "
+        "DIR' with your 24 words.");
+  }
+}
+
 Task<Result<Opened>> open_vault(Session& session, OpenOptions options) {
   MHP_CO_TRY(Opened opened, open_state(session));
   std::set<std::uint64_t> source_devices;
@@ -186,8 +253,8 @@ Task<Result<Opened>> open_vault(Session& session, OpenOptions options) {
     if (info) source_devices.insert(info->device);
   }
   co_await make_home_set(session, opened, source_devices);
-  MHP_CO_TRY(const bool newer, co_await take_newer_record(session, opened));
-  if (newer) co_await make_home_set(session, opened, source_devices);
+  MHP_CO_TRY(const bool other_homes, co_await take_newer_records(session, opened));
+  if (other_homes) co_await make_home_set(session, opened, source_devices);
   if (opened.homes->exhausted()) co_return tl::unexpected<Error>(*opened.homes->exhausted());
   if (!options.read_index) co_return opened;
   if (opened.record->content.homes.empty()) {
@@ -206,14 +273,7 @@ Task<Result<Opened>> open_vault(Session& session, OpenOptions options) {
     co_return pass(vault);
   }
   opened.vault = std::move(*vault);
-  if (!session.out.mute) {
-    for (const vault::UnreadHead& head : opened.vault->unread_heads()) {
-      session.out.note(fmt::format(
-          "what the former computer {} saved last, at {}, cannot be read from the homes at hand and is not shown ({}). "
-          "It is still there: connect the homes that have it.",
-          head.device.short_hex(), format_time(head.newest_ns), printable(head.reason)));
-    }
-  }
+  if (!session.out.mute) note_what_is_not_shown(session, opened);
   co_return opened;
 }
 
@@ -239,6 +299,24 @@ void name_reprieved(const Session& session, const vault::Vault& vault) {
       "computer of yours run 'mhp forget' while this one worked? Then all is well. If not, somebody wants to destroy "
       "this vault: shut that computer out with 'mhp recover' and the 24 words.",
       plural(vault.reprieved_segments(), "segment", "segments")));
+}
+
+std::uint64_t count_in_future(const Session& session, const std::vector<wire::SnapshotRecord>& snapshots) {
+  const std::int64_t now = session.platform.clock().unix_ns();
+  return static_cast<std::uint64_t>(
+      std::ranges::count_if(snapshots, [now](const auto& one) { return vault::is_in_future(one, now); }));
+}
+
+void note_wrong_clocks(const Session& session, const std::vector<wire::SnapshotRecord>& snapshots) {
+  const std::uint64_t count = count_in_future(session, snapshots);
+  if (count == 0 || session.out.mute) return;
+  const std::int64_t now = session.platform.clock().unix_ns();
+  const std::int64_t furthest = std::ranges::max(snapshots, {}, &wire::SnapshotRecord::time_ns).time_ns;
+  session.out.note(
+      fmt::format("{} a time in the future (up to {}; it is {} by this computer's clock): a clock was wrong when they "
+                  "were made, or "
+                  "is now. They keep their place among the others, and rules of 'mhp forget' do not go by such a time.",
+                  plural(count, "snapshot bears", "snapshots bear"), format_time(furthest), format_time(now)));
 }
 
 void note_warnings(const Session& session, const std::vector<snapshot::SourceError>& warnings) {
@@ -303,6 +381,9 @@ static std::string vault_hint(Errc code) {
              "again: "
              "'mhp recover --state NEW-FOLDER --home DIR' (--keep-devices lets the other computer stay). If not, "
              "somebody has your words: what they must not see belongs in a new vault.";
+    case Errc::corrupt:
+      return "Come in again with your 24 words: 'mhp recover --state NEW-FOLDER --home DIR' (name more homes with more "
+             "--home). It brings both histories together, and nothing is lost.";
     default:
       return "";
   }
@@ -330,7 +411,8 @@ std::string hint_for(const Error& error, bool writes) {
       break;
   }
   if (error.code == Errc::corrupt)
-    return "Nothing wrong was written. 'mhp check --read-data' finds what is damaged, 'mhp repair' makes it again.";
+    return "Nothing wrong was written. 'mhp check --read-data' says what is damaged and which files that touches, 'mhp "
+           "repair' makes again what can be made.";
   return "";
 }
 

@@ -47,6 +47,11 @@ Task<Result<Opened>> open_vault(Session& session, OpenOptions options);
 /// How long a drive may take to answer a first question about a path: it may have to start turning.
 constexpr std::chrono::seconds kPathLimit{10};
 
+/// Snapshots with a time that this computer's clock has not reached, by more than clocks differ.
+std::uint64_t count_in_future(const Session& session, const std::vector<wire::SnapshotRecord>& snapshots);
+/// Says so where snapshots bear a time in the future: a clock was wrong when they were made, or is now.
+void note_wrong_clocks(const Session& session, const std::vector<wire::SnapshotRecord>& snapshots);
+
 /// Opens every home of a list, all at once; those that are away say why, also those that do not answer in time.
 Task<std::vector<dispersal::Member>> open_members(Session& session, std::vector<wire::HomeEntry> entries,
                                                   std::set<std::uint64_t> source_devices);
@@ -66,6 +71,9 @@ Task<std::invoke_result_t<F&>> on_path(Session& session, std::string path, F job
   }
   co_return std::move(*answer);
 }
+
+/// "'A', 'B'", for people.
+std::string names_of_members(const dispersal::HomeSet& homes, const std::vector<std::size_t>& members);
 
 /// Reports those that were not asked because they are away.
 void report_away(dispersal::HomeSet& homes);

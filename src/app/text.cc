@@ -177,4 +177,9 @@ std::string printable(std::string_view name) {
   return out;
 }
 
+std::string last_part(const std::string& path) {
+  const std::size_t slash = path.find_last_of('/');
+  return slash == std::string::npos || slash + 1 == path.size() ? path : path.substr(slash + 1);
+}
+
 }  // namespace mhp::app

@@ -31,4 +31,7 @@ Result<std::uint64_t> parse_size(std::string_view text);
 std::string printable(std::string_view name);
 bool is_utf8(std::string_view text);
 
+/// What a home is called where nobody gave it a name.
+std::string last_part(const std::string& path);
+
 }  // namespace mhp::app

@@ -25,12 +25,17 @@ Task<Trash> trash_of(const dispersal::HomeSet& homes) {
   co_return trash;
 }
 
-std::string trash_sentence(const Trash& trash) {
+std::string trash_sentence(const Trash& trash, std::int64_t now_ns) {
   if (trash.condemned_bytes == 0) return "Nothing on the homes waits to be given back.";
-  const std::string when =
-      trash.next_due_ns ? fmt::format("from {} on", format_time(*trash.next_due_ns).substr(0, 10)) : "later";
-  return fmt::format("{} on the homes are forgotten: given back {}, by the first backup or forget after that.",
-                     format_bytes(trash.condemned_bytes), when);
+  const bool over = trash.next_due_ns && *trash.next_due_ns <= now_ns;
+  const std::string when = over ? "from now on"
+                           : trash.next_due_ns
+                               ? fmt::format("from {} on", format_time(*trash.next_due_ns).substr(0, 10))
+                               : "later";
+  return fmt::format(
+      "{} on the homes are forgotten: given back {}, by a backup or forget, as soon as the greater part of a file that "
+      "they lie in is forgotten.",
+      format_bytes(trash.condemned_bytes), when);
 }
 
 }  // namespace mhp::app

@@ -18,7 +18,7 @@ struct Trash {
 /// Adds what one home says.
 void add_to(Trash& trash, const home::Usage& usage);
 Task<Trash> trash_of(const dispersal::HomeSet& homes);
-/// "2.1 GB on the homes are forgotten; the first of it is given back from 2026-12-12 on, by the next backup or forget."
-std::string trash_sentence(const Trash& trash);
+/// "2.1 GB on the homes are forgotten: given back from 2026-12-12 on, by a backup or forget, as soon as ..."
+std::string trash_sentence(const Trash& trash, std::int64_t now_ns);
 
 }  // namespace mhp::app

@@ -53,6 +53,8 @@ const char* to_string(Subject subject) {
       return "entry";
     case Subject::phrase:
       return "phrase";
+    case Subject::clock:
+      return "clock";
   }
   return "";
 }

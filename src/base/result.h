@@ -35,6 +35,7 @@ enum class Subject : unsigned char {
   snapshot,  // a snapshot as a person named it
   entry,     // a path in a snapshot
   phrase,    // the recovery words, or a file with them
+  clock,     // of this computer
 };
 
 /// One word for a code, as printed in `--json` errors: "not_found", "full", ...

@@ -78,10 +78,12 @@ class Gatherer {
     }
   }
 
-  Task<Result<Gathered>> run() {
+  /// `wrong`: grows by the rows that homes gave wrong by this card.
+  Task<Result<Gathered>> run(std::vector<WrongRow>& wrong) {
     co_await course_.run(read_enough());
     name_the_slow();
-    if (!complete()) co_return set_.too_few(what_is_missing());
+    for (const auto& [member, row] : wrong_) wrong.push_back({.member = member, .segment = card_.segment, .row = row});
+    if (!complete()) co_return too_few();
     auto job = [this] { return assemble(); };
     Result<Gathered> made = co_await set_.platform.workers().run(job);
     co_return made;
@@ -116,7 +118,7 @@ class Gatherer {
     const Nanoseconds took = course_.now() - read.started;
     const bool given_up = std::exchange(read.over, true);
     if (!got) {
-      note_failure(member, got.error());
+      note_failure(member, row.number, got.error());
       co_return;
     }
     if (!given_up) finished_.push_back(took);
@@ -127,13 +129,14 @@ class Gatherer {
     }
   }
 
-  void note_failure(std::size_t member, const Error& error) {
+  void note_failure(std::size_t member, std::uint8_t row, const Error& error) {
     if (error.code == Errc::invalid) return;  // the card's fault, see fetch.cc
     const bool lie = error.code == Errc::corrupt || error.code == Errc::not_found;
     const std::string where = error.code == Errc::not_found ? "it lacks a row it said it has: " : "";
     const std::string detail = "segment " + card_.segment.short_hex() + ": " + where + error.detail;
     set_.suspect(member);
     if (!lie) return set_.report_failure(member, Error{error.code, detail});
+    wrong_.emplace_back(member, row);
     set_.report(member, TroubleKind::wrong_bytes, detail);
   }
 
@@ -273,10 +276,35 @@ class Gatherer {
     course_.start(read_one(reads_.size() - 1));
   }
 
-  std::string what_is_missing() const {
+  /// Who can help is said first: homes that are away. Where none is, and what the others gave is wrong, it is damaged.
+  tl::unexpected<Error> too_few() const {
     const std::size_t found = count_rows([this](std::size_t i) { return rows_[i].got.has_value(); });
-    return "segment " + card_.segment.short_hex() + " needs " + std::to_string(card_.k) + " rows, " +
-           std::to_string(found) + " found" + set_.troubles_in_words();
+    const std::string count = "segment " + card_.segment.short_hex() + " needs " + std::to_string(card_.k) + " rows, " +
+                              std::to_string(found) + " found";
+    const std::vector<std::string> away = set_.names_away();
+    if (!away.empty()) {
+      return set_.too_few(homes_needed(away, found) + " (" + count + set_.troubles_in_words(/*without_away=*/true) +
+                          ")");
+    }
+    const std::string all = count + set_.troubles_in_words();
+    const bool may_come = set_.has_trouble(TroubleKind::failed) || set_.has_trouble(TroubleKind::slow) ||
+                          set_.has_trouble(TroubleKind::away) || set_.exhausted;
+    if (!wrong_.empty() && !may_come)
+      return fail(Errc::corrupt, all + "; no home is away: the others are damaged or lost");
+    return set_.too_few(all);
+  }
+
+  /// As far as a plan tells that gives each home as many rows.
+  std::string homes_needed(const std::vector<std::string>& away, std::size_t found) const {
+    const std::size_t share = (card_.n() + set_.members.size() - 1) / set_.members.size();
+    const std::size_t lacking = card_.k - std::min<std::size_t>(found, card_.k - 1);
+    const std::size_t needed = std::min(away.size(), (lacking + share - 1) / share);
+    std::string names;
+    for (const std::string& name : away) names += (names.empty() ? "" : ", ") + name;
+    if (away.size() == 1) return "one more home is needed: " + names;
+    if (needed == away.size()) return "these homes are needed as well: " + names;
+    return (needed == 1 ? "one more of these homes is" : std::to_string(needed) + " more of these homes are") +
+           " needed: " + names;
   }
 
   // ---- the answer ----
@@ -367,6 +395,7 @@ class Gatherer {
   const std::uint64_t offset_;
   const std::uint64_t bytes_;
   const bool with_salts_;
+  std::vector<std::pair<std::size_t, std::uint8_t>> wrong_;  // member, row
   Course course_;
   std::vector<Row> rows_;  // by number
   std::vector<Read> reads_;
@@ -377,9 +406,9 @@ class Gatherer {
 }  // namespace
 
 Task<Result<Gathered>> gather(Set& set, const Located& located, std::uint64_t offset, std::uint64_t bytes,
-                              bool with_salts) {
+                              bool with_salts, std::vector<WrongRow>& wrong) {
   Gatherer gatherer(set, located, offset, bytes, with_salts);
-  Result<Gathered> got = co_await gatherer.run();
+  Result<Gathered> got = co_await gatherer.run(wrong);
   co_return got;
 }
 

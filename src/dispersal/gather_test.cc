@@ -113,10 +113,26 @@ TEST(Gather, AnyMarginOfHomesMayBeGoneAndOneMoreIsSaid) {
   const auto got = s.world.gather(s.sample);
   ASSERT_FALSE(got);
   EXPECT_EQ(got.error().code, Errc::unavailable);
-  EXPECT_NE(got.error().detail.find(
-                " needs 12 rows, 9 found; away: Drive 0, Drive 1, Drive 2, Drive 3, Drive 4, Drive 5, Drive 6"),
-            std::string::npos)
-      << got.error().detail;
+  const std::string& detail = got.error().detail;
+  EXPECT_TRUE(
+      detail.starts_with("one more of these homes is needed: Drive 0, Drive 1, Drive 2, Drive 3, Drive 4, "
+                         "Drive 5, Drive 6 (segment "))
+      << detail;
+  EXPECT_TRUE(detail.ends_with(" needs 12 rows, 9 found)")) << detail;
+}
+
+TEST(Gather, SaysHowManyHomesAreNeeded) {
+  Stored s(3);
+  auto said = [&](std::initializer_list<std::size_t> away) {
+    for (std::size_t i = 0; i < 3; ++i) s.world.set_away(i, std::ranges::find(away, i) != away.end());
+    s.world.open();
+    const auto got = s.world.gather(s.sample);
+    return got ? std::string() : got.error().detail.substr(0, got.error().detail.find(" ("));
+  };
+  EXPECT_EQ(said({0}), "");
+  EXPECT_EQ(said({0, 1}), "one more of these homes is needed: Drive 0, Drive 1");
+  s.world.home(2).faults.flips = true;
+  EXPECT_EQ(said({0, 1}), "these homes are needed as well: Drive 0, Drive 1");
 }
 
 TEST(Gather, ALyingHomeIsWorkedAroundAndNamed) {
@@ -157,6 +173,7 @@ TEST(Gather, ACardThatContradictsTheOthersIsWorkedAround) {
     EXPECT_GE(s.world.told(TroubleKind::wrong_card, 0), 1u);
     EXPECT_EQ(s.world.told(TroubleKind::wrong_card), s.world.told(TroubleKind::wrong_card, 0));
     EXPECT_EQ(s.world.told(TroubleKind::wrong_bytes), s.world.told(TroubleKind::wrong_bytes, 0));  // nobody else
+    for (const WrongRow& row : s.world.set().take_wrong_rows()) EXPECT_EQ(row.member, 0u);
   }
 }
 
@@ -166,9 +183,16 @@ TEST(Gather, TooManyLiarsAreAnErrorNeverWrongBytes) {
   s.world.home(1).faults.flips_salts = true;
   const auto got = s.world.gather(s.sample);
   ASSERT_FALSE(got);
-  EXPECT_EQ(got.error().code, Errc::unavailable);
+  EXPECT_EQ(got.error().code, Errc::corrupt);  // nobody is away: to connect something would not help
   EXPECT_NE(got.error().detail.find("needs 12 rows, 6 found; wrong bytes: Drive "), std::string::npos)
       << got.error().detail;
+  std::size_t wrong = 0;
+  for (const WrongRow& row : s.world.set().take_wrong_rows()) {
+    EXPECT_NE(row.member, 2u);
+    ++wrong;
+  }
+  EXPECT_EQ(wrong, 12u);
+  EXPECT_TRUE(s.world.set().take_wrong_rows().empty());
 }
 
 TEST(Gather, AHomeThatFailsIsReplacedAtOnce) {

@@ -87,6 +87,12 @@ void Set::report_failure(std::size_t member, const Error& error) {
   report(member, kind_of(error), error.detail);
 }
 
+void Set::note_wrong(const std::vector<WrongRow>& rows) {
+  for (const WrongRow& row : rows) {
+    if (wrong_rows.size() < kMaxWrongRows) wrong_rows.push_back(row);
+  }
+}
+
 tl::unexpected<Error> Set::too_few(std::string detail) const {
   if (exhausted) return tl::unexpected<Error>(*exhausted);
   return fail(Errc::unavailable, Subject::homes, std::move(detail));
@@ -103,15 +109,24 @@ tl::unexpected<Error> Set::took_too_little(std::string detail) const {
   return fail(code, Subject::homes, std::move(detail));
 }
 
-std::string Set::called(const Trouble& trouble) const {
-  const auto of_that_name = std::ranges::count(members, trouble.name, &Member::name);
-  return of_that_name > 1 ? trouble.name + " (" + trouble.home.short_hex() + ")" : trouble.name;
+std::string Set::called(const std::string& name, const HomeId& id) const {
+  const auto of_that_name = std::ranges::count(members, name, &Member::name);
+  return of_that_name > 1 ? name + " (" + id.short_hex() + ")" : name;
 }
 
-std::string Set::troubles_in_words() const {
+std::vector<std::string> Set::names_away() const {
+  std::vector<std::string> names;
+  for (const Member& member : members) {
+    if (!member.home) names.push_back(called(member.name, member.id));
+  }
+  return names;
+}
+
+std::string Set::troubles_in_words(bool without_away) const {
   std::string words;
   for (int kind = 0; kind <= static_cast<int>(TroubleKind::damaged); ++kind) {
     const auto now = static_cast<TroubleKind>(kind);
+    if (without_away && now == TroubleKind::away) continue;
     const char* before = "";
     for (const Trouble& trouble : troubles) {
       if (trouble.kind != now) continue;
@@ -165,6 +180,7 @@ HomeSet::~HomeSet() = default;
 
 const std::vector<Member>& HomeSet::members() const { return state_->members; }
 const std::vector<Trouble>& HomeSet::troubles() const { return state_->troubles; }
+std::vector<WrongRow> HomeSet::take_wrong_rows() { return std::exchange(state_->wrong_rows, {}); }
 const std::optional<Error>& HomeSet::exhausted() const { return state_->exhausted; }
 tl::unexpected<Error> HomeSet::too_few(std::string detail) const { return state_->too_few(std::move(detail)); }
 tl::unexpected<Error> HomeSet::took_too_little(std::string detail) const {
@@ -382,26 +398,44 @@ static void name_who_contradicts(impl::Set& set, const wire::Card& right, const 
   }
 }
 
+/// Another card, or homes that have not answered yet, may give what is missing.
+static bool may_come_otherwise(const Error& error) {
+  return error.code == Errc::unavailable || error.code == Errc::corrupt;
+}
+
 Task<Result<Gathered>> HomeSet::gather(SegmentId segment, std::uint64_t offset, std::uint64_t bytes, bool with_salts) {
   MHP_CO_TRY(const std::vector<Located> quick, co_await impl::locate(*state_, segment, /*patient=*/false));
   Result<Gathered> got = co_await gather(quick.front(), offset, bytes, with_salts);
-  if (got || got.error().code != Errc::unavailable) co_return got;
+  if (got || !may_come_otherwise(got.error())) co_return got;
   // The rows of homes that had no time to answer may be what is missing, or the card is not the right one.
   MHP_CO_TRY(const std::vector<Located> all, co_await impl::locate(*state_, segment, /*patient=*/true));
+  std::vector<WrongRow> wrong;
   for (const Located& located : all) {
-    got = co_await gather(located, offset, bytes, with_salts);
+    wrong.clear();
+    got = co_await gather_by(located, offset, bytes, with_salts, wrong);
     if (got) name_who_contradicts(*state_, located.card, all);
-    if (got || got.error().code != Errc::unavailable) break;
+    if (got || !may_come_otherwise(got.error())) break;
   }
+  // By a card that nothing can be read with nobody is judged, where there are others.
+  if (got || all.size() == 1) state_->note_wrong(wrong);
   co_return got;
 }
 
 Task<Result<Gathered>> HomeSet::gather(const Located& located, std::uint64_t offset, std::uint64_t bytes,
                                        bool with_salts) {
+  std::vector<WrongRow> wrong;
+  Result<Gathered> got = co_await gather_by(located, offset, bytes, with_salts, wrong);
+  if (got) state_->note_wrong(wrong);
+  co_return got;
+}
+
+Task<Result<Gathered>> HomeSet::gather_by(const Located& located, std::uint64_t offset, std::uint64_t bytes,
+                                          bool with_salts, std::vector<WrongRow>& wrong) {
   const std::uint64_t size = located.card.sealed_bytes;
   if (offset >= size || bytes > size - offset)
     co_return fail(Errc::invalid, "a range outside of its segment was asked for");
-  co_return co_await impl::gather(*state_, located, offset, bytes == 0 ? size - offset : bytes, with_salts);
+  const std::uint64_t length = bytes == 0 ? size - offset : bytes;
+  co_return co_await impl::gather(*state_, located, offset, length, with_salts, wrong);
 }
 
 Task<Result<std::vector<home::HeldSegment>>> HomeSet::list(std::size_t member) {

@@ -97,6 +97,13 @@ class Gathered {
   std::uint64_t sealed_bytes_ = 0;
 };
 
+/// A row of a segment that a home listed and then did not give, or gave with other bytes.
+struct WrongRow {
+  std::size_t member = 0;
+  SegmentId segment;
+  std::uint8_t row = 0;
+};
+
 struct PutReport {
   std::vector<RowsFor> placed;  // rows that were accepted, by member
   unsigned rows = 0;
@@ -120,6 +127,8 @@ class HomeSet {
   /// it are under way.
   void give_up(std::size_t member);
   const std::vector<Trouble>& troubles() const;
+  /// What reading has found wrong since the last call: whoever remembers which rows are bad takes it from here.
+  std::vector<WrongRow> take_wrong_rows();
   /// False where it is away or write-protected, or took nothing more during this run.
   bool takes_writes(std::size_t member) const;
   /// What kept a home from being opened or used and was this computer's own lack of open files or memory.
@@ -155,7 +164,8 @@ class HomeSet {
   Task<Result<Located>> locate(SegmentId segment);
   /// Reads a range of the sealed bytes (to its end where `bytes` is 0), from the fastest homes: data rows first,
   /// another row for each that is missing, bad or slow; every byte is checked against the card. Errors: unavailable
-  /// with "needs k rows, r found" naming the homes that are away; not_found.
+  /// with "needs k rows, r found" naming the homes that are away; corrupt (none is away, and others gave wrong bytes);
+  /// not_found.
   Task<Result<Gathered>> gather(SegmentId segment, std::uint64_t offset, std::uint64_t bytes, bool with_salts);
   Task<Result<Gathered>> gather(const Located& located, std::uint64_t offset, std::uint64_t bytes, bool with_salts);
 
@@ -170,6 +180,9 @@ class HomeSet {
   int margin_of(const Located& located) const;
 
  private:
+  Task<Result<Gathered>> gather_by(const Located& located, std::uint64_t offset, std::uint64_t bytes, bool with_salts,
+                                   std::vector<WrongRow>& wrong);
+
   struct State;
   std::unique_ptr<State> state_;
 };

@@ -89,8 +89,8 @@ class FolderHome : public Home {
     co_return co_await writes_->run_detachable(std::move(job));
   }
 
-  Task<Result<Bytes>> vault_record(VaultId vault) override {
-    auto job = [store = store_, vault] { return store->vaults().record(vault); };
+  Task<Result<std::vector<DeviceRecord>>> vault_records(VaultId vault) override {
+    auto job = [store = store_, vault] { return store->vaults().records(vault); };
     co_return co_await reads_->run_detachable(std::move(job));
   }
 

@@ -80,20 +80,28 @@ class Home {
   /// where the record is cut short.
   virtual Task<Result<Bytes>> read(SegmentId segment, std::uint8_t row, std::uint64_t offset, std::uint64_t bytes) = 0;
 
-  /// Keeps the signed vault record if it proves itself (identity hashes to its vault id; signed by the identity or by a
-  /// device certified in it and not revoked) and its version is not lower than the one held. Durable when it returns.
-  /// One signed by a device must keep the revocations of the one held. Errors: denied (signature), invalid (older).
+  /// Keeps the signed vault record beside those of other devices if it proves itself (identity hashes to its vault id;
+  /// signed by its author, whom it certifies), no record held revokes its author, and its version is higher than that
+  /// of its author's record held. Durable when it returns. The same bytes again are a no-op. Errors: denied (signature,
+  /// revoked), invalid (not newer), full (records of wire::kMaxDevices are held).
   virtual Task<Result<void>> put_vault_record(Bytes signed_record) = 0;
-  /// Errors: corrupt (damaged, or it cannot be read: it counts no more, and the next put sets it aside).
-  virtual Task<Result<Bytes>> vault_record(VaultId vault) = 0;
+  struct DeviceRecord {
+    DeviceId device;           // the author
+    Bytes signed_record = {};  // empty: what is held is damaged; the next put sets it aside
+    friend bool operator==(const DeviceRecord&, const DeviceRecord&) = default;
+  };
+  /// The newest of each device. What they certify and revoke together decides whose heads and tombstones count. Errors:
+  /// not_found where nothing of this vault is held.
+  virtual Task<Result<std::vector<DeviceRecord>>> vault_records(VaultId vault) = 0;
   virtual Task<Result<std::vector<VaultId>>> vaults() = 0;
 
   /// Takes signed heads of one device, rising; where two follow each other they must link. The first that is newer than
   /// what is held must be the held newest + 1 with the matching hash, or there is none yet, or the last run without
   /// gaps is at least 64 long (a home that was away for so long cannot be given more). Refuses another head with a held
-  /// seq (denied: a fork). The device must be certified in the held vault record; heads after a revocation's last good
-  /// one are refused. Keeps the newest 64 and, of the last 32 days on which it got any, the newest of each; notes when
-  /// it got them. Damaged files are set aside, never removed. Durable when it returns. Errors: denied, invalid (a gap).
+  /// seq (denied: a fork). The device must be certified in a held vault record; heads after the last good one of its
+  /// revocations are refused. Keeps the newest 64 and, of the last 32 days on which it got any, the newest of each;
+  /// notes when it got them. Damaged files are set aside, never removed. Durable when it returns. Errors: denied,
+  /// invalid (a gap).
   virtual Task<Result<void>> put_heads(VaultId vault, DeviceId device, std::vector<Bytes> chain) = 0;
   struct DeviceHeads {
     DeviceId device;
@@ -104,8 +112,8 @@ class Home {
 
   /// Condemns what it holds of the segments that a signed tombstone names (wire/tombstone.h; what it does not hold is
   /// passed over): they stay as they are till their minimum hold has passed since this call; then collect() may purge
-  /// them. A second tombstone neither restarts nor shortens the hold. Signed by a device that is certified in the held
-  /// vault record and not revoked, or by the identity. What a device condemned that is revoked later is not purged
+  /// them. A second tombstone neither restarts nor shortens the hold. Signed by a device that is certified in a held
+  /// vault record and revoked in none, or by the identity. What a device condemned that is revoked later is not purged
   /// unless another signer condemns it again (and then from the start). A put() of a record of a condemned segment
   /// is, with its commit(), a reprieve: what was acknowledged stays. Durable when it returns. Errors: denied
   /// (signature, no vault record), invalid.

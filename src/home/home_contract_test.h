@@ -136,7 +136,7 @@ TEST_P(HomeContract, SaysWhatItDoesNotHold) {
   EXPECT_EQ(code_of(run(home_->read(other.card.segment, 1, 0, 10))), Errc::not_found);
   EXPECT_EQ(code_of(run(home_->read(segment.card.segment, 0, 0, 10))), Errc::not_found);
   EXPECT_EQ(code_of(run(home_->find_fragment(segment.card.fragments[0]))), Errc::not_found);
-  EXPECT_EQ(code_of(run(home_->vault_record(owner_.vault))), Errc::not_found);
+  EXPECT_EQ(code_of(run(home_->vault_records(owner_.vault))), Errc::not_found);
   EXPECT_EQ(code_of(run(home_->heads(owner_.vault))), Errc::not_found);
   const auto page = run(home_->list(samples::Owner(9).vault, {}, 10));
   ASSERT_TRUE(page);
@@ -237,16 +237,31 @@ TEST_P(HomeContract, ScrubsAllOrAPart) {
   EXPECT_EQ(none->rows, 0U);
 }
 
-TEST_P(HomeContract, KeepsTheNewestVaultRecord) {
-  const Bytes first = owner_.signed_record(1);
-  const Bytes third = samples::Owner::signed_by(owner_.key, owner_.record(3));
-  ASSERT_TRUE(run(home_->put_vault_record(first)));
-  ASSERT_TRUE(run(home_->put_vault_record(third)));  // a device may sign, too
+/// The bytes of each record held, by device.
+inline std::map<DeviceId, Bytes> by_device(const Result<std::vector<Home::DeviceRecord>>& records) {
+  std::map<DeviceId, Bytes> out;
+  EXPECT_TRUE(records);
+  for (const Home::DeviceRecord& one : records ? *records : std::vector<Home::DeviceRecord>())
+    out[one.device] = one.signed_record;
+  return out;
+}
+
+TEST_P(HomeContract, KeepsTheNewestVaultRecordOfEachDevice) {
+  const samples::Owner other(6);
+  const Bytes third = owner_.signed_record(3);
+  ASSERT_TRUE(run(home_->put_vault_record(owner_.signed_record(1))));
+  ASSERT_TRUE(run(home_->put_vault_record(third)));
+  ASSERT_TRUE(run(home_->put_vault_record(third)));
   EXPECT_EQ(code_of(run(home_->put_vault_record(owner_.signed_record(2)))), Errc::invalid);
+  wire::VaultRecord same_version = owner_.record(3);
+  same_version.time_ns = 9;
+  EXPECT_EQ(code_of(run(home_->put_vault_record(samples::Owner::signed_by(owner_.key, same_version)))), Errc::invalid);
+  const Bytes of_other = owner_.record_of(other);  // version 1: another device's version is no matter
+  ASSERT_TRUE(run(home_->put_vault_record(of_other)));
+  const std::map<DeviceId, Bytes> wanted{{owner_.device, third}, {other.device, of_other}};
+  EXPECT_EQ(by_device(run(home_->vault_records(owner_.vault))), wanted);
   reopen();
-  const auto held = run(home_->vault_record(owner_.vault));
-  ASSERT_TRUE(held);
-  EXPECT_EQ(*held, third);
+  EXPECT_EQ(by_device(run(home_->vault_records(owner_.vault))), wanted);
   const auto vaults = run(home_->vaults());
   ASSERT_TRUE(vaults);
   EXPECT_EQ(*vaults, std::vector<VaultId>{owner_.vault});
@@ -254,32 +269,58 @@ TEST_P(HomeContract, KeepsTheNewestVaultRecord) {
 
 TEST_P(HomeContract, RefusesVaultRecordsThatDoNotProveThemselves) {
   const samples::Owner thief(5);
-  EXPECT_EQ(code_of(run(home_->put_vault_record(samples::Owner::signed_by(thief.key, owner_.record(1))))),
-            Errc::denied);
+  const auto code_of_put = [&](const primitives::SigningKey& signer, const wire::VaultRecord& record) {
+    return code_of(run(home_->put_vault_record(samples::Owner::signed_by(signer, record))));
+  };
+  EXPECT_EQ(code_of_put(thief.key, owner_.record(1)), Errc::denied);
+  EXPECT_EQ(code_of_put(owner_.identity, owner_.record(1)), Errc::denied);  // records are the devices' own
   wire::VaultRecord stolen = owner_.record(1);
   stolen.identity = thief.identity.public_key();  // his key, the owner's vault
-  EXPECT_EQ(code_of(run(home_->put_vault_record(samples::Owner::signed_by(thief.identity, stolen)))), Errc::denied);
+  EXPECT_EQ(code_of_put(owner_.key, stolen), Errc::denied);
   wire::VaultRecord smuggled = owner_.record(1);
+  smuggled.device = thief.device;
+  EXPECT_EQ(code_of_put(thief.key, smuggled), Errc::denied);    // not certified
   smuggled.devices.push_back(thief.certificate(thief.device));  // certified by himself
-  EXPECT_EQ(code_of(run(home_->put_vault_record(samples::Owner::signed_by(thief.key, smuggled)))), Errc::denied);
+  EXPECT_EQ(code_of_put(thief.key, smuggled), Errc::denied);
+  wire::VaultRecord revoked = owner_.record(1);
+  revoked.revocations.push_back(owner_.revocation(owner_.device, 0, {}));
+  EXPECT_EQ(code_of_put(owner_.key, revoked), Errc::denied);  // in itself
   Bytes flipped = owner_.signed_record(1);
   flipped[flipped.size() / 2] ^= std::byte{1};
   EXPECT_FALSE(run(home_->put_vault_record(flipped)));
-  EXPECT_EQ(code_of(run(home_->vault_record(owner_.vault))), Errc::not_found);
+  EXPECT_EQ(code_of(run(home_->vault_records(owner_.vault))), Errc::not_found);
 }
 
 TEST_P(HomeContract, ARevokedDeviceCannotSpeakAnyMore) {
-  ASSERT_TRUE(run(home_->put_vault_record(owner_.signed_record(1))));
+  ASSERT_TRUE(run(home_->put_vault_record(owner_.signed_record(UINT64_MAX - 1))));  // no version outruns a revocation
   ASSERT_TRUE(run(home_->put_heads(owner_.vault, owner_.device, owner_.heads(1, 3))));
   const HeadHash last_good = HeadHash::from_array(primitives::blake3(owner_.heads(4, 4)[0]));
-  wire::VaultRecord revoking = owner_.record(2);
-  revoking.revocations.push_back(owner_.revocation(owner_.device, 4, last_good));
-  ASSERT_TRUE(run(home_->put_vault_record(samples::Owner::signed_by(owner_.identity, revoking))));
-  EXPECT_EQ(code_of(run(home_->put_vault_record(samples::Owner::signed_by(owner_.key, owner_.record(3))))),
-            Errc::denied);
+  const samples::Owner fresh(6);
+  ASSERT_TRUE(run(home_->put_vault_record(owner_.record_of(fresh, {owner_.revocation(owner_.device, 4, last_good)}))));
+  EXPECT_EQ(code_of(run(home_->put_vault_record(owner_.signed_record(UINT64_MAX)))), Errc::denied);
   EXPECT_EQ(code_of(run(home_->put_heads(owner_.vault, owner_.device, owner_.heads(4, 5)))), Errc::denied);
+  EXPECT_EQ(code_of(run(home_->put_heads(owner_.vault, owner_.device, owner_.heads(4, 4, 1)))), Errc::denied);
   ASSERT_TRUE(run(home_->put_heads(owner_.vault, owner_.device, owner_.heads(4, 4))));
   EXPECT_EQ(code_of(run(home_->put_heads(owner_.vault, owner_.device, owner_.heads(5, 5)))), Errc::denied);
+}
+
+TEST_P(HomeContract, RecordsCountTogether) {
+  const auto hash_of = [&](std::uint64_t seq) {
+    return HeadHash::from_array(primitives::blake3(owner_.heads(seq, seq)[0]));
+  };
+  // Two recoveries that did not see each other: each enrolled a device and revoked the first one where it saw it end.
+  const samples::Owner one(6);
+  const samples::Owner two(7);
+  ASSERT_TRUE(run(home_->put_vault_record(owner_.record_of(one, {owner_.revocation(owner_.device, 2, hash_of(2))}))));
+  EXPECT_EQ(code_of(run(home_->put_heads(owner_.vault, owner_.device, owner_.heads(1, 5)))), Errc::denied);
+  ASSERT_TRUE(run(home_->put_vault_record(owner_.record_of(two, {owner_.revocation(owner_.device, 5, hash_of(5))}))));
+  EXPECT_EQ(code_of(run(home_->put_vault_record(owner_.signed_record(9)))), Errc::denied);
+  ASSERT_TRUE(run(home_->put_heads(owner_.vault, owner_.device, owner_.heads(1, 5))));
+  EXPECT_EQ(code_of(run(home_->put_heads(owner_.vault, owner_.device, owner_.heads(6, 6)))), Errc::denied);
+  const std::vector<SegmentId> none{samples::make_segment(owner_, 1).card.segment};
+  for (const samples::Owner& device : {one, two})
+    EXPECT_TRUE(run(home_->put_tombstone(owner_.tombstone_by(device.key, none))));
+  EXPECT_EQ(code_of(run(home_->put_tombstone(owner_.tombstone(none)))), Errc::denied);
 }
 
 TEST_P(HomeContract, HeadsRiseWithoutGaps) {
@@ -472,9 +513,8 @@ TEST_P(HomeContract, AnAcknowledgedPutIsAReprieve) {
 TEST_P(HomeContract, WhatARevokedDeviceCondemnedStays) {
   const auto segment = samples::make_segment(owner_, 1);
   condemn_all({segment});
-  wire::VaultRecord revoking = owner_.record(2);
-  revoking.revocations.push_back(owner_.revocation(owner_.device, 0, {}));
-  ASSERT_TRUE(run(home_->put_vault_record(samples::Owner::signed_by(owner_.identity, revoking))));
+  ASSERT_TRUE(
+      run(home_->put_vault_record(owner_.record_of(samples::Owner(6), {owner_.revocation(owner_.device, 0, {})}))));
   EXPECT_EQ(code_of(run(home_->put_tombstone(owner_.tombstone({segment.card.segment})))), Errc::denied);
   EXPECT_EQ(code_of(run(home_->put_reprieve(owner_.reprieve({segment.card.segment})))), Errc::denied);
   const auto wait_and_collect = [&](int days) {

@@ -55,7 +55,9 @@ struct Owner {
   wire::VaultRecord record(std::uint64_t version) const {
     wire::VaultRecord record;
     record.vault = vault;
+    record.device = device;
     record.version = version;
+    record.epoch = 1;
     record.identity = identity.public_key();
     record.devices.push_back(certificate(device));
     record.sealed_private = bytes_of(version, 100);
@@ -64,7 +66,15 @@ struct Owner {
   static Bytes signed_by(const primitives::SigningKey& signer, const wire::VaultRecord& record) {
     return wire::encode(wire::sign(signer, wire::kSignVaultRecord, wire::encode(record)));
   }
-  Bytes signed_record(std::uint64_t version) const { return signed_by(identity, record(version)); }
+  Bytes signed_record(std::uint64_t version) const { return signed_by(key, record(version)); }
+  /// The first record of another device, which this identity has enrolled. `revocations` are in it.
+  Bytes record_of(const Owner& other, std::vector<Bytes> revocations = {}) const {
+    wire::VaultRecord out = record(1);
+    out.device = other.device;
+    out.devices.push_back(certificate(other.device));
+    out.revocations = std::move(revocations);
+    return signed_by(other.key, out);
+  }
 
   /// By its device, or by whoever `signer` is; `segments` in any order.
   Bytes tombstone(std::vector<SegmentId> segments) const { return tombstone_by(key, std::move(segments)); }

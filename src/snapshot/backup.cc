@@ -84,6 +84,7 @@ class BackupRun {
   bool scanned_ = false;
   std::size_t workers_left_ = 0;
   EarlierTree earlier_;
+  std::int64_t earlier_ns_ = 0;  // when the run that made it began
   primitives::Chunker chunker_;
 
   std::unique_ptr<vault::Writer> writer_;
@@ -113,12 +114,17 @@ Task<Result<void>> BackupRun::prepare() {
   auto start = [&] { return Scanner::start(platform_.trees(), platform_.disk(), scan, limits, &platform_.workers()); };
   MHP_CO_TRY(scanner_, co_await platform_.workers().run(start));
 
+  for (const std::string& path : scanner_->given_links()) {
+    report_.warnings.push_back(
+        {path, "is a link, and only the link was saved; with a '/' at its end what it leads to is saved"});
+  }
   const wire::SnapshotRecord* earlier = earlier_snapshot(vault_.snapshots(), record.host, record.paths);
   if (earlier != nullptr) {
     auto opened = co_await earlier_.open(*earlier);
     if (opened) {  // else all is read again, which is right, only slower
       counters_.files_total = earlier->files;
       counters_.bytes_total = earlier->bytes;
+      earlier_ns_ = earlier->time_ns;
     }
   }
   if (!options_.dry_run) {
@@ -174,7 +180,7 @@ Task<bool> BackupRun::next_batch(BatchWork& work) {
 }
 
 Task<> BackupRun::process(BatchWork& work, FileReader& reader) {
-  auto compare_all = [&] { compare(work, vault_, options_, counters_); };
+  auto compare_all = [&] { compare(work, vault_, options_, earlier_ns_, counters_); };
   co_await platform_.workers().run(compare_all);
   if (!work.to_read.empty() && !failed_ && !work.batch.failed) co_await read_changed(work, reader);
   if (work.batch.failed) note(std::move(*work.batch.failed));

@@ -32,7 +32,7 @@ struct BackupReport {
   std::uint64_t files_new = 0, files_changed = 0, files_unchanged = 0;
   std::uint64_t folders = 0;
   std::vector<SourceError> errors;           // unreadable, each named: exit code 3
-  std::vector<SourceError> warnings;         // changed while read: stored as read
+  std::vector<SourceError> warnings;         // changed while read: stored as read; a given path that is a link
   std::vector<std::string> unused_excludes;  // exclude patterns that fitted nothing
   vault::Committed committed;
   std::uint64_t adopted_segments = 0;  // of an interrupted backup: found on the homes and taken over

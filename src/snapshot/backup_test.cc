@@ -73,6 +73,16 @@ TEST_F(Backup, AnOtherNameOfALinkHasItsTargetWhereTheFirstIsLeftOut) {
   EXPECT_EQ(entry(*report, "b").link_target, "target");
 }
 
+TEST_F(Backup, AGivenPathThatIsALinkIsSaid) {
+  tree_.folder("real");
+  tree_.file("real/f", "f");
+  tree_.symlink("link", "real");
+  auto link = bench_.backup({tree_.at("link")});
+  ASSERT_EQ(link.warnings.size(), 1u);
+  EXPECT_EQ(link.warnings[0].path, tree_.at("link"));
+  EXPECT_TRUE(bench_.backup({tree_.at("real")}).warnings.empty());
+}
+
 TEST_F(Backup, ReadsWhatChangedOnly) {
   many_files(10, 10);
   auto first = backup();

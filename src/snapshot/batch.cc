@@ -13,6 +13,15 @@ bool same_times(const wire::TreeEntry& earlier, const platform::NodeInfo& info) 
          earlier.ctime_ns == info.ctime_ns && earlier.inode == info.inode;
 }
 
+/// Times are counted in ticks, of two seconds on the coarsest file systems: what changed in the tick in which it was
+/// read, after that, has the same times.
+constexpr std::int64_t kClockTickNs = 2'000'000'000;
+
+/// True where the earlier run may have read it before its last change, although the times are the same.
+bool may_have_changed_since(const wire::TreeEntry& earlier, std::int64_t earlier_ns) {
+  return std::max(earlier.mtime_ns, earlier.ctime_ns) > earlier_ns - kClockTickNs;
+}
+
 /// True where the content that the earlier entry has is the file's, and is all there.
 bool content_known(const wire::TreeEntry& earlier, const platform::NodeInfo& info, const vault::Vault& vault) {
   return earlier.size == info.size && earlier.hard_link_to.empty() &&
@@ -76,7 +85,8 @@ void take_over(const EarlierCursor& cursor, wire::TreeEntry& earlier, const plat
 
 }  // namespace
 
-void compare(BatchWork& work, const vault::Vault& vault, const BackupOptions& options, Counters& counters) {
+void compare(BatchWork& work, const vault::Vault& vault, const BackupOptions& options, std::int64_t earlier_ns,
+             Counters& counters) {
   EarlierCursor cursor(std::move(work.earlier));
   std::size_t items = work.batch.items.size();
   work.entries.reserve(items);
@@ -93,7 +103,8 @@ void compare(BatchWork& work, const vault::Vault& vault, const BackupOptions& op
     count(work, item, earlier != nullptr, unchanged);
     // What was another name's hard link has nothing of its own to be taken over.
     bool is_own = item.hard_link_to.empty() && unchanged && earlier->hard_link_to.empty();
-    if (is_own && !(has_content && options.full_read)) {
+    bool reads_again = options.full_read || (is_own && may_have_changed_since(*earlier, earlier_ns));
+    if (is_own && !(has_content && reads_again)) {
       take_over(cursor, *earlier, item.info, work);
     } else {
       wire::TreeEntry& entry = work.entries.emplace_back(entry_of(item.path, item.info));

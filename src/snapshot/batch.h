@@ -24,7 +24,8 @@ struct BatchWork {
 };
 
 /// Fills entries and to_read. Runs in a worker; Vault::has() is asked there.
-void compare(BatchWork& work, const vault::Vault& vault, const BackupOptions& options, Counters& counters);
+void compare(BatchWork& work, const vault::Vault& vault, const BackupOptions& options, std::int64_t earlier_ns,
+             Counters& counters);
 
 /// Reads files of `to_read` until the packer is full, some 64 MiB are read, or all are done. Runs in a worker.
 /// `added_bytes` is raised by what went into the packer.

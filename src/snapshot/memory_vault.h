@@ -43,6 +43,10 @@ class MemoryVault : public vault::Vault {
   NewestHead newest_head() const override { return {}; }
   std::vector<wire::SeenHead> believed_heads() const override { return {}; }
   const std::vector<vault::UnreadHead>& unread_heads() const override { return unread_; }
+  const std::vector<vault::LateState>& late_states() const override { return late_; }
+  bool is_forked() const override { return false; }
+  bool joins_histories() const override { return false; }
+  std::optional<std::int64_t> newest_receipt_s() const override { return std::nullopt; }
   bool has(const ChunkId& chunk) const override;
   Result<vault::ChunkPlace> place_of(const ChunkId& chunk) const override;
   Result<vault::ChunkPlace> other_place_of(const ChunkId& chunk,
@@ -76,6 +80,7 @@ class MemoryVault : public vault::Vault {
   std::uint64_t reads_ = 0;
   bool fail_store_ = false;
   std::vector<vault::UnreadHead> unread_;  // none
+  std::vector<vault::LateState> late_;     // none
   std::map<vault::ChunkRole, std::set<ChunkId>> marked_;
 };
 

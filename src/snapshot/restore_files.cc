@@ -43,7 +43,9 @@ void RestoreOutcome::failed(const std::string& path, Error error) {
     report_.errors.push_back({"/" + path, error.detail});
     if (!report_.worst || gravity(error) > gravity(*report_.worst)) report_.worst = error;
   }
-  if (hopeless) stop(std::move(error));
+  if (!hopeless) return;
+  error.detail = "/" + path + ": " + error.detail;
+  stop(std::move(error));
 }
 
 void RestoreOutcome::warn(const std::string& path, const std::string& reason) {

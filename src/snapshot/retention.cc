@@ -8,6 +8,8 @@
 #include <map>
 #include <tuple>
 
+#include "vault/snapshot_order.h"
+
 namespace mhp::snapshot {
 namespace {
 
@@ -21,8 +23,8 @@ using LocalTime = std::chrono::sys_seconds;  // of the clock on the wall
 constexpr std::int64_t kNsPerSecond = 1'000'000'000;
 constexpr unsigned kMaxSpanNumber = 100'000;
 
-LocalTime local_time(const wire::SnapshotRecord& snapshot, const ToLocal& to_local) {
-  std::int64_t unix_s = snapshot.time_ns / kNsPerSecond - (snapshot.time_ns % kNsPerSecond < 0 ? 1 : 0);
+LocalTime local_time(std::int64_t time_ns, const ToLocal& to_local) {
+  std::int64_t unix_s = time_ns / kNsPerSecond - (time_ns % kNsPerSecond < 0 ? 1 : 0);
   return LocalTime(seconds(to_local(unix_s)));
 }
 
@@ -81,26 +83,35 @@ struct Counter {
   }
 };
 
-void decide(SnapshotGroup& group, const KeepRules& rules, const ToLocal& to_local) {
+/// Of each decision, newest first: what the clock on the wall can have shown when it was made.
+std::vector<LocalTime> local_times(const SnapshotGroup& group, const ToLocal& to_local, std::int64_t now_ns) {
+  std::vector<std::int64_t> times;
+  for (const Decision& decision : group.decisions) times.push_back(decision.snapshot.time_ns);
+  std::ranges::reverse(times);
+  std::vector<LocalTime> out;
+  for (std::int64_t time_ns : vault::plausible_times(times, now_ns)) out.push_back(local_time(time_ns, to_local));
+  std::ranges::reverse(out);
+  return out;
+}
+
+void decide(SnapshotGroup& group, const KeepRules& rules, const ToLocal& to_local, std::int64_t now_ns) {
   std::array<Counter, 6> counters{{{"last snapshot", rules.last, each},
                                    {"hourly snapshot", rules.hourly, hour_of},
                                    {"daily snapshot", rules.daily, day_of},
                                    {"weekly snapshot", rules.weekly, monday_of},
                                    {"monthly snapshot", rules.monthly, month_of},
                                    {"yearly snapshot", rules.yearly, year_of}}};
-  std::ranges::sort(group.decisions, [](const Decision& a, const Decision& b) {
-    return std::tie(b.snapshot.time_ns, b.snapshot.id) < std::tie(a.snapshot.time_ns, a.snapshot.id);
-  });
-  for (Decision& decision : group.decisions) {
-    LocalTime time = local_time(decision.snapshot, to_local);
+  std::ranges::reverse(group.decisions);
+  const std::vector<LocalTime> times = local_times(group, to_local, now_ns);
+  for (std::size_t i = 0; i < group.decisions.size(); ++i) {
+    Decision& decision = group.decisions[i];
+    const LocalTime time = times[i];
     bool oldest = &decision == &group.decisions.back();
     for (Counter& counter : counters) {
       if (counter.takes(time, oldest)) decision.reasons.emplace_back(counter.reason);
     }
-    if (rules.within) {
-      LocalTime newest = local_time(group.decisions.front().snapshot, to_local);
-      if (time >= before(newest, *rules.within)) decision.reasons.emplace_back("within the time to keep");
-    }
+    const bool within = rules.within && time >= before(times.front(), *rules.within);
+    if (within) decision.reasons.emplace_back("within the time to keep");
     for (const std::string& tag : rules.tags) {
       if (has_any({tag}, decision.snapshot.tags)) decision.reasons.push_back("tag " + tag);
     }
@@ -151,7 +162,8 @@ Result<Grouping> parse_grouping(const std::string& text) {
 }
 
 std::vector<SnapshotGroup> apply_rules(const std::vector<wire::SnapshotRecord>& snapshots, const SnapshotFilter& filter,
-                                       const Grouping& grouping, const KeepRules& rules, const ToLocal& to_local) {
+                                       const Grouping& grouping, const KeepRules& rules, const ToLocal& to_local,
+                                       std::int64_t now_ns) {
   using Key = std::tuple<std::string, std::vector<std::string>, std::vector<std::string>>;
   std::map<Key, SnapshotGroup> groups;
   for (const wire::SnapshotRecord& snapshot : snapshots) {
@@ -168,7 +180,7 @@ std::vector<SnapshotGroup> apply_rules(const std::vector<wire::SnapshotRecord>& 
   }
   std::vector<SnapshotGroup> out;
   for (auto& [key, group] : groups) {
-    decide(group, rules, to_local);
+    decide(group, rules, to_local, now_ns);
     out.push_back(std::move(group));
   }
   return out;

@@ -67,8 +67,11 @@ struct SnapshotGroup {
 /// Unix seconds to seconds of the clock on the wall, as if that were UTC: hours and days are those that people see.
 using ToLocal = std::function<std::int64_t(std::int64_t)>;
 
+/// `snapshots`: oldest first, as the vault lists them. A time that their order contradicts, or that is after `now_ns`,
+/// is not believed (vault/snapshot_order.h): a wrong clock must not let right snapshots go.
 /// Groups by rising host, paths, tags. Where a rule is not used up, the oldest snapshot stays for it.
 std::vector<SnapshotGroup> apply_rules(const std::vector<wire::SnapshotRecord>& snapshots, const SnapshotFilter& filter,
-                                       const Grouping& grouping, const KeepRules& rules, const ToLocal& to_local);
+                                       const Grouping& grouping, const KeepRules& rules, const ToLocal& to_local,
+                                       std::int64_t now_ns);
 
 }  // namespace mhp::snapshot

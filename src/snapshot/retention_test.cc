@@ -36,10 +36,17 @@ std::string name_of(const wire::SnapshotRecord& snapshot) {
   return out.data();
 }
 
+constexpr std::int64_t kNow = 2'000'000'000'000'000'000;  // 2033: after all of them
+
+std::vector<wire::SnapshotRecord> oldest_first(std::vector<wire::SnapshotRecord> snapshots) {
+  std::ranges::sort(snapshots, {}, &wire::SnapshotRecord::time_ns);
+  return snapshots;
+}
+
 std::vector<std::string> kept(const std::vector<wire::SnapshotRecord>& snapshots, const KeepRules& rules,
                               const ToLocal& to_local = utc) {
   std::vector<std::string> out;
-  for (const auto& group : apply_rules(snapshots, {}, {}, rules, to_local)) {
+  for (const auto& group : apply_rules(oldest_first(snapshots), {}, {}, rules, to_local, kNow)) {
     for (const auto& decision : group.decisions) {
       if (decision.keep()) out.push_back(name_of(decision.snapshot));
     }
@@ -55,6 +62,37 @@ TEST(Retention, LastKeepsTheNewest) {
   EXPECT_EQ(kept(all, {.last = 9}).size(), 3u);
   EXPECT_EQ(kept(all, {.last = KeepRules::kAll}).size(), 3u);
   EXPECT_EQ(kept(all, {}).size(), 0u);
+}
+
+/// Oldest first, as they were made: what the clock said is another matter.
+std::vector<std::string> kept_in_order(const std::vector<wire::SnapshotRecord>& made, const KeepRules& rules) {
+  std::vector<std::string> out;
+  for (const auto& group : apply_rules(made, {}, {}, rules, utc, kNow)) {
+    for (const auto& decision : group.decisions) {
+      if (decision.keep()) out.push_back(name_of(decision.snapshot));
+    }
+  }
+  return out;
+}
+
+TEST(Retention, AClockThatWasAheadOnceLetsNoRightSnapshotGo) {
+  const std::vector<wire::SnapshotRecord> made{at("2026-01-01 10:00"), at("2040-11-23 10:00"), at("2026-01-02 10:00"),
+                                               at("2026-01-03 10:00"), at("2026-01-04 10:00")};
+  EXPECT_EQ(kept_in_order(made, {.last = 1}), (Names{"01-04 10:00"}));
+  EXPECT_EQ(kept_in_order(made, {.daily = 3}), (Names{"01-04 10:00", "01-03 10:00", "01-02 10:00"}));
+  EXPECT_EQ(kept_in_order(made, {.within = Span{.days = 1}}), (Names{"01-04 10:00", "01-03 10:00"}));
+}
+
+TEST(Retention, AClockThatWasBehindOnceLetsNoRightSnapshotGo) {
+  const std::vector<wire::SnapshotRecord> made{at("2026-01-01 10:00"), at("2026-01-02 10:00"), at("1990-01-01 10:00"),
+                                               at("2026-01-03 10:00")};
+  EXPECT_EQ(kept_in_order(made, {.within = Span{.days = 1}}), (Names{"01-03 10:00", "01-01 10:00", "01-02 10:00"}));
+  EXPECT_EQ(kept_in_order(made, {.last = 2}), (Names{"01-03 10:00", "01-01 10:00"}));
+}
+
+TEST(Retention, TheNewestUnderAClockThatIsAheadDoesNotMoveWhatIsKeptWithin) {
+  const std::vector<wire::SnapshotRecord> made{at("2026-01-01 10:00"), at("2026-01-02 10:00"), at("2040-11-23 10:00")};
+  EXPECT_EQ(kept_in_order(made, {.within = Span{.days = 2}}).size(), 3u);
 }
 
 TEST(Retention, OfEachBucketTheNewest) {
@@ -114,7 +152,7 @@ TEST(Retention, SpansThatMakeNoSense) {
 TEST(Retention, TagsAndReasons) {
   std::vector<wire::SnapshotRecord> all{at("2026-01-01 10:00", "attic", {"tax", "keep"}), at("2026-01-02 10:00"),
                                         at("2026-01-03 10:00")};
-  auto groups = apply_rules(all, {}, {}, {.last = 1, .daily = 1, .tags = {"tax"}}, utc);
+  auto groups = apply_rules(all, {}, {}, {.last = 1, .daily = 1, .tags = {"tax"}}, utc, kNow);
   ASSERT_EQ(groups.size(), 1u);
   const auto& decisions = groups[0].decisions;
   EXPECT_EQ(decisions[0].reasons, (Names{"last snapshot", "daily snapshot"}));
@@ -127,15 +165,15 @@ TEST(Retention, GroupsAndFilters) {
                                         at("2026-01-03 10:00", "cellar"), at("2026-01-04 10:00", "cellar")};
   all[3].paths = {"/etc"};
   KeepRules one{.last = 1};
-  EXPECT_EQ(apply_rules(all, {}, {}, one, utc).size(), 3u);
-  EXPECT_EQ(apply_rules(all, {}, *parse_grouping("host"), one, utc).size(), 2u);
-  EXPECT_EQ(apply_rules(all, {}, *parse_grouping(""), one, utc).size(), 1u);
-  EXPECT_EQ(apply_rules(all, {}, *parse_grouping("host,paths,tags"), one, utc).size(), 4u);
+  EXPECT_EQ(apply_rules(all, {}, {}, one, utc, kNow).size(), 3u);
+  EXPECT_EQ(apply_rules(all, {}, *parse_grouping("host"), one, utc, kNow).size(), 2u);
+  EXPECT_EQ(apply_rules(all, {}, *parse_grouping(""), one, utc, kNow).size(), 1u);
+  EXPECT_EQ(apply_rules(all, {}, *parse_grouping("host,paths,tags"), one, utc, kNow).size(), 4u);
   EXPECT_FALSE(parse_grouping("hosts"));
   EXPECT_FALSE(parse_grouping("host,,paths"));
   auto only = [&](const SnapshotFilter& filter) {
     std::size_t found = 0;
-    for (const auto& group : apply_rules(all, filter, {}, one, utc)) found += group.decisions.size();
+    for (const auto& group : apply_rules(all, filter, {}, one, utc, kNow)) found += group.decisions.size();
     return found;
   };
   EXPECT_EQ(only({.hosts = {"attic"}}), 2u);

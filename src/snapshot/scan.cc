@@ -32,11 +32,12 @@ Result<std::vector<std::string>> normal_paths(platform::Disk& disk, std::vector<
   for (std::string& path : paths) {
     if (path.empty()) return fail(Errc::usage, "an empty path");
     if (path.front() != '/') path.insert(0, "./");
+    bool follows = path.ends_with('/');
     while (path.size() > 1 && path.ends_with('/')) path.pop_back();
     std::size_t slash = path.rfind('/');
     std::string name = path.substr(slash + 1);
     if (name.empty()) continue;
-    bool whole = name == "." || name == "..";
+    bool whole = follows || name == "." || name == "..";
     MHP_TRY(std::string folder, disk.absolute(whole ? path : path.substr(0, std::max<std::size_t>(slash, 1))));
     path = whole ? folder : (folder == "/" ? "/" : folder + "/") + name;
   }
@@ -76,6 +77,7 @@ Result<void> Scanner::open_paths() {
     if (!place) return unusable(path, place.error());
     auto info = place->name.empty() ? place->folder->info() : place->folder->info_of(place->name);
     if (!info) return unusable(path, info.error());
+    if (info->kind == NodeKind::symlink) given_links_.push_back(path);
     Way* way = &ways_;
     for (std::size_t at = 1; at < path.size();) {
       std::size_t end = std::min(path.find('/', at), path.size());

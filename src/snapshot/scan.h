@@ -22,7 +22,8 @@ struct SourceError {
 };
 
 struct ScanOptions {
-  std::vector<std::string> paths{};          // absolute or relative; a last name that is a link is stored as a link
+  std::vector<std::string>
+      paths{};  // absolute or relative; a last name that is a link is stored as a link, unless a '/' follows it
   std::vector<std::string> excludes{};       // gitignore syntax, relative to each path; "!" takes back
   std::vector<std::string> exclude_files{};  // files with such lines
   bool exclude_caches = true;                // what is in folders with a valid CACHEDIR.TAG, but the tag
@@ -31,7 +32,8 @@ struct ScanOptions {
   std::vector<std::pair<std::uint64_t, std::uint64_t>> leave_out{};
 };
 
-/// Made absolute, in entry order, links resolved but for the last name, without those that lie in another one.
+/// Made absolute, in entry order, links resolved but for the last name (that too where a '/' follows it), without those
+/// that lie in another one.
 /// Errors: usage (an empty one, none at all), those of Disk::absolute.
 Result<std::vector<std::string>> normal_paths(platform::Disk& disk, std::vector<std::string> paths);
 
@@ -72,6 +74,8 @@ class Scanner {
                                                 platform::WorkerPool* ahead);
   /// The next items in the order of entries; empty where `batch.items` and `batch.errors` are both empty: the end.
   ScanBatch next();
+  /// Paths that were given and are links: only the link itself is saved.
+  const std::vector<std::string>& given_links() const { return given_links_; }
   /// Exclude patterns that have fitted nothing so far.
   std::vector<std::string> unused_excludes() const { return ignore_.unused(); }
 
@@ -125,6 +129,7 @@ class Scanner {
   BatchLimits limits_;
   IgnoreLines ignore_;
   Way ways_;
+  std::vector<std::string> given_links_;
   std::vector<Level> levels_;
   FolderListsAhead lists_;
   std::string path_;

@@ -45,7 +45,7 @@ std::vector<std::string> describe_tree(platform::Trees& trees, const std::string
 
 /// Everything a backup and a restore need, with a vault of memory and one seed.
 struct Bench {
-  explicit Bench(std::uint64_t seed = 1) : platform(seed), vault(seed) {}
+  explicit Bench(std::uint64_t seed = 1);
   BackupReport backup(const std::vector<std::string>& paths);
   Result<BackupReport> try_backup(const BackupOptions& options);
   RestoreReport restore(const wire::SnapshotRecord& snapshot, const std::string& to, const std::string& path = {});

@@ -140,6 +140,33 @@ Task<Result<std::vector<Change>>> diff(vault::Vault& vault, const wire::Snapshot
 
 bool matches(const std::string& pattern, const std::string& path) { return Glob(pattern).matches(entry_path(path)); }
 
+Task<std::vector<LostFiles>> lost_files(vault::Vault& vault) {
+  std::vector<LostFiles> out;
+  const std::vector<wire::SnapshotRecord> snapshots = vault.snapshots();
+  for (const wire::SnapshotRecord& snapshot : snapshots) {
+    LostFiles lost{.snapshot = snapshot};
+    std::vector<wire::TreeEntry> in_lists;  // big files: which chunks they have stands in chunks of its own
+    auto note = [&](const wire::TreeEntry& entry) {
+      if (++lost.files == 1) lost.first = entry.path;
+    };
+    const Visit visit = [&](const wire::TreeEntry& entry) {
+      const bool all = std::ranges::all_of(entry.chunks, [&](const ChunkId& chunk) { return vault.has(chunk); });
+      if (!all) note(entry);
+      if (all && entry.chunks_are_lists) in_lists.push_back(entry);
+      return true;
+    };
+    const auto walked = co_await walk(vault, snapshot, "", visit);
+    for (const wire::TreeEntry& entry : in_lists) {
+      const auto chunks = co_await content_of(vault, entry);
+      const bool all = chunks && std::ranges::all_of(*chunks, [&](const ChunkId& chunk) { return vault.has(chunk); });
+      if (!all) note(entry);
+    }
+    if (!walked) lost.files = 0;
+    if (!walked || lost.files > 0) out.push_back(std::move(lost));
+  }
+  co_return out;
+}
+
 Task<Result<std::vector<ChunkId>>> content_of(vault::Vault& vault, const wire::TreeEntry& entry) {
   if (!entry.chunks_are_lists) co_return entry.chunks;
   std::vector<ChunkId> ids;

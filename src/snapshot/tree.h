@@ -32,6 +32,16 @@ Task<Result<std::vector<Change>>> diff(vault::Vault& vault, const wire::Snapshot
 /// gitignore-style pattern on a whole path, as `find` uses it: without "/" it matches the last name.
 bool matches(const std::string& pattern, const std::string& path);
 
+/// What of a snapshot cannot be brought back now.
+struct LostFiles {
+  wire::SnapshotRecord snapshot;
+  std::uint64_t files = 0;  // 0: its list of files cannot be read, so nobody can say which
+  std::string first{};      // path of the first, as entries have it
+};
+/// Of all snapshots those that need segments which cannot be read now, as the vault's last check() or standing() found.
+/// Reads their lists of files.
+Task<std::vector<LostFiles>> lost_files(vault::Vault& vault);
+
 /// All chunk ids of a file's content, lists resolved.
 Task<Result<std::vector<ChunkId>>> content_of(vault::Vault& vault, const wire::TreeEntry& entry);
 

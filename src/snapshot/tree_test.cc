@@ -167,5 +167,18 @@ TEST(Diff, EverythingOrNothing) {
   EXPECT_EQ(reads_of_diff(bench, all, none, paths), 12u);
 }
 
+TEST_F(Tree, FilesThatAreLostAreCountedBySnapshot) {
+  const auto whole = bench_.backup({tree_.at("d1")});
+  const auto both = bench_.backup({tree_.at("d1"), tree_.at("d2")});
+  EXPECT_TRUE(platform::run_task(bench_.platform, lost_files(bench_.vault)).empty());
+  for (const char* name : {"d2/7", "d2/9"})
+    bench_.vault.forget(bench_.entries(both.snapshot, tree_.at(name)).at(0).chunks.at(0));
+  const auto lost = platform::run_task(bench_.platform, lost_files(bench_.vault));
+  ASSERT_EQ(lost.size(), 1u);
+  EXPECT_EQ(lost[0].snapshot.id, both.snapshot.id);
+  EXPECT_EQ(lost[0].files, 2u);
+  EXPECT_EQ("/" + lost[0].first, tree_.at("d2/7"));
+}
+
 }  // namespace
 }  // namespace mhp::snapshot

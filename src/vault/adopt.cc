@@ -89,7 +89,7 @@ Task<Result<void>> search_homes(Search& search) {
   auto executor = co_await asio::this_coro::executor;
   std::vector<std::pair<SegmentId, int>> unknown;
   for (const SegmentId& id : survey.segments()) {
-    if (std::ranges::binary_search(known, id)) continue;
+    if (known.contains(id)) continue;
     auto located = co_await survey.locate(id);
     if (!located) continue;
     take_out(located->holders, survey.known_bad(*located));

@@ -89,6 +89,29 @@ TEST_F(BadHomes, OneThatGivesWrongBytesIsNamed) {
   EXPECT_TRUE(names(read_with(Fault::gives_wrong_bytes), TroubleKind::wrong_bytes));
 }
 
+/// What reading has found must not be forgotten: a home more or less is a matter of what is still right.
+TEST_F(BadHomes, RowsThatReadingFoundWrongAreCountedFromThenOn) {
+  auto margin_and_bad = [this] {
+    auto session = world_.open("a");
+    EXPECT_TRUE(session);
+    auto report = world_.run(session->vault->standing());
+    EXPECT_TRUE(report);
+    return std::pair(report->margin, report->rows_bad);
+  };
+  EXPECT_EQ(margin_and_bad(), std::pair(3, std::uint64_t{0}));
+  EXPECT_TRUE(names(read_with(Fault::gives_wrong_bytes), TroubleKind::wrong_bytes));
+  world_.spoil_home(2, Fault::none);
+  const auto [margin, bad] = margin_and_bad();
+  EXPECT_EQ(margin, 2);
+  EXPECT_GT(bad, 0u);
+  auto session = world_.open("a");
+  ASSERT_TRUE(session);
+  auto report = world_.run(session->vault->check(100, {}));  // the home is right again: all rows are read whole
+  ASSERT_TRUE(report);
+  EXPECT_EQ(report->rows_bad, 0u);
+  EXPECT_EQ(report->margin, 3);
+}
+
 TEST_F(BadHomes, OneThatGivesAWrongRecordIsNamed) {
   EXPECT_EQ(read_with(Fault::gives_wrong_record), std::vector{TroubleKind::wrong_record});
 }

@@ -44,4 +44,14 @@ Result<void> BadRows::save() {
   return {};
 }
 
+void remember_wrong_rows(dispersal::HomeSet& homes, State& state) {
+  const auto found = homes.take_wrong_rows();
+  if (found.empty()) return;
+  BadRows memory(state);
+  for (const dispersal::WrongRow& wrong : found) {
+    memory.learn(homes.members()[wrong.member].id, wrong.segment, {wrong.row}, true);
+  }
+  (void)memory.save();  // a full disk here must not keep anybody from reading
+}
+
 }  // namespace mhp::vault::impl

@@ -51,6 +51,8 @@ class Checker {
       bool bad = dispersal::is_lie(trouble.kind) && trouble.kind != dispersal::TroubleKind::old_heads;
       if (bad) bad_homes_.insert(trouble.home);
     }
+    vault_.gone_ = gone_;  // what is in these is not there for has()
+    vault_.index_.set_gone(gone_);
     report_.homes_bad.assign(bad_homes_.begin(), bad_homes_.end());
     report_.homes = static_cast<unsigned>(holding_.size());
     std::vector<std::size_t> complete = vault_.complete_members();
@@ -79,6 +81,7 @@ class Checker {
     auto located = co_await survey_.locate(id);
     if (!located) {  // without a card nobody can say how many rows there should be: as many as are planned
       ++report_.unrestorable;
+      gone_.insert(id);
       report_.rows_expected += planned_rows_;
       report_.rows_missing += planned_rows_;
       note_missing(vault_.homes_.place_new(vault_.homes_.plan(vault_.level()), id));
@@ -96,7 +99,9 @@ class Checker {
     for (const dispersal::Holder& holder : located->holders) {
       if (!holder.rows.empty()) holding_.insert(holder.member);
     }
-    report_.unrestorable += rows_of(located->holders).size() < located->card.k;
+    const bool is_gone = rows_of(located->holders).size() < located->card.k;
+    report_.unrestorable += is_gone;
+    if (is_gone) gone_.insert(id);
     margin_ = std::min(margin_.value_or(INT_MAX), vault_.homes_.margin_of(*located));
   }
 
@@ -151,6 +156,7 @@ class Checker {
   CheckProgress done_;
   CheckReport report_;
   std::optional<int> margin_;
+  std::unordered_set<SegmentId, IdHash> gone_;
   std::set<HomeId> bad_homes_;
   std::set<std::size_t> holding_;
 };

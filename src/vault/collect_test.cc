@@ -515,6 +515,7 @@ TEST(Destroyer, ForgotAndCondemnedEverythingAndTheWordsBringItBack) {
     good = session->vault->believed_heads();
   }
   const std::int64_t date_ns = world.platform().clock().unix_ns();
+  world.pass_time(std::chrono::seconds(2));
   ASSERT_TRUE(forget(world, "b", {0, 1}));
   condemn_everything(world, "b");
   world.pass_time(20 * kDay);
@@ -525,11 +526,12 @@ TEST(Destroyer, ForgotAndCondemnedEverythingAndTheWordsBringItBack) {
     ASSERT_TRUE(session);
     auto device = make_device(world.root().vault(), world.platform().random());
     std::erase_if(good, [](const auto& head) { return head.seq == 0; });
-    auto next = recovered_record(*session->record, world.root(), device, good, world.platform().random(), date_ns);
+    auto next = recovered_record(*session->record, world.root(), device, good, world.platform().random(), date_ns,
+                                 Earlier::distrusted);
     ASSERT_TRUE(next) << next.error().detail;
     State state(world.platform().disk(), world.state_path("c"));
     ASSERT_TRUE(state.create(device, *next));
-    world.run(publish_record(*session->homes, next->signed_bytes));
+    world.run(publish_records(*session->homes, *next));
   }
   {
     auto session = world.open("c");

@@ -220,14 +220,17 @@ Task<Result<std::unique_ptr<Collector>>> VaultImpl::begin_collect(CollectOptions
 
 std::string VaultImpl::why_view_may_lack() const {
   if (!unread_.empty()) return "the newest state of another computer cannot be read now";
+  if (!late_.empty())
+    return "a computer that is shut out has saved something since, and it is not decided what becomes of it";
   auto seen = state_.seen();
   if (!seen) return "what this computer has seen before cannot be read: " + seen.error().detail;
-  auto revocations = revocations_of(record_.record);
   for (const wire::SeenHead& head : seen->heads) {
-    bool revoked = std::ranges::find(revocations, head.device, &wire::Revocation::device) != revocations.end();
     auto believed = std::ranges::find(heads_.devices, head.device, &BelievedDevice::device);
     bool there = believed != heads_.devices.end() && believed->newest().head.seq >= head.seq;
-    if (!revoked && !there) return "the homes show an older state than this computer has seen";
+    bool is_taken_in = std::ranges::any_of(covered_, [&](const wire::SeenHead& covered) {
+      return covered.device == head.device && covered.seq >= head.seq;
+    });
+    if (!there && !is_taken_in) return "the homes show an older state than this computer has seen";
   }
   for (const HeadFinding& finding : heads_.findings) {
     if (finding.kind == dispersal::TroubleKind::forked_heads) return "homes contradict each other about what is newest";

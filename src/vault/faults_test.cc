@@ -21,15 +21,16 @@ struct Fault {
 constexpr std::array kFaults{Fault{Errc::unavailable, false}, Fault{Errc::full, true}, Fault{Errc::exhausted, false},
                              Fault{Errc::unavailable, true}, Fault{Errc::full, false}};
 
-/// As World::recover, where any call may fail: from one home first, then with the newest record of all.
+/// As World::recover, where any call may fail: from one home first, then with the records of all.
 Result<void> try_recover(testing::World& world, const std::string& computer, unsigned from_home) {
   auto& platform = world.platform();
   const std::string path = world.home_path(from_home);
   MHP_TRY(const HomeId id, home::folder_home_id(platform.disk(), path));
   MHP_TRY(auto first, home::open_folder_home(platform, path, id, {}));
   std::vector<home::Home*> at_hand{first.get()};
-  MHP_TRY(Bytes bytes, world.run(newest_record(at_hand, world.root().vault())));
-  MHP_TRY(OpenRecord record, open_record(bytes, world.root()));
+  auto seen = world.run(seen_records(at_hand, world.root().vault()));
+  if (seen.records.empty()) return fail(Errc::not_found, "the home gives no record");
+  MHP_TRY(OpenRecord record, join_records(seen.records, world.root()));
   first.reset();
   {
     const auto all = world.members(record.content.homes);
@@ -37,8 +38,9 @@ Result<void> try_recover(testing::World& world, const std::string& computer, uns
     for (const auto& member : all) {
       if (member.home) at_hand.push_back(member.home.get());
     }
-    MHP_TRY(bytes, world.run(newest_record(at_hand, world.root().vault())));
-    MHP_TRY(record, open_record(bytes, world.root()));
+    seen = world.run(seen_records(at_hand, world.root().vault()));
+    if (seen.records.empty()) return fail(Errc::not_found, "the homes give no record");
+    MHP_TRY(record, join_records(seen.records, world.root()));
   }
   world.settle();
   State state(platform.disk(), world.state_path(computer));
@@ -52,7 +54,7 @@ Result<void> try_recover(testing::World& world, const std::string& computer, uns
   MHP_TRY(OpenRecord next,
           recovered_record(record, world.root(), device, heads, platform.random(), platform.clock().unix_ns()));
   MHP_TRY_VOID(state.create(device, next));
-  auto took = world.run(publish_record(homes, next.signed_bytes));
+  auto took = world.run(publish_records(homes, next));
   if (took.empty()) return fail(Errc::unavailable, "no home took the record");
   return {};
 }

@@ -1,4 +1,4 @@
-// Derives keys from the phrase; makes, checks and opens vault records.
+// Derives keys from the phrase; makes and checks vault records.
 #include "vault/keys.h"
 
 #include <algorithm>
@@ -6,34 +6,17 @@
 #include "base/check.h"
 #include "primitives/aead/box.h"
 #include "primitives/hash/blake3.h"
-#include "vault/impl/context.h"
+#include "vault/impl/record_contexts.h"
 
 namespace mhp::vault {
 namespace {
 
-using impl::joined;
-using impl::little_endian;
+using impl::Role;
 using primitives::Key;
 using primitives::PublicKey;
 
-enum class Role { recovery, device };
-
-Bytes wrap_context(Role role, const VaultId& vault, std::uint32_t epoch) {
-  std::string_view purpose = role == Role::recovery ? "mhp 1 wrap recovery" : "mhp 1 wrap device";
-  return joined({as_bytes(purpose), vault.bytes(), little_endian(epoch)});
-}
-
-Bytes private_context(const VaultId& vault, std::uint64_t version) {
-  return joined({as_bytes("mhp 1 vault private"), vault.bytes(), little_endian(version)});
-}
-
 wire::EpochKey new_epoch(std::uint32_t number, platform::Random& random) {
   return {.epoch = number, .data_key = random.array<32>(), .record_key = random.array<32>()};
-}
-
-const wire::EpochKey& newest_epoch(const wire::VaultKeys& keys) {
-  MHP_CHECK(!keys.epochs.empty());
-  return keys.epochs.back();
 }
 
 /// Errors: invalid where the recipient is no usable key.
@@ -41,11 +24,11 @@ Result<wire::KeyWrap> wrap_keys(const wire::VaultKeys& keys, const VaultId& vaul
                                 const PublicKey& recipient, platform::Random& random) {
   wire::KeyWrap wrap;
   wrap.recipient = recipient;
-  wrap.epoch = newest_epoch(keys).epoch;
+  wrap.epoch = keys.epochs.back().epoch;
   wrap.for_recovery = role == Role::recovery;
   Key ephemeral = random.array<32>();
   Bytes plain = wire::encode(keys);
-  auto sealed = primitives::seal_to(recipient, ephemeral, wrap_context(role, vault, wrap.epoch), plain);
+  auto sealed = primitives::seal_to(recipient, ephemeral, impl::wrap_context(role, vault, wrap.epoch), plain);
   wipe(ephemeral);
   wipe(plain);
   if (!sealed) return pass(sealed);
@@ -62,32 +45,12 @@ Bytes certify(const Root& root, const Device& device, std::int64_t now_ns) {
   return wire::encode(wire::sign(root.identity(), wire::kSignDevice, wire::encode(certificate)));
 }
 
-Bytes seal_private(const wire::VaultRecord& record, const wire::VaultKeys& keys, const wire::VaultPrivate& content,
-                   platform::Random& random) {
-  auto nonce = random.array<24>();
-  Bytes context = private_context(record.vault, record.version);
-  return primitives::seal_box(newest_epoch(keys).record_key, nonce, context, wire::encode(content));
-}
-
-OpenRecord signed_by(const primitives::SigningKey& signer, wire::VaultRecord record, wire::VaultPrivate content,
-                     wire::VaultKeys keys) {
-  OpenRecord out;
-  out.signed_bytes = wire::encode(wire::sign(signer, wire::kSignVaultRecord, wire::encode(record)));
-  out.hash = RecordHash::from_array(primitives::blake3(out.signed_bytes));
-  out.record = std::move(record);
-  out.content = std::move(content);
-  out.keys = std::move(keys);
-  return out;
-}
-
 /// A statement of the identity about one device: its body, or nothing where the signature is not the identity's.
 std::optional<Bytes> identity_statement(ByteView bytes, std::string_view context, const PublicKey& identity) {
   auto envelope = wire::parse_signed(bytes, wire::kMaxCertificateBytes);
   if (!envelope || envelope->signer != identity || !wire::verify(*envelope, context)) return std::nullopt;
   return std::move(envelope->body);
 }
-
-bool contains(const std::vector<DeviceId>& ids, const DeviceId& id) { return std::ranges::find(ids, id) != ids.end(); }
 
 /// Keys go to the recovery key and to enrolled devices, to nobody else.
 bool wraps_are_for_members(const wire::VaultRecord& record, const std::vector<wire::DeviceCertificate>& devices) {
@@ -97,51 +60,54 @@ bool wraps_are_for_members(const wire::VaultRecord& record, const std::vector<wi
   });
 }
 
-Result<wire::VaultKeys> open_wrap(const wire::KeyWrap& wrap, ByteView context, const Key& secret) {
-  auto plain = primitives::open_from(secret, context, wrap.sealed);
-  if (!plain) return fail(Errc::corrupt, "vault record: the key wrap for this key does not open");
-  auto keys = wire::parse_vault_keys(*plain);
-  wipe(*plain);
-  if (!keys) return pass(keys);
-  if (keys->epochs.empty() || newest_epoch(*keys).epoch != wrap.epoch) {
-    return fail(Errc::corrupt, "vault record: the key wrap names another epoch than it holds");
-  }
-  return keys;
+/// Devices that are certified and not revoked.
+std::vector<wire::DeviceCertificate> standing_devices(const wire::VaultRecord& record) {
+  std::vector<wire::DeviceCertificate> standing = devices_of(record);
+  const auto revocations = revocations_of(record);
+  std::erase_if(standing, [&](const auto& certificate) { return highest_of(revocations, certificate.device); });
+  return standing;
 }
 
-/// Of several the one of the highest epoch that opens: old and new keys stand side by side while they change.
-Result<wire::VaultKeys> unwrap(const wire::VaultRecord& record, Role role, const Key& secret) {
-  PublicKey own = primitives::x25519_public(secret);
-  std::vector<const wire::KeyWrap*> wraps;
-  for (const wire::KeyWrap& wrap : record.wraps) {
-    if (wrap.recipient == own && wrap.for_recovery == (role == Role::recovery)) wraps.push_back(&wrap);
+/// The next record of `device` with all that is in `all`, for all who may know it. Errors: invalid, where nobody could
+/// read it (too much for the bounds of the format); denied, where this device may not sign.
+Result<OpenRecord> signed_record(OpenRecord all, const Device& device, platform::Random& random, std::int64_t now_ns) {
+  if (all.keys.epochs.size() > wire::kMaxEpochs) return fail(Errc::invalid, "the vault was recovered too often");
+  wire::VaultRecord& record = all.record;
+  record.device = device.id;
+  ++record.version;
+  record.time_ns = now_ns;
+  record.epoch = all.epoch;
+  record.wraps.clear();
+  MHP_TRY(auto for_recovery, wrap_keys(all.keys, record.vault, Role::recovery, record.recovery_x25519, random));
+  record.wraps.push_back(std::move(for_recovery));
+  for (const auto& standing : standing_devices(record)) {
+    MHP_TRY(auto for_device, wrap_keys(all.keys, record.vault, Role::device, standing.x25519, random));
+    record.wraps.push_back(std::move(for_device));
   }
-  std::ranges::sort(wraps, std::greater(), &wire::KeyWrap::epoch);
-  auto keys = role == Role::recovery
-                  ? Result<wire::VaultKeys>(fail(Errc::denied, "the vault's keys are not wrapped for this phrase"))
-                  : fail(Errc::denied, Subject::vault,
-                         "this computer is shut out of the vault: its keys do not open it any more");
-  for (const wire::KeyWrap* wrap : wraps) {
-    keys = open_wrap(*wrap, wrap_context(role, record.vault, wrap->epoch), secret);
-    if (keys) break;
-  }
-  return keys;
+  auto nonce = random.array<24>();
+  record.sealed_private = primitives::seal_box(writing_key(all).record_key, nonce, impl::private_context(record),
+                                               wire::encode(all.content));
+  all.signed_bytes = wire::encode(wire::sign(device.signing, wire::kSignVaultRecord, wire::encode(record)));
+  all.hash = RecordHash::from_array(primitives::blake3(all.signed_bytes));
+  MHP_TRY_VOID(check_record(all.signed_bytes, record.vault));
+  const auto revocations = revocations_of(record);
+  std::erase_if(all.records,
+                [&](const auto& other) { return other.device == device.id || highest_of(revocations, other.device); });
+  all.records.push_back({.device = device.id, .signed_record = all.signed_bytes});
+  std::ranges::sort(all.records, {}, &home::Home::DeviceRecord::device);
+  return all;
 }
 
-Result<OpenRecord> open_with(ByteView signed_bytes, const VaultId& vault, Role role, const Key& secret) {
-  MHP_TRY(wire::VaultRecord record, check_record(signed_bytes, vault, {}));
-  MHP_TRY(wire::VaultKeys keys, unwrap(record, role, secret));
-  Bytes context = private_context(record.vault, record.version);
-  auto plain = primitives::open_box(newest_epoch(keys).record_key, context, record.sealed_private);
-  if (!plain) return fail(Errc::corrupt, "vault record: its private part does not open");
-  MHP_TRY(wire::VaultPrivate content, wire::parse_vault_private(*plain));
-  OpenRecord out;
-  out.signed_bytes = to_bytes(signed_bytes);
-  out.hash = RecordHash::from_array(primitives::blake3(signed_bytes));
-  out.record = std::move(record);
-  out.content = std::move(content);
-  out.keys = std::move(keys);
-  return out;
+/// Two recoveries that do not see each other draw different ones.
+std::uint32_t draw_epoch(const OpenRecord& current, platform::Random& random) {
+  // A device that was stolen may have used up the numbers: then any that is free will do.
+  const bool is_used_up = current.epoch > ~0u - 2 * wire::kMaxEpochStep;
+  const std::uint32_t after = is_used_up ? 0 : current.epoch;
+  for (;;) {
+    const auto drawn = impl::from_little_endian<std::uint32_t>(random.array<4>());
+    const std::uint32_t epoch = after + 1 + drawn % wire::kMaxEpochStep;
+    if (!std::ranges::binary_search(current.keys.epochs, epoch, {}, &wire::EpochKey::epoch)) return epoch;
+  }
 }
 
 }  // namespace
@@ -171,96 +137,135 @@ Device open_device(const wire::DeviceSecret& secret) {
   return Device{secret, signing, id};
 }
 
+const wire::EpochKey& writing_key(const OpenRecord& record) {
+  auto key = std::ranges::find(record.keys.epochs, record.epoch, &wire::EpochKey::epoch);
+  MHP_CHECK(key != record.keys.epochs.end());
+  return *key;
+}
+
 OpenRecord make_first_record(const Root& root, const Device& device, wire::VaultPrivate content,
                              platform::Random& random, std::int64_t now_ns) {
-  wire::VaultKeys keys;
-  keys.epochs.push_back(new_epoch(1, random));
-  keys.dedup_secret = random.array<32>();
-  keys.chunker_secret = random.array<32>();
-
-  wire::VaultRecord record;
-  record.vault = root.vault();
-  record.version = 1;
-  record.identity = root.identity().public_key();
-  record.recovery_x25519 = root.recovery_public();
-  record.devices.push_back(certify(root, device, now_ns));
-  PublicKey own = primitives::x25519_public(device.secret.x25519_secret);
-  auto for_recovery = wrap_keys(keys, root.vault(), Role::recovery, record.recovery_x25519, random);
-  auto for_device = wrap_keys(keys, root.vault(), Role::device, own, random);
-  MHP_CHECK(for_recovery && for_device);  // both keys were made here
-  record.wraps = {*for_recovery, *for_device};
-  record.time_ns = now_ns;
-  record.sealed_private = seal_private(record, keys, content, random);
-  return signed_by(root.identity(), std::move(record), std::move(content), std::move(keys));
+  OpenRecord first;
+  first.epoch = 1;
+  first.keys.epochs.push_back(new_epoch(first.epoch, random));
+  first.keys.dedup_secret = random.array<32>();
+  first.keys.chunker_secret = random.array<32>();
+  first.content = with_times({}, std::move(content), now_ns);
+  first.record.vault = root.vault();
+  first.record.identity = root.identity().public_key();
+  first.record.recovery_x25519 = root.recovery_public();
+  first.record.devices.push_back(certify(root, device, now_ns));
+  auto record = signed_record(std::move(first), device, random, now_ns);
+  MHP_CHECK(record);  // all that is in it was made here
+  return std::move(*record);
 }
 
 Result<OpenRecord> next_record(const OpenRecord& current, const Device& device, wire::VaultPrivate content,
                                platform::Random& random, std::int64_t now_ns) {
-  wire::VaultRecord record = current.record;
-  ++record.version;
-  record.time_ns = now_ns;
-  record.sealed_private = seal_private(record, current.keys, content, random);
-  OpenRecord next = signed_by(device.signing, std::move(record), std::move(content), current.keys);
-  auto checked = check_record(next.signed_bytes, current.record.vault, {});
-  if (!checked) return pass(checked);  // this device may not sign
-  return next;
+  OpenRecord next = current;
+  next.content = with_times(current.content, std::move(content), now_ns);
+  return signed_record(std::move(next), device, random, now_ns);
 }
 
-/// Devices that are certified and not revoked.
-static std::vector<wire::DeviceCertificate> standing_devices(const wire::VaultRecord& record) {
-  std::vector<DeviceId> revoked;
-  for (const auto& revocation : revocations_of(record)) revoked.push_back(revocation.device);
-  std::vector<wire::DeviceCertificate> standing = devices_of(record);
-  std::erase_if(standing, [&](const auto& certificate) { return contains(revoked, certificate.device); });
-  return standing;
-}
-
-static void revoke(wire::VaultRecord& record, const Root& root, const DeviceId& device,
-                   const std::vector<wire::SeenHead>& last_good, std::int64_t now_ns) {
-  wire::Revocation revocation;
-  revocation.vault = record.vault;
-  revocation.device = device;
-  auto good = std::ranges::find(last_good, device, &wire::SeenHead::device);
-  if (good != last_good.end()) {
-    revocation.last_good_seq = good->seq;
-    revocation.last_good = good->hash;
+wire::VaultPrivate with_times(const wire::VaultPrivate& before, wire::VaultPrivate after, std::int64_t now_ns) {
+  auto later_than = [&](std::int64_t time_ns) {
+    return std::max(now_ns, time_ns == INT64_MAX ? time_ns : time_ns + 1);
+  };
+  if (after.name != before.name) after.name_changed_ns = later_than(before.name_changed_ns);
+  if (after.level != before.level) after.level_changed_ns = later_than(before.level_changed_ns);
+  after.removed = before.removed;
+  for (wire::HomeEntry& home : after.homes) {
+    auto known = std::ranges::find(before.homes, home.id, &wire::HomeEntry::id);
+    auto gone = std::ranges::find(after.removed, home.id, &wire::RemovedHome::id);
+    std::int64_t before_ns = known != before.homes.end() ? known->changed_ns : INT64_MIN;
+    home.changed_ns = before_ns;
+    if (known != before.homes.end() && home == *known) continue;
+    if (gone != after.removed.end()) {
+      before_ns = std::max(before_ns, gone->changed_ns);
+      after.removed.erase(gone);
+    }
+    home.changed_ns = later_than(before_ns);
   }
-  revocation.time_ns = now_ns;
+  for (const wire::HomeEntry& home : before.homes) {
+    if (std::ranges::find(after.homes, home.id, &wire::HomeEntry::id) != after.homes.end()) continue;
+    after.removed.push_back({.id = home.id, .changed_ns = later_than(home.changed_ns)});
+  }
+  std::ranges::sort(after.removed, std::greater(), [](const auto& one) { return std::pair(one.changed_ns, one.id); });
+  if (after.removed.size() > wire::kMaxRemovedHomes) after.removed.resize(wire::kMaxRemovedHomes);
+  return after;
+}
+
+static void add_revocation(wire::VaultRecord& record, const Root& root, const wire::Revocation& revocation) {
   Bytes body = wire::encode(revocation);
   record.revocations.push_back(wire::encode(wire::sign(root.identity(), wire::kSignRevocation, std::move(body))));
 }
 
+/// Revokes a device at its last good head; where it has two histories, at that of each.
+static void revoke(wire::VaultRecord& record, const Root& root, const DeviceId& device,
+                   const std::vector<wire::SeenHead>& last_good, std::int64_t now_ns, bool distrusted) {
+  wire::Revocation revocation{.vault = record.vault, .device = device, .time_ns = now_ns, .distrusted = distrusted};
+  bool is_named = false;
+  for (const wire::SeenHead& good : last_good) {
+    if (good.device != device) continue;
+    revocation.last_good_seq = good.seq;
+    revocation.last_good = good.hash;
+    add_revocation(record, root, revocation);
+    is_named = true;
+  }
+  if (!is_named) add_revocation(record, root, revocation);
+}
+
+/// Of devices that are shut out already: what they saved later is good too.
+static void raise_last_good(wire::VaultRecord& record, const Root& root, const std::vector<wire::SeenHead>& last_good,
+                            std::int64_t now_ns) {
+  const auto before = revocations_of(record);
+  for (const wire::SeenHead& good : last_good) {
+    auto known = std::ranges::find(before, good.device, &wire::Revocation::device);
+    if (known == before.end()) continue;
+    const bool covered = std::ranges::any_of(before, [&](const wire::Revocation& one) {
+      return one.device == good.device && one.last_good_seq >= good.seq;
+    });
+    if (covered) continue;
+    add_revocation(record, root,
+                   {.vault = record.vault,
+                    .device = good.device,
+                    .last_good_seq = good.seq,
+                    .last_good = good.hash,
+                    .time_ns = now_ns});
+  }
+}
+
 Result<OpenRecord> recovered_record(const OpenRecord& current, const Root& root, const Device& device,
                                     const std::vector<wire::SeenHead>& last_good, platform::Random& random,
-                                    std::int64_t now_ns, Earlier earlier, const std::vector<DeviceId>& unread) {
+                                    std::int64_t now_ns, Earlier earlier) {
   if (current.record.vault != root.vault()) return fail(Errc::denied, "the phrase is another vault's");
-  wire::VaultRecord record = current.record;
-  if (earlier == Earlier::shut_out) {
-    for (const auto& standing : standing_devices(record)) {
-      // The time of the new device's certificate says: it has read all of it (docs/formats/vault-record.md).
-      std::int64_t time_ns = contains(unread, standing.device) ? now_ns - 1 : now_ns;
-      revoke(record, root, standing.device, last_good, time_ns);
-    }
+  OpenRecord next = current;
+  const bool distrusted = earlier == Earlier::distrusted;
+  if (!distrusted) raise_last_good(next.record, root, last_good, now_ns);
+  // Whoever was shut out before, at more than is good now, is shut out again.
+  const auto shut_out = distrusted ? devices_of(current.record) : standing_devices(current.record);
+  for (const auto& one : shut_out) {
+    // One with two histories writes on in neither, so it cannot stay.
+    const bool is_split = std::ranges::count(last_good, one.device, &wire::SeenHead::device) > 1;
+    if (earlier != Earlier::keep || is_split) revoke(next.record, root, one.device, last_good, now_ns, distrusted);
   }
-  ++record.version;
-  record.time_ns = now_ns;
-  record.recovery_x25519 = root.recovery_public();  // whatever a device may have written there
-  record.devices.push_back(certify(root, device, now_ns));
+  next.record.version = 0;
+  next.record.recovery_x25519 = root.recovery_public();
+  next.record.devices.push_back(certify(root, device, now_ns));
+  next.epoch = draw_epoch(current, random);
+  next.keys.epochs.push_back(new_epoch(next.epoch, random));
+  std::ranges::sort(next.keys.epochs, {}, &wire::EpochKey::epoch);
+  return signed_record(std::move(next), device, random, now_ns);
+}
 
-  wire::VaultKeys keys = current.keys;
-  keys.epochs.push_back(new_epoch(newest_epoch(keys).epoch + 1, random));
-  MHP_TRY(auto for_recovery, wrap_keys(keys, record.vault, Role::recovery, root.recovery_public(), random));
-  record.wraps = {std::move(for_recovery)};
-  for (const auto& standing : standing_devices(record)) {
-    MHP_TRY(auto for_device, wrap_keys(keys, record.vault, Role::device, standing.x25519, random));
-    record.wraps.push_back(std::move(for_device));
+const wire::Revocation* highest_of(const std::vector<wire::Revocation>& revocations, const DeviceId& device) {
+  const wire::Revocation* highest = nullptr;
+  for (const wire::Revocation& one : revocations) {
+    const bool is_higher = highest == nullptr || std::pair(one.last_good_seq, one.time_ns) >
+                                                     std::pair(highest->last_good_seq, highest->time_ns);
+    if (one.device == device && is_higher) highest = &one;
   }
-  wire::VaultPrivate content = current.content;
-  record.sealed_private = seal_private(record, keys, content, random);
-  OpenRecord next = signed_by(root.identity(), std::move(record), std::move(content), std::move(keys));
-  // Nobody could read one beyond the bounds of the format: the 257th device, say.
-  MHP_TRY_VOID(check_record(next.signed_bytes, root.vault(), {}));
-  return next;
+  return highest;
 }
 
 std::vector<primitives::PublicKey> card_signers(const wire::VaultRecord& record) {
@@ -295,35 +300,25 @@ std::vector<wire::Revocation> revocations_of(const wire::VaultRecord& record) {
   return out;
 }
 
-Result<wire::VaultRecord> check_record(ByteView signed_bytes, const VaultId& vault,
-                                       const std::vector<DeviceId>& revoked) {
+Result<wire::VaultRecord> check_record(ByteView signed_bytes, const VaultId& vault) {
   MHP_TRY(wire::Signed envelope, wire::parse_signed(signed_bytes, wire::kMaxVaultRecordBytes));
   if (!wire::verify(envelope, wire::kSignVaultRecord)) return fail(Errc::denied, "vault record: bad signature");
   MHP_TRY(wire::VaultRecord record, wire::parse_vault_record(envelope.body));
   if (record.vault != vault || vault_id_of(record.identity) != vault) {
     return fail(Errc::denied, "vault record: of another vault");
   }
+  if (DeviceId::from_array(envelope.signer) != record.device) {
+    return fail(Errc::denied, "vault record: not signed by its author");
+  }
   auto devices = devices_of(record);
   if (!wraps_are_for_members(record, devices)) {
     return fail(Errc::denied, "vault record: keys are wrapped for a stranger");
   }
-  if (envelope.signer == record.identity) return record;
-  DeviceId signer = DeviceId::from_array(envelope.signer);
-  bool enrolled = std::ranges::any_of(devices, [&](const auto& device) { return device.device == signer; });
-  if (!enrolled) return fail(Errc::denied, "vault record: signed by a device that is not enrolled");
-  bool gone = std::ranges::any_of(revocations_of(record), [&](const auto& known) { return known.device == signer; });
-  if (gone || contains(revoked, signer)) return fail(Errc::denied, "vault record: signed by a revoked device");
-  return record;
-}
-
-Result<OpenRecord> open_record(ByteView signed_bytes, const Device& device) {
-  return open_with(signed_bytes, device.secret.vault, Role::device, device.secret.x25519_secret);
-}
-
-Result<OpenRecord> open_record(ByteView signed_bytes, const Root& root) {
-  MHP_TRY(OpenRecord record, open_with(signed_bytes, root.vault(), Role::recovery, root.recovery_secret()));
-  if (record.record.recovery_x25519 != root.recovery_public()) {
-    return fail(Errc::denied, "vault record: names another recovery key than the phrase gives");
+  if (std::ranges::find(devices, record.device, &wire::DeviceCertificate::device) == devices.end()) {
+    return fail(Errc::denied, "vault record: of a device that is not enrolled");
+  }
+  if (highest_of(revocations_of(record), record.device) != nullptr) {
+    return fail(Errc::denied, "vault record: of a device that it revokes");
   }
   return record;
 }

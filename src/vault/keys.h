@@ -6,6 +6,7 @@
 
 #include "base/ids.h"
 #include "base/result.h"
+#include "home/home.h"
 #include "platform/platform.h"
 #include "primitives/sign/sign.h"
 #include "wire/signed.h"
@@ -41,44 +42,58 @@ struct Device {
 Device make_device(const VaultId& vault, platform::Random& random);
 Device open_device(const wire::DeviceSecret& secret);
 
-/// A vault record that was checked and opened.
+/// The vault records of all devices at hand, joined; opened as far as they open.
 struct OpenRecord {
+  /// This device's own newest (version 0: it has none yet), with the certificates and revocations of all.
   wire::VaultRecord record;
-  wire::VaultPrivate content;
-  wire::VaultKeys keys;
-  Bytes signed_bytes;
+  wire::VaultPrivate content;  // of each home, and of the name and level, the newest change
+  wire::VaultKeys keys;        // of every epoch that opens
+  std::uint32_t epoch = 0;     // to write with
+  /// What is kept here and given to homes: the newest record of each device that is not shut out.
+  std::vector<home::Home::DeviceRecord> records;
+  Bytes signed_bytes;  // of its own
   RecordHash hash;
 };
+const wire::EpochKey& writing_key(const OpenRecord& record);
 
-/// First record of a new vault: version 1, keys drawn, signed by the identity, wrapped for recovery and the device.
+/// First record of a new vault, version 1: keys drawn, signed by the device, wrapped for recovery and the device.
 OpenRecord make_first_record(const Root& root, const Device& device, wire::VaultPrivate content,
                              platform::Random& random, std::int64_t now_ns);
-/// Next version with other content, signed by the device.
+/// The device's next version with other content.
 Result<OpenRecord> next_record(const OpenRecord& current, const Device& device, wire::VaultPrivate content,
                                platform::Random& random, std::int64_t now_ns);
 /// What becomes of a vault's earlier devices when it is recovered.
-enum class Earlier { shut_out, keep };
-/// After recovery: next version signed by the identity: `device` is enrolled, a new epoch begins. Earlier devices are
-/// revoked at the given last good heads and get no key any more, or (keep) stay and get the new epoch's key too.
-/// `unread`: devices whose last good head could not be followed; only of the others the new device has all they had.
+enum class Earlier {
+  shut_out,
+  distrusted,  // shut out, and what they saved after the last good heads is an enemy's
+  keep
+};
+/// After recovery: the first record of `device`, which the root enrols; a new epoch begins. Earlier devices are revoked
+/// at the given last good heads and get no key any more, or (keep) stay and get the new epoch's key too, but for those
+/// with two last good heads.
+/// Of devices that were shut out before, later good heads are named too.
 Result<OpenRecord> recovered_record(const OpenRecord& current, const Root& root, const Device& device,
                                     const std::vector<wire::SeenHead>& last_good, platform::Random& random,
-                                    std::int64_t now_ns, Earlier earlier = Earlier::shut_out,
-                                    const std::vector<DeviceId>& unread = {});
+                                    std::int64_t now_ns, Earlier earlier = Earlier::shut_out);
+/// `after` with times for all in which it differs from `before`, each later than the one it replaces; what is missing
+/// in it is noted as removed.
+wire::VaultPrivate with_times(const wire::VaultPrivate& before, wire::VaultPrivate after, std::int64_t now_ns);
 
-/// Checks signatures and that the record is this vault's; `denied` where not. `revoked`: devices known to be revoked by
-/// any record seen.
-Result<wire::VaultRecord> check_record(ByteView signed_bytes, const VaultId& vault,
-                                       const std::vector<DeviceId>& revoked);
-/// Devices that a genuine record revokes.
+/// Checks signatures, that the record is this vault's, and that its author may write one; `denied` where not.
+Result<wire::VaultRecord> check_record(ByteView signed_bytes, const VaultId& vault);
+/// Of one device several, where recoveries did not see each other.
 std::vector<wire::Revocation> revocations_of(const wire::VaultRecord& record);
+/// Whose last good head is the highest: what a home keeps of that device. Null where it is not revoked.
+const wire::Revocation* highest_of(const std::vector<wire::Revocation>& revocations, const DeviceId& device);
 std::vector<wire::DeviceCertificate> devices_of(const wire::VaultRecord& record);
 /// Whose signature makes a card: the identity, and every device that was ever enrolled. A device that was shut out
 /// signed cards of segments that are still needed.
 std::vector<primitives::PublicKey> card_signers(const wire::VaultRecord& record);
-/// Opens with the device's or the recovery key. Errors: denied (not wrapped for this key: the device was revoked),
-/// corrupt.
-Result<OpenRecord> open_record(ByteView signed_bytes, const Device& device);
-Result<OpenRecord> open_record(ByteView signed_bytes, const Root& root);
+
+/// Joins what was seen, signed; what is not genuine is passed over. Of devices that any record revokes only the
+/// certificates and revocations count, and keys, to read with. Errors: denied (the device is shut out; nothing is
+/// genuine, or for this key), corrupt (the device's own record is missing or does not open).
+Result<OpenRecord> join_records(const std::vector<Bytes>& seen, const Device& device);
+Result<OpenRecord> join_records(const std::vector<Bytes>& seen, const Root& root);
 
 }  // namespace mhp::vault

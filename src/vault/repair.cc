@@ -228,7 +228,9 @@ class Repairer {
 
   /// Reads the segment, codes the rows, signs and sends. What homes took.
   Task<Result<std::vector<RowsFor>>> make(const Located& located, const Order& order) {
-    MHP_CO_TRY(auto gathered, co_await vault_.homes_.gather(located, 0, 0, true));
+    auto read = co_await vault_.homes_.gather(located, 0, 0, true);
+    remember_wrong_rows(vault_.homes_, vault_.state_);
+    MHP_CO_TRY(auto gathered, std::move(read));
     dispersal::SealedSegment segment;
     segment.id = located.card.segment;
     segment.vault = located.card.vault;
@@ -405,6 +407,7 @@ Task<Result<RepairReport>> VaultImpl::repair(bool read_all, std::vector<std::siz
   sum.margin = std::min(sum.margin, margin_of_members(after));
   sum.homes_mended = static_cast<unsigned>(
       std::ranges::count_if(after, [&](std::size_t member) { return !contains(before, member); }));
+  sum.two_histories = is_forked() || joins_histories();
   co_return sum;
 }
 

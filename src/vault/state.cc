@@ -61,7 +61,7 @@ Result<void> State::create(const Device& device, const OpenRecord& record) {
   MHP_TRY(const bool there, exists());
   if (there) return fail(Errc::busy, Subject::vault, folder_ + ": there is a vault already");
   MHP_TRY_VOID(about(Subject::state, disk_.make_folder(folder_)));
-  MHP_TRY_VOID(set_signed_record(record.signed_bytes));
+  MHP_TRY_VOID(set_records(record));
   Bytes secret = wire::encode(device.secret);
   auto written = replace("device", secret);  // last: it is what makes the vault exist
   wipe(secret);
@@ -78,19 +78,23 @@ Result<Device> State::device() const {
   return open_device(*secret);
 }
 
-Result<Bytes> State::signed_record() const {
-  auto bytes = platform::read_file(disk_, record_path(), wire::kMaxVaultRecordBytes);
-  if (!bytes) return damaged(record_path(), bytes.error());
-  return bytes;
+Result<std::vector<Bytes>> State::records_in(const char* name) const {
+  auto bytes = platform::read_file(disk_, path(name), wire::kMaxKnownRecordsBytes);
+  if (!bytes) return damaged(path(name), bytes.error());
+  auto known = wire::parse_known_records(*bytes);
+  if (!known) return damaged(path(name), known.error());
+  return std::move(known->records);
 }
 
-Result<Bytes> State::signed_record_copy() const {
-  return platform::read_file(disk_, path("vault-record.copy"), wire::kMaxVaultRecordBytes);
-}
+Result<std::vector<Bytes>> State::records() const { return records_in("vault-records"); }
+Result<std::vector<Bytes>> State::records_copy() const { return records_in("vault-records.copy"); }
 
-Result<void> State::set_signed_record(ByteView bytes) {
-  MHP_TRY_VOID(about(Subject::state, platform::replace_file(disk_, record_path(), bytes)));
-  return replace("vault-record.copy", bytes);
+Result<void> State::set_records(const OpenRecord& record) {
+  wire::KnownRecords known;
+  for (const auto& one : record.records) known.records.push_back(one.signed_record);
+  const Bytes content = wire::encode(known);
+  MHP_TRY_VOID(replace("vault-records", content));
+  return replace("vault-records.copy", content);
 }
 
 Result<wire::SeenHeads> State::seen() const {

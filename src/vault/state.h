@@ -1,4 +1,4 @@
-// The state folder: this device's secret, its copy of the vault record, what it has seen, its own heads, the journal
+// The state folder: this device's secret, the vault records that it knows, what it has seen, its own heads, the journal
 // and caches.
 #pragma once
 
@@ -12,7 +12,7 @@
 
 namespace mhp::vault {
 
-/// Files: device, vault-record (and a copy of it), seen, head (own newest signed heads, written before any home gets
+/// Files: device, vault-records (and a copy of it), seen, head (own newest signed heads, written before any home gets
 /// them), journal, bad-rows, lock, cache/. Every one can be lost: recover brings all of it back from the homes. Small
 /// files, blocking calls. Every error's detail begins with the file's path; corrupt: the file is damaged, or missing
 /// where it has to be.
@@ -26,15 +26,16 @@ class State {
   /// A vault was made here, whole or not. Errors: those of the disk, but not_found (that is `false`).
   Result<bool> exists() const;
 
-  /// Makes the folder and writes the device's secret and record. Errors: busy where a vault is there already.
+  /// Makes the folder and writes the device's secret and the records. Errors: busy where a vault is there already.
   Result<void> create(const Device& device, const OpenRecord& record);
   Result<Device> device() const;
-  /// As it was last set, unchecked. `copy`: the second file with the same; its homes have the newest when this one is
-  /// lost.
-  Result<Bytes> signed_record() const;
-  Result<Bytes> signed_record_copy() const;
-  std::string record_path() const { return path("vault-record"); }
-  Result<void> set_signed_record(ByteView bytes);
+  /// Those of all devices, as they were last set, unchecked. `copy`: the second file with the same; its homes have the
+  /// newest when this one is lost.
+  Result<std::vector<Bytes>> records() const;
+  Result<std::vector<Bytes>> records_copy() const;
+  std::string records_path() const { return path("vault-records"); }
+  Result<void> set_records(const OpenRecord& record);
+  std::string device_path() const { return path("device"); }
 
   Result<wire::SeenHeads> seen() const;
   Result<void> set_seen(const wire::SeenHeads& seen);
@@ -68,6 +69,7 @@ class State {
 
  private:
   std::string path(const char* name) const { return folder_ + "/" + name; }
+  Result<std::vector<Bytes>> records_in(const char* name) const;
   Result<void> replace(const char* name, ByteView content);
   Result<void> append(const std::vector<wire::JournalEntry>& entries);
   Result<void> write_journal(ByteView content);

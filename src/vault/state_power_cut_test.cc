@@ -85,11 +85,10 @@ class Driver {
         device_(make_device(values_.id<VaultId>(), machine_.random())) {}
 
   void run() {
-    OpenRecord first;
-    first.signed_bytes = values_.bytes();
-    const auto created = state_.create(device_, first);
+    const Bytes bytes = values_.bytes();
+    const auto created = state_.create(device_, records(bytes));
     is_there_ = created.has_value();
-    record_ = Slot<Bytes>(first.signed_bytes);
+    record_ = Slot<Bytes>(bytes);
     copy_ = record_;
     if (!is_there_) return;
     for (std::size_t i = 0; i < kSteps; ++i) step();
@@ -103,10 +102,10 @@ class Driver {
     if (!*there) return is_there_ ? "the vault is gone" : "";
     const auto device = state.device();
     if (!device || device->secret != device_.secret) return "device";
-    const auto record = state.signed_record();
-    if (!record || !record_.allows(*record)) return "vault record";
-    const auto copy = state.signed_record_copy();
-    if (!copy || !copy_.allows(*copy)) return "copy of the vault record";
+    const auto known = state.records();
+    if (!known || known->size() != 1 || !record_.allows(known->front())) return "vault records";
+    const auto copy = state.records_copy();
+    if (!copy || copy->size() != 1 || !copy_.allows(copy->front())) return "copy of the vault records";
     const auto seen = state.seen();
     if (!seen || !seen_.allows(*seen)) return "seen heads";
     const auto heads = state.own_heads();
@@ -141,9 +140,15 @@ class Driver {
     append();
   }
 
+  static OpenRecord records(const Bytes& bytes) {
+    OpenRecord out;
+    out.records.push_back({.device = {}, .signed_record = bytes});
+    return out;
+  }
+
   void set_record() {
     const Bytes bytes = values_.bytes();
-    const auto written = state_.set_signed_record(bytes);
+    const auto written = state_.set_records(records(bytes));
     record_.wrote(written, bytes);
     copy_.wrote(written, bytes);
   }

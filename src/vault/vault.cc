@@ -8,6 +8,7 @@
 #include "primitives/aead/box.h"
 #include "vault/impl/context.h"
 #include "vault/impl/vault_impl.h"
+#include "vault/snapshot_order.h"
 
 namespace mhp::vault {
 namespace impl {
@@ -24,10 +25,6 @@ void add_parts(std::vector<KnownPart>& parts, const std::vector<wire::PhysicalRe
   }
 }
 
-bool is_older(const wire::SnapshotRecord& a, const wire::SnapshotRecord& b) {
-  return std::tie(a.time_ns, a.id) < std::tie(b.time_ns, b.id);
-}
-
 std::vector<wire::PhysicalRef> refs_of(const std::vector<KnownPart>& parts) {
   std::vector<wire::PhysicalRef> refs;
   for (const KnownPart& part : parts) refs.push_back(part.ref);
@@ -36,6 +33,13 @@ std::vector<wire::PhysicalRef> refs_of(const std::vector<KnownPart>& parts) {
 
 wire::SeenHead seen_of(const BelievedDevice& device, const CheckedHead& head) {
   return {.device = device.device, .seq = head.head.seq, .hash = head.hash};
+}
+
+bool shows(const HomeView& view, const BelievedDevice& device) {
+  return std::ranges::any_of(view.heads, [&](const home::Home::DeviceHeads& heads) {
+    return heads.device == device.device &&
+           std::ranges::find(heads.chain, device.newest().signed_bytes) != heads.chain.end();
+  });
 }
 
 /// A device's newest top, where it could be read.
@@ -84,7 +88,7 @@ VaultImpl::VaultImpl(platform::Platform& platform, dispersal::HomeSet& homes, St
       device_(device),
       record_(record),
       how_(how),
-      reader_(platform, homes, record_.record.vault, record_.keys),
+      reader_(platform, homes, state, record_.record.vault, record_.keys),
       objects_(platform, reader_, state, record_.keys) {}
 
 Task<Result<void>> VaultImpl::load() {
@@ -93,18 +97,23 @@ Task<Result<void>> VaultImpl::load() {
   views_ = co_await ask_homes(homes_, record_.record.vault, &platform_.clock());
   bool answered = std::ranges::any_of(views_, [](const HomeView& view) { return view.answered; });
   if (!answered) co_return homes_.too_few("none of the vault's homes answers");
-  MHP_CO_TRY_VOID(take_newest_record());
+  MHP_CO_TRY_VOID(take_records());
   homes_.trust(card_signers(record_.record));
   home::Home::DeviceHeads own{.device = device_.id, .chain = {}};
   auto chain = state_.own_heads();
   if (chain) own.chain = std::move(*chain);  // else the homes' own copies have to do
   auto seen = state_.seen();
   wire::SeenHeads nothing;
-  heads_ = judge_heads(record_.record, shown_heads(views_), own, seen ? *seen : nothing);
+  heads_ = judge_heads(record_.record, shown_heads(views_), own, seen ? *seen : nothing, how_.with_late);
   if (how_.as_of_s && !heads_.devices.empty()) {
     keep_as_of(heads_, *how_.as_of_s);
     // To shut every device out at nothing would be for ever.
     if (heads_.devices.empty()) co_return fail(Errc::not_found, "no home at hand had anything of this vault by then");
+  }
+  late_.clear();
+  for (LateHeads& late : heads_.late) {
+    if (late.distrusted) continue;
+    late_.push_back({.device = late.device, .newest_ns = late.newest_ns, .members = std::move(late.members)});
   }
   report_findings();
   MHP_CO_TRY_VOID(co_await load_state());
@@ -118,6 +127,7 @@ void VaultImpl::forget_index() {
   snapshots_.clear();
   forgotten_.clear();
   made_from_.clear();
+  covered_.clear();
   tops_.clear();
   parts_.clear();
   snapshot_parts_.clear();
@@ -125,34 +135,37 @@ void VaultImpl::forget_index() {
   unlisted_margin_.reset();
 }
 
-Result<void> VaultImpl::take_newest_record() {
-  std::vector<ByteView> records{record_.signed_bytes};
-  std::vector<std::size_t> owners{SIZE_MAX};
+Result<void> VaultImpl::take_records() {
+  std::vector<Bytes> seen;
+  for (const auto& own : record_.records) seen.push_back(own.signed_record);
+  const std::size_t known = seen.size();
   for (std::size_t i = 0; i < views_.size(); ++i) {
-    if (!views_[i].record) continue;
-    records.push_back(*views_[i].record);
-    owners.push_back(i);
+    for (const auto& held : views_[i].records) {
+      if (std::ranges::find(seen, held.signed_record) != seen.end() || held.signed_record.empty()) continue;
+      const auto checked = check_record(held.signed_record, record_.record.vault);
+      if (!checked) homes_.report(i, TroubleKind::wrong_record, "gives a vault record that is not genuine");
+      if (checked && checked->recovery_x25519 != record_.record.recovery_x25519)
+        homes_.report(i, TroubleKind::wrong_record, "gives a vault record with another recovery key");
+      if (checked) seen.push_back(held.signed_record);
+    }
   }
-  NewestRecord newest = choose_record(records, record_.record.vault);
-  for (std::size_t refused : newest.refused) {
-    if (owners[refused] == SIZE_MAX)
-      return fail(Errc::denied, Subject::vault,
-                  "this computer is shut out of the vault: the vault record it signed is not believed");
-    // A home that was away holds what a device signed before it was revoked: old, but no lie.
-    auto alone = check_record(records[refused], record_.record.vault, {});
-    if (alone && newest.index && alone->version <= newest.version) continue;
-    homes_.report(owners[refused], TroubleKind::wrong_record, "gives a vault record that is not genuine");
+  // Who recovers is no device of the vault yet, and has joined all there is.
+  const bool is_member = record_.record.device == device_.id;
+  if (is_member && seen.size() > known) {
+    MHP_TRY(OpenRecord joined, join_records(seen, device_));
+    const bool is_new = joined.records != record_.records;
+    record_ = std::move(joined);
+    if (is_new) (void)state_.set_records(record_);  // copies: a full disk does not matter here
   }
-  MHP_CHECK(newest.index.has_value());
-  if (newest.version <= record_.record.version) return {};
-  ByteView bytes = records[*newest.index];
-  MHP_TRY(OpenRecord opened, open_record(bytes, device_));
-  if (opened.record.recovery_x25519 != record_.record.recovery_x25519) {
-    homes_.report(owners[*newest.index], TroubleKind::wrong_record, "gives a record with another recovery key");
-    return fail(Errc::denied, "vault record: names another recovery key than this device knows");
+  const auto revocations = revocations_of(record_.record);
+  for (std::size_t i = 0; i < views_.size(); ++i) {
+    for (const auto& held : views_[i].records) {
+      if (!held.signed_record.empty() || highest_of(revocations, held.device) != nullptr) continue;
+      homes_.report(i, TroubleKind::damaged,
+                    "its file with the vault record of device " + held.device.short_hex() +
+                        " cannot be read: without it the home does not count");
+    }
   }
-  record_ = std::move(opened);
-  (void)state_.set_signed_record(record_.signed_bytes);  // a copy: a full disk does not matter here
   return {};
 }
 
@@ -167,12 +180,16 @@ void VaultImpl::report_findings() {
   }
 }
 
+bool VaultImpl::opens(const CheckedHead& head) const {
+  return std::ranges::binary_search(record_.keys.epochs, head.head.epoch, {}, &wire::EpochKey::epoch);
+}
+
 Result<wire::RootRef> VaultImpl::open_root(const CheckedHead& head) const {
   Bytes context = root_context(head.head);
   auto epoch = std::ranges::find(record_.keys.epochs, head.head.epoch, &wire::EpochKey::epoch);
   if (epoch == record_.keys.epochs.end()) {
     return fail(Errc::corrupt, "head " + std::to_string(head.head.seq) + " of device " + head.head.device.short_hex() +
-                                   ": sealed in an epoch that the vault record does not know");
+                                   ": saved after another recovery of this vault");
   }
   auto plain = primitives::open_box(epoch->record_key, context, head.head.sealed_root);
   if (!plain) {
@@ -182,27 +199,16 @@ Result<wire::RootRef> VaultImpl::open_root(const CheckedHead& head) const {
   return wire::parse_physical_ref(*plain);
 }
 
-std::optional<wire::Revocation> VaultImpl::revocation_of(const DeviceId& device) const {
-  auto revocations = revocations_of(record_.record);
-  auto found = std::ranges::find(revocations, device, &wire::Revocation::device);
-  if (found == revocations.end()) return std::nullopt;
-  return *found;
-}
-
 bool VaultImpl::is_late(const BelievedDevice& device) const {
-  auto revocation = revocation_of(device.device);
-  return revocation && device.newest().head.seq > revocation->last_good_seq;
+  if (!device.revoked) return false;
+  auto revocations = revocations_of(record_.record);
+  return std::ranges::none_of(revocations, [&](const wire::Revocation& one) {
+    return one.device == device.device && device.newest().head.seq <= one.last_good_seq;
+  });
 }
 
-bool VaultImpl::is_covered(const BelievedDevice& device, const std::vector<DeviceId>& without) const {
-  auto revocation = revocation_of(device.device);
-  if (!revocation || is_late(device)) return false;
-  auto certificates = devices_of(record_.record);
-  return std::ranges::any_of(heads_.devices, [&](const BelievedDevice& other) {
-    if (std::ranges::find(without, other.device) != without.end()) return false;
-    auto certificate = std::ranges::find(certificates, other.device, &wire::DeviceCertificate::device);
-    return certificate != certificates.end() && certificate->created_ns == revocation->time_ns;
-  });
+bool VaultImpl::is_covered(const BelievedDevice& device) const {
+  return device.revoked && std::ranges::find(covered_, seen_of(device, device.newest())) != covered_.end();
 }
 
 Task<Result<wire::IndexTop>> VaultImpl::load_top(wire::RootRef root) {
@@ -212,9 +218,7 @@ Task<Result<wire::IndexTop>> VaultImpl::load_top(wire::RootRef root) {
 
 Task<Result<void>> VaultImpl::load_state() {
   std::vector<Followed> newest;
-  for (const BelievedDevice& device : heads_.devices) {
-    if (!is_covered(device)) newest.push_back({.device = &device, .head = &device.newest()});
-  }
+  for (const BelievedDevice* device : all_histories()) newest.push_back({.device = device, .head = &device->newest()});
   unread_.clear();
   auto done = co_await follow(newest);
   if (done || done.error().code == Errc::exhausted) co_return done;
@@ -235,51 +239,52 @@ Task<Result<std::vector<wire::SeenHead>>> VaultImpl::try_head(const CheckedHead&
   co_return std::move(top.seen);
 }
 
-/// Of each device the newest head that can be followed. Only heads of devices that are shut out, or of all where a
-/// recovery asks for it, are let go: a device that wrote on from less than its own newest would hide it for ever.
+/// Of each device the newest head that can be followed. Only heads of devices that are shut out, heads that are locked,
+/// or all where a recovery asks for it, are let go: a device that wrote on from less than its own newest would hide it
+/// for ever.
 Task<Result<std::vector<VaultImpl::Followed>>> VaultImpl::choose_readable(Error problem) {
   std::vector<Followed> out;
-  std::vector<DeviceId> without;  // devices of which nothing can be read
-  std::vector<DeviceId> tried;
   std::vector<wire::SeenHead> made_from;  // tops that these name are passed over
-  for (bool again = true; again;) {
-    again = false;
-    for (const BelievedDevice& device : heads_.devices) {
-      bool is_tried = std::ranges::find(tried, device.device) != tried.end();
-      if (is_tried || is_covered(device, without)) continue;
-      tried.push_back(device.device);
-      if (std::ranges::find(made_from, seen_of(device, device.newest())) != made_from.end()) continue;
-      UnreadHead unread{.device = device.device, .newest_ns = device.newest().head.time_ns, .reason = problem.detail};
-      unread.members = device.members;
-      bool found = false;
-      for (auto head = device.chain.rbegin(); head != device.chain.rend() && !found; ++head) {
-        auto there = co_await try_head(*head);
-        if (!there && there.error().code == Errc::exhausted) co_return pass(there);
-        bool is_newest = head == device.chain.rbegin();
-        if (!there && is_newest) unread.reason = there.error().detail;
-        if (!there && is_newest && !device.revoked && !how_.newest_readable) co_return pass(there);
-        if (!there) continue;
-        found = true;
-        made_from.insert(made_from.end(), there->begin(), there->end());
-        out.push_back({.device = &device, .head = &*head});
-        if (is_newest) continue;
-        unread.used_ns = head->head.time_ns;
-        unread_.push_back(unread);
-      }
-      if (found) continue;
+  for (const BelievedDevice* device : all_histories()) {
+    if (std::ranges::find(made_from, seen_of(*device, device->newest())) != made_from.end()) continue;
+    UnreadHead unread{.device = device->device, .newest_ns = device->newest().head.time_ns, .reason = problem.detail};
+    unread.members = device->members;
+    unread.is_locked = device->device != device_.id && !opens(device->newest());
+    const bool may_be_let_go = device->revoked || how_.newest_readable || unread.is_locked;
+    bool found = false;
+    for (auto head = device->chain.rbegin(); head != device->chain.rend() && !found; ++head) {
+      auto there = co_await try_head(*head);
+      if (!there && there.error().code == Errc::exhausted) co_return pass(there);
+      bool is_newest = head == device->chain.rbegin();
+      if (!there && is_newest) unread.reason = there.error().detail;
+      if (!there && is_newest && !may_be_let_go) co_return pass(there);
+      if (!there) continue;
+      found = true;
+      made_from.insert(made_from.end(), there->begin(), there->end());
+      out.push_back({.device = device, .head = &*head});
+      if (is_newest) continue;
+      unread.used_ns = head->head.time_ns;
       unread_.push_back(unread);
-      without.push_back(device.device);
-      again = true;  // those it covered show what it had read of theirs
     }
+    if (!found) unread_.push_back(unread);
   }
-  if (out.empty()) co_return tl::unexpected<Error>(std::move(problem));
+  const bool all_locked = std::ranges::all_of(unread_, &UnreadHead::is_locked);
+  if (out.empty() && !all_locked) co_return tl::unexpected<Error>(std::move(problem));
   co_return out;
 }
 
+/// Devices, and the histories beside them that are followed too; the newest first: it was often made from all the
+/// others, which need not be read then.
+std::vector<const BelievedDevice*> VaultImpl::all_histories() const {
+  std::vector<const BelievedDevice*> all;
+  for (const BelievedDevice& device : heads_.devices) all.push_back(&device);
+  for (const BelievedDevice& branch : heads_.branches) all.push_back(&branch);
+  auto age = [](const BelievedDevice* one) { return std::tuple(one->newest().head.time_ns, one->newest().hash); };
+  std::ranges::sort(all, std::ranges::greater(), age);
+  return all;
+}
+
 Task<Result<void>> VaultImpl::follow(std::vector<Followed> heads) {
-  // The newest first: it was often made from all the others, which need not be read then.
-  auto age = [](const Followed& followed) { return std::pair(followed.head->head.time_ns, followed.device->device); };
-  std::ranges::sort(heads, std::ranges::greater(), age);
   std::vector<ReadTop> tops;
   for (const Followed& followed : heads) {
     made_from_.push_back(seen_of(*followed.device, *followed.head));
@@ -291,14 +296,51 @@ Task<Result<void>> VaultImpl::follow(std::vector<Followed> heads) {
     tops[i].top = co_await load_top(tops[i].root);
   }
   for (ReadTop& top : tops) {
-    if (is_surpassed(top, tops)) continue;
+    if (is_surpassed(top, tops)) {
+      covered_.push_back(top.head);
+      continue;
+    }
     if (!top.top) co_return pass(top.top);
+    // What it was made from stays said in what is made from it: those need not be read any more.
+    made_from_.insert(made_from_.end(), top.top->seen.begin(), top.top->seen.end());
     tops_.push_back({.device = top.head.device, .ref = top.root});
     add_parts(parts_, top.top->parts);
     add_parts(snapshot_parts_, top.top->snapshot_parts);
   }
+  drop_superseded(made_from_);
   MHP_CO_TRY_VOID(co_await load_index());
   co_return co_await load_snapshots();
+}
+
+/// Of each history only its newest head is of use. Heads that no history at hand has stay, as far as there is room.
+void VaultImpl::drop_superseded(std::vector<wire::SeenHead>& heads) const {
+  std::ranges::sort(heads, {}, [](const wire::SeenHead& head) { return std::tie(head.device, head.seq, head.hash); });
+  auto same = std::ranges::unique(heads);
+  heads.erase(same.begin(), same.end());
+  auto is_in = [this](const wire::SeenHead& head, const BelievedDevice& history) {
+    if (history.device != head.device) return false;
+    auto own = std::ranges::find(history.chain, head.seq, [](const CheckedHead& one) { return one.head.seq; });
+    if (own != history.chain.end()) return own->hash == head.hash;
+    // Homes thin out old heads: what lies in a gap of the only history is of that one.
+    return head.seq < history.newest().head.seq && !has_branch(head.device);
+  };
+  auto superseded = [&](const wire::SeenHead& head) {
+    return std::ranges::any_of(all_histories(), [&](const BelievedDevice* history) {
+      return is_in(head, *history) && std::ranges::any_of(heads, [&](const wire::SeenHead& other) {
+               return other.seq > head.seq && is_in(other, *history);
+             });
+    });
+  };
+  std::vector<wire::SeenHead> kept;
+  std::ranges::copy_if(heads, std::back_inserter(kept), [&](const auto& head) { return !superseded(head); });
+  if (kept.size() > wire::kMaxDevices) {
+    auto is_known = [&](const wire::SeenHead& head) {
+      return std::ranges::any_of(all_histories(), [&](const auto* history) { return is_in(head, *history); });
+    };
+    std::ranges::partition(kept, is_known);
+    kept.resize(wire::kMaxDevices);  // what is left out is followed again where it shows up: nothing is lost by it
+  }
+  heads = std::move(kept);
 }
 
 Task<Result<void>> VaultImpl::load_index() {
@@ -342,16 +384,18 @@ Task<Result<void>> VaultImpl::load_snapshots() {
     }
     forgotten_.insert(forgotten_.end(), part.forgotten.begin(), part.forgotten.end());
   }
-  std::ranges::sort(snapshots_, is_older);
   std::unordered_set<SnapshotId, IdHash> forgotten;
   for (const auto& one : forgotten_) forgotten.insert(one.id);
   std::erase_if(snapshots_, [&](const auto& snapshot) { return forgotten.contains(snapshot.id); });
+  sort_snapshots(snapshots_, platform_.clock().unix_ns());
   co_return Result<void>{};
 }
 
 void VaultImpl::add_snapshot(const wire::SnapshotRecord& snapshot) {
   bool known = std::ranges::any_of(snapshots_, [&](const auto& other) { return other.id == snapshot.id; });
-  if (!known) snapshots_.insert(std::ranges::upper_bound(snapshots_, snapshot, is_older), snapshot);
+  if (known) return;
+  snapshots_.push_back(snapshot);
+  sort_snapshots(snapshots_, platform_.clock().unix_ns());
 }
 
 Vault::NewestHead VaultImpl::newest_head() const {
@@ -367,10 +411,18 @@ Vault::NewestHead VaultImpl::newest_head() const {
 
 std::vector<wire::SeenHead> VaultImpl::believed_heads() const {
   std::vector<wire::SeenHead> out;
-  for (const BelievedDevice& device : heads_.devices) {
-    out.push_back({.device = device.device, .seq = device.newest().head.seq, .hash = device.newest().hash});
-  }
+  for (const BelievedDevice* history : all_histories()) out.push_back(seen_of(*history, history->newest()));
   return out;
+}
+
+std::optional<std::int64_t> VaultImpl::newest_receipt_s() const {
+  std::optional<std::int64_t> newest;
+  for (const HomeView& view : views_) {
+    for (const home::Home::DeviceHeads& heads : view.heads) {
+      for (const std::int64_t received_s : heads.received_s) newest = std::max(newest.value_or(received_s), received_s);
+    }
+  }
+  return newest;
 }
 
 void VaultImpl::remember_seen() {
@@ -407,12 +459,11 @@ Result<void> VaultImpl::take_own_head(CheckedHead head) {
 }
 
 Task<std::vector<std::size_t>> VaultImpl::bring_homes_up_to_date() {
-  auto took = co_await bring_up_to_date(homes_, views_, record_.signed_bytes, heads_.devices, &platform_.clock());
+  auto took = co_await bring_up_to_date(homes_, views_, record_, heads_.devices, &platform_.clock());
   for (BelievedDevice& device : heads_.devices) {
-    if (is_late(device)) continue;  // homes take no more of it
-    for (std::size_t member : took) {
-      bool known = std::ranges::find(device.members, member) != device.members.end();
-      if (!known) device.members.push_back(member);
+    device.members.clear();
+    for (std::size_t i = 0; i < views_.size(); ++i) {
+      if (shows(views_[i], device)) device.members.push_back(i);
     }
     device.homes_agree = static_cast<unsigned>(device.members.size());
   }
@@ -422,12 +473,13 @@ Task<std::vector<std::size_t>> VaultImpl::bring_homes_up_to_date() {
 std::vector<std::size_t> VaultImpl::complete_members() const {
   std::vector<std::size_t> out;
   for (std::size_t i = 0; i < views_.size(); ++i) {
-    bool has_record = views_[i].record && *views_[i].record == record_.signed_bytes;
+    auto holds = [&](const auto& record) { return views_[i].holds(record); };
+    bool has_records = std::ranges::all_of(record_.records, holds);
     bool has_heads = std::ranges::all_of(heads_.devices, [&](const BelievedDevice& device) {
       bool is_in_another = is_late(device) && std::ranges::find(tops_, device.device, &KnownTop::device) == tops_.end();
       return is_covered(device) || is_in_another || std::ranges::find(device.members, i) != device.members.end();
     });
-    if (has_record && has_heads) out.push_back(i);
+    if (has_records && has_heads) out.push_back(i);
   }
   return out;
 }
@@ -452,7 +504,30 @@ Task<Result<void>> VaultImpl::refresh_for_write() {
   co_return Result<void>{};
 }
 
-void VaultImpl::set_own_top(const wire::PhysicalRef& ref) { tops_ = {{.device = device_.id, .ref = ref}}; }
+void VaultImpl::set_own_top(const wire::PhysicalRef& ref) {
+  tops_ = {{.device = device_.id, .ref = ref}};
+  covered_.insert(covered_.end(), made_from_.begin(), made_from_.end());
+}
+
+bool VaultImpl::has_branch(const DeviceId& device) const {
+  return std::ranges::find(heads_.branches, device, &BelievedDevice::device) != heads_.branches.end();
+}
+
+bool VaultImpl::is_forked() const { return has_branch(device_.id); }
+
+bool VaultImpl::joins_histories() const {
+  return std::ranges::any_of(all_histories(), [this](const BelievedDevice* history) {
+    return history->revoked && has_branch(history->device) && !is_covered(*history);
+  });
+}
+
+Result<void> VaultImpl::may_write() const {
+  if (!is_forked()) return {};
+  return fail(Errc::corrupt, Subject::vault,
+              "this computer's state folder was put back from an older copy, and it has saved since: homes hold two "
+              "histories of it. All snapshots of both are there, but writing on in one of them would split homes for "
+              "good");
+}
 
 std::vector<wire::SeenHead> VaultImpl::seen_of_others() const {
   auto seen = made_from_;

@@ -113,7 +113,7 @@ struct CheckReport {
   unsigned homes = 0;             // that hold good rows of them
   std::uint64_t condemned = 0;    // segments that are needed and that a home was told may go; it is told otherwise now
   std::vector<HomeId> homes_bad;  // that gave wrong bytes, or hold bad rows
-  /// That answer and lack the newest vault record or heads, or have them damaged: alone they bring nothing back.
+  /// That answer and lack the newest vault records or heads, or have them damaged: alone they bring nothing back.
   std::vector<HomeId> homes_lacking;
   std::vector<HomeRows> rows_by_home;  // of every home, in the order of the set
 };
@@ -126,8 +126,9 @@ struct RepairReport {
   std::uint64_t unrestorable = 0;
   int margin_before = 0;
   int margin = 0;
-  unsigned homes = 0;         // that hold rows in the end
-  unsigned homes_mended = 0;  // that got the newest vault record or heads, which they lacked or had damaged
+  unsigned homes = 0;          // that hold rows in the end
+  bool two_histories = false;  // of a device, on homes that therefore cannot be given all heads
+  unsigned homes_mended = 0;   // that got the newest vault records or heads, which they lacked or had damaged
   /// That are there, but did not take all that they were to get, or do not even say what they hold: what was theirs is
   /// on the others as far as these took it.
   std::vector<HomeId> refusing;
@@ -146,15 +147,25 @@ struct OpenHow {
   bool newest_readable = false;
   /// Nothing that homes took later than this (Unix seconds, by their clocks): for vaults that an enemy wrote to.
   std::optional<std::int64_t> as_of_s = {};
+  /// What devices that are shut out saved after that, too, unless it is distrusted.
+  bool with_late = false;
 };
 
-/// A device whose newest believed head cannot be followed: parts of its index are on no home at hand.
+/// What a device that is shut out saved after its last good state, as far as the homes' clocks tell: not shown.
+struct LateState {
+  DeviceId device;
+  std::int64_t newest_ns = 0;
+  std::vector<std::size_t> members = {};  // that have it
+};
+
+/// A device whose newest believed head cannot be followed: parts of its index are on no home at hand, or it is locked.
 struct UnreadHead {
   DeviceId device;
   std::int64_t newest_ns = 0;
   std::optional<std::int64_t> used_ns = {};  // of the head that is used instead
   std::string reason = {};
   std::vector<std::size_t> members = {};  // that show the newest head
+  bool is_locked = false;                 // sealed with keys of another recovery: the phrase opens both
 };
 
 /// As what a chunk is needed: a reader goes on from it in each of these ways once.
@@ -212,7 +223,7 @@ class Vault {
   virtual dispersal::HomeSet& homes() = 0;
   virtual const wire::VaultKeys& keys() const = 0;
   virtual dispersal::Level level() const = 0;
-  /// Over all devices, oldest first.
+  /// Over all devices, oldest first: see snapshot_order.h.
   virtual const std::vector<wire::SnapshotRecord>& snapshots() const = 0;
   /// Newest head that is believed, its time, and how many reachable homes agree; for recovery's message.
   struct NewestHead {
@@ -221,11 +232,19 @@ class Vault {
     unsigned homes_answered = 0;
   };
   virtual NewestHead newest_head() const = 0;
-  /// Highest believed head of each device.
+  /// Highest believed head of each device; of one with two histories that of each.
   virtual std::vector<wire::SeenHead> believed_heads() const = 0;
   /// What is not shown because it cannot be read now. It stays where it is, and is shown when the homes are back.
   virtual const std::vector<UnreadHead>& unread_heads() const = 0;
+  virtual const std::vector<LateState>& late_states() const = 0;
+  /// This device signed two histories: its state was put back from an older copy. It must not write on.
+  virtual bool is_forked() const = 0;
+  /// A device that is shut out signed two histories, and no top was made from both yet: the next one is.
+  virtual bool joins_histories() const = 0;
+  /// When a home took a head last, by its own clock (Unix seconds).
+  virtual std::optional<std::int64_t> newest_receipt_s() const = 0;
 
+  /// False also where the last write session, check() or standing() found that its segment cannot be read now.
   virtual bool has(const ChunkId& chunk) const = 0;
   /// Errors: not_found.
   virtual Result<ChunkPlace> place_of(const ChunkId& chunk) const = 0;
@@ -259,21 +278,26 @@ class Vault {
   /// The same counts from what homes list, without reading a card where all is there as planned: for every day.
   virtual Task<Result<CheckReport>> standing() = 0;
   /// Re-makes lost rows and those known to be bad (`read_all`: reads every row first), gives new homes their rows,
-  /// vault record and heads. Homes that do not answer count as lost; what a home refuses (it is full, write-protected,
+  /// vault records and heads. Homes that do not answer count as lost; what a home refuses (it is full, write-protected,
   /// fails) is planned again on the others. `without`: members that get nothing and whose rows
   /// do not count (about to be removed). Holds the lock. `dry_run`: counts what would be made, changes nothing.
   virtual Task<Result<RepairReport>> repair(bool read_all, std::vector<std::size_t> without, bool dry_run,
                                             Progress progress) = 0;
 };
 
-/// Gives every reachable home the newest vault record, and the heads it lacks. Members that took it.
+/// Gives every reachable home all vault records, and the heads it lacks. Members that took them.
 /// `clock`: homes that do not answer in time are given up; without one a home that hangs is waited for.
-Task<std::vector<std::size_t>> publish_record(dispersal::HomeSet& homes, ByteView signed_record,
-                                              platform::Clock* clock = nullptr);
+Task<std::vector<std::size_t>> publish_records(dispersal::HomeSet& homes, const OpenRecord& record,
+                                               platform::Clock* clock = nullptr);
 
-/// The newest genuine vault record over the homes at hand (union of all revocations seen), e.g. of one surviving home.
-/// `clock` as above; `silent`: which of `homes` did not answer in time. Errors: not_found, denied.
-Task<Result<Bytes>> newest_record(const std::vector<home::Home*>& homes, const VaultId& vault,
-                                  platform::Clock* clock = nullptr, std::vector<std::size_t>* silent = nullptr);
+/// What homes at hand show of a vault, unchecked.
+struct SeenRecords {
+  std::vector<Bytes> records{};       // signed, each once
+  std::size_t damaged = 0;            // files of them that cannot be read
+  std::vector<std::size_t> silent{};  // which of the homes did not answer in time
+};
+/// `clock` as above.
+Task<SeenRecords> seen_records(const std::vector<home::Home*>& homes, const VaultId& vault,
+                               platform::Clock* clock = nullptr);
 
 }  // namespace mhp::vault

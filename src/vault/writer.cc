@@ -32,7 +32,7 @@ WriterImpl::WriterImpl(VaultImpl& vault, std::unique_ptr<platform::FileLock> loc
       lock_(std::move(lock)),
       options_(options),
       plan_(vault.homes_.plan(vault.level())),
-      sealer_(vault.platform_.random(), vault.homes_, vault.device_, vault.record_.keys, plan_),
+      sealer_(vault.platform_.random(), vault.homes_, vault.device_, writing_key(vault.record_), plan_),
       outbox_(vault),
       index_session_(vault, sealer_, outbox_, packer_parts(/*index=*/true)) {}
 
@@ -88,6 +88,8 @@ Task<Result<Committed>> WriterImpl::finish(wire::SnapshotRecord record) {
   MHP_CHECK(!finished_);
   finished_ = true;
   record.id = SnapshotId::from_array(vault_.platform_.random().array<32>());
+  record.device = vault_.device_.id;
+  record.head_seq = next_seq();
   IndexChange change;
   change.snapshot = std::move(record);
   co_return co_await finish(std::move(change));
@@ -149,18 +151,23 @@ Task<Result<void>> WriterImpl::take_up(const std::vector<wire::IndexedSegment>& 
   co_return Result<void>{};
 }
 
+std::uint64_t WriterImpl::next_seq() const {
+  const std::vector<CheckedHead> chain = vault_.own_chain();
+  return chain.empty() ? 1 : chain.back().head.seq + 1;
+}
+
 Result<CheckedHead> WriterImpl::make_head(const wire::RootRef& root) {
   std::vector<CheckedHead> chain = vault_.own_chain();
   wire::Head head;
   head.vault = vault_.record_.record.vault;
   head.device = vault_.device_.id;
-  head.seq = chain.empty() ? 1 : chain.back().head.seq + 1;
+  head.seq = next_seq();
   if (!chain.empty()) head.previous = chain.back().hash;
   head.vault_record = vault_.record_.hash;
   head.vault_record_version = vault_.record_.record.version;
   head.time_ns = vault_.platform_.clock().unix_ns();
   auto nonce = vault_.platform_.random().array<24>();
-  const wire::EpochKey& epoch = vault_.record_.keys.epochs.back();
+  const wire::EpochKey& epoch = writing_key(vault_.record_);
   head.epoch = epoch.epoch;
   head.sealed_root = primitives::seal_box(epoch.record_key, nonce, root_context(head), wire::encode(root));
   CheckedHead out;
@@ -172,7 +179,9 @@ Result<CheckedHead> WriterImpl::make_head(const wire::RootRef& root) {
 
 Task<Result<std::unique_ptr<Writer>>> VaultImpl::begin_write(const WriteOptions& options) {
   MHP_CO_TRY(auto lock, state_.lock(state_.who()));
+  MHP_CO_TRY_VOID(may_write());
   MHP_CO_TRY_VOID(co_await refresh_for_write());
+  MHP_CO_TRY_VOID(may_write());  // it may have read anew
   auto writer = std::make_unique<WriterImpl>(*this, std::move(lock), options);
   MHP_CO_TRY_VOID(co_await find_gone_segments());
   auto prepare = [this] { index_.prepare_questions(); };

@@ -70,7 +70,9 @@ TEST(Golden, Head) {
 }
 
 TEST(Golden, VaultRecord) {
-  VaultRecord record{.vault = id<VaultId>(30), .version = 5, .identity = run(31), .recovery_x25519 = run(32)};
+  VaultRecord record{.vault = id<VaultId>(30), .device = id<DeviceId>(29), .version = 5, .identity = run(31)};
+  record.recovery_x25519 = run(32);
+  record.epoch = 4;
   record.devices = {some_bytes(40), some_bytes(41)};
   record.revocations = {some_bytes(42)};
   record.wraps = {{run(33), some_bytes(50), 4, true}, {run(34), some_bytes(51), 4, false}};
@@ -79,8 +81,10 @@ TEST(Golden, VaultRecord) {
   expect_golden("vault_record", record, parse_vault_record);
   expect_golden("device_certificate", DeviceCertificate{id<VaultId>(35), id<DeviceId>(36), run(37), kTime},
                 parse_device_certificate);
-  expect_golden("revocation", Revocation{id<VaultId>(38), id<DeviceId>(39), 300, id<HeadHash>(40), -1},
-                parse_revocation);
+  Revocation revocation{id<VaultId>(38), id<DeviceId>(39), 300, id<HeadHash>(40), -1};
+  expect_golden("revocation", revocation, parse_revocation);
+  revocation.distrusted = true;
+  expect_golden("revocation_distrusted", revocation, parse_revocation);
 }
 
 TEST(Golden, Tombstone) {
@@ -98,6 +102,10 @@ TEST(Golden, WhatTheVaultRecordSeals) {
   VaultPrivate vault{.name = "Ann", .level = 2};
   vault.homes = {{id<HomeId>(55), "usb stick", HomeKind::folder, "/media/ann/usb", false, 0, 5'000'000'000},
                  {id<HomeId>(56), "trial", HomeKind::folder, "/tmp/\xff", true, 1'000'000, 0}};
+  vault.homes[1].changed_ns = kTime;
+  vault.name_changed_ns = kTime + 1;
+  vault.level_changed_ns = kTime + 2;
+  vault.removed = {{id<HomeId>(62), kTime + 3}};
   expect_golden("vault_private", vault, parse_vault_private);
   HomeEntry computer{.id = id<HomeId>(58), .name = "Ben's attic", .kind = HomeKind::computer};
   computer.max_used_bytes = 50'000'000'000;
@@ -173,6 +181,7 @@ TEST(Golden, Tree) {
 
 TEST(Golden, State) {
   expect_golden("device_secret", DeviceSecret{id<VaultId>(80), run(81), run(82)}, parse_device_secret);
+  expect_golden("known_records", KnownRecords{{some_bytes(40), some_bytes(41)}}, parse_known_records);
   expect_golden("seen_heads",
                 SeenHeads{{{id<DeviceId>(83), 300, id<HeadHash>(84)}, {id<DeviceId>(85), 1, id<HeadHash>(86)}}},
                 parse_seen_heads);

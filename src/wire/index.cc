@@ -74,7 +74,11 @@ Result<SnapshotRecord> take_snapshot(const proto::Snapshot& message) {
     MHP_TRY(std::string tag, take_text(field, kMaxNameBytes));
     out.tags.push_back(std::move(tag));
   }
-  MHP_TRY(out.later, impl::later_fields(message, proto::Snapshot::kPageListFieldNumber, kWhat));
+  if (!message.device().empty()) {
+    MHP_TRY(out.device, impl::take_id<DeviceId>(message.device(), kWhat));
+  }
+  out.head_seq = message.head_seq();
+  MHP_TRY(out.later, impl::later_fields(message, proto::Snapshot::kHeadSeqFieldNumber, kWhat));
   return out;
 }
 
@@ -111,6 +115,8 @@ Bytes encode(const SnapshotPart& part) {
     out.set_bytes(snapshot.bytes);
     out.set_unreadable(snapshot.unreadable);
     out.set_page_list(impl::to_field(snapshot.page_list.bytes()));
+    if (snapshot.device != DeviceId()) out.set_device(impl::to_field(snapshot.device.bytes()));
+    out.set_head_seq(snapshot.head_seq);
     MHP_CHECK(out.MergeFromString(snapshot.later));
   }
   for (const ForgottenSnapshot& forgotten : part.forgotten) {

@@ -41,6 +41,8 @@ struct SnapshotRecord {
   std::uint64_t bytes = 0;       // of file content
   std::uint64_t unreadable = 0;  // source files left out because they could not be read
   ChunkId page_list{};           // a PageList
+  DeviceId device{};             // that made it; zeros where an older program wrote it
+  std::uint64_t head_seq = 0;    // the number of the head that brought it: the order of a device's snapshots
   std::string later{};           // fields of a newer program, written back as they are
   friend bool operator==(const SnapshotRecord&, const SnapshotRecord&) = default;
 };

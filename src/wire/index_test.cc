@@ -65,6 +65,20 @@ TEST(IndexPart, RefusesEachBound) {
   expect_refused(parse_index_part(encode(part)), Errc::invalid, "too many segments");
 }
 
+TEST(SnapshotPart, ADeviceIsWholeOrNotThere) {
+  samples::Random random(5);
+  SnapshotPart part;
+  part.snapshots.push_back({.id = random.id<SnapshotId>(), .device = random.id<DeviceId>(), .head_seq = 7});
+  const auto back = parse_snapshot_part(encode(part));
+  ASSERT_TRUE(back) << back.error().detail;
+  EXPECT_EQ(*back, part);
+  auto message = message_of<proto::SnapshotPart>(part);
+  message.mutable_snapshots(0)->mutable_device()->pop_back();
+  expect_refused(parse_snapshot_part(impl::serialize(message)), Errc::invalid, "32 bytes");
+  message.mutable_snapshots(0)->clear_device();
+  EXPECT_TRUE(parse_snapshot_part(impl::serialize(message)));
+}
+
 /// Parts are merged and written anew by any device.
 TEST(SnapshotPart, FieldsOfANewerProgramAreWrittenBack) {
   samples::Random random(4);

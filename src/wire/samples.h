@@ -99,11 +99,14 @@ inline Revocation revocation(Random& random) {
   out.last_good_seq = random.below(1ull << 40);
   if (out.last_good_seq > 0) out.last_good = random.id<HeadHash>();
   out.time_ns = random.time();
+  out.distrusted = random.below(2) == 1;
   return out;
 }
 
 inline VaultRecord vault_record(Random& random) {
-  VaultRecord out{.vault = random.id<VaultId>(), .version = 1 + random.below(1ull << 60)};
+  VaultRecord out{
+      .vault = random.id<VaultId>(), .device = random.id<DeviceId>(), .version = 1 + random.below(1ull << 60)};
+  out.epoch = 1 + random.number<std::uint32_t>(1u << 31);
   out.identity = random.array();
   out.recovery_x25519 = random.array();
   for (std::uint64_t i = random.below(5); i > 0; --i) out.devices.push_back(random.bytes(random.below(300)));
@@ -140,7 +143,11 @@ inline VaultPrivate vault_private(Random& random) {
     if (random.flip()) home.cloud = random.array();
     for (std::uint64_t a = random.below(kMaxHomeAddresses + 1); a > 0; --a)
       home.addresses.push_back(random.text(kMaxAddressBytes - 1));
+    home.changed_ns = random.time();
   }
+  for (std::uint64_t i = random.below(5); i > 0; --i) out.removed.push_back({random.id<HomeId>(), random.time()});
+  out.name_changed_ns = random.time();
+  out.level_changed_ns = random.time();
   return out;
 }
 
@@ -199,6 +206,10 @@ inline SnapshotPart snapshot_part(Random& random) {
     record.bytes = random.below(1ull << 60);
     record.unreadable = random.below(100);
     record.page_list = random.id<ChunkId>();
+    if (random.below(4) > 0) {
+      record.device = random.id<DeviceId>();
+      record.head_seq = 1 + random.below(1ull << 40);
+    }
     out.snapshots.push_back(std::move(record));
   }
   for (std::uint64_t i = random.below(20); i > 0; --i)
@@ -267,6 +278,12 @@ inline PageList page_list(Random& random, std::size_t count) {
 }
 
 inline DeviceSecret device_secret(Random& random) { return {random.id<VaultId>(), random.array(), random.array()}; }
+
+inline KnownRecords known_records(Random& random) {
+  KnownRecords out;
+  for (std::uint64_t i = random.below(5); i > 0; --i) out.records.push_back(random.bytes(random.below(2000)));
+  return out;
+}
 
 inline SeenHeads seen_heads(Random& random) {
   SeenHeads out;

@@ -34,6 +34,12 @@ Bytes encode(const DeviceSecret& secret) {
   return out;
 }
 
+Bytes encode(const KnownRecords& known) {
+  auto message = impl::make<proto::KnownRecords>();
+  for (const Bytes& record : known.records) message.add_records(impl::to_field(record));
+  return impl::serialize(message);
+}
+
 Bytes encode(const SeenHeads& seen) {
   auto message = impl::make<proto::SeenHeads>();
   for (const SeenHead& head : seen.heads) {
@@ -88,6 +94,18 @@ Result<DeviceSecret> parse_device_secret(ByteView bytes) {
   MHP_TRY(out.x25519_secret, impl::take_array<32>(message.x25519_secret(), bounds.what));
   impl::wipe_field(message.mutable_signing_seed());
   impl::wipe_field(message.mutable_x25519_secret());
+  return out;
+}
+
+Result<KnownRecords> parse_known_records(ByteView bytes) {
+  const impl::Bounds bounds{.what = "vault records", .bytes = kMaxKnownRecordsBytes, .fields = kMaxDevices + 16};
+  MHP_TRY(const auto message, impl::read<proto::KnownRecords>(bytes, bounds));
+  if (message.records_size() > static_cast<int>(kMaxDevices)) return impl::bad(bounds.what, "too many");
+  KnownRecords out;
+  for (const std::string& record : message.records()) {
+    if (record.size() > kMaxVaultRecordBytes) return impl::bad(bounds.what, "one is too long");
+    out.records.push_back(to_bytes(as_bytes(record)));
+  }
   return out;
 }
 

@@ -21,6 +21,12 @@ struct DeviceSecret {
   friend bool operator==(const DeviceSecret&, const DeviceSecret&) = default;
 };
 
+/// File `vault-records`: the newest vault record of each device, signed, as far as this one has seen them.
+struct KnownRecords {
+  std::vector<Bytes> records{};  // at most kMaxDevices
+  friend bool operator==(const KnownRecords&, const KnownRecords&) = default;
+};
+
 /// File `seen`: the highest head of each device that this computer has believed; an older answer is a rollback.
 struct SeenHeads {
   std::vector<SeenHead> heads{};
@@ -58,11 +64,13 @@ struct JournalEntry {
 };
 
 Bytes encode(const DeviceSecret&);
+Bytes encode(const KnownRecords&);
 Bytes encode(const SeenHeads&);
 Bytes encode(const BadRows&);
 Bytes encode(const UnlistedSeen&);
 Bytes encode(const JournalEntry&);  // with its frame
 Result<DeviceSecret> parse_device_secret(ByteView bytes);
+Result<KnownRecords> parse_known_records(ByteView bytes);
 Result<SeenHeads> parse_seen_heads(ByteView bytes);
 Result<BadRows> parse_bad_rows(ByteView bytes);
 Result<UnlistedSeen> parse_unlisted_seen(ByteView bytes);

@@ -9,7 +9,7 @@ using namespace mhp::wire;
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const FuzzInput input(data, size);
-  switch (input.parser % 6) {
+  switch (input.parser % 7) {
     case 0:
       fuzz_parser(parse_device_secret, input.bytes);
       break;
@@ -34,6 +34,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       break;
     case 5:
       fuzz_parser(parse_unlisted_seen, input.bytes);
+      break;
+    case 6:
+      fuzz_parser(parse_known_records, input.bytes);
       break;
     default:
       break;

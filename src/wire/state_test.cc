@@ -10,6 +10,7 @@ namespace {
 
 TEST(DeviceSecret, RoundTrips) { expect_round_trips("DeviceSecret", samples::device_secret, parse_device_secret); }
 TEST(SeenHeads, RoundTrips) { expect_round_trips("SeenHeads", samples::seen_heads, parse_seen_heads); }
+TEST(KnownRecords, RoundTrips) { expect_round_trips("KnownRecords", samples::known_records, parse_known_records); }
 TEST(UnlistedSeen, RoundTrips) { expect_round_trips("UnlistedSeen", samples::unlisted_seen, parse_unlisted_seen); }
 TEST(BadRows, RoundTrips) { expect_round_trips("BadRows", samples::bad_rows, parse_bad_rows); }
 
@@ -18,6 +19,8 @@ TEST(State, GuardsFormats) {
   expect_guards_format(message_of<proto::DeviceSecret>(samples::device_secret(random)), parse_device_secret,
                        kMaxStateBytes);
   expect_guards_format(message_of<proto::SeenHeads>(samples::seen_heads(random)), parse_seen_heads, kMaxStateBytes);
+  expect_guards_format(message_of<proto::KnownRecords>(samples::known_records(random)), parse_known_records,
+                       kMaxKnownRecordsBytes);
   expect_guards_format(message_of<proto::UnlistedSeen>(samples::unlisted_seen(random)), parse_unlisted_seen,
                        kMaxUnlistedBytes);
   expect_guards_format(message_of<proto::BadRows>(samples::bad_rows(random)), parse_bad_rows, kMaxBadRowsBytes);
@@ -31,6 +34,11 @@ TEST(State, RefusesEachBound) {
   auto message = message_of<proto::SeenHeads>(seen);
   message.mutable_hash()->resize(32);
   expect_refused(parse_seen_heads(impl::serialize(message)), Errc::invalid, "columns");
+  KnownRecords known;
+  known.records.resize(kMaxDevices + 1);
+  expect_refused(parse_known_records(encode(known)), Errc::invalid, "too many");
+  known.records.assign(1, Bytes(kMaxVaultRecordBytes + 1));
+  expect_refused(parse_known_records(encode(known)), Errc::invalid, "too long");
   BadRows bad;
   bad.holdings.resize(kMaxBadHoldings + 1);
   for (BadHolding& holding : bad.holdings) holding.rows.set(7);

@@ -14,12 +14,13 @@ namespace {
 constexpr std::uint32_t kMaxLevel = 2;
 constexpr std::uint32_t kMaxHomeKind = 255;
 // The highest numbers of fields that this program knows.
-constexpr std::uint32_t kLastOfHomeEntry = proto::HomeEntry::kAddressesFieldNumber;
-constexpr std::uint32_t kLastOfVaultPrivate = proto::VaultPrivate::kHomesFieldNumber;
-constexpr std::uint32_t kLastOfVaultRecord = proto::VaultRecord::kTimeNsFieldNumber;
+constexpr std::uint32_t kLastOfHomeEntry = proto::HomeEntry::kChangedNsFieldNumber;
+constexpr std::uint32_t kLastOfVaultPrivate = proto::VaultPrivate::kRemovedFieldNumber;
+constexpr std::uint32_t kLastOfVaultRecord = proto::VaultRecord::kEpochFieldNumber;
 
-Result<std::vector<Bytes>> take_signed_list(const google::protobuf::RepeatedPtrField<std::string>& list) {
-  if (list.size() > static_cast<int>(kMaxDevices)) return impl::bad("vault record", "too many devices or revocations");
+Result<std::vector<Bytes>> take_signed_list(const google::protobuf::RepeatedPtrField<std::string>& list,
+                                            unsigned limit) {
+  if (list.size() > static_cast<int>(limit)) return impl::bad("vault record", "too many devices or revocations");
   std::vector<Bytes> out;
   out.reserve(static_cast<std::size_t>(list.size()));
   for (const std::string& field : list) {
@@ -68,6 +69,7 @@ Result<HomeEntry> take_home(const proto::HomeEntry& message) {
   home.same_disk = message.same_disk();
   home.max_used_bytes = message.max_used_bytes();
   home.min_free_bytes = message.min_free_bytes();
+  home.changed_ns = message.changed_ns();
   MHP_TRY(home.later, impl::later_fields(message, kLastOfHomeEntry, kWhat));
   return home;
 }
@@ -94,6 +96,7 @@ Bytes encode(const Revocation& revocation) {
   message.set_last_good_seq(revocation.last_good_seq);
   message.set_last_good(impl::to_field(revocation.last_good.bytes()));
   message.set_time_ns(revocation.time_ns);
+  message.set_distrusted(revocation.distrusted);
   return impl::serialize(message);
 }
 
@@ -114,6 +117,8 @@ Bytes encode(const VaultRecord& record) {
   }
   message.set_sealed_private(impl::to_field(record.sealed_private));
   message.set_time_ns(record.time_ns);
+  message.set_device(impl::to_field(record.device.bytes()));
+  message.set_epoch(record.epoch);
   MHP_CHECK(message.MergeFromString(record.later));
   return impl::serialize(message);
 }
@@ -153,7 +158,15 @@ Bytes encode(const VaultPrivate& vault) {
     if (home.member != kNone) out.set_member(impl::to_field(home.member));
     if (home.cloud != kNone) out.set_cloud(impl::to_field(home.cloud));
     for (const std::string& address : home.addresses) out.add_addresses(address);
+    out.set_changed_ns(home.changed_ns);
     MHP_CHECK(out.MergeFromString(home.later));
+  }
+  message.set_name_changed_ns(vault.name_changed_ns);
+  message.set_level_changed_ns(vault.level_changed_ns);
+  for (const RemovedHome& home : vault.removed) {
+    proto::RemovedHome& out = *message.add_removed();
+    out.set_id(impl::to_field(home.id.bytes()));
+    out.set_changed_ns(home.changed_ns);
   }
   MHP_CHECK(message.MergeFromString(vault.later));
   return impl::serialize(message);
@@ -179,13 +192,14 @@ Result<Revocation> parse_revocation(ByteView bytes) {
   MHP_TRY(out.last_good, impl::take_id<HeadHash>(message.last_good(), bounds.what));
   out.last_good_seq = message.last_good_seq();
   out.time_ns = message.time_ns();
+  out.distrusted = message.distrusted();
   if ((out.last_good_seq == 0) != out.last_good.is_zero()) return impl::bad(bounds.what, "last good head");
   return out;
 }
 
 Result<VaultRecord> parse_vault_record(ByteView bytes) {
-  const impl::Bounds bounds{
-      .what = "vault record", .bytes = kMaxVaultRecordBytes, .fields = kMaxWraps + 2 * kMaxDevices + 64};
+  constexpr std::size_t kMaxFields = kMaxWraps + kMaxDevices + kMaxRevocations + 64;
+  const impl::Bounds bounds{.what = "vault record", .bytes = kMaxVaultRecordBytes, .fields = kMaxFields};
   MHP_TRY(const auto message, impl::read<proto::VaultRecord>(bytes, bounds));
   VaultRecord out;
   MHP_TRY(out.vault, impl::take_id<VaultId>(message.vault(), bounds.what));
@@ -193,9 +207,12 @@ Result<VaultRecord> parse_vault_record(ByteView bytes) {
   MHP_TRY(out.recovery_x25519, impl::take_array<32>(message.recovery_x25519(), bounds.what));
   out.version = message.version();
   out.time_ns = message.time_ns();
+  out.epoch = message.epoch();
+  MHP_TRY(out.device, impl::take_id<DeviceId>(message.device(), bounds.what));
   if (out.version == 0) return impl::bad(bounds.what, "version 0");
-  MHP_TRY(out.devices, take_signed_list(message.devices()));
-  MHP_TRY(out.revocations, take_signed_list(message.revocations()));
+  if (out.epoch == 0) return impl::bad(bounds.what, "epoch 0");
+  MHP_TRY(out.devices, take_signed_list(message.devices(), kMaxDevices));
+  MHP_TRY(out.revocations, take_signed_list(message.revocations(), kMaxRevocations));
   if (message.wraps_size() > static_cast<int>(kMaxWraps)) return impl::bad(bounds.what, "too many key wraps");
   for (const proto::KeyWrap& field : message.wraps()) {
     MHP_TRY(KeyWrap wrap, take_wrap(field));
@@ -242,7 +259,8 @@ Result<VaultKeys> parse_vault_keys(ByteView bytes) {
 }
 
 Result<VaultPrivate> parse_vault_private(ByteView bytes) {
-  const impl::Bounds bounds{.what = "private vault data", .bytes = kMaxSealedPrivateBytes, .fields = kMaxHomes + 16};
+  constexpr std::size_t kMaxFields = kMaxHomes + kMaxRemovedHomes + 16;
+  const impl::Bounds bounds{.what = "private vault data", .bytes = kMaxSealedPrivateBytes, .fields = kMaxFields};
   MHP_TRY(const auto message, impl::read<proto::VaultPrivate>(bytes, bounds));
   VaultPrivate out;
   if (message.name().size() > kMaxNameBytes || impl::has_nul(message.name())) return impl::bad(bounds.what, "name");
@@ -253,6 +271,15 @@ Result<VaultPrivate> parse_vault_private(ByteView bytes) {
   for (const proto::HomeEntry& field : message.homes()) {
     MHP_TRY(HomeEntry home, take_home(field));
     out.homes.push_back(std::move(home));
+  }
+  out.name_changed_ns = message.name_changed_ns();
+  out.level_changed_ns = message.level_changed_ns();
+  if (message.removed_size() > static_cast<int>(kMaxRemovedHomes))
+    return impl::bad(bounds.what, "too many removed homes");
+  for (const proto::RemovedHome& field : message.removed()) {
+    RemovedHome home{.changed_ns = field.changed_ns()};
+    MHP_TRY(home.id, impl::take_id<HomeId>(field.id(), bounds.what));
+    out.removed.push_back(home);
   }
   MHP_TRY(out.later, impl::later_fields(message, kLastOfVaultPrivate, bounds.what));
   return out;

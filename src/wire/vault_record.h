@@ -1,4 +1,4 @@
-// Vault record: what recovery starts from; small, replicated whole in every home of the set.
+// Vault record: what recovery starts from. Each device writes its own; every home has those of all.
 #pragma once
 
 #include <string>
@@ -27,6 +27,7 @@ struct Revocation {
   std::uint64_t last_good_seq = 0;  // 0: none
   HeadHash last_good{};
   std::int64_t time_ns = 0;
+  bool distrusted = false;  // what came after the last good head is an enemy's: not taken in, whatever is asked
   friend bool operator==(const Revocation&, const Revocation&) = default;
 };
 
@@ -39,16 +40,19 @@ struct KeyWrap {
   friend bool operator==(const KeyWrap&, const KeyWrap&) = default;
 };
 
+/// Signed by the device that wrote it (kSignVaultRecord), of which it holds the certificate.
 /// vault = BLAKE3("mhp 1 vault id", identity): a record proves itself.
 struct VaultRecord {
   VaultId vault{};
-  std::uint64_t version = 0;  // 1, 2, 3 ...
+  DeviceId device{};          // the author
+  std::uint64_t version = 0;  // 1, 2, 3 ... of this device
   primitives::PublicKey identity{};
   primitives::PublicKey recovery_x25519{};
   std::vector<Bytes> devices{};      // signed DeviceCertificates, as bytes
   std::vector<Bytes> revocations{};  // signed Revocations
   std::vector<KeyWrap> wraps{};
-  Bytes sealed_private{};  // a VaultPrivate in a box under the newest epoch's record key
+  Bytes sealed_private{};   // a VaultPrivate in a box under the record key of `epoch`
+  std::uint32_t epoch = 0;  // that the author writes with, from 1
   std::int64_t time_ns = 0;
   std::string later{};  // as in HomeEntry
   friend bool operator==(const VaultRecord&, const VaultRecord&) = default;
@@ -83,15 +87,25 @@ struct HomeEntry {
   std::array<std::byte, 32> member{};    // who lends it, in the roster of `cloud`; zeros: the owner's own
   std::array<std::byte, 32> cloud{};     // where it was met; zeros: none
   std::vector<std::string> addresses{};  // where it was last reached, "HOST:PORT", the best first
+  std::int64_t changed_ns = 0;           // of all records the newest change of a home counts
   std::string later{};                   // fields of a newer program, as they came; written back
   friend bool operator==(const HomeEntry&, const HomeEntry&) = default;
+};
+
+struct RemovedHome {
+  HomeId id{};
+  std::int64_t changed_ns = 0;
+  friend bool operator==(const RemovedHome&, const RemovedHome&) = default;
 };
 
 struct VaultPrivate {
   std::string name{};      // of the owner or vault, as given to init
   std::uint8_t level = 1;  // dispersal::Level
   std::vector<HomeEntry> homes{};
-  std::string later{};  // as in HomeEntry
+  std::int64_t name_changed_ns = 0;
+  std::int64_t level_changed_ns = 0;
+  std::vector<RemovedHome> removed{};  // none of them is in `homes`
+  std::string later{};                 // as in HomeEntry
   friend bool operator==(const VaultPrivate&, const VaultPrivate&) = default;
 };
 

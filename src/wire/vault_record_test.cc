@@ -39,13 +39,14 @@ TEST(VaultRecord, RefusesEachBound) {
     expect_refused(parse_vault_record(encode(bad)), Errc::invalid, words);
   };
   refused([](VaultRecord& r) { r.version = 0; }, "version 0");
+  refused([](VaultRecord& r) { r.epoch = 0; }, "epoch 0");
   refused([](VaultRecord& r) { r.devices.resize(kMaxDevices + 1); }, "too many devices");
-  refused([](VaultRecord& r) { r.revocations.resize(kMaxDevices + 1); }, "too many devices");
+  refused([](VaultRecord& r) { r.revocations.resize(kMaxRevocations + 1); }, "too many devices");
   refused([](VaultRecord& r) { r.devices.assign(1, Bytes(kMaxCertificateBytes + 1)); }, "certificate");
   refused([](VaultRecord& r) { r.wraps.resize(kMaxWraps + 1); }, "key wraps");
   refused([](VaultRecord& r) { r.wraps.assign(1, KeyWrap{.sealed = Bytes(kMaxWrapBytes + 1)}); }, "key wrap: too long");
   refused([](VaultRecord& r) { r.sealed_private.resize(kMaxSealedPrivateBytes + 1); }, "private");
-  refused([](VaultRecord& r) { r.wraps.resize(kMaxWraps + 2 * kMaxDevices + 64); }, "too many fields");
+  refused([](VaultRecord& r) { r.wraps.resize(kMaxWraps + kMaxDevices + kMaxRevocations + 64); }, "too many fields");
 }
 
 TEST(VaultKeys, RefusesEachBound) {
@@ -77,6 +78,7 @@ TEST(VaultPrivate, RefusesEachBound) {
   refused([](VaultPrivate& v) { v.name = std::string(1, '\0'); }, "name");
   refused([](VaultPrivate& v) { v.level = 3; }, "level");
   refused([](VaultPrivate& v) { v.homes.resize(kMaxHomes + 1); }, "too many");
+  refused([](VaultPrivate& v) { v.removed.resize(kMaxRemovedHomes + 1); }, "too many removed");
   refused([](VaultPrivate& v) { v.homes[0].kind = static_cast<HomeKind>(0); }, "no kind");
   refused([](VaultPrivate& v) { v.homes[0].path.resize(kMaxPathBytes + 1, 'x'); }, "path");
   refused([](VaultPrivate& v) { v.homes[0].addresses.assign(kMaxHomeAddresses + 1, "[::1]:1"); }, "too many addresses");

@@ -117,6 +117,13 @@ def errors_are_json(w):
         plain = w.run(*args, state=state, code=code)
         w.check(plain.err.startswith("mhp: ") and "{" not in plain.err, f"a sentence for a person\n{plain}")
     w.check(not (w.folder / "back").exists() and not (w.folder / "no such").exists(), "what is refused makes nothing")
+    vault.take_away(vault.homes[1])
+    vault.take_away(vault.homes[2])
+    run = vault.mhp("--json", "restore", "latest", "--to", w.folder / "back", code=TOO_FEW)
+    w.equal(len(run.err.splitlines()), 1, f"one object\n{run}")
+    w.check(all(any(home.name in note for note in run.error["notes"]) for home in vault.homes[1:]), f"notes\n{run}")
+    vault.bring_back(vault.homes[1])
+    vault.bring_back(vault.homes[2])
     w.check(not (w.folder / "no state").exists() and not (w.folder / "other").exists(),
             "a refused command makes no state")
 
@@ -609,24 +616,32 @@ def damaged_state(w):
         for damage in (b"", content[:len(content) // 2], w.random.randbytes(len(content)), None):
             path.unlink() if damage is None else path.write_bytes(damage)
             back, run = vault.restore(code=None)
-            must = {"device": (REFUSED,), "vault-record": (DONE,)}.get(path.name, (DONE, REFUSED))
+            must = {"device": (REFUSED,), "vault-records": (DONE,)}.get(path.name, (DONE, REFUSED))
             w.check(run.code in must, f"{path.name} damaged\n{run}")
             if run.code == REFUSED:
                 w.check(path.name in run.error["error"] and "mhp recover" in run.error["hint"],
                         f"it names the file and the way on\n{run}")
-            w.check(path.name != "vault-record" or path.read_bytes() == content, "the vault record is put back")
+            w.check(path.name != "vault-records" or path.read_bytes() == content, "the vault record is put back")
             if run.code == DONE:
                 trees.check_same(w, wanted, back / source.relative_to("/"), f"{path.name} damaged")
-            w.check(run.code == DONE or path.name in ("device", "vault-record", "seen", "head"),
+            w.check(run.code == DONE or path.name in ("device", "vault-records", "seen", "head"),
                     f"a cache may be damaged: {path.name}\n{run}")
             for other, whole in kept.items():
                 other.parent.mkdir(parents=True, exist_ok=True)
                 other.write_bytes(whole)
             w.count("state files damaged")
-    for name in ("vault-record", "vault-record.copy"):
+    device = kept[vault.state / "device"]
+    for _ in range(20):
+        bit = w.random.randrange(8 * len(device))
+        (vault.state / "device").write_bytes(bytes(byte ^ (1 << bit % 8 if at == bit // 8 else 0)
+                                                   for at, byte in enumerate(device)))
+        run = vault.mhp("--json", "backup", source, code={DONE, REFUSED})
+        w.check(run.code == REFUSED or "home" not in run.err, f"bit {bit} of device: no home is to blame\n{run}")
+    (vault.state / "device").write_bytes(device)
+    for name in ("vault-records", "vault-records.copy"):
         (vault.state / name).write_bytes(b"x")
     run = vault.mhp("--json", "status", code=REFUSED)
-    w.check("vault-record" in run.error["error"] and "mhp recover" in run.error["hint"], f"both lost\n{run}")
+    w.check("vault-records" in run.error["error"] and "mhp recover" in run.error["hint"], f"both lost\n{run}")
     w.run("recover", "--phrase-file", vault.phrase, "--home", vault.homes[0], state=w.folder / "fresh")
     vault.lose_state()
     vault.recover(vault.homes[0])
@@ -683,6 +698,29 @@ def dry_runs(w):
     w.equal({name for name in before.keys() ^ after.keys() if not name.endswith(b"/lock")}, set(), "names")
     trees_differ = [name for name in trees.differences(before, after) if "lock" not in name and "mtime" not in name]
     w.equal(trees_differ, [], "what a dry run changed")
+
+
+def given_links(w):
+    """A path that is a link: the link alone is saved, which is said; with a '/' behind it what it leads to."""
+    vault, source, _ = saved(w)
+    link = w.folder / "link"
+    os.symlink(source, link)
+    report = vault.backup(link)
+    w.equal((report["files"], [one["path"] for one in report["warnings"]]), (1, [str(link)]), "the link")
+    w.check("is a link" in vault.mhp("backup", link).err, "it is said")
+    report = vault.backup(f"{link}/")
+    w.equal((report["files"], report["warnings"]), (20, []), "what it leads to")
+    w.equal(vault.snapshots()[-1]["paths"], [str(source)], "its path")
+
+
+def homes_of_one_name(w):
+    """Folders of one name are told apart by more of their paths."""
+    vault = w.vault(0)
+    for drive in ("a", "b", "c"):
+        (w.folder / drive).mkdir()
+        vault.mhp("home", "add", w.folder / drive / "home", "--same-disk")
+    names = [home["name"] for home in vault.mhp("--json", "home", "list").json["homes"]]
+    w.equal(names, ["home", "b/home", "c/home"], "names")
 
 
 def copied_home(w):
@@ -748,6 +786,8 @@ def hints(w):
     run = vault.mhp("home", "remove", vault.homes[2].name, "--lost")
     w.check(f"If {vault.homes[2]} is still there, keep it" in run.out, f"what is to be done with the folder\n{run}")
     alone = w.vault(1)
+    run = alone.mhp("home", "remove", alone.homes[0].name, code=USAGE)
+    w.check("the only one" in run.err and "away" not in run.err, f"the last home, to be handed over\n{run}")
     run = alone.mhp("home", "remove", alone.homes[0].name, "--lost")
     w.check("the only one" in run.out and "delete" not in run.out, f"the last home\n{run}")
 
@@ -850,5 +890,5 @@ if __name__ == "__main__":
                snapshot_paths, several_paths, excludes, one_file_system, own_folders_are_left_out, unreadable_files,
                names_are_escaped, secrets_stay_secret, second_init, interrupted, unchanged_is_quick, two_at_once,
                two_devices, revoked_device, output_is_checked, no_homes_yet, same_disk_does_not_count, damaged_state,
-               closed_state, no_state_folder, dry_runs, copied_home, hints, help_is_whole, manual_is_whole, set_back,
-               goes_on, out_of_memory, demo)
+               closed_state, no_state_folder, dry_runs, given_links, homes_of_one_name, copied_home, hints,
+               help_is_whole, manual_is_whole, set_back, goes_on, out_of_memory, demo)

@@ -230,5 +230,33 @@ def infected_owner(w):
     w.equal(vault.check("--read-data")["ok"], True, "check")
 
 
+def wrong_clock(w):
+    """One backup under a clock that is years ahead: `latest` and `forget` go by what was made last."""
+    source = w.folder / "source"
+    source.mkdir()
+    vault = w.vault(2)
+    clock = Clock(w, vault)
+
+    def save(content, days):
+        (source / "file").write_text(content)
+        clock.days = days
+        return clock.mhp("backup", source)
+
+    save("wild", 14 * 365)
+    run = save("real 1", 0)
+    w.check("the clock of this computer says" in run.err, f"a clock behind the newest snapshot\n{run}")
+    save("real 2", 0)
+    back, _ = vault.restore()
+    w.equal((back / source.relative_to("/") / "file").read_text(), "real 2", "latest")
+    w.equal(vault.status()["snapshots_in_future"], 1, "status counts it")
+    w.check("in the future" in vault.mhp("status").err, "status says it")
+    wild = vault.snapshots()[0]
+    for rule in (["--keep-last", "2"], ["--keep-within", "30d"]):
+        run = vault.mhp("--json", "forget", *rule, "--dry-run")
+        w.check({one["id"] for one in vault.snapshots()[1:]} <= {one["id"] for one in run.json["kept"]},
+                f"what was made last stays\n{run}")
+    w.equal(vault.mhp("--json", "forget", "--keep-last", "2").json["forgotten"], [wild["id"]], "the first goes")
+
+
 world.main(by_name_and_the_space_comes_back, by_rules, what_is_refused, unreadable_data_stops_it, killed_at_any_point,
-           two_computers, daily_for_long, infected_owner)
+           two_computers, daily_for_long, infected_owner, wrong_clock)

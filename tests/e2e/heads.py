@@ -1,11 +1,14 @@
-# Homes whose vault record or heads are damaged do not count until they are mended; recovery offers what can be read.
+# Damaged records and heads do not count until mended; whatever homes, clocks and recoveries do, nothing saved is lost.
 import os
+import pathlib
 import shutil
 import subprocess
 import time
 
 from support import homes, trees, world
-from support.world import DONE, FAILED, PARTLY, TOO_FEW, USAGE, Skip
+from support.world import DONE, FAILED, PARTLY, REFUSED, TOO_FEW, USAGE, Skip
+
+FAKETIME = next((path for path in pathlib.Path("/usr/lib").glob("*/faketime/libfaketime.so.1")), None)
 
 
 def saved(w, number, files=40, size=30 << 10):
@@ -43,7 +46,7 @@ def put_folder_in_its_place(w, path):
 def damaged_home_does_not_count(w):
     """Two homes, each holds all; one loses its heads or its record, in every way; it counts again after the mending."""
     for mend in (["repair"], ["backup"]):
-        for prefix in ("heads-", "record"):
+        for prefix in ("heads-", "record-"):
             for damage in (flip, truncate, put_folder_in_its_place):
                 what = f"{prefix} {damage.__name__}, then {mend[0]}"
                 vault, source, wanted = saved(w, 2)
@@ -138,23 +141,17 @@ def as_of(w):
 
 def read_only_homes(w):
     """All homes write-protected: the vault is recovered for reading, and says what is not done yet."""
-    if os.getuid() != 0:
-        raise Skip("mounting read-only needs root")
     vault, source, wanted = saved(w, 2)
     vault.lose_state()
-    for home in vault.homes:
-        subprocess.run(["mount", "--bind", home, home], check=True)
-        w.undo.append(lambda home=home: subprocess.run(["umount", home], check=False))
-        subprocess.run(["mount", "-o", "remount,ro,bind", home], check=True)
+    writable = read_only(w, vault.homes)
     run = vault.recover(vault.homes[0], code=DONE)
     w.equal((run.json["homes_written"], run.json["snapshots"]), (0, 1), "recovered for reading")
     w.check("write-protected" in run.err, f"it says so\n{run}")
     w.equal(sorted(path.name for path in vault.state.iterdir() if path.name != "cache"),
-            ["device", "seen", "vault-record", "vault-record.copy"], "the state folder")
+            ["device", "seen", "vault-records", "vault-records.copy"], "the state folder")
     check_restore(w, vault, source, wanted, "from write-protected homes")
     w.check(vault.status()["margin"] == 0, "not safe on homes that do not know this computer")
-    for home in vault.homes:
-        subprocess.run(["mount", "-o", "remount,rw,bind", home], check=True)
+    writable()
     vault.mhp("repair")
     w.equal((vault.status()["margin"], vault.check()["ok"]), (1, True), "after they can be written")
     check_restore(w, vault, source, wanted, "after the repair")
@@ -207,6 +204,378 @@ def no_home_shows_heads(w):
     check_restore(w, vault, source, wanted, "with the heads of the others")
 
 
+def second_computer(vault, home, *options):
+    """The state folder of another computer that came in with the 24 words."""
+    state = vault.folder / f"state-{len(list(vault.folder.glob('state*')))}"
+    vault.mhp("--json", "recover", "--phrase-file", vault.phrase, "--home", home, *options, state=state)
+    return state
+
+
+def add_to(w, source, name):
+    """One more file; the whole tree with it."""
+    (source / name).write_bytes(w.random.randbytes(20_000))
+    return trees.tree_of(source)
+
+
+def recoveries_apart(w):
+    """Two recoveries from homes that are never there at one time: nothing of either is lost, and a third joins them."""
+    for number, first in ((2, 1), (4, 2)):
+        vault, source, _ = saved(w, number)
+        ones, others = vault.homes[:first], vault.homes[first:]
+        saved_by, trees_of = [], []
+        for away, there, name in ((ones, others, "two"), (others, ones, "three")):
+            for home in away:
+                vault.take_away(home)
+            vault.lose_state()
+            vault.recover(there[0])
+            vault.mhp("repair", code={DONE, TOO_FEW})
+            trees_of.append(add_to(w, source, name))
+            saved_by.append(vault.backup(source, code={DONE, TOO_FEW})["snapshot"])
+            for home in away:
+                vault.bring_back(home)
+        run = vault.mhp("--json", "snapshots")
+        w.equal([one["id"] for one in run.json][1:], [saved_by[1]], "what the second one can read")
+        w.check("after another recovery of this vault" in run.err and "mhp recover" in run.err, f"it is said\n{run}")
+        vault.backup(source)
+        run = vault.mhp("forget", "--collect-only", code=PARTLY)
+        w.check("No space was given back" in run.err, f"nothing is condemned meanwhile\n{run}")
+        run = vault.mhp("snapshots")
+        w.check("after another recovery of this vault" in run.err, f"it is still said\n{run}")
+        vault.lose_state()
+        vault.recover(vault.homes[-1])
+        snapshots = [one["id"] for one in vault.snapshots()]
+        w.check(set(saved_by) <= set(snapshots) and len(snapshots) == 4, f"all of both: {snapshots}")
+        for snapshot, wanted in zip(saved_by, trees_of):
+            check_restore(w, vault, source, wanted, "of each", snapshot)
+        vault.backup(source)
+        w.equal((vault.check()["ok"], vault.status()["state"]), (True, "safe"), "together again")
+
+
+def homes_added_apart(w):
+    """Two computers that each add a home while they see different ones: each list has both, a recovery finds all."""
+    vault, source, _ = saved(w, 3)
+    other = second_computer(vault, vault.homes[0], "--keep-devices")
+    theirs = w.folder / "theirs"
+    trees.make_files(theirs, w.random, 10, 30 << 10)
+    wanted = trees.tree_of(theirs)
+    by_other = vault.mhp("--json", "backup", theirs, state=other).json["snapshot"]
+    vault.take_away(vault.homes[0])
+    fourth = vault.add_home()
+    vault.bring_back(vault.homes[0])
+    for home in (*vault.homes[1:3], fourth):
+        vault.take_away(home)
+    fifth = vault.folder / "homes" / "home-05"
+    vault.mhp("home", "add", fifth, "--same-disk", state=other)
+    for home in (*vault.homes[1:3], fourth):
+        vault.bring_back(home)
+    vault.homes.append(fifth)
+    for _ in range(2):
+        for state, folder in ((vault.state, source), (other, theirs)):
+            vault.mhp("backup", folder, state=state)
+    for state in (vault.state, other):
+        listed = vault.mhp("--json", "home", "list", state=state).json["homes"]
+        w.equal(sorted(home["name"] for home in listed), sorted(home.name for home in vault.homes), "the list of each")
+        status = vault.mhp("--json", "status", state=state).json
+        w.equal((status["state"], {home["state"] for home in status["homes"]}), ("safe", {"ok"}), "status of each")
+    shutil.rmtree(other)
+    vault.lose_state()
+    for home in vault.homes[:2]:
+        shutil.rmtree(home)
+    here = [word for home in vault.homes[2:] for word in ("--home", home)]
+    vault.mhp("recover", "--phrase-file", vault.phrase, *here)
+    check_restore(w, vault, theirs, wanted, "of the other computer, with two homes lost", by_other)
+
+
+def shut_out_and_alive(w):
+    """A computer that was shut out works on with a home that was away: it locks nobody out, and learns of it."""
+    vault, source, _ = saved(w, 2)
+    away, there = vault.homes
+    vault.take_away(away)
+    new = second_computer(vault, there)
+    vault.take_away(there)
+    vault.bring_back(away)
+    for _ in range(3):
+        vault.add_home()
+    vault.backup(source, code={DONE, TOO_FEW})
+    vault.bring_back(there)
+    run = vault.mhp("--json", "backup", source, state=new)
+    w.equal(run.json["left_out"], [], "every home takes it")
+    w.check("not genuine" not in run.err and "older" not in run.err, f"nobody is called a liar\n{run}")
+    vault.mhp("repair", state=new)
+    w.equal(vault.mhp("--json", "status", state=new).json["state"], "safe", "the new one's homes")
+    run = vault.mhp("--json", "backup", source, code=REFUSED)
+    w.check("shut out" in run.error["error"] and "recover" in run.error["hint"], f"it says what to do\n{run}")
+
+
+def second_computer_unseen(w):
+    """A home that is added on homes which do not know a second computer takes nothing from that one."""
+    vault, source, _ = saved(w, 3)
+    third = vault.homes[2]
+    vault.take_away(third)
+    other = second_computer(vault, vault.homes[0], "--keep-devices")
+    vault.bring_back(third)
+    for home in vault.homes[:2]:
+        vault.take_away(home)
+    vault.add_home()
+    for home in vault.homes[:2]:
+        vault.bring_back(home)
+    theirs = w.folder / "theirs"
+    trees.make_files(theirs, w.random, 10, 30 << 10)
+    wanted = trees.tree_of(theirs)
+    by_other = vault.mhp("--json", "backup", theirs, state=other).json["snapshot"]
+    w.check(by_other in [one["id"] for one in vault.snapshots()], "the first computer sees it")
+    check_restore(w, vault, theirs, wanted, "and reads it", by_other)
+    vault.backup(source)
+    shutil.rmtree(other)
+    vault.lose_state()
+    vault.recover(vault.homes[0])
+    w.check(by_other in [one["id"] for one in vault.snapshots()], "after a recovery")
+    check_restore(w, vault, theirs, wanted, "after a recovery", by_other)
+    w.equal(vault.check()["ok"], True, "check")
+
+
+def apart(vault, away, there):
+    """Exactly `there` of these homes are connected."""
+    for home in away:
+        if home.exists():
+            vault.take_away(home)
+    for home in there:
+        if not home.exists():
+            vault.bring_back(home)
+
+
+def check_all_there(w, vault, source, states, what):
+    """`states`: snapshot -> tree. Each is listed and comes back as it was."""
+    listed = [one["id"] for one in vault.snapshots()]
+    w.check(set(states) <= set(listed), f"{what}: {sorted(states)} are listed: {listed}")
+    for snapshot, wanted in states.items():
+        check_restore(w, vault, source, wanted, f"{what}: {snapshot[:8]}", snapshot)
+
+
+def check_whole(w, vault, what):
+    w.equal((vault.status()["state"], vault.check()["ok"]), ("safe", True), f"{what}: status and check")
+    quiet = vault.mhp("snapshots")
+    is_said = "home '" in quiet.err or "former computer" in quiet.err
+    w.check(not is_said, f"{what}: nothing is left to say\n{quiet}")
+
+
+def older_homes_after_recovery(w):
+    """The first backup after a recovery goes to homes that never had the lost computer's last state: it stays."""
+    for number, first in ((2, 1), (4, 2)):
+        vault, source, tree = saved(w, number)
+        states = {vault.snapshots()[0]["id"]: tree}
+        newer, older = vault.homes[:first], vault.homes[first:]
+        apart(vault, older, newer)
+        if number > 2:
+            vault.mhp("repair", code={DONE, TOO_FEW})
+        tree = add_to(w, source, "two")
+        states[vault.backup(source, code={DONE, TOO_FEW})["snapshot"]] = tree
+        vault.lose_state()
+        vault.recover(newer[0])
+        check_all_there(w, vault, source, states, "recovered from the newer homes")
+        apart(vault, newer, older)
+        if number > 2:
+            vault.mhp("repair", code={DONE, TOO_FEW})
+        tree = add_to(w, source, "three")
+        states[vault.backup(source, code={DONE, TOO_FEW})["snapshot"]] = tree
+        apart(vault, [], vault.homes)
+        check_all_there(w, vault, source, states, "together again")
+        vault.mhp("forget", "--collect-only", code={DONE, PARTLY})
+        vault.mhp("repair")
+        vault.backup(source)
+        check_whole(w, vault, "after the next backup")
+        check_all_there(w, vault, source, states, "after the next backup")
+        vault.lose_state()
+        vault.recover(vault.homes[-1])
+        check_all_there(w, vault, source, states, "after another recovery")
+
+
+def state_put_back(w):
+    """The state folder is put back from a copy, homes alternate: both histories are there, recovery joins them."""
+    vault, source, tree = saved(w, 2)
+    states = {vault.snapshots()[0]["id"]: tree}
+    one, other = vault.homes
+    shutil.copytree(vault.state, w.folder / "copy", symlinks=True)
+    apart(vault, [other], [one])
+    for name in ("two", "two b"):
+        tree = add_to(w, source, name)
+        states[vault.backup(source, code={DONE, TOO_FEW})["snapshot"]] = tree
+    vault.lose_state()
+    shutil.move(w.folder / "copy", vault.state)
+    apart(vault, [one], [other])
+    tree = add_to(w, source, "three")
+    states[vault.backup(source, code={DONE, TOO_FEW})["snapshot"]] = tree
+    apart(vault, [], vault.homes)
+    check_all_there(w, vault, source, states, "both histories")
+    run = vault.mhp("snapshots")
+    w.check("put back from an older copy" in run.err, f"it says what happened\n{run}")
+    run = vault.mhp("--json", "backup", source, code=REFUSED)
+    w.check("two histories" in run.error["error"] and "recover" in run.error["hint"], f"and what to do\n{run}")
+    run = vault.mhp("--json", "repair", code=FAILED)
+    w.check("two histories" in run.error["error"] and "recover" in run.err, f"neither does a repair\n{run}")
+    check_all_there(w, vault, source, states, "it wrote nothing")
+    vault.lose_state()
+    vault.recover(one)
+    check_all_there(w, vault, source, states, "after the recovery")
+    run = vault.mhp("--json", "repair", code=FAILED)
+    w.check("two histories" in run.error["error"] and "mhp backup" in run.err, f"it says what is next\n{run}")
+    tree = add_to(w, source, "four")
+    states[vault.backup(source)["snapshot"]] = tree
+    vault.mhp("repair")
+    check_whole(w, vault, "joined")
+    joined = dict(states)
+    for away, there in ((one, other), (other, one)):
+        apart(vault, [away], [there])
+        check_all_there(w, vault, source, joined, f"of {there.name} alone")
+        tree = add_to(w, source, f"on {there.name}")
+        states[vault.backup(source, code={DONE, TOO_FEW})["snapshot"]] = tree
+    apart(vault, [], vault.homes)
+    check_all_there(w, vault, source, states, "homes that alternate")
+    vault.backup(source)
+    check_whole(w, vault, "homes that alternate")
+    vault.lose_state()
+    vault.recover(other)
+    check_all_there(w, vault, source, states, "after one more recovery")
+
+
+def saved_late(w, first_at, second_at, recover_at, *options):
+    """Clocks differ: one backup on both homes, one on the first alone; recovered from the second alone."""
+    source, vault = w.folder / "source", w.vault(2)
+    one, other = vault.homes
+    trees.make_files(source, w.random, 20, 20 << 10)
+    states = {}
+    tree = trees.tree_of(source)
+    states[with_clock(w, vault, first_at, "--json", "backup", source).json["snapshot"]] = tree
+    apart(vault, [other], [one])
+    tree = add_to(w, source, "two")
+    late = with_clock(w, vault, second_at, "--json", "backup", source, code={DONE, TOO_FEW}).json["snapshot"]
+    states[late] = tree
+    apart(vault, [one], [other])
+    vault.lose_state()
+    with_clock(w, vault, recover_at, "recover", "--phrase-file", vault.phrase, "--home", other, *options)
+    apart(vault, [], vault.homes)
+    return vault, source, states, late
+
+
+def with_clock(w, vault, ahead, *args, code=DONE, state=None):
+    """A run of the program whose clock is off: "+2d", "-7y"."""
+    environment = w.environment(state or vault.state)
+    if ahead:
+        if FAKETIME is None:
+            raise Skip("libfaketime is not installed (tools/packages.txt)")
+        environment |= {"LD_PRELOAD": str(FAKETIME), "FAKETIME": ahead, "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+                        "NO_FAKE_STAT": "1"}
+    return vault.mhp(*args, code=code, state=state, env=environment)
+
+
+def check_late(w, vault, source, states, late, what):
+    """It is said that a home has more, nothing of it is deleted, and one more recovery takes it in."""
+    run = vault.mhp("--json", "snapshots")
+    w.check(late not in [one["id"] for one in run.json], f"{what}: not shown")
+    w.check("was shut out" in run.err and "--with-late" in run.err, f"{what}: but said\n{run}")
+    vault.backup(source, code={DONE, TOO_FEW})
+    run = vault.mhp("forget", "--collect-only", code=PARTLY)
+    w.check("No space was given back" in run.err, f"{what}: nothing is condemned\n{run}")
+    words = ["--phrase-file", vault.phrase, "--home", vault.homes[1], "--ignore-clock"]
+    vault.lose_state()
+    run = vault.mhp("--json", "recover", *words)
+    w.equal(len(run.json["late"]), 1, f"{what}: a recovery says it too\n{run}")
+    vault.lose_state()
+    run = vault.mhp("--json", "recover", "--with-late", *words)
+    w.equal(run.json["late"], [], f"{what}: taken in\n{run}")
+    check_all_there(w, vault, source, states, what)
+    vault.backup(source)
+    vault.mhp("repair")
+    check_whole(w, vault, what)
+    check_all_there(w, vault, source, states, f"{what}, after the next backup")
+
+
+def clocks(w):
+    """A clock that is wrong at a recovery, or was wrong on the lost computer, drops nothing in silence."""
+    vault, source, states, late = saved_late(w, "+1d", "+3d", "", "--ignore-clock")
+    check_late(w, vault, source, states, late, "the lost computer's clock was ahead")
+    world.remove_tree(source)
+    vault, source, states, late = saved_late(w, "", "+60", "-7y", "--ignore-clock")
+    check_late(w, vault, source, states, late, "recovered with a clock that stands still")
+    vault.lose_state()
+    words = ["--phrase-file", vault.phrase, "--home", vault.homes[0]]
+    run = with_clock(w, vault, "-7y", "--json", "recover", *words, code=FAILED)
+    w.check("clock" in run.error["error"] and "--ignore-clock" in run.error["hint"], f"it is refused\n{run}")
+    w.check(not (vault.state / "device").exists(), "nothing was changed")
+    vault.mhp("recover", *words)
+    check_all_there(w, vault, source, states, "with the right clock")
+
+
+def read_only(w, homes_of_vault):
+    """Mounts them write-protected; the returned call makes them writable again."""
+    if os.getuid() != 0:
+        raise Skip("mounting read-only needs root")
+    for home in homes_of_vault:
+        subprocess.run(["mount", "--bind", home, home], check=True)
+        w.undo.append(lambda home=home: subprocess.run(["umount", home], check=False))
+        subprocess.run(["mount", "-o", "remount,ro,bind", home], check=True)
+
+    def undo():
+        for home in homes_of_vault:
+            subprocess.run(["mount", "-o", "remount,rw,bind", home], check=True)
+    return undo
+
+
+def recovery_that_waited(w):
+    """A recovery is tried on write-protected homes, the old computer goes on for weeks, then the new one writes."""
+    vault, source, tree = saved(w, 3)
+    states = {vault.snapshots()[0]["id"]: tree}
+    writable = read_only(w, vault.homes)
+    new = second_computer(vault, vault.homes[0])
+    writable()
+    for week in (7, 14, 21):
+        tree = add_to(w, source, f"week {week}")
+        states[with_clock(w, vault, f"+{week}d", "--json", "backup", source).json["snapshot"]] = tree
+    run = with_clock(w, vault, "+22d", "--json", "backup", source, state=new)
+    w.check("was shut out" in run.err and "--with-late" in run.err, f"the new one says it\n{run}")
+    run = with_clock(w, vault, "+22d", "forget", "--collect-only", state=new, code=PARTLY)
+    w.check("No space was given back" in run.err, f"nothing of it is condemned\n{run}")
+    vault.lose_state()
+    words = ["--phrase-file", vault.phrase, "--home", vault.homes[0]]
+    with_clock(w, vault, "+23d", "recover", "--with-late", *words)
+    check_all_there(w, vault, source, states, "taken in")
+    with_clock(w, vault, "+23d", "backup", source)
+    check_whole(w, vault, "taken in")
+    check_all_there(w, vault, source, states, "after the next backup")
+
+
+def thief_then_as_of(w):
+    """A thief forgets all; the owner recovers as it is, sees it, and recovers as of a date: the true state stays."""
+    vault, source, tree = saved(w, 3)
+    states = {vault.snapshots()[0]["id"]: tree}
+    tree = add_to(w, source, "two")
+    states[vault.backup(source)["snapshot"]] = tree
+    time.sleep(1.1)  # homes note the second
+    date = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    time.sleep(1.1)
+    evil = w.folder / "evil"
+    trees.make_files(evil, w.random, 3, 1 << 10)
+    evil_snapshot = vault.backup(evil)["snapshot"]
+    vault.mhp("forget", *states)
+    vault.lose_state()
+    vault.recover(vault.homes[0])
+    w.equal([one["id"] for one in vault.snapshots()], [evil_snapshot], "what the thief left")
+    words = ["--phrase-file", vault.phrase, "--home", vault.homes[0]]
+    for what, options in (("as of a date", ["--as-of", date]), ("once more", []), ("and late ones", ["--with-late"])):
+        vault.lose_state()
+        run = vault.mhp("--json", "recover", *options, *words)
+        w.equal((run.json["snapshots"], run.json["late"]), (len(states), []), f"{what}: {run}")
+        check_all_there(w, vault, source, states, what)
+        w.equal(len(vault.snapshots()), len(states), f"{what}: and no more")
+    tree = add_to(w, source, "three")
+    states[vault.backup(source)["snapshot"]] = tree
+    check_whole(w, vault, "after the thief")
+    w.equal([one["id"] for one in vault.snapshots()], list(states), "after the next backup")
+    check_all_there(w, vault, source, states, "after the next backup")
+
+
 if __name__ == "__main__":
-    world.main(homes_that_were_away, no_home_shows_heads, damaged_home_does_not_count, damaged_identity,
+    world.main(older_homes_after_recovery, state_put_back, clocks, recovery_that_waited, thief_then_as_of,
+               recoveries_apart, homes_added_apart, shut_out_and_alive, second_computer_unseen, homes_that_were_away,
+               no_home_shows_heads, damaged_home_does_not_count, damaged_identity,
                newest_that_can_be_read, as_of, read_only_homes)

@@ -14,13 +14,15 @@ from wire import Message, need
 FOLDER = pathlib.Path(__file__).resolve().parent.parent / "golden" / "format1"
 STATE = {
     "device_secret": Message(vault=(2, "id"), signing_seed=(3, "id"), x25519_secret=(4, "id")),
+    "known_records": Message(records=(2, ["bytes"])),
     "seen_heads": Message(device=(2, "ids"), seq=(3, ["uint"]), hash=(4, "ids")),
     "unlisted_seen": Message(segment=(2, "ids"), first_seen_ns=(3, ["sfixed64"])),
 }
 MESSAGES = STATE | {
     "card": segments.CARD, "device_certificate": vault.CERTIFICATE, "head": vault.HEAD, "index_part": tree.INDEX_PART,
     "index_top": tree.INDEX_TOP, "page_list": tree.PAGE_LIST, "physical_ref": vault.REFERENCE,
-    "reprieve": vault.TOMBSTONE, "revocation": vault.REVOCATION, "segment_directory": segments.DIRECTORY,
+    "reprieve": vault.TOMBSTONE, "revocation": vault.REVOCATION,
+    "revocation_distrusted": vault.REVOCATION, "segment_directory": segments.DIRECTORY,
     "segment_directory_of_index": segments.DIRECTORY, "signed": SIGNED, "snapshot_part": tree.SNAPSHOT_PART,
     "tombstone": vault.TOMBSTONE, "tree_page": tree.TREE_PAGE, "vault_keys": vault.VAULT_KEYS,
     "vault_private": vault.VAULT_PRIVATE, "vault_private_with_computers": vault.VAULT_PRIVATE,

@@ -156,10 +156,10 @@ class Home:
 
     # --- vaults ---
 
-    def vault_record(self, vault):
-        """The bytes of its envelope, or None."""
-        path = self.folder / "vaults" / vault.hex() / "record"
-        return path.read_bytes() if path.exists() else None
+    def vault_records(self, vault):
+        """device -> the bytes of the envelope of its vault record."""
+        paths = (self.folder / "vaults" / vault.hex()).glob("record-*")
+        return {bytes.fromhex(path.name[7:]): path.read_bytes() for path in sorted(paths) if "." not in path.name}
 
     def heads(self, vault):
         """device -> its newest heads, rising; each as its envelope's bytes and the second when the home took it."""

@@ -143,6 +143,23 @@ def repaired_and_recovered(w):
     check_read(w, vault, first, "what the lost computer had saved", "--snapshot", snapshot, left=left)
 
 
+def recovered_apart(w):
+    """Two recoveries that saw different homes: vault records of two devices, each with keys that the other lacks."""
+    source = w.folder / "source"
+    trees.make_files(source, w.random, 30, 30 * KIB)
+    vault, states = w.vault(2), {}
+    vault.backup(source)
+    for home, other in (vault.homes, vault.homes[::-1]):
+        vault.take_away(other)
+        vault.lose_state()
+        vault.recover(home)
+        trees.write(source / home.name, w.random.randbytes(MIB))
+        states[vault.backup(source, code=TOO_FEW)["snapshot"]] = {source: trees.tree_of(source)}
+        vault.bring_back(other)
+    for snapshot, wanted in states.items():
+        check_read(w, vault, wanted, "what one of the two saved", "--snapshot", snapshot)
+
+
 def forgotten(w):
     """Two computers save and forget beside each other: the reader lists what the program lists, and brings it back."""
     source = w.folder / "source"
@@ -221,6 +238,65 @@ def lying(w):
     w.check(not report["ok"], f"check says that a home contradicts the others: {report}")
 
 
+def nothing_dropped(w):
+    """What recoveries must not drop the reader does not drop: homes that were away, a state that was put back, and
+    what an owner distrusts stays out."""
+    source, vault = w.folder / "source", w.vault(2)
+    one, other = vault.homes
+
+    def save(there, name):
+        for home in vault.homes:
+            if home.exists() and home not in there:
+                vault.take_away(home)
+            elif home in there and not home.exists():
+                vault.bring_back(home)
+        trees.write(source / name, w.random.randbytes(40 * KIB))
+        snapshot = vault.backup(source, code={0, TOO_FEW})["snapshot"]
+        states[snapshot] = {source: trees.tree_of(source)}
+
+    def check(what):
+        for home in vault.homes:
+            if not home.exists():
+                vault.bring_back(home)
+        _, run = read(w, vault, "--list")
+        w.equal(sorted(line.split()[0] for line in run.out.splitlines()), sorted(states), f"{what}: listed")
+        for snapshot, wanted in states.items():
+            target, _ = check_read(w, vault, wanted, what, "--snapshot", snapshot)
+            world.remove_tree(target)
+        return run
+
+    states = {}
+    trees.make_files(source, w.random, 20, 20 * KIB)
+    save([one, other], "first")
+    shutil.copytree(vault.state, w.folder / "copy", symlinks=True)
+    save([one], "second")
+    vault.lose_state()
+    shutil.move(w.folder / "copy", vault.state)
+    save([other], "another second")
+    run = check("two histories")
+    w.check("a fork" in run.err, f"it is named\n{run}")
+    vault.lose_state()
+    vault.recover(one)
+    run = check("two histories, taken in")
+    w.check("a fork" not in run.err, f"nobody is blamed\n{run}")
+    save([one], "on the newer home")
+    vault.lose_state()
+    vault.recover(one)
+    save([other], "by one who has read it, on the other")
+    check("covered by what was seen only")
+    time.sleep(1.1)  # homes note the second
+    date = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    time.sleep(1.1)
+    good = dict(states)
+    save([one, other], "by a thief")
+    for options in ([], ["--as-of", date], []):  # the plain one first: it calls the thief's state good
+        vault.lose_state()
+        vault.mhp("recover", "--phrase-file", vault.phrase, "--home", one, *options)
+    states = good
+    run = check("as of a date")
+    w.check("came after" in run.err, f"what is left out is named\n{run}")
+
+
 def golden(w):
     """The reader takes every example of tests/golden that it has a use for."""
     run = subprocess.run([PYTHON, "-B", HERE / "golden.py"], capture_output=True, text=True, env=environment())
@@ -229,4 +305,5 @@ def golden(w):
 
 
 if __name__ == "__main__":
-    world.main(homes_and_trees, levels, repaired_and_recovered, forgotten, damaged, lying, golden)
+    world.main(homes_and_trees, levels, repaired_and_recovered, recovered_apart, forgotten, damaged, lying,
+               nothing_dropped, golden)

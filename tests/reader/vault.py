@@ -7,23 +7,59 @@ from wire import Damaged, Message, TooFew, need, same_lengths
 
 CERTIFICATE = Message(vault=(2, "id"), device=(3, "id"), x25519=(4, "id"), created_ns=(5, "sfixed64"))
 REVOCATION = Message(vault=(2, "id"), device=(3, "id"), last_good_seq=(4, "uint"), last_good=(5, "id"),
-                     time_ns=(6, "sfixed64"))
+                     time_ns=(6, "sfixed64"), distrusted=(7, "bool"))
 # Of a reprieve, too.
 TOMBSTONE = Message(vault=(2, "id"), device=(3, "id"), time_ns=(4, "sfixed64"), segments=(5, "ids"))
 KEY_WRAP = Message(stored=False, recipient=(1, "id"), sealed=(2, "bytes"), epoch=(3, "uint"), for_recovery=(4, "bool"))
 VAULT_RECORD = Message(vault=(2, "id"), version=(3, "uint"), identity=(4, "id"), recovery_x25519=(5, "id"),
                        devices=(6, ["bytes"]), revocations=(7, ["bytes"]), wraps=(8, [KEY_WRAP]),
-                       sealed_private=(9, "bytes"), time_ns=(10, "sfixed64"))
+                       sealed_private=(9, "bytes"), time_ns=(10, "sfixed64"), device=(11, "id"), epoch=(12, "uint"))
 VAULT_KEYS = Message(epochs=(2, ["uint"]), data_keys=(3, "ids"), dedup_secret=(4, "id"), chunker_secret=(5, "id"),
                      record_keys=(6, "ids"))
 HOME_ENTRY = Message(stored=False, id=(1, "id"), name=(2, "bytes"), kind=(3, "uint"), path=(4, "bytes"),
                      same_disk=(5, "bool"), max_used_bytes=(6, "uint"), min_free_bytes=(7, "uint"),
-                     member=(8, "bytes"), cloud=(9, "bytes"), addresses=(10, ["bytes"]))
-VAULT_PRIVATE = Message(name=(2, "bytes"), level=(3, "uint"), homes=(4, [HOME_ENTRY]))
+                     member=(8, "bytes"), cloud=(9, "bytes"), addresses=(10, ["bytes"]), changed_ns=(11, "sfixed64"))
+REMOVED_HOME = Message(stored=False, id=(1, "id"), changed_ns=(2, "sfixed64"))
+VAULT_PRIVATE = Message(name=(2, "bytes"), level=(3, "uint"), homes=(4, [HOME_ENTRY]), name_changed_ns=(5, "sfixed64"),
+                        level_changed_ns=(6, "sfixed64"), removed=(7, [REMOVED_HOME]))
 HEAD = Message(vault=(2, "id"), device=(3, "id"), seq=(4, "uint"), previous=(5, "id"), vault_record=(6, "id"),
                time_ns=(7, "sfixed64"), sealed_root=(8, "bytes"), epoch=(9, "uint"), vault_record_version=(10, "uint"))
 REFERENCE = Message(segment=(2, "id"), chunk=(3, "id"))
 KIB = 1 << 10
+
+
+class Revoked(typing.NamedTuple):
+    """Up to where a device that is shut out is believed, by one recovery."""
+    seq: int
+    hash: bytes
+    time_ns: int
+    distrusted: bool
+
+
+class Cut:
+    """What several revocations of one device say together."""
+
+    def __init__(self, revocations):
+        distrusted = {one for one in revocations if one.distrusted}
+        counting, holding = (distrusted, min) if distrusted else (revocations, max)
+        self.last_good = holding(one.seq for one in counting)
+        self.time_s = holding(one.time_ns for one in counting) // 10**9
+        self.named = {}
+        for one in counting:
+            self.named.setdefault(one.seq, set()).add(one.hash)
+
+    def is_named(self, head):
+        return head.hash in self.named.get(head.seq, ())
+
+    def apply(self, chain, received):
+        """What is left of a home's chain."""
+        length = len(chain)
+        while length and chain[length - 1].seq > self.last_good and received[length - 1] > self.time_s:
+            length -= 1
+        at_last_good = [head for head in chain[:length] if head.seq in self.named]
+        if at_last_good and not any(map(self.is_named, at_last_good)):
+            return []
+        return chain[:length]
 
 
 class Root(typing.NamedTuple):
@@ -37,53 +73,51 @@ class Root(typing.NamedTuple):
 
 
 def parse_record(data, identity):
-    """A vault record whose parts are all signed by whom they must be; .certified and .revoked are filled in."""
+    """A vault record whose parts are all signed by whom they must be; .certified (device -> when) and .revoked (device
+    -> revocations) are filled in."""
     signer, record, _ = open_signed(data, "mhp 1 vault record", VAULT_RECORD, 1 << 20)
     need(record.vault == identity.vault and derive_key("mhp 1 vault id", record.identity) == record.vault,
          "a vault record of another vault")
-    need(record.version >= 1 and record.recovery_x25519 == identity.recovery_public, "it is for another phrase")
-    record.certified, record.revoked, keys = set(), {}, set()
+    need(record.version >= 1 and record.epoch >= 1, "its version or epoch")
+    need(record.recovery_x25519 == identity.recovery_public, "it is for another phrase")
+    record.certified, record.revoked, keys = {}, {}, set()
     for data_of_one in record.devices:
         by, certificate, _ = open_signed(data_of_one, "mhp 1 device certificate", CERTIFICATE, KIB)
         need(by == record.identity and certificate.vault == record.vault, "a certificate not of this identity")
-        record.certified.add(certificate.device)
+        record.certified[certificate.device] = certificate.created_ns
         keys.add(certificate.x25519)
     for data_of_one in record.revocations:
         by, revocation, _ = open_signed(data_of_one, "mhp 1 revocation", REVOCATION, KIB)
         need(by == record.identity and revocation.vault == record.vault, "a revocation not of this identity")
         need((revocation.last_good_seq == 0) == (revocation.last_good == bytes(32)), "a revocation's last good head")
-        last_good = (revocation.last_good_seq, revocation.last_good, revocation.time_ns)
-        record.revoked[revocation.device] = min(last_good, record.revoked.get(revocation.device, last_good))
+        last_good = Revoked(revocation.last_good_seq, revocation.last_good, revocation.time_ns, revocation.distrusted)
+        record.revoked.setdefault(revocation.device, set()).add(last_good)
     for wrap in record.wraps:
         need(wrap.recipient in ({record.recovery_x25519} if wrap.for_recovery else keys), "keys wrapped for a stranger")
-    record.signer, record.hash = signer, blake3(data)
-    need(signer == record.identity or (signer in record.certified and signer not in record.revoked),
-         "a vault record signed by someone who may not")
+    record.hash = blake3(data)
+    need(signer == record.device, "a vault record that its author did not sign")
+    need(signer in record.certified and signer not in record.revoked, "a vault record by someone who may not write one")
     return record
 
 
-def newest_record(homes, identity, warn):
-    """The vault record that counts. A revocation in any of them holds: the identity signed it."""
-    records, revoked = [], {}
+def all_records(homes, identity, warn):
+    """Every genuine vault record that a home shows."""
+    records = {}
     for home in homes:
-        data = home.vault_record(identity.vault)
-        try:
-            if data is not None:
-                records.append(parse_record(data, identity))
-                for device, last_good in records[-1].revoked.items():
-                    revoked[device] = min(last_good, revoked.get(device, last_good))
-        except Damaged as problem:
-            warn(f"{home.name()}: its vault record: {problem}")
-    records = [record for record in records if record.signer == identity.public or record.signer not in revoked]
+        for device, data in home.vault_records(identity.vault).items():
+            try:
+                record = parse_record(data, identity)
+                need(record.device == device, "it is of another device than its name says")
+                records[record.hash] = record
+            except Damaged as problem:
+                warn(f"{home.name()}: vault record of device {device.hex()[:8]}: {problem}")
     if not records:
         raise TooFew("none of these homes has a record of the vault of this phrase")
-    record = max(records, key=lambda one: (one.version, one.hash))
-    record.revoked = revoked
-    return record
+    return list(records.values())
 
 
 def open_keys(record, identity):
-    """VaultKeys, with .of_epoch: epoch -> data key, and .record_key_of. Of several wraps that open the newest."""
+    """The VaultKeys of one record. Of several wraps that open the newest."""
     wraps = [wrap for wrap in record.wraps if wrap.for_recovery and wrap.recipient == identity.recovery_public]
     problem = Damaged("the vault record has no keys for this phrase")
     for wrap in sorted(wraps, key=lambda one: one.epoch, reverse=True):
@@ -94,12 +128,75 @@ def open_keys(record, identity):
             same_lengths("keys of epochs", keys.epochs, keys.data_keys, keys.record_keys)
             need(keys.epochs and keys.epochs == sorted(set(keys.epochs)), "epochs do not rise")
             need(keys.epochs[-1] == wrap.epoch, "a wrap is of another epoch than it says")
-            keys.of_epoch = dict(zip(keys.epochs, keys.data_keys))
-            keys.record_key_of = dict(zip(keys.epochs, keys.record_keys))
             return keys
         except Damaged as found:
             problem = found
     raise problem
+
+
+def open_private(record, keys):
+    """What the owner alone sees of a record."""
+    need(record.epoch in keys.record_key_of, "a vault record of an epoch without keys")
+    plain = open_box(keys.record_key_of[record.epoch], record.sealed_private, b"mhp 1 vault private", record.vault,
+                     record.device, record.version.to_bytes(8, "little"))
+    return VAULT_PRIVATE.parse(plain, 512 * KIB)
+
+
+def conflict(chain, other):
+    """True where both have a head of one number, and not the same."""
+    hashes = {head.seq: head.hash for head in chain}
+    return any(hashes.get(head.seq, head.hash) != head.hash for head in other)
+
+
+class Joined:
+    """All records of a vault together. .certified and .revoked as in a record; .keys: VaultKeys of the first that
+    opens, with .of_epoch: epoch -> data key, and .record_key_of, of all; .homes: the newest word on each."""
+
+    def __init__(self, homes, identity, warn):
+        records = all_records(homes, identity, warn)
+        self.certified, self.revoked, self.keys, newest = {}, {}, None, {}
+        for record in records:
+            self.certified |= record.certified
+            for device, last_good in record.revoked.items():
+                self.revoked.setdefault(device, set()).update(last_good)
+            if record.device not in newest or (record.version, record.hash) > newest[record.device][:2]:
+                newest[record.device] = (record.version, record.hash, record)
+        order = sorted((record for _, _, record in newest.values()),
+                       key=lambda one: (one.device in self.revoked, self.certified[one.device], one.device))
+        self.join_keys(order, identity, warn)
+        self.homes = self.join_homes([one for one in order if one.device not in self.revoked] or order, warn)
+
+    def join_keys(self, order, identity, warn):
+        """Where two records give one epoch, the one that is believed first."""
+        problem = None
+        for record in order:
+            try:
+                keys = open_keys(record, identity)
+            except Damaged as found:
+                problem = found
+                warn(f"vault record of device {record.device.hex()[:8]}: {found}")
+                continue
+            if self.keys is None:
+                self.keys, self.keys.of_epoch, self.keys.record_key_of = keys, {}, {}
+            self.keys.of_epoch = dict(zip(keys.epochs, keys.data_keys)) | self.keys.of_epoch
+            self.keys.record_key_of = dict(zip(keys.epochs, keys.record_keys)) | self.keys.record_key_of
+        if self.keys is None:
+            raise problem
+
+    def join_homes(self, order, warn):
+        changes = {}  # home -> (time, author, entry or None)
+        for record in order:
+            try:
+                private = open_private(record, self.keys)
+            except Damaged as problem:
+                warn(f"vault record of device {record.device.hex()[:8]}: {problem}")
+                continue
+            said = [(home.id, home.changed_ns, home) for home in private.homes]
+            said += [(home.id, home.changed_ns, None) for home in private.removed]
+            for home, changed_ns, entry in said:
+                if home not in changes or (changed_ns, record.device) > changes[home][:2]:
+                    changes[home] = (changed_ns, record.device, entry)
+        return [entry for _, _, entry in changes.values() if entry is not None]
 
 
 class Vault:
@@ -107,75 +204,73 @@ class Vault:
 
     def __init__(self, homes, identity, warn):
         self.homes, self.id, self.warn = homes, identity.vault, warn
-        self.record = newest_record(homes, identity, warn)
-        self.keys = open_keys(self.record, identity)
-        plain = open_box(self.keys.record_keys[-1], self.record.sealed_private, b"mhp 1 vault private", self.id,
-                         self.record.version.to_bytes(8, "little"))
-        self.private = VAULT_PRIVATE.parse(plain, 512 * KIB)
+        self.record = Joined(homes, identity, warn)
+        self.keys = self.record.keys
         here = {home.id for home in homes}
-        for entry in self.private.homes:
+        for entry in self.record.homes:
             if entry.id not in here:
                 places = [entry.path, *entry.addresses] if entry.path else entry.addresses
                 where = b", ".join(places).decode(errors="backslashreplace")
                 warn(f"home {entry.id.hex()[:8]} is not among the given ones; it was last seen at {where}")
 
     def roots(self):
-        """Of each device the root in its highest valid head."""
+        """Of each device the root in its highest valid head; of one with two histories that of each."""
         roots = []
         for device in sorted(self.record.certified):
-            head = self.newest_head(device)
-            if head is None:
-                continue
-            need(head.epoch in self.keys.record_key_of, "a head of an epoch without keys")
-            plain = open_box(self.keys.record_key_of[head.epoch], head.sealed_root, b"mhp 1 root", self.id, device,
-                             head.seq.to_bytes(8, "little"))
-            root = REFERENCE.parse(plain, KIB)
-            roots.append(Root(device, head.seq, head.hash, head.time_ns, root.segment, root.chunk))
+            for head in self.newest_heads(device):
+                need(head.epoch in self.keys.record_key_of, "a head of an epoch without keys")
+                plain = open_box(self.keys.record_key_of[head.epoch], head.sealed_root, b"mhp 1 root", self.id, device,
+                                 head.seq.to_bytes(8, "little"))
+                root = REFERENCE.parse(plain, KIB)
+                roots.append(Root(device, head.seq, head.hash, head.time_ns, root.segment, root.chunk))
         if not roots:
             raise TooFew("none of these homes has a head of this vault: nothing was ever saved, or it lies elsewhere")
         return roots
 
-    def newest_head(self, device):
-        """The highest that is valid; of two that differ the one that more homes show. Who shows others is named."""
+    def newest_heads(self, device):
+        """The highest that is valid, of two with one number the one that more homes show; then those of second
+        histories. Who shows others is named."""
+        cut = Cut(self.record.revoked[device]) if device in self.record.revoked else None
         chains = {}
         for home in self.homes:
             try:
-                chain = self.chain_of(device, home.heads(self.id).get(device, []))
+                chain = self.chain_of(home, device, cut)
                 if chain:
                     chains[home] = chain
             except Damaged as problem:
                 self.warn(f"{home.name()}: heads of device {device.hex()[:8]}: {problem}")
         if not chains:
-            return None
+            return []
         newest = [chain[-1] for chain in chains.values()]
         best = max(newest, key=lambda head: (head.seq, newest.count(head), head.hash))
-        chain = next(chain for chain in chains.values() if chain[-1] == best)
-        hashes = {head.seq: head.hash for head in chain}
+        histories = [next(chain for chain in chains.values() if chain[-1] == best)]
         for home, other in chains.items():
-            if any(hashes.get(head.seq, head.hash) != head.hash for head in other):
-                self.warn(f"{home.name()} shows another head of device {device.hex()[:8]} than is believed: a fork")
-            elif other[-1].seq < best.seq:
+            if conflict(other, histories[0]):
+                if cut is None or not cut.is_named(other[-1]):
+                    self.warn(f"{home.name()} shows another head of device {device.hex()[:8]} than is believed: a fork")
+                same = next((at for at, one in enumerate(histories) if not conflict(other, one)), len(histories))
+                histories[same:same + 1] = [max(histories[same:same + 1] + [other], key=lambda chain: chain[-1].seq)]
+            elif other[-1].seq < best.seq and (cut is None or other[-1].seq < cut.last_good):
                 self.warn(f"{home.name()} has head {other[-1].seq} of {best.seq} of device {device.hex()[:8]}")
-        return best
+        return [chain[-1] for chain in histories]
 
-    def chain_of(self, device, shown):
-        """What one home has of a device, up to a revocation's last good head, or to what it took before that
-        revocation. All of it must be right."""
-        last_good, hash_of_it, revoked_ns = self.record.revoked.get(device, (None, None, None))
+    def chain_of(self, home, device, cut):
+        """What one home has of a device, as far as it is believed where it was shut out. All of it must be right."""
+        shown = home.heads(self.id).get(device, [])
         chain = []
-        for envelope, received_s in shown:
+        for envelope, _ in shown:
             head = self.parse_head(device, envelope)
             need(not chain or head.seq > chain[-1].seq, f"head {head.seq} does not rise")
             need(not chain or head.seq > chain[-1].seq + 1 or head.previous == chain[-1].hash,
                  f"head {head.seq} does not follow the one before it")
-            need(head.seq != last_good or head.hash == hash_of_it, "not the ones that a revocation calls good")
             chain.append(head)
-        received = [received_s for _, received_s in shown]
-        while last_good is not None and chain and chain[-1].seq > last_good:
-            if received[len(chain) - 1] < revoked_ns // 10**9:
-                break
-            chain.pop()
-        return chain
+        if cut is None:
+            return chain
+        left = cut.apply(chain, [received_s for _, received_s in shown])
+        if len(left) < len(chain):
+            self.warn(f"{home.name()} has head {chain[-1].seq} of device {device.hex()[:8]}, which came after that was "
+                      "shut out: it is left out")
+        return left
 
     def parse_head(self, device, envelope):
         signer, head, _ = open_signed(envelope, "mhp 1 head", HEAD, 4 * KIB)

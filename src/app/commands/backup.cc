@@ -93,11 +93,25 @@ static Task<Result<void>> store_snapshot(Session& session, const BackupArgs& arg
   co_return Result<void>();
 }
 
+/// The clock stands before what was saved already: which of the two is wrong nobody here can know.
+static void note_clock_behind(const Session& session, const std::vector<wire::SnapshotRecord>& snapshots) {
+  constexpr std::int64_t kToBeSaid = 60'000'000'000;  // below a minute it is only that clocks differ
+  if (snapshots.empty() || session.out.mute) return;
+  const std::int64_t now = session.platform.clock().unix_ns();
+  const std::int64_t newest = snapshots.back().time_ns;
+  if (now >= newest - kToBeSaid) return;
+  session.out.note(
+      fmt::format("the clock of this computer says {}, before the newest snapshot's time ({}): it is wrong now, or it "
+                  "was wrong then. This snapshot is the newest all the same. Set the clock if it is wrong.",
+                  format_time(now), format_time(newest)));
+}
+
 Task<Result<BackupDone>> do_backup(Session& session, BackupArgs args, snapshot::Counters& counters) {
   if (args.options.host.empty()) args.options.host = host_name();
   OpenOptions open_options;
   open_options.sources = args.options.scan.paths;
   MHP_CO_TRY(Opened opened, co_await open_vault(session, open_options));
+  note_clock_behind(session, opened.vault->snapshots());
   BackupDone done;
   const auto stored = co_await store_snapshot(session, args, opened, done, counters);
   if (stored && !args.options.dry_run) {
@@ -156,6 +170,12 @@ static void show_json(Session& session, const BackupDone& done, bool dry_run) {
 }
 
 static std::string safety_sentence(const BackupDone& done) {
+  // Where only what was saved before lacks something, it is said below: what was saved now is as safe as it is.
+  const bool older_at_fault = done.after.unrestorable > 0 && done.report.committed.margin >= 1;
+  if (older_at_fault) {
+    return fmt::format("on {}, {} (of this snapshot)", plural(done.report.committed.homes, "home", "homes"),
+                       format_margin(done.report.committed.margin));
+  }
   const char* not_yet = done.after.margin >= 1 ? "" : "not safe yet: ";
   return fmt::format("{}on {}, {}", not_yet, plural(done.after.homes, "home", "homes"),
                      format_margin(done.after.margin));
@@ -207,9 +227,10 @@ static void show_text(Session& session, const BackupDone& done, double seconds, 
   } else if (done.homes <= 1) {
     session.out.say("Add another home with 'mhp home add DIR'.");
   } else if (done.after.margin < 1 && done.homes_reachable < done.homes) {
-    session.out.say(done.repairable_margin >= 1
-                        ? "Connect the homes that are away, or run 'mhp repair' to do without them."
-                        : "Connect the homes that are away.");
+    session.out.say(fmt::format(
+        "Connect the homes that are away{}. One that is lost for good goes off the list with 'mhp home remove NAME "
+        "--lost': then backups do without it.",
+        done.repairable_margin >= 1 ? ", or run 'mhp repair' after each backup until they are back" : ""));
   }
 }
 

@@ -6,30 +6,34 @@
 #include "app/commands/commands.h"
 #include "app/progress.h"
 #include "app/text.h"
+#include "snapshot/tree.h"
 
 namespace mhp::app {
 
 namespace {
 
-/// safe: any one home may be lost. help: something cannot be brought back now, or homes are missing so that nothing
-/// more may be lost.
+/// safe: any one home may be lost. help: something cannot be brought back now, or homes are missing, or damaged, so
+/// that nothing more may be lost.
 const char* state_word(const vault::CheckReport& report, bool homes_missing, bool has_snapshots,
                        unsigned planned_margin) {
   if (report.unrestorable > 0) return "help";
   if (!has_snapshots) return "not_yet";
   if (report.margin >= 1) return "safe";
-  return homes_missing && planned_margin >= 1 ? "help" : "not_yet";
+  const bool was_safe = (homes_missing || report.rows_bad > 0) && planned_margin >= 1;
+  return was_safe ? "help" : "not_yet";
 }
 
 std::string state_sentence(const std::string& state, const vault::CheckReport& report, bool has_snapshots) {
   const std::string homes = plural(report.homes, "home", "homes");
   if (state == "safe") return fmt::format("SAFE: everything is on {}, {}.", homes, format_margin(report.margin));
   if (report.unrestorable > 0) {
-    return fmt::format("HELP: {} of {} segments cannot be brought back from the homes that answer.",
-                       format_count(report.unrestorable), format_count(report.segments));
+    return fmt::format(
+        "HELP: {} of {} segments cannot be brought back from the homes that answer ('mhp check' says which files).",
+        format_count(report.unrestorable), format_count(report.segments));
   }
   if (state == "help")
-    return "HELP: homes are missing; everything can be brought back, but no further home may be lost.";
+    return fmt::format("HELP: homes are {}; everything can be brought back, but no further home may be lost.",
+                       report.rows_bad > 0 ? "damaged or missing" : "missing");
   if (!has_snapshots) return "NOT YET: nothing is saved yet.";
   return fmt::format("NOT YET: everything is on {}, none may be lost.", homes);
 }
@@ -44,6 +48,7 @@ std::string advice(const vault::CheckReport& report, const dispersal::HomeSet& h
   if (some_away) how = "connect the homes that are away";
   if (some_away && repair_helps)
     how += fmt::format(", or run 'mhp repair' to do without them: then {}", format_margin(repairable));
+  if (some_away) how += ". One that is lost for good goes off the list with 'mhp home remove NAME --lost'";
   return fmt::format("Planned is that {}: {}.", format_margin(planned), how);
 }
 
@@ -86,7 +91,8 @@ Task<nlohmann::json> homes_json(const dispersal::HomeSet& homes, const vault::Ch
   co_return list;
 }
 
-void show_homes(const Session& session, const dispersal::HomeSet& homes, const nlohmann::json& list) {
+void show_homes(const Session& session, const dispersal::HomeSet& homes, const vault::CheckReport& report,
+                const nlohmann::json& list) {
   for (std::size_t i = 0; i < list.size(); ++i) {
     const dispersal::Member& member = homes.members()[i];
     session.out.say(fmt::format("  {}  {:<16} {:<6} {:>9} used, {:>9} free{}", member.id.short_hex(),
@@ -95,6 +101,12 @@ void show_homes(const Session& session, const dispersal::HomeSet& homes, const n
                                 member.counts ? "" : "  (on the disk of what is saved: does not count)"));
     if (list[i]["state"] == "lacking")
       session.out.say("            brings nothing back alone: its vault record or heads are old, missing or damaged");
+    const std::uint64_t bad = i < report.rows_by_home.size() ? report.rows_by_home[i].bad : 0;
+    if (bad > 0) {
+      session.out.say(
+          fmt::format("            {} on it found wrong when they were read: 'mhp repair --read-data' mends that",
+                      plural(bad, "row was", "rows were")));
+    }
     if (!member.away_reason.empty()) session.out.say("            " + printable(member.away_reason));
   }
 }
@@ -118,15 +130,16 @@ static Task<int> show_unreadable(Session& session, const Error& problem) {
                       {"reason", json_text(problem.detail)}});
   session.out.say(no_homes ? "NOT YET: the vault has no home. Add one with 'mhp home add DIR'."
                            : "HELP: the vault cannot be read: " + printable(problem.detail));
-  show_homes(session, *opened->homes, list);
-  co_return kDone;
+  show_homes(session, *opened->homes, nothing_known, list);
+  co_return no_homes ? kDone : kFailed;
 }
 
 static Task<int> run_status(Session& session) {
   auto opened = co_await open_vault(session, {});
   if (!opened) {
-    const bool too_few = opened.error().code == Errc::unavailable;
-    if (too_few) co_return co_await show_unreadable(session, opened.error());
+    const Error& error = opened.error();
+    const bool damaged = error.code == Errc::corrupt && error.subject == Subject::none;
+    if (error.code == Errc::unavailable || damaged) co_return co_await show_unreadable(session, opened.error());
     co_return session.out.fail(opened.error(), hint_for(opened.error()));
   }
   const auto& snapshots = opened->vault->snapshots();
@@ -154,6 +167,7 @@ static Task<int> run_status(Session& session) {
                       {"n", plan.n},
                       {"expansion", plan.expansion()},
                       {"snapshots", newest.size()},
+                      {"snapshots_in_future", count_in_future(session, newest)},
                       {"segments", report->segments},
                       {"condemned_bytes", trash.condemned_bytes},
                       {"next_due", json_time(trash.next_due_ns)},
@@ -172,11 +186,12 @@ static Task<int> run_status(Session& session) {
                   dispersal::to_string(opened->vault->level()), plan.k, plan.n, plan.expansion(),
                   plan.sealed_mirror() ? " (sealed whole copies: there is no dispersal with so few homes)" : ""));
   if (plan.homes == 3) session.out.say("Three homes are a backup, not an archive: more homes make it one.");
-  if (trash.condemned_bytes > 0) session.out.say(trash_sentence(trash));
-  show_homes(session, homes, list);
+  note_wrong_clocks(session, newest);
+  if (trash.condemned_bytes > 0) session.out.say(trash_sentence(trash, session.platform.clock().unix_ns()));
+  show_homes(session, homes, *report, list);
   name_troubles(session, homes);
   name_reprieved(session, *opened->vault);
-  co_return kDone;
+  co_return state == "help" ? kFailed : kDone;
 }
 
 struct CheckArgs {
@@ -226,8 +241,29 @@ static void say_rows_by_home(const Session& session, const vault::CheckReport& r
   }
 }
 
+static nlohmann::json json_lost(const std::vector<snapshot::LostFiles>& lost) {
+  nlohmann::json list = nlohmann::json::array();
+  for (const snapshot::LostFiles& one : lost)
+    list.push_back({{"snapshot", one.snapshot.id.hex()},
+                    {"files", one.files},
+                    {"first", one.files == 0 ? nlohmann::json() : json_text("/" + one.first)}});
+  return list;
+}
+
+/// Which snapshots and files a person has to do without for now.
+static void say_lost(const Session& session, const std::vector<snapshot::LostFiles>& lost) {
+  if (lost.empty()) return session.out.say("No file of any snapshot is touched by that.");
+  for (const snapshot::LostFiles& one : lost) {
+    const std::string what = one.files == 0 ? "its list of files cannot be read"
+                                            : fmt::format("{} of {} cannot be brought back, the first: {}",
+                                                          plural(one.files, "file", "files"),
+                                                          format_count(one.snapshot.files), printable("/" + one.first));
+    session.out.say(fmt::format("  {}  {}  {}", one.snapshot.id.short_hex(), format_time(one.snapshot.time_ns), what));
+  }
+}
+
 static int show_check(Session& session, const vault::CheckReport& report, const dispersal::HomeSet& homes,
-                      double seconds) {
+                      const std::vector<snapshot::LostFiles>& lost, double seconds) {
   nlohmann::json bad = nlohmann::json::array();
   for (const HomeId& home : report.homes_bad) bad.push_back(home.hex());
   nlohmann::json lacking = nlohmann::json::array();
@@ -240,6 +276,7 @@ static int show_check(Session& session, const vault::CheckReport& report, const 
                       {"rows_missing", report.rows_missing},
                       {"rows_bad", report.rows_bad},
                       {"unrestorable", report.unrestorable},
+                      {"snapshots_damaged", json_lost(lost)},
                       {"homes_bad", bad},
                       {"homes_lacking", lacking},
                       {"homes", rows_by_home(report, homes)},
@@ -259,9 +296,14 @@ static int show_check(Session& session, const vault::CheckReport& report, const 
                               format_count(report.rows_expected), format_count(report.rows_bad), read));
   say_rows_by_home(session, report, homes);
   if (report.unrestorable > 0) {
-    session.out.say(
-        fmt::format("{} of {} segments cannot be brought back from the homes that answer. Connect those that are away.",
-                    format_count(report.unrestorable), format_count(report.segments)));
+    const bool some_away = homes.reachable() < homes.members().size();
+    session.out.say(fmt::format("{} of {} segments cannot be brought back from the homes that answer. {}",
+                                format_count(report.unrestorable), format_count(report.segments),
+                                some_away
+                                    ? "Connect those that are away."
+                                    : "No home is away: what these hold is damaged. A home that was taken off the "
+                                      "list may still have it ('mhp home add DIR'); all else can be restored."));
+    say_lost(session, lost);
     return kTooFew;
   }
   if (!report.homes_lacking.empty()) {
@@ -294,7 +336,9 @@ static Task<int> run_check(Session& session, CheckArgs args) {
   name_troubles(session, *opened->homes);
   name_reprieved(session, *opened->vault);
   if (!report) co_return session.out.fail(report.error(), hint_for(report.error()));
-  co_return show_check(session, *report, *opened->homes,
+  std::vector<snapshot::LostFiles> lost;
+  if (report->unrestorable > 0) lost = co_await snapshot::lost_files(*opened->vault);
+  co_return show_check(session, *report, *opened->homes, lost,
                        std::chrono::duration<double>(session.platform.clock().steady() - start).count());
 }
 
@@ -341,27 +385,34 @@ static Task<int> run_repair(Session& session, RepairArgs args) {
                                 plural(report->homes_mended, "home", "homes")));
   }
   if (report->unrestorable > 0) {
-    session.out.say(
-        fmt::format("{} segments cannot be made again: too few of their rows are left on the homes that answer.",
-                    format_count(report->unrestorable)));
+    session.out.say(fmt::format("{} cannot be made again: too few rows are left on the homes that answer.",
+                                plural(report->unrestorable, "segment", "segments")));
     co_return kTooFew;
   }
   session.out.say(fmt::format("Everything is on {}, {} (before: {}).", plural(report->homes, "home", "homes"),
                               format_margin(report->margin), std::max(report->margin_before, 0)));
-  if (report->refusing.empty() || args.dry_run) co_return kDone;
+  if (args.dry_run) co_return kDone;
+  if (report->two_histories) {
+    const Error split{Errc::unavailable, "homes hold two histories of one computer, and cannot take the other's",
+                      Subject::homes};
+    co_return session.out.fail(split, "They come together as said above; then run 'mhp repair' again.", kFailed);
+  }
+  if (report->refusing.empty()) co_return kDone;
   const Error refused{Errc::unavailable,
                       fmt::format("not all is where it should be: {} did not take what it was to get",
                                   plural(report->refusing.size(), "home", "homes")),
                       Subject::homes};
   co_return session.out.fail(
       refused,
-      "It is named above, with the reason; its part was put on the others as far as they took it. "
-      "Mend it or take it off the list ('mhp home remove'), then run 'mhp repair' again.",
+      "Each is named above, with the reason; what was theirs was put on the others as far as they took it. "
+      "Mend them or take them off the list ('mhp home remove'), then run 'mhp repair' again.",
       kFailed);
 }
 
 void add_status(Command& program) {
-  program.add("status", "Is it safe? How many homes may be lost, which are there", "Example:\n  mhp status")
+  program
+      .add("status", "Is it safe? How many homes may be lost, which are there",
+           "Example:\n  mhp status\nExit codes: 0 safe, or not yet; 1 HELP: a home is missing that is needed")
       .runs(run_status);
 }
 

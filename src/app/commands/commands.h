@@ -81,6 +81,8 @@ struct RecoverArgs {
   std::string phrase;
   std::vector<std::string> homes;  // folders
   bool keep_devices = false;
+  bool with_late = false;                    // what computers that were shut out saved after that, too
+  bool ignore_clock = false;                 // go on where this computer's clock is behind what homes have seen
   std::optional<std::int64_t> as_of_s = {};  // Unix time: nothing that homes took later
   bool dry_run = false;                      // finds the vault and its homes, reads and changes nothing more
 };
@@ -91,8 +93,10 @@ struct RecoverDone {
   vault::Vault::NewestHead newest;
   std::vector<vault::UnreadHead> unread;  // newer states that cannot be read from the homes at hand
   std::vector<std::string> ahead;         // names of the homes that show them
-  std::size_t homes_written = 0;          // that took the new vault record
-  std::uint64_t reprieved = 0;            // segments that homes had been told to delete
+  std::vector<std::string> late = {};  // what is not taken in since it came after a computer was shut out: a line each
+  std::size_t homes_written = 0;       // that took the new vault record
+  Errc why_not_written = Errc::unavailable;  // where none did: as HomeSet::took_too_little()
+  std::uint64_t reprieved = 0;               // segments that homes had been told to delete
 };
 Task<Result<RecoverDone>> do_recover(Session& session, RecoverArgs args);
 

@@ -54,7 +54,7 @@ Result<void> check_usage(const ForgetArgs& args) {
 }
 
 /// Errors: usage, not_found.
-Result<Choice> choose(const ForgetArgs& args, const std::vector<wire::SnapshotRecord>& snapshots) {
+Result<Choice> choose(const ForgetArgs& args, const std::vector<wire::SnapshotRecord>& snapshots, std::int64_t now_ns) {
   Choice choice;
   for (const std::string& name : args.names) {
     MHP_TRY(wire::SnapshotRecord chosen, snapshot::choose_snapshot(snapshots, name));
@@ -63,7 +63,7 @@ Result<Choice> choose(const ForgetArgs& args, const std::vector<wire::SnapshotRe
   }
   if (!args.rules.any()) return choice;
   MHP_TRY(const snapshot::Grouping grouping, snapshot::parse_grouping(args.group_by));
-  choice.groups = snapshot::apply_rules(snapshots, args.filter, grouping, args.rules, local_seconds);
+  choice.groups = snapshot::apply_rules(snapshots, args.filter, grouping, args.rules, local_seconds, now_ns);
   for (const auto& group : choice.groups) {
     if (!args.remove_all && std::ranges::none_of(group.decisions, &snapshot::Decision::keep))
       return fail(Errc::usage, "these rules keep none of the snapshots of a group (the newest is " +
@@ -118,17 +118,19 @@ void show_collected(const Session& session, const ForgetArgs& args, const vault:
   if (done.forgotten > 0 || !args.collect_only)
     session.out.say(fmt::format("{} {}.", would, plural(done.forgotten, "snapshot", "snapshots")));
   if (!done.held_back.empty()) return;
-  session.out.say(fmt::format("{} of {} {}; {} {} moved together ({}); {} {}.", format_count(done.segments_dropped),
-                              plural(done.segments, "segment", "segments"),
-                              args.dry_run ? "would not be needed any more" : "are not needed any more",
-                              format_count(done.segments_repacked), args.dry_run ? "would be" : "were",
-                              format_bytes(done.moved_bytes), format_bytes(done.dead_bytes),
-                              args.dry_run ? "would become free, before coding" : "are dead, before coding"));
+  session.out.say(
+      fmt::format("{} of what was saved {} needed any more ({} of {} segments).{}", format_bytes(done.dead_bytes),
+                  args.dry_run ? "would not be" : "are not",
+                  format_count(done.segments_dropped + done.segments_repacked), format_count(done.segments),
+                  done.segments_repacked == 0
+                      ? ""
+                      : fmt::format(" {} that {} needed {} stored again for that.", format_bytes(done.moved_bytes),
+                                    args.dry_run ? "are" : "is", args.dry_run ? "would be" : "were")));
   if (done.segments_unknown > 0)
     session.out.say(fmt::format("{} that no snapshot names may be of another computer's backup under way: left alone.",
                                 plural(done.segments_unknown, "segment", "segments")));
   if (done.freed_bytes > 0) session.out.say(fmt::format("Homes gave {} back now.", format_bytes(done.freed_bytes)));
-  if (!args.dry_run) session.out.say(trash_sentence(trash));
+  if (!args.dry_run) session.out.say(trash_sentence(trash, session.platform.clock().unix_ns()));
 }
 
 }  // namespace
@@ -154,7 +156,13 @@ static Task<int> show_forgotten(Session& session, const ForgetArgs& args, const 
   session.out.result(object);
   show_collected(session, args, done, trash);
   for (const std::string& problem : done.problems) session.out.note(printable(problem));
-  if (done.held_back.empty()) co_return kDone;
+  if (done.held_back.empty() && done.problems.empty()) co_return kDone;
+  if (done.held_back.empty()) {
+    session.out.note(
+        "These homes could not give all back that is due; what is stored stays, and 'mhp forget "
+        "--collect-only' tries again.");
+    co_return kPartly;
+  }
   session.out.note(
       fmt::format("No space was given back: {}. What is stored stays; 'mhp forget --collect-only' tries "
                   "again.",
@@ -172,7 +180,8 @@ static Task<int> run_forget(Session& session, ForgetArgs args) {
   if (!usage) co_return session.out.fail(usage.error(), kHowToChoose);
   auto opened = co_await open_vault(session, {});
   if (!opened) co_return session.out.fail(opened.error(), hint_for(opened.error()));
-  const auto choice = choose(args, opened->vault->snapshots());
+  const auto choice = choose(args, opened->vault->snapshots(), session.platform.clock().unix_ns());
+  note_wrong_clocks(session, opened->vault->snapshots());
   if (!choice) {
     const bool by_name = !args.names.empty();
     const std::string hint =
@@ -209,8 +218,10 @@ void add_forget(Command& program) {
   Command command = program.add(
       "forget", "Forget snapshots, and let homes give their space back",
       "Examples:\n  mhp forget --keep-daily 7 --keep-weekly 5 --keep-monthly 12 --dry-run\n  mhp forget 3f2a\n"
-      "Homes keep what is forgotten for 30 days more: until then it can be had back, and no thief of this computer can "
-      "destroy it.\nRules hold for each group of snapshots of one host and the same paths; what any rule keeps stays.\n"
+      "Homes keep what is forgotten for 30 days more, so that no thief of this computer can destroy it at once. Until "
+      "then 'mhp recover --as-of DATE --state NEW-FOLDER --home DIR' brings the vault back as it was on that day: with "
+      "the 24 words, without what was saved since, and it shuts this computer out.\nRules hold for each group of "
+      "snapshots of one host and the same paths; what any rule keeps stays.\n"
       "Exit codes: 0 done; 3 forgotten, but no space given back (said why); 4 too few homes");
   constexpr int kMost = 1'000'000;
   snapshot::KeepRules& rules = args->rules;

@@ -16,7 +16,7 @@ static Task<Result<void>> change_homes(Session& session, Opened& opened, std::ve
   auto next = vault::next_record(*opened.record, *opened.device, std::move(content), session.platform.random(),
                                  session.platform.clock().unix_ns());
   if (!next) co_return pass(next);
-  MHP_CO_TRY_VOID(opened.state->set_signed_record(next->signed_bytes));
+  MHP_CO_TRY_VOID(opened.state->set_records(*next));
   *opened.record = std::move(*next);
   opened.homes.reset();  // its homes' locks go before they are opened again
   const std::set<std::uint64_t> no_sources;
@@ -24,8 +24,7 @@ static Task<Result<void>> change_homes(Session& session, Opened& opened, std::ve
   opened.homes =
       std::make_unique<dispersal::HomeSet>(session.platform, opened.record->record.vault, std::move(members));
   opened.homes->trust(vault::card_signers(opened.record->record));
-  const auto took =
-      co_await vault::publish_record(*opened.homes, opened.record->signed_bytes, &session.platform.clock());
+  const auto took = co_await vault::publish_records(*opened.homes, *opened.record, &session.platform.clock());
   if (took.empty() && !opened.record->content.homes.empty()) {
     co_return opened.homes->took_too_little(
         "no home took the vault record: the list of homes is changed on this computer only");
@@ -33,9 +32,16 @@ static Task<Result<void>> change_homes(Session& session, Opened& opened, std::ve
   co_return Result<void>();
 }
 
-static std::string last_part(const std::string& path) {
-  const std::size_t slash = path.find_last_of('/');
-  return slash == std::string::npos || slash + 1 == path.size() ? path : path.substr(slash + 1);
+/// Nobody can tell homes of one name apart: the shortest end of its path that no other home is called.
+static std::string free_home_name(const std::vector<wire::HomeEntry>& entries, const wire::HomeEntry& entry) {
+  const auto is_taken = [&](const std::string& name) {
+    return std::ranges::any_of(entries, [&](const auto& one) { return one.name == name && one.id != entry.id; });
+  };
+  std::size_t slash = entry.path.find_last_of('/');
+  while (slash != std::string::npos && slash > 0 && is_taken(entry.path.substr(slash + 1)))
+    slash = entry.path.find_last_of('/', slash - 1);
+  const bool is_whole = slash == std::string::npos || slash + 1 == entry.path.size();
+  return is_whole || is_taken(entry.path.substr(slash + 1)) ? entry.path : entry.path.substr(slash + 1);
 }
 
 /// Another home on the same disk, for the warning.
@@ -99,7 +105,6 @@ static Result<wire::HomeEntry> entry_for(platform::Disk& disk, platform::Random&
   } else if (!args.dry_run) {
     MHP_TRY(entry.id, about(Subject::home, home::create_folder_home(disk, random, entry.path)));
   }
-  if (entry.name.empty()) entry.name = last_part(entry.path);
   return entry;
 }
 
@@ -121,6 +126,7 @@ Task<Result<HomeAdded>> do_home_add(Session& session, HomeAddArgs args) {
   if (entries.size() >= wire::kMaxHomes) co_return fail(Errc::usage, "a vault has at most 255 homes");
   HomeAdded added;
   const auto known = std::ranges::find(entries, entry.id, &wire::HomeEntry::id);
+  if (entry.name.empty()) entry.name = free_home_name(entries, entry);
   if (known != entries.end()) {
     added.known = true;
     if (args.name.empty()) entry.name = known->name;
@@ -261,7 +267,8 @@ static Result<std::size_t> choose_home(const std::vector<wire::HomeEntry>& entri
 
 struct RemoveDone {
   vault::RepairReport report;
-  std::string path;  // of the home that was removed
+  int margin_before = 0;  // with it
+  std::string path;       // of the home that was removed
   std::size_t homes_left = 0;
 };
 
@@ -290,11 +297,19 @@ static Task<Result<RemoveDone>> do_home_remove(Session& session, RemoveArgs args
   const auto absolute = co_await on_path(session, args.home, std::move(resolve));
   MHP_CO_TRY(const std::size_t chosen, choose_home(entries, args.home, absolute));
   RemoveDone done{.report = {}, .path = entries[chosen].path, .homes_left = entries.size() - 1};
+  if (!args.lost && entries.size() == 1) {
+    co_return fail(Errc::usage,
+                   fmt::format("home '{}' is the only one: nothing else would hold what is saved. Add another first. "
+                               "(--lost takes it off the list all the same.)",
+                               printable(entries[chosen].name)));
+  }
   if (!args.lost) {
+    MHP_CO_TRY(const vault::CheckReport before, co_await opened.vault->standing());
+    done.margin_before = before.margin;
     const std::vector<std::size_t> without = {chosen};
     const vault::Progress silent = [](const vault::CheckProgress&) {};
     MHP_CO_TRY(done.report, co_await opened.vault->repair(false, without, args.dry_run, silent));
-    if (done.report.unrestorable > 0 || entries.size() == 1) {
+    if (done.report.unrestorable > 0) {
       co_return fail(
           Errc::unavailable, Subject::homes,
           fmt::format(
@@ -340,6 +355,12 @@ static Task<int> run_home_remove(Session& session, RemoveArgs args) {
     session.out.say(fmt::format("The home is off the list; {} ({}) were made on the others. Of them {}.",
                                 plural(report->rows_made, "row", "rows"), format_bytes(report->bytes_stored),
                                 format_margin(report->margin)));
+  }
+  const int margin_now = std::max(report->margin, 0);
+  if (!args.lost && margin_now < done->margin_before) {
+    session.out.note(fmt::format("That is less safe than before: with it, {}; without it, {}.{}",
+                                 format_margin(done->margin_before), format_margin(margin_now),
+                                 margin_now == 0 ? " Add another home with 'mhp home add DIR'." : ""));
   }
   if (!args.dry_run && args.lost) {
     session.out.say(

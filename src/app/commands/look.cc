@@ -95,6 +95,7 @@ static Task<int> run_snapshots(Session& session) {
                                 format_time(snapshot.time_ns), plural(snapshot.files, "file", "files"),
                                 format_bytes(snapshot.bytes), printable(snapshot.host), joined(snapshot.paths), notes));
   }
+  note_wrong_clocks(session, opened->vault->snapshots());
   if (list.empty()) session.out.say("No snapshot yet. Make one with 'mhp backup PATH'.");
   session.out.result(list);
   co_return kDone;
@@ -143,6 +144,11 @@ struct FindArgs {
 /// Who types a part of a name gets told how to ask for one.
 static std::string nothing_fits(const std::string& pattern) {
   const bool has_wildcard = pattern.find_first_of("*?[") != std::string::npos;
+  const bool from_the_top = pattern.find('/') != std::string::npos && !pattern.starts_with("**/") && pattern[0] != '/';
+  if (from_the_top) {
+    return fmt::format("Nothing fits '{}'. A pattern with a '/' begins at the top: for one anywhere write '**/{}'.",
+                       printable(pattern), printable(pattern));
+  }
   return fmt::format("Nothing fits '{}'.{}", printable(pattern),
                      has_wildcard ? "" : fmt::format(" For a part of a name write '*{}*'.", printable(pattern)));
 }
@@ -230,7 +236,8 @@ void add_ls(Command& program) {
 void add_find(Command& program) {
   auto args = std::make_shared<FindArgs>();
   Command command = program.add("find", "Find files by name in the snapshots", "Example:\n  mhp find 'thesis*.odt'");
-  command.needs("pattern", args->pattern, "A name or pattern: '*.jpg', 'Photos/2025/**'");
+  command.needs("pattern", args->pattern,
+                "A name or pattern: '*.jpg', '**/Photos/2025/**' (one with a '/' begins at the top)");
   command.takes("--snapshot", args->snapshot, "Search this one only");
   command.flag("-l,--long", args->detailed, "With mode, owner, size and time");
   command.runs([args](Session& session) { return run_find(session, *args); });

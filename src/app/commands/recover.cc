@@ -15,6 +15,9 @@ namespace mhp::app {
 
 namespace {
 
+/// No folder can be made there: what a dry run reads is kept nowhere.
+constexpr const char* kNoStateFolder = "/dev/null/mhp";
+
 /// A home named on the command line.
 struct NamedHome {
   HomeId id;
@@ -52,37 +55,52 @@ std::vector<home::Home*> reachable(const std::vector<dispersal::Member>& members
   return homes;
 }
 
-/// The list in the record, with the paths where the named homes are now; named homes that it lacks are added for
-/// asking.
+/// The list, with the paths where the named homes are now, and those of them that it lacks.
 std::vector<wire::HomeEntry> with_named(std::vector<wire::HomeEntry> entries, const std::vector<NamedHome>& named) {
   for (const NamedHome& home : named) {
     const auto known = std::ranges::find(entries, home.id, &wire::HomeEntry::id);
-    if (known != entries.end()) known->path = home.path;
+    if (known != entries.end()) {
+      known->path = home.path;
+    } else if (entries.size() < wire::kMaxHomes) {
+      entries.push_back({.id = home.id, .name = last_part(home.path), .path = home.path});
+    }
   }
   return entries;
 }
 
-/// Asks the named homes, then the homes that their records list, until no newer record turns up.
-Task<Result<vault::OpenRecord>> find_record(Session& session, const vault::Root& root,
-                                            const std::vector<NamedHome>& named) {
-  std::vector<wire::HomeEntry> asked;
-  for (const NamedHome& home : named) asked.push_back({.id = home.id, .name = home.path, .path = home.path});
+wire::VaultPrivate content_with(const wire::VaultPrivate& before, std::vector<wire::HomeEntry> homes,
+                                std::int64_t now_ns) {
+  std::erase_if(homes, [&](const wire::HomeEntry& home) {
+    return std::ranges::find(before.removed, home.id, &wire::RemovedHome::id) != before.removed.end();
+  });
+  wire::VaultPrivate after = before;
+  after.homes = std::move(homes);
+  return vault::with_times(before, std::move(after), now_ns);
+}
+
+/// Asks the named homes, then the homes that any record lists, until no other record turns up.
+Task<Result<vault::OpenRecord>> find_records(Session& session, const vault::Root& root,
+                                             const std::vector<NamedHome>& named) {
+  std::vector<wire::HomeEntry> asked = with_named({}, named);
   constexpr int kRounds = 8;
-  std::optional<vault::OpenRecord> best;
+  Result<vault::OpenRecord> joined = fail(Errc::not_found, "no home at hand knows this vault");
+  std::vector<Bytes> known;
   for (int round = 0; round < kRounds; ++round) {
     const std::set<std::uint64_t> no_sources;
     const auto members = co_await open_members(session, asked, no_sources);
-    auto newest = co_await vault::newest_record(reachable(members), root.vault(), &session.platform.clock());
-    if (!newest) {
-      if (best) break;
-      co_return pass(newest);
+    const auto seen = co_await vault::seen_records(reachable(members), root.vault(), &session.platform.clock());
+    const std::size_t before = known.size();
+    for (const Bytes& record : seen.records) {
+      if (std::ranges::find(known, record) == known.end()) known.push_back(record);
     }
-    MHP_CO_TRY(vault::OpenRecord opened, vault::open_record(*newest, root));
-    if (best && opened.record.version <= best->record.version) break;
-    best = std::move(opened);
-    asked = with_named(best->content.homes, named);
+    if (known.empty() && seen.damaged > 0)
+      co_return fail(Errc::not_found, "the vault records that are kept here are damaged");
+    if (known.size() == before) break;
+    joined = vault::join_records(known, root);
+    if (!joined) break;
+    asked = with_named(joined->content.homes, named);
   }
-  co_return std::move(*best);
+  co_return joined;
 }
 
 /// A phrase without echo where a person types it; a line from standard input otherwise.
@@ -103,23 +121,40 @@ std::string ask_phrase() {
 
 }  // namespace
 
-/// The new device takes over: a record signed by the identity, a new epoch, earlier devices revoked at their last good
-/// heads. How many homes took it: none where all are write-protected; then the record waits in the state folder.
+constexpr std::int64_t kSecond = 1'000'000'000;
+
+/// What is shut out is cut off at a time: a clock that is far behind would cut off what homes hold that are away now.
+static Result<void> check_clock(const Session& session, const RecoverArgs& args, const vault::Vault& vault) {
+  constexpr std::int64_t kToleranceS = 60 * 60;
+  const auto newest_s = vault.newest_receipt_s();
+  const std::int64_t now_ns = session.platform.clock().unix_ns();
+  if (!newest_s || args.ignore_clock || now_ns / kSecond >= *newest_s - kToleranceS) return {};
+  return fail(Errc::unavailable, Subject::clock,
+              fmt::format("this computer's clock says {}, but a home took something at {}", format_time(now_ns),
+                          format_time(*newest_s * kSecond)));
+}
+
+/// The new device takes over: certified by the identity, with a new epoch; earlier devices are revoked at their last
+/// good heads. How many homes took it: none where all are write-protected; then the record waits in the state folder.
 static Task<Result<std::size_t>> enrol(Session& session, const RecoverArgs& args, const vault::Root& root,
                                        const vault::Device& device, Opened& opened) {
   const auto last_good = opened.vault->believed_heads();
-  const auto earlier = args.keep_devices ? vault::Earlier::keep : vault::Earlier::shut_out;
-  std::vector<DeviceId> unread;
-  for (const vault::UnreadHead& head : opened.vault->unread_heads()) unread.push_back(head.device);
+  auto earlier = args.keep_devices ? vault::Earlier::keep : vault::Earlier::shut_out;
   platform::Random& random = session.platform.random();
   // With a date it is the revocation's time as well: what homes took after it is not believed, wherever it shows up.
-  constexpr std::int64_t kSecond = 1'000'000'000;
-  const std::int64_t now_ns = args.as_of_s ? *args.as_of_s * kSecond : session.platform.clock().unix_ns();
+  // Without, it is not before anything that homes took: a home that is away has taken more by a clock that was ahead.
+  std::int64_t now_ns = session.platform.clock().unix_ns();
+  if (args.as_of_s) {
+    now_ns = *args.as_of_s * kSecond;
+    earlier = vault::Earlier::distrusted;
+  } else if (const auto newest_s = opened.vault->newest_receipt_s()) {
+    now_ns = std::max(now_ns, (*newest_s + 1) * kSecond);
+  }
   MHP_CO_TRY(vault::OpenRecord record,
-             vault::recovered_record(*opened.record, root, device, last_good, random, now_ns, earlier, unread));
+             vault::recovered_record(*opened.record, root, device, last_good, random, now_ns, earlier));
   // First here, then on the homes: where this computer cannot keep its keys, the earlier ones must not be shut out.
   MHP_CO_TRY_VOID(opened.state->create(device, record));
-  const auto took = co_await vault::publish_record(*opened.homes, record.signed_bytes, &session.platform.clock());
+  const auto took = co_await vault::publish_records(*opened.homes, record, &session.platform.clock());
   if (opened.homes->exhausted()) co_return tl::unexpected<Error>(*opened.homes->exhausted());
   co_return took.size();
 }
@@ -153,6 +188,23 @@ static std::vector<std::string> names_of_ahead(const Opened& opened) {
   return names;
 }
 
+/// What was, or with a dry run would be, brought back.
+static RecoverDone what_came_back(const Opened& opened) {
+  RecoverDone done;
+  done.name = opened.record->content.name;
+  done.homes = opened.homes->members().size();
+  done.homes_reachable = opened.homes->reachable();
+  done.snapshots = opened.vault->snapshots().size();
+  done.newest = opened.vault->newest_head();
+  done.unread = opened.vault->unread_heads();
+  done.ahead = names_of_ahead(opened);
+  for (const vault::LateState& late : opened.vault->late_states()) {
+    done.late.push_back(fmt::format("computer {}, of {}, on home {}", late.device.short_hex(),
+                                    format_time(late.newest_ns), names_of_members(*opened.homes, late.members)));
+  }
+  return done;
+}
+
 Task<Result<RecoverDone>> do_recover(Session& session, RecoverArgs args) {
   Opened opened;
   opened.state = std::make_unique<vault::State>(session.platform.disk(), session.state_folder, session.command);
@@ -162,11 +214,13 @@ Task<Result<RecoverDone>> do_recover(Session& session, RecoverArgs args) {
                    fmt::format("there is a vault on this computer already (in {}); nothing was changed",
                                printable(session.state_folder)));
   }
+  if (args.dry_run)
+    opened.state = std::make_unique<vault::State>(session.platform.disk(), kNoStateFolder, session.command);
   MHP_CO_TRY(primitives::Key entropy, about(Subject::phrase, primitives::entropy_of(args.phrase)));
   const vault::Root root(entropy);
   wipe(entropy);
   MHP_CO_TRY(const auto named, co_await find_named(session, args.homes));
-  auto found = co_await find_record(session, root, named);
+  auto found = co_await find_records(session, root, named);
   if (!found) {
     if (found.error().code != Errc::not_found) co_return pass(found);
     if (found.error().detail.find("damaged") != std::string::npos) co_return pass(found);
@@ -175,21 +229,15 @@ Task<Result<RecoverDone>> do_recover(Session& session, RecoverArgs args) {
                    "somebody else");
   }
   opened.record = std::make_unique<vault::OpenRecord>(std::move(*found));
-  opened.record->content.homes = with_named(opened.record->content.homes, named);
+  // A home that was taken off the list may be a way in; that alone does not bring it back.
+  const std::vector<wire::HomeEntry> homes = with_named(opened.record->content.homes, named);
+  opened.record->content = content_with(opened.record->content, homes, session.platform.clock().unix_ns());
   opened.device = std::make_unique<vault::Device>(vault::make_device(root.vault(), session.platform.random()));
   const std::set<std::uint64_t> no_sources;
-  auto members = co_await open_members(session, opened.record->content.homes, no_sources);
+  auto members = co_await open_members(session, homes, no_sources);
   opened.homes = std::make_unique<dispersal::HomeSet>(session.platform, root.vault(), std::move(members));
   opened.homes->trust(vault::card_signers(opened.record->record));
-  if (args.dry_run) {
-    name_troubles(session, *opened.homes);
-    RecoverDone would;
-    would.name = opened.record->content.name;
-    would.homes = opened.homes->members().size();
-    would.homes_reachable = opened.homes->reachable();
-    co_return would;
-  }
-  const vault::OpenHow how{.newest_readable = !args.keep_devices, .as_of_s = args.as_of_s};
+  const vault::OpenHow how{.newest_readable = !args.keep_devices, .as_of_s = args.as_of_s, .with_late = args.with_late};
   auto vault =
       co_await vault::Vault::open(session.platform, *opened.homes, *opened.state, *opened.device, *opened.record, how);
   if (!vault) {
@@ -197,24 +245,23 @@ Task<Result<RecoverDone>> do_recover(Session& session, RecoverArgs args) {
     co_return pass(vault);
   }
   opened.vault = std::move(*vault);
+  MHP_CO_TRY_VOID(check_clock(session, args, *opened.vault));
   if (auto some = co_await need_some_head(opened); !some) {
     name_troubles(session, *opened.homes);
     co_return pass(some);
+  }
+  if (args.dry_run) {
+    name_troubles(session, *opened.homes);
+    co_return what_came_back(opened);
   }
   auto written = co_await enrol(session, args, root, *opened.device, opened);
   // What an enemy told homes to delete and this state needs is taken back with the word of the owner.
   const auto reprieved = co_await opened.vault->reprieve_all(root.identity());
   name_troubles(session, *opened.homes);
   if (!written) co_return pass(written);
-  RecoverDone done;
-  done.name = opened.record->content.name;
-  done.homes = opened.homes->members().size();
-  done.homes_reachable = opened.homes->reachable();
-  done.snapshots = opened.vault->snapshots().size();
-  done.newest = opened.vault->newest_head();
-  done.unread = opened.vault->unread_heads();
-  done.ahead = names_of_ahead(opened);
+  RecoverDone done = what_came_back(opened);
   done.homes_written = *written;
+  done.why_not_written = opened.homes->took_too_little("").value().code;
   done.reprieved = reprieved ? *reprieved : 0;
   co_return done;
 }
@@ -224,11 +271,16 @@ struct RecoverOptions {
   std::vector<std::string> homes;
   std::vector<std::string> as_of;  // at most one; an empty text is a wrong date, not none
   bool keep_devices = false;
+  bool with_late = false;
+  bool ignore_clock = false;
   bool dry_run = false;
 };
 
 static std::string recover_hint(const Error& error) {
   if (error.subject == Subject::phrase) return "Look at the paper again: 24 words, in their order.";
+  if (error.subject == Subject::clock)
+    return "Nothing was changed. Set the clock, then run it again. Where it is right, and another computer's was "
+           "ahead: --ignore-clock.";
   const bool took_nothing = error.subject == Subject::homes &&
                             (error.code == Errc::full || error.code == Errc::busy || error.code == Errc::denied);
   if (took_nothing) return hint_for(error);
@@ -268,6 +320,20 @@ static void show_unread(const Session& session, const RecoverDone& done) {
       names.empty() ? "'(none)" : names));
 }
 
+/// Why no home took the new vault record, and what helps.
+static std::string why_nothing_written(Errc why) {
+  switch (why) {
+    case Errc::full:
+      return "These homes are full: nothing could be written to them. Make space there";
+    case Errc::busy:
+      return "Another mhp is writing to these homes: nothing could be written to them. Wait until it is done";
+    case Errc::denied:
+      return "These homes are write-protected: nothing could be written to them. Make them writable";
+    default:
+      return "Nothing could be written to these homes (each is named above). Mend that";
+  }
+}
+
 static void show_recovered(const Session& session, const RecoverOptions& options, const RecoverDone& done) {
   session.out.say(fmt::format("The vault{} is back on this computer: {}, {} of {} reachable.",
                               done.name.empty() ? "" : " of " + printable(done.name),
@@ -284,11 +350,17 @@ static void show_recovered(const Session& session, const RecoverOptions& options
                     plural(done.reprieved, "segment", "segments")));
   }
   show_unread(session, done);
-  if (done.homes_written == 0) {
+  for (const std::string& late : done.late) {
     session.out.note(
-        "Nothing could be written to these homes (are they write-protected?): the vault can be read and restored, but "
-        "earlier computers are not shut out yet, and another 'mhp recover' begins anew. Make them writable, then run "
-        "'mhp repair' or 'mhp backup'.");
+        fmt::format("not taken in, since it came after that computer was shut out: {}. It stays where it is. If it is "
+                    "yours, recover once more, with --with-late.",
+                    late));
+  }
+  if (done.homes_written == 0) {
+    session.out.note(fmt::format(
+        "{}, then run 'mhp repair' or 'mhp backup'. Until then the vault can be read and restored, but earlier "
+        "computers are not shut out yet, and another 'mhp recover' begins anew.",
+        why_nothing_written(done.why_not_written)));
   } else if (!options.keep_devices) {
     session.out.say(
         "Earlier computers of this vault are shut out, and new keys are used from now on. (--keep-devices lets them "
@@ -301,24 +373,30 @@ static void show_would_recover(const Session& session, const RecoverDone& done) 
   session.out.result({{"dry_run", true},
                       {"name", json_text(done.name)},
                       {"homes", done.homes},
-                      {"homes_reachable", done.homes_reachable}});
-  session.out.say(
-      fmt::format("The words fit. Would bring the vault{} back to {}: {} of {} reachable. Nothing was changed.",
-                  done.name.empty() ? "" : " of " + printable(done.name), printable(session.state_folder),
-                  done.homes_reachable, plural(done.homes, "home", "homes")));
+                      {"homes_reachable", done.homes_reachable},
+                      {"snapshots", done.snapshots}});
+  session.out.say(fmt::format(
+      "The words fit. Would bring the vault{} back to {}: {}, {} of {} reachable. Nothing was changed.",
+      done.name.empty() ? "" : " of " + printable(done.name), printable(session.state_folder),
+      plural(done.snapshots, "snapshot", "snapshots"), done.homes_reachable, plural(done.homes, "home", "homes")));
+  show_unread(session, done);
 }
 
 static Task<int> run_recover(Session& session, RecoverOptions options) {
   RecoverArgs args;
   args.homes = options.homes;
   args.keep_devices = options.keep_devices;
+  args.with_late = options.with_late;
+  args.ignore_clock = options.ignore_clock;
   args.dry_run = options.dry_run;
   if (!options.as_of.empty()) {
     const auto as_of = parse_date(options.as_of.back());
     if (!as_of) co_return session.out.fail(as_of.error(), "Example: mhp recover --as-of 2026-11-22 --home DIR");
     args.as_of_s = *as_of;
-    if (args.keep_devices) {
-      const Error both{Errc::usage, "--as-of shuts earlier computers out: it does not go with --keep-devices"};
+    if (args.keep_devices || args.with_late) {
+      const Error both{Errc::usage,
+                       "--as-of shuts earlier computers out: it goes with neither --keep-devices nor "
+                       "--with-late"};
       co_return session.out.fail(both, "");
     }
   }
@@ -334,7 +412,7 @@ static Task<int> run_recover(Session& session, RecoverOptions options) {
   if (!done) co_return session.out.fail(done.error(), recover_hint(done.error()));
   if (options.dry_run) {
     show_would_recover(session, *done);
-    co_return kDone;
+    co_return done->unread.empty() ? kDone : kPartly;
   }
   session.out.done = "the vault is back on this computer";
   nlohmann::json unread = nlohmann::json::array();
@@ -352,6 +430,7 @@ static Task<int> run_recover(Session& session, RecoverOptions options) {
                       {"newest_time", done->newest.time_ns == 0 ? "" : format_rfc3339(done->newest.time_ns)},
                       {"homes_agree", done->newest.homes_agree},
                       {"reprieved", done->reprieved},
+                      {"late", done->late},
                       {"unread", unread}});
   show_recovered(session, options, *done);
   co_return done->unread.empty() ? kDone : kPartly;
@@ -366,9 +445,14 @@ void add_recover(Command& program) {
   command.needs("--home", options->homes, "Folder of any surviving home (may be given again, for drives at new paths)");
   command.takes("--phrase-file", options->phrase_file, "Read the words from this file instead of asking");
   command.takes("--as-of", options->as_of,
-                "Only what homes had taken by then (2026-11-22, or 2026-11-22T14:00:00Z): for a vault that an enemy "
-                "wrote to");
+                "Only what homes had taken by then (2026-11-22, or 2026-11-22T14:00:00Z): where an enemy wrote to the "
+                "vault, or something was forgotten by mistake less than 30 days ago. What was saved later is left out, "
+                "and earlier computers are shut out");
   command.flag("--keep-devices", options->keep_devices, "Earlier computers are not lost: let them go on writing");
+  command.flag("--with-late", options->with_late,
+               "Also what a computer saved after it was shut out (where homes had been away, or clocks were wrong)");
+  command.flag("--ignore-clock", options->ignore_clock,
+               "Go on where this computer's clock is behind what the homes have seen");
   command.flag("--dry-run", options->dry_run, "Try the words and find the homes, change nothing");
   command.runs([options](Session& session) { return run_recover(session, *options); });
 }

@@ -124,7 +124,8 @@ static int exit_code(Session& session, const snapshot::RestoreReport& report) {
                                 plural(report.errors.size(), "file was", "files were"), report.errors.front().reason),
                     report.worst->subject};
   const char* next = worst == Errc::corrupt
-                         ? "What could be brought back is whole. 'mhp check --read-data' finds what is damaged."
+                         ? "What could be brought back is whole. 'mhp check --read-data' finds what is damaged; a "
+                           "home that was taken off the list may still have it ('mhp home add DIR')."
                          : "What could be brought back is whole. Connect the homes that are away and restore into "
                            "another folder.";
   return session.out.fail(error, next);

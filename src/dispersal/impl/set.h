@@ -1,6 +1,7 @@
 // What a HomeSet knows of its homes, shared by the operations on it.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <set>
 #include <string>
@@ -28,6 +29,9 @@ constexpr Nanoseconds write_patience(std::uint64_t given_bytes) {
 }
 constexpr Nanoseconds kSuspicion = std::chrono::seconds(30);  // after a fault a home is asked last for so long
 
+/// Wrong rows that wait to be taken; what comes after that is found again by the next reading.
+constexpr std::size_t kMaxWrongRows = 10'000;
+
 struct Standing {
   bool no_writes = false;         // failed, full or away during this run
   bool dirty = false;             // written to since its last commit
@@ -45,10 +49,12 @@ struct Set {
   std::vector<Standing> standings;  // by member
   std::set<primitives::PublicKey> trusted;
   std::vector<Trouble> troubles;
+  std::vector<WrongRow> wrong_rows;                                      // not taken yet, see HomeSet
   std::optional<Error> exhausted;                                        // what failed here and not at a home
   std::shared_ptr<BufferPool> buffers = std::make_shared<BufferPool>();  // shared with drives that hang in a put
 
   void report(std::size_t member, TroubleKind kind, std::string detail);
+  void note_wrong(const std::vector<WrongRow>& rows);
   /// A call to a home failed: reports it, and remembers where it was this computer that was exhausted.
   void report_failure(std::size_t member, const Error& error);
   /// See HomeSet.
@@ -56,10 +62,16 @@ struct Set {
   tl::unexpected<Error> took_too_little(std::string detail) const;
   void suspect(std::size_t member) { standings[member].suspect_until = platform.clock().steady() + kSuspicion; }
   bool is_suspect(std::size_t member) const { return standings[member].suspect_until > platform.clock().steady(); }
-  /// "; away: Drive A, Drive B; slow: Drive C", empty where there is no trouble.
-  std::string troubles_in_words() const;
+  /// "; away: Drive A, Drive B; slow: Drive C", empty where there is no trouble; `without_away`: of the others only.
+  std::string troubles_in_words(bool without_away = false) const;
+  /// Homes that are not there, or gave no answer in time.
+  std::vector<std::string> names_away() const;
+  bool has_trouble(TroubleKind kind) const {
+    return std::ranges::find(troubles, kind, &Trouble::kind) != troubles.end();
+  }
   /// A home's name, with its id where several have that name.
-  std::string called(const Trouble& trouble) const;
+  std::string called(const Trouble& trouble) const { return called(trouble.name, trouble.home); }
+  std::string called(const std::string& name, const HomeId& id) const;
 };
 
 /// How long to wait for a request before another home is asked: twice the median of what finished. Sorts `finished`.
@@ -70,9 +82,10 @@ Nanoseconds hedge_delay(std::vector<Nanoseconds>& finished);
 /// Where cards contradict each other, the first half has each with the homes that agree with it, the second with all
 /// homes.
 Task<Result<std::vector<Located>>> locate(Set& set, SegmentId segment, bool patient);
-/// Range checked by the caller. `located` must live until it is done.
+/// Range checked by the caller. `located` must live until it is done. `wrong`: grows by rows that homes gave wrong, if
+/// it is the right card. Errors: too_few(); corrupt where no home is away and what the others gave is wrong.
 Task<Result<Gathered>> gather(Set& set, const Located& located, std::uint64_t offset, std::uint64_t bytes,
-                              bool with_salts);
+                              bool with_salts, std::vector<WrongRow>& wrong);
 
 /// A part of a fragment, checked.
 struct Fetched {

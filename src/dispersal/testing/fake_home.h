@@ -111,7 +111,9 @@ class FakeHome : public home::Home {
   }
 
   Task<Result<void>> put_vault_record(Bytes) override { co_return fail(Errc::denied, "not in this fake"); }
-  Task<Result<Bytes>> vault_record(VaultId) override { co_return fail(Errc::not_found, "not in this fake"); }
+  Task<Result<std::vector<DeviceRecord>>> vault_records(VaultId) override {
+    co_return fail(Errc::not_found, "not in this fake");
+  }
   Task<Result<std::vector<VaultId>>> vaults() override { co_return std::vector<VaultId>(); }
   Task<Result<void>> put_heads(VaultId, DeviceId, std::vector<Bytes>) override {
     co_return fail(Errc::denied, "not in this fake");

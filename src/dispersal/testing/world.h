@@ -138,7 +138,7 @@ class World {
       return to_.read(segment, row, offset, bytes);
     }
     Task<Result<void>> put_vault_record(Bytes record) override { return to_.put_vault_record(std::move(record)); }
-    Task<Result<Bytes>> vault_record(VaultId vault) override { return to_.vault_record(vault); }
+    Task<Result<std::vector<DeviceRecord>>> vault_records(VaultId vault) override { return to_.vault_records(vault); }
     Task<Result<std::vector<VaultId>>> vaults() override { return to_.vaults(); }
     Task<Result<void>> put_heads(VaultId vault, DeviceId device, std::vector<Bytes> chain) override {
       return to_.put_heads(vault, device, std::move(chain));

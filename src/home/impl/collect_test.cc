@@ -251,6 +251,29 @@ TEST(Collect, AFullDiskStillGivesBack) {
   EXPECT_EQ(check_alive(*store, home.kept), "");
 }
 
+TEST(Collect, ADiskTooFullToMoveWhatStaysSaysSo) {
+  std::set<std::size_t> gone;
+  for (std::size_t i = 0; i < Stock::kSegments; ++i) {
+    if (i % 4 != 3) gone.insert(i);
+  }
+  FullHome home(gone);
+  std::uint64_t used = 0;
+  for (unsigned log = 1; log < 40; ++log) {
+    if (const auto info = home.disk.info(log_path(log))) used += info->size;
+  }
+  std::vector<std::string> said;
+  for (std::uint64_t room = 4'096; room < used && said.empty(); room *= 2) {
+    const auto disk = home.copy();
+    disk->set_faults({.capacity_bytes = used + room});
+    auto store = home.open(*disk);
+    const auto report = store->collect();
+    if (report) said = report->problems;
+    EXPECT_EQ(check_alive(*store, home.kept), "");
+  }
+  ASSERT_FALSE(said.empty());
+  EXPECT_NE(said[0].find("the disk is too full to tidy up: free about "), std::string::npos) << said[0];
+}
+
 TEST(Collect, NoOtherVaultCanCondemn) {
   const samples::Owner thief(9);
   FullHome home({0});

@@ -142,21 +142,21 @@ Result<void> FolderStore::put_tombstone(const Bytes& signed_tombstone) {
   std::lock_guard one(writing_);
   MHP_TRY_VOID(become_writer());
   MHP_TRY(const VaultId vault, vault_of_tombstone(signed_tombstone));
-  MHP_TRY(const ProvenRecord record, proven(vault));
-  MHP_TRY(const wire::Tombstone tombstone, prove_tombstone(record, signed_tombstone));
+  MHP_TRY(const Members known, members(vault));
+  MHP_TRY(const wire::Tombstone tombstone, prove_tombstone(known, signed_tombstone));
   MHP_TRY(const auto holds, log_.minimum_holds(vault, tombstone.segments));
   MHP_TRY(wire::CondemnedFile file, condemned_.read_or_empty(vault));
   (void)visit(file, clock_.unix_ns(), true);  // so that what is added now begins now
   std::vector<wire::CondemnedFile::Entry> added;
   bool changed = false;
   for (const auto& [segment, seconds] : holds) {
-    wire::CondemnedFile::Entry* known = find_entry(file, segment);
-    if (known != nullptr && record.may_sign(file.signers[known->signer])) continue;
+    wire::CondemnedFile::Entry* there = find_entry(file, segment);
+    if (there != nullptr && known.may_sign(file.signers[there->signer])) continue;
     const wire::CondemnedFile::Entry entry{segment, 0, seconds * 1'000'000'000,
                                            number_of_signer(file, tombstone.device)};
     changed = true;
-    if (known != nullptr) *known = entry;
-    if (known == nullptr) added.push_back(entry);
+    if (there != nullptr) *there = entry;
+    if (there == nullptr) added.push_back(entry);
   }
   if (!changed) return condemned_.sync(vault);
   std::ranges::copy(added, std::back_inserter(file.entries));
@@ -168,17 +168,17 @@ Result<void> FolderStore::put_reprieve(const Bytes& signed_reprieve) {
   std::lock_guard one(writing_);
   MHP_TRY_VOID(become_writer());
   MHP_TRY(const VaultId vault, vault_of_reprieve(signed_reprieve));
-  MHP_TRY(const ProvenRecord record, proven(vault));
-  MHP_TRY(const wire::Reprieve proven_reprieve, prove_reprieve(record, signed_reprieve));
+  MHP_TRY(const Members known, members(vault));
+  MHP_TRY(const wire::Reprieve proven_reprieve, prove_reprieve(known, signed_reprieve));
   return reprieve(vault, proven_reprieve.segments);
 }
 
-/// The vault record by which signatures are judged.
-Result<ProvenRecord> FolderStore::proven(const VaultId& vault) {
-  auto record = vaults_.proven(vault);
-  if (!record && record.error().code == Errc::not_found)
+/// By whom signatures may be.
+Result<Members> FolderStore::members(const VaultId& vault) {
+  auto known = vaults_.members(vault);
+  if (!known && known.error().code == Errc::not_found)
     return fail(Errc::denied, "a tombstone or reprieve of a vault whose record is not held");
-  return record;
+  return known;
 }
 
 Result<CollectReport> FolderStore::collect() {
@@ -231,17 +231,23 @@ Result<std::vector<SegmentId>> FolderStore::due_of(const wire::CondemnedFile& fi
     if (is_due(entry)) out.push_back(entry.segment);
   }
   if (out.empty()) return out;
-  auto record = vaults_.proven(file.vault);
-  if (!record && record.error().code != Errc::corrupt && record.error().code != Errc::not_found) return pass(record);
-  if (!record) {
-    report.problems.push_back(std::move(record.error().detail) + ": nothing of that vault is purged");
+  auto known = vaults_.members(file.vault);
+  if (!known && known.error().code != Errc::corrupt && known.error().code != Errc::not_found) return pass(known);
+  if (!known) {
+    report.problems.push_back(std::move(known.error().detail) + ": nothing of that vault is purged");
+    return std::vector<SegmentId>();
+  }
+  MHP_TRY(const auto damaged, vaults_.damaged(file.vault));
+  if (!damaged.empty()) {
+    report.problems.push_back(path_ + ": the vault record of device " + damaged.front().short_hex() +
+                              " is damaged, it may say who is shut out: nothing of that vault is purged");
     return std::vector<SegmentId>();
   }
   MHP_TRY(const auto bytes, log_.bytes_of(file.vault, out));
   std::vector<SegmentId> due;
   for (std::size_t i = 0, entry = 0; i < out.size(); ++i) {
     while (file.entries[entry].segment != out[i]) ++entry;
-    if (bytes[i] > 0 && record->may_sign(file.signers[file.entries[entry].signer])) due.push_back(out[i]);
+    if (bytes[i] > 0 && known->may_sign(file.signers[file.entries[entry].signer])) due.push_back(out[i]);
   }
   return due;
 }

@@ -49,7 +49,7 @@ class FolderStore {
   void close_locked();
   Result<void> commit_locked();
   void count_time();
-  Result<ProvenRecord> proven(const VaultId& vault);
+  Result<Members> members(const VaultId& vault);
   Result<std::vector<wire::CondemnedFile>> visit_condemned(CollectReport& report);
   Result<std::vector<SegmentId>> due_of(const wire::CondemnedFile& file, CollectReport& report);
   Result<void> forget_purged(wire::CondemnedFile& file, std::span<const SegmentId> due, CollectReport& report);

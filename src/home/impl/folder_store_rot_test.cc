@@ -175,7 +175,8 @@ TEST(FolderStoreRot, DamagedVaultFilesAreNeverServed) {
     for (const std::string& name : *names)
       disk->flip_bit(folder + "/" + name, random() % (disk->info(folder + "/" + name)->size * 8));
     auto store = open_store(*disk);
-    ASSERT_FALSE(store->vaults().record(stock.owner.vault)) << "MHP_SEED=" << seed;
+    const auto records = store->vaults().records(stock.owner.vault);
+    ASSERT_TRUE(records && records->size() == 1 && records->at(0).signed_record.empty()) << "MHP_SEED=" << seed;
     const auto shown = store->vaults().heads(stock.owner.vault);
     ASSERT_TRUE(shown && shown->size() == 1 && shown->at(0).chain.empty()) << "MHP_SEED=" << seed;
     // Both can be given anew.
@@ -193,15 +194,18 @@ TEST(FolderStoreRot, DamagedVaultFilesAreNeverServed) {
 TEST(FolderStoreRot, AVaultFileThatCannotBeReadIsSetAsideToo) {
   const Stock& stock = Stock::get();
   const auto disk = full_home();
-  const std::string record = std::string(kPath) + "/vaults/" + stock.owner.vault.hex() + "/record";
+  const std::string record =
+      std::string(kPath) + "/vaults/" + stock.owner.vault.hex() + "/record-" + stock.owner.device.hex();
   ASSERT_TRUE(disk->remove(record));
   ASSERT_TRUE(disk->make_folder(record + "/in the way"));
   auto store = open_store(*disk);
-  const auto read = store->vaults().record(stock.owner.vault);
-  ASSERT_FALSE(read);
-  EXPECT_EQ(read.error().code, Errc::corrupt) << read.error().detail;
+  const auto damaged = store->vaults().records(stock.owner.vault);
+  ASSERT_TRUE(damaged && damaged->size() == 1);
+  EXPECT_TRUE(damaged->at(0).signed_record.empty());
   ASSERT_TRUE(store->put_vault_record(stock.vault_records.back()));
-  EXPECT_TRUE(store->vaults().record(stock.owner.vault));
+  const auto mended = store->vaults().records(stock.owner.vault);
+  ASSERT_TRUE(mended && mended->size() == 1);
+  EXPECT_EQ(mended->at(0).signed_record, stock.vault_records.back());
   EXPECT_TRUE(disk->info(record + ".damaged-1/in the way"));
 }
 

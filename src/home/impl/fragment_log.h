@@ -136,6 +136,7 @@ class FragmentLog {
   bool is_whole(const SegmentId& segment, const RowPlace& row);
   Result<void> move_rows(const SegmentId& segment, std::span<const RowPlace> rows);
   Result<wire::RecordFront> newest_front(const SegmentId& segment);
+  std::string no_room_to_move(std::uint32_t log);
   Result<std::uint64_t> remove_log(std::uint32_t log, const Moves& moves);
 
   platform::Disk& disk_;

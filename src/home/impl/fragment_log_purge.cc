@@ -38,8 +38,9 @@ Result<FragmentLog::Purged> FragmentLog::purge(std::span<const SegmentId> due) {
     }
     const Errc code = freed.error().code;
     if (code != Errc::corrupt && code != Errc::full) return pass(freed);
-    out.problems.push_back(std::move(freed.error().detail));
-    if (code == Errc::full) break;  // the others have more that is alive
+    const bool full = code == Errc::full;
+    out.problems.push_back(full ? no_room_to_move(log) : std::move(freed.error().detail));
+    if (full) break;  // the others have more that is alive
   }
   // Even where nothing was removed now: it may have been by a call that failed before this.
   if (!due.empty() || !logs.empty()) {
@@ -47,6 +48,14 @@ Result<FragmentLog::Purged> FragmentLog::purge(std::span<const SegmentId> due) {
   }
   if (!logs.empty()) write_index();
   return out;
+}
+
+/// In a person's words: what is still needed of a log is written anew before the log goes.
+std::string FragmentLog::no_room_to_move(std::uint32_t log) {
+  std::lock_guard lock(mutex_);
+  const std::uint64_t needed = index_.log_uses({})[log].alive_bytes;
+  return path_ + ": the disk is too full to tidy up: free about " + std::to_string(needed / 1'000'000 + 1) +
+         " MB there, or give the home more room";
 }
 
 /// Those with nothing alive first, then those with the least: where the disk is full, they make room for the others.

@@ -129,11 +129,12 @@ inline std::string check_claims(FolderStore& store, Rows& claimed) {
 
 inline std::string check_vault(FolderStore& store, const Acknowledged& acknowledged) {
   const Stock& stock = Stock::get();
-  const auto record = store.vaults().record(stock.owner.vault);
-  if (!record && (acknowledged.vault_records > 0 || record.error().code != Errc::not_found))
-    return "vault record: " + record.error().detail;
-  if (record) {
-    const auto at = std::ranges::find(stock.vault_records, *record) - stock.vault_records.begin();
+  const auto records = store.vaults().records(stock.owner.vault);
+  if (!records && (acknowledged.vault_records > 0 || records.error().code != Errc::not_found))
+    return "vault record: " + records.error().detail;
+  if (records && records->empty() && acknowledged.vault_records > 0) return "the vault record is missing";
+  if (records && !records->empty()) {
+    const auto at = std::ranges::find(stock.vault_records, records->at(0).signed_record) - stock.vault_records.begin();
     if (static_cast<std::size_t>(at) + 1 < acknowledged.vault_records) return "an old vault record";
     if (static_cast<std::size_t>(at) >= stock.vault_records.size()) return "a strange vault record";
   }

@@ -8,6 +8,7 @@
 namespace mhp::home::impl {
 namespace {
 
+constexpr std::string_view kRecordPrefix = "record-";
 constexpr std::string_view kHeadsPrefix = "heads-";
 
 template <class AnyId>
@@ -45,6 +46,10 @@ Result<void> replace_damaged(platform::Disk& disk, const std::string& path, Byte
   return fail(Errc::full, path + ": damaged again; " + std::to_string(kMaxAside) + " were set aside already");
 }
 
+std::string VaultFiles::record_path(const VaultId& vault, const DeviceId& device) const {
+  return folder(vault) + "/" + std::string(kRecordPrefix) + device.hex();
+}
+
 std::string VaultFiles::heads_path(const VaultId& vault, const DeviceId& device) const {
   return folder(vault) + "/" + std::string(kHeadsPrefix) + device.hex();
 }
@@ -70,38 +75,85 @@ Result<Bytes> VaultFiles::read(const std::string& path, std::uint64_t limit_byte
   return fail(Errc::corrupt, path + ": cannot be read: " + bytes.error().detail);
 }
 
-Result<Bytes> VaultFiles::record(const VaultId& vault) {
-  auto bytes = read(record_path(vault), wire::kMaxVaultRecordBytes);
+/// Of which devices there is a file with this prefix. Errors: not_found where nothing of this vault is here.
+Result<std::vector<DeviceId>> VaultFiles::devices_in(const VaultId& vault, std::string_view prefix) {
+  auto names = disk_.list(folder(vault));
+  if (!names) {
+    if (names.error().code == Errc::not_found && !disk_.info(folder())) names.error().code = Errc::unavailable;
+    return pass(names);
+  }
+  std::vector<DeviceId> out;
+  for (const std::string& name : *names) {
+    if (!name.starts_with(prefix)) continue;
+    if (const auto device = id_in_name<DeviceId>(std::string_view(name).substr(prefix.size()))) out.push_back(*device);
+  }
+  return out;
+}
+
+Result<Bytes> VaultFiles::held_record(const VaultId& vault, const DeviceId& device) {
+  auto bytes = read(record_path(vault, device), wire::kMaxVaultRecordBytes);
   if (!bytes) return bytes;
   const auto proven = prove_record(*bytes);
-  if (!proven || proven->record.vault != vault)
-    return fail(Errc::corrupt, home_path_ + ": the vault record of " + vault.short_hex() + " has changed");
+  if (!proven || proven->record.vault != vault || proven->record.device != device)
+    return fail(Errc::corrupt, home_path_ + ": the vault record of device " + device.short_hex() + " has changed");
   return bytes;
 }
 
-Result<ProvenRecord> VaultFiles::proven(const VaultId& vault) {
-  MHP_TRY(const Bytes bytes, record(vault));
-  return prove_record(bytes);
+Result<std::vector<Home::DeviceRecord>> VaultFiles::records(const VaultId& vault) {
+  MHP_TRY(const std::vector<DeviceId> devices, devices_in(vault, kRecordPrefix));
+  std::vector<Home::DeviceRecord> out;
+  for (const DeviceId& device : devices) {
+    auto record = held_record(vault, device);
+    if (!record && record.error().code == Errc::not_found) continue;  // set aside just now
+    if (!record && record.error().code != Errc::corrupt) return pass(record);
+    out.push_back({.device = device, .signed_record = record ? std::move(*record) : Bytes()});
+  }
+  return out;
+}
+
+Result<Members> VaultFiles::members(const VaultId& vault) {
+  MHP_TRY(const auto held, records(vault));
+  Members members;
+  for (const Home::DeviceRecord& one : held) {
+    const auto proven = prove_record(one.signed_record);
+    if (proven) members.join(*proven);
+  }
+  if (!members.devices.empty()) return members;
+  if (held.empty()) return fail(Errc::not_found, home_path_ + ": no vault record of " + vault.short_hex());
+  return fail(Errc::corrupt, home_path_ + ": the vault records of " + vault.short_hex() + " have changed");
+}
+
+Result<std::vector<DeviceId>> VaultFiles::damaged(const VaultId& vault) {
+  MHP_TRY(const auto held, records(vault));
+  MHP_TRY(const Members known, members(vault));
+  std::vector<DeviceId> out;
+  for (const Home::DeviceRecord& one : held) {
+    if (one.signed_record.empty() && !known.is_revoked(one.device)) out.push_back(one.device);
+  }
+  return out;
 }
 
 Result<void> VaultFiles::put_record(ByteView signed_record) {
   MHP_TRY(const ProvenRecord next, prove_record(signed_record));
-  const VaultId vault = next.record.vault;
-  auto held = record(vault);
-  if (held) {
-    // The same again: it may be here from a call that failed, or was killed, just before the end.
-    if (std::ranges::equal(*held, signed_record)) return disk_.sync_folder(folder(vault));
-    MHP_TRY(const ProvenRecord before, prove_record(*held));
-    MHP_TRY_VOID(may_follow(before, next));
-  } else if (held.error().code == Errc::corrupt) {
-    return replace_damaged(disk_, record_path(vault), signed_record);
-  } else if (held.error().code != Errc::not_found) {
-    return pass(held);
-  }
+  const VaultId& vault = next.record.vault;
+  const std::string path = record_path(vault, next.record.device);
+  auto held = held_record(vault, next.record.device);
+  const bool is_damaged = !held && held.error().code == Errc::corrupt;
+  if (!held && !is_damaged && held.error().code != Errc::not_found) return pass(held);
+  // The same again: it may be here from a call that failed, or was killed, just before the end.
+  if (held && std::ranges::equal(*held, signed_record)) return disk_.sync_folder(folder(vault));
+  auto known = members(vault);
+  const bool knows_none = !known && (known.error().code == Errc::not_found || known.error().code == Errc::corrupt);
+  if (!known && !knows_none) return pass(known);
+  const auto before = held ? prove_record(*held) : Result<ProvenRecord>(pass(held));
+  MHP_TRY_VOID(may_be_kept(known ? *known : Members(), before ? &*before : nullptr, next));
+  if (is_damaged) return replace_damaged(disk_, path, signed_record);
   if (!held) {
     MHP_TRY_VOID(make_vault_folder(vault));
+    MHP_TRY(const auto devices, devices_in(vault, kRecordPrefix));
+    if (devices.size() >= wire::kMaxDevices) return fail(Errc::full, "records of too many devices");
   }
-  return platform::replace_file(disk_, record_path(vault), signed_record);
+  return platform::replace_file(disk_, path, signed_record);
 }
 
 Result<std::vector<VaultId>> VaultFiles::vaults() {
@@ -113,7 +165,9 @@ Result<std::vector<VaultId>> VaultFiles::vaults() {
   std::vector<VaultId> out;
   for (const std::string& name : *names) {
     const auto vault = id_in_name<VaultId>(name);
-    if (vault && disk_.info(record_path(*vault))) out.push_back(*vault);
+    if (!vault) continue;
+    const auto devices = devices_in(*vault, kRecordPrefix);
+    if (devices && !devices->empty()) out.push_back(*vault);
   }
   return out;
 }
@@ -128,17 +182,14 @@ Result<wire::HeadsFile> VaultFiles::held_heads(const VaultId& vault, const Devic
 
 Result<void> VaultFiles::put_heads(const VaultId& vault, const DeviceId& device, std::vector<Bytes> chain,
                                    std::int64_t now_s) {
-  auto record_bytes = record(vault);
-  if (!record_bytes) {
-    const bool is_missing = record_bytes.error().code == Errc::not_found;
-    if (is_missing) return fail(Errc::denied, "heads of a vault whose record is not held");
-    return pass(record_bytes);
-  }
-  MHP_TRY(const ProvenRecord proven, prove_record(*record_bytes));
+  auto known_members = members(vault);
+  if (!known_members && known_members.error().code == Errc::not_found)
+    return fail(Errc::denied, "heads of a vault whose record is not held");
+  if (!known_members) return pass(known_members);
   auto held = held_heads(vault, device);
   if (!held && held.error().code != Errc::not_found && held.error().code != Errc::corrupt) return pass(held);
   const std::vector<wire::HeldHead> known = held ? held->chain : std::vector<wire::HeldHead>();
-  MHP_TRY(std::vector<wire::HeldHead> joined, join_heads(proven, device, known, std::move(chain), now_s));
+  MHP_TRY(std::vector<wire::HeldHead> joined, join_heads(*known_members, device, known, std::move(chain), now_s));
   if (held && joined == known) return disk_.sync_folder(folder(vault));  // as with records
   const Bytes content = wire::encode(wire::HeadsFile{vault, device, std::move(joined)});
   const std::string path = heads_path(vault, device);
@@ -147,21 +198,14 @@ Result<void> VaultFiles::put_heads(const VaultId& vault, const DeviceId& device,
 }
 
 Result<std::vector<Home::DeviceHeads>> VaultFiles::heads(const VaultId& vault) {
-  auto names = disk_.list(folder(vault));
-  if (!names) {
-    if (names.error().code == Errc::not_found && !disk_.info(folder())) names.error().code = Errc::unavailable;
-    return pass(names);
-  }
+  MHP_TRY(const std::vector<DeviceId> devices, devices_in(vault, kHeadsPrefix));
   std::vector<Home::DeviceHeads> out;
-  for (const std::string& name : *names) {
-    if (!name.starts_with(kHeadsPrefix)) continue;
-    const auto device = id_in_name<DeviceId>(std::string_view(name).substr(kHeadsPrefix.size()));
-    if (!device) continue;
-    auto file = held_heads(vault, *device);
+  for (const DeviceId& device : devices) {
+    auto file = held_heads(vault, device);
     if (!file && file.error().code == Errc::not_found) continue;  // set aside just now
     if (!file && file.error().code != Errc::corrupt) return pass(file);
     Home::DeviceHeads& shown = out.emplace_back();
-    shown.device = *device;
+    shown.device = device;
     if (!file) continue;  // damaged: said by an empty chain, as other homes have it
     for (wire::HeldHead& head : file->chain) {
       shown.chain.push_back(std::move(head.signed_bytes));

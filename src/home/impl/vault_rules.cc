@@ -68,12 +68,19 @@ Result<void> check_links(const std::vector<ParsedHead>& chain) {
   return {};
 }
 
-Result<void> check_revocation(const wire::Revocation& revocation, const std::vector<ParsedHead>& chain) {
+/// Nothing after the highest last good head, and in the place of a last good head one that a revocation names.
+Result<void> check_revocations(const Members& members, const DeviceId& device, const std::vector<ParsedHead>& chain) {
+  if (!members.is_revoked(device)) return {};
+  std::set<std::pair<std::uint64_t, HeadHash>> last_good;
+  for (const wire::Revocation& revocation : members.revocations) {
+    if (revocation.device == device) last_good.emplace(revocation.last_good_seq, revocation.last_good);
+  }
   for (const ParsedHead& entry : chain) {
-    const bool is_last_good = entry.head.seq == revocation.last_good_seq;
-    if (entry.head.seq > revocation.last_good_seq || (is_last_good && entry.hash != revocation.last_good))
-      return fail(Errc::denied, "device " + entry.head.device.short_hex() + " is revoked: head " +
-                                    std::to_string(entry.head.seq) + " is not believed");
+    const auto same = last_good.lower_bound({entry.head.seq, HeadHash()});
+    const bool is_named_place = same != last_good.end() && same->first == entry.head.seq;
+    if (same == last_good.end() || (is_named_place && !last_good.contains({entry.head.seq, entry.hash})))
+      return fail(Errc::denied, "device " + device.short_hex() + " is revoked: head " + std::to_string(entry.head.seq) +
+                                    " is not believed");
   }
   return {};
 }
@@ -131,18 +138,22 @@ std::vector<wire::HeldHead> thinned_out(std::map<std::uint64_t, wire::HeldHead> 
 
 }  // namespace
 
-bool ProvenRecord::certifies(const DeviceId& device) const {
-  return std::ranges::find(devices, device) != devices.end();
+void Members::join(const ProvenRecord& proven) {
+  vault = proven.record.vault;
+  identity = proven.record.identity;
+  devices.insert(proven.devices.begin(), proven.devices.end());
+  for (const wire::Revocation& revocation : proven.revocations) {
+    if (std::ranges::find(revocations, revocation) == revocations.end()) revocations.push_back(revocation);
+  }
 }
 
-const wire::Revocation* ProvenRecord::revocation_of(const DeviceId& device) const {
-  const auto found = std::ranges::find(revocations, device, &wire::Revocation::device);
-  return found == revocations.end() ? nullptr : &*found;
+bool Members::is_revoked(const DeviceId& device) const {
+  return std::ranges::find(revocations, device, &wire::Revocation::device) != revocations.end();
 }
 
-bool ProvenRecord::may_sign(const DeviceId& key) const {
-  if (std::ranges::equal(key.bytes(), record.identity)) return true;
-  return certifies(key) && revocation_of(key) == nullptr;
+bool Members::may_sign(const DeviceId& key) const {
+  if (std::ranges::equal(key.bytes(), identity)) return true;
+  return devices.contains(key) && !is_revoked(key);
 }
 
 Result<ProvenRecord> prove_record(ByteView signed_record) {
@@ -153,41 +164,37 @@ Result<ProvenRecord> prove_record(ByteView signed_record) {
     return fail(Errc::denied, "a vault record whose identity is not its vault's");
   if (!wire::verify(envelope, wire::kSignVaultRecord)) return fail(Errc::denied, "a vault record with a bad signature");
   MHP_TRY_VOID(read_statements(proven));
-  proven.signer = envelope.signer;
-  proven.by_identity = envelope.signer == proven.record.identity;
-  const DeviceId device = DeviceId::from_array(envelope.signer);
-  if (!proven.by_identity && (!proven.certifies(device) || proven.revocation_of(device) != nullptr))
-    return fail(Errc::denied, "a vault record signed by a device that is not certified, or revoked");
+  const DeviceId& author = proven.record.device;
+  if (!std::ranges::equal(envelope.signer, author.bytes()))
+    return fail(Errc::denied, "a vault record that its author did not sign");
+  const bool is_certified = std::ranges::find(proven.devices, author) != proven.devices.end();
+  const bool is_revoked =
+      std::ranges::find(proven.revocations, author, &wire::Revocation::device) != proven.revocations.end();
+  if (!is_certified || is_revoked)
+    return fail(Errc::denied, "a vault record of a device that is not certified in it, or revoked");
   return proven;
 }
 
-Result<void> may_follow(const ProvenRecord& held, const ProvenRecord& next) {
-  if (next.record.version < held.record.version) {
-    return fail(Errc::invalid, "vault record " + std::to_string(next.record.version) + " is older than the one held, " +
-                                   std::to_string(held.record.version));
-  }
-  if (next.by_identity) return {};
-  if (held.revocation_of(DeviceId::from_array(next.signer)) != nullptr)
-    return fail(Errc::denied, "a vault record signed by a revoked device");
-  for (const wire::Revocation& revocation : held.revocations) {
-    const wire::Revocation* kept = next.revocation_of(revocation.device);
-    if (kept == nullptr || kept->last_good_seq > revocation.last_good_seq)
-      return fail(Errc::denied, "a vault record in which a revocation is missing");
-  }
-  return {};
+Result<void> may_be_kept(const Members& members, const ProvenRecord* held, const ProvenRecord& next) {
+  const DeviceId& author = next.record.device;
+  if (members.is_revoked(author)) return fail(Errc::denied, "device " + author.short_hex() + " is shut out");
+  if (held == nullptr || next.record.version > held->record.version) return {};
+  return fail(Errc::invalid, "vault record " + std::to_string(next.record.version) + " of device " +
+                                 author.short_hex() + " does not follow the one held, " +
+                                 std::to_string(held->record.version));
 }
 
 namespace {
 
 template <class Value>
-Result<Value> prove(const ProvenRecord& record, ByteView bytes, std::string_view context,
+Result<Value> prove(const Members& members, ByteView bytes, std::string_view context,
                     Result<Value> (*parse)(ByteView)) {
   MHP_TRY(const wire::Signed envelope, wire::parse_signed(bytes, wire::kMaxTombstoneBytes));
   MHP_TRY(Value value, parse(envelope.body));
-  if (value.vault != record.record.vault || !std::ranges::equal(envelope.signer, value.device.bytes()))
+  if (value.vault != members.vault || !std::ranges::equal(envelope.signer, value.device.bytes()))
     return fail(Errc::denied, "a tombstone or reprieve of another vault or signer");
   if (!wire::verify(envelope, context)) return fail(Errc::denied, "a tombstone or reprieve with a wrong signature");
-  if (!record.may_sign(value.device)) {
+  if (!members.may_sign(value.device)) {
     return fail(Errc::denied, "a tombstone or reprieve by device " + value.device.short_hex() +
                                   ", which is not certified, or revoked");
   }
@@ -203,35 +210,34 @@ Result<VaultId> vault_in(ByteView bytes, Result<Value> (*parse)(ByteView)) {
 
 }  // namespace
 
-Result<wire::Tombstone> prove_tombstone(const ProvenRecord& record, ByteView bytes) {
-  return prove(record, bytes, wire::kSignTombstone, wire::parse_tombstone);
+Result<wire::Tombstone> prove_tombstone(const Members& members, ByteView bytes) {
+  return prove(members, bytes, wire::kSignTombstone, wire::parse_tombstone);
 }
 
-Result<wire::Reprieve> prove_reprieve(const ProvenRecord& record, ByteView bytes) {
-  return prove(record, bytes, wire::kSignReprieve, wire::parse_reprieve);
+Result<wire::Reprieve> prove_reprieve(const Members& members, ByteView bytes) {
+  return prove(members, bytes, wire::kSignReprieve, wire::parse_reprieve);
 }
 
 Result<VaultId> vault_of_tombstone(ByteView bytes) { return vault_in(bytes, wire::parse_tombstone); }
 Result<VaultId> vault_of_reprieve(ByteView bytes) { return vault_in(bytes, wire::parse_reprieve); }
 
-Result<std::vector<wire::HeldHead>> join_heads(const ProvenRecord& record, const DeviceId& device,
+Result<std::vector<wire::HeldHead>> join_heads(const Members& members, const DeviceId& device,
                                                std::span<const wire::HeldHead> held, std::vector<Bytes> chain,
                                                std::int64_t now_s) {
   if (chain.empty() || chain.size() > kMaxChain) return fail(Errc::invalid, "number of heads in the chain");
-  if (!record.certifies(device)) return fail(Errc::denied, "device " + device.short_hex() + " is not certified here");
+  if (!members.devices.contains(device))
+    return fail(Errc::denied, "device " + device.short_hex() + " is not certified here");
   std::vector<ParsedHead> parsed;
   for (const Bytes& bytes : chain) {
-    MHP_TRY(ParsedHead head, parse_signed_head(bytes, record.record.vault, device));
+    MHP_TRY(ParsedHead head, parse_signed_head(bytes, members.vault, device));
     parsed.push_back(std::move(head));
   }
   MHP_TRY_VOID(check_links(parsed));
-  if (const auto* revocation = record.revocation_of(device)) {
-    MHP_TRY_VOID(check_revocation(*revocation, parsed));
-  }
+  MHP_TRY_VOID(check_revocations(members, device, parsed));
   std::vector<ParsedHead> known;
   std::map<std::uint64_t, wire::HeldHead> all;
   for (const wire::HeldHead& entry : held) {
-    MHP_TRY(ParsedHead head, parse_signed_head(entry.signed_bytes, record.record.vault, device));
+    MHP_TRY(ParsedHead head, parse_signed_head(entry.signed_bytes, members.vault, device));
     all[head.head.seq] = entry;
     known.push_back(std::move(head));
   }

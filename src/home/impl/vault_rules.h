@@ -1,6 +1,7 @@
 // Which vault records and heads a home believes: pure functions on bytes.
 #pragma once
 
+#include <set>
 #include <span>
 
 #include "base/ids.h"
@@ -16,34 +17,40 @@ struct ProvenRecord {
   wire::VaultRecord record;
   std::vector<DeviceId> devices;              // certified by the identity
   std::vector<wire::Revocation> revocations;  // signed by the identity
-  bool by_identity = false;                   // who signed the record
-  primitives::PublicKey signer{};
+};
 
-  bool certifies(const DeviceId& device) const;
-  const wire::Revocation* revocation_of(const DeviceId& device) const;
+/// Errors: invalid (does not parse), denied (identity, signature, or an author that is not certified or is revoked in
+/// it).
+Result<ProvenRecord> prove_record(ByteView signed_record);
+
+/// What the identity has said of a vault's devices, over all records that are held.
+struct Members {
+  VaultId vault{};
+  primitives::PublicKey identity{};
+  std::set<DeviceId> devices{};
+  std::vector<wire::Revocation> revocations{};  // of one device several, where recoveries did not see each other
+
+  void join(const ProvenRecord& proven);
+  bool is_revoked(const DeviceId& device) const;
   /// Whether what this key signs about the vault counts now: the identity, or a device certified and not revoked.
   bool may_sign(const DeviceId& key) const;
 };
 
-/// Errors: invalid (does not parse), denied (identity, signature, or a signer that is not certified or is revoked in
-/// it).
-Result<ProvenRecord> prove_record(ByteView signed_record);
-
-/// Whether `next` may take the place of `held`. A device cannot take back a revocation; the identity key may do all.
-/// Errors: denied, invalid (older).
-Result<void> may_follow(const ProvenRecord& held, const ProvenRecord& next);
+/// Whether `next` is to be kept: in the place of `held`, an earlier record of the same device, where there is one.
+/// Errors: denied (its author is revoked), invalid (older, or another of one version).
+Result<void> may_be_kept(const Members& members, const ProvenRecord* held, const ProvenRecord& next);
 
 /// Joins signed heads that came at `now_s` to the held ones of the same device; both rising, `held` may be empty. What
 /// is kept of both: the newest wire::kMaxHeadsKept and, of the last wire::kMaxHeadDays days with older ones, the newest
 /// of each. Errors: invalid (gap, broken chain, does not parse), denied (fork, signature, revoked, not certified).
-Result<std::vector<wire::HeldHead>> join_heads(const ProvenRecord& record, const DeviceId& device,
+Result<std::vector<wire::HeldHead>> join_heads(const Members& members, const DeviceId& device,
                                                std::span<const wire::HeldHead> held, std::vector<Bytes> chain,
                                                std::int64_t now_s);
 
 /// The body of a tombstone or reprieve: of this vault, by its identity or by a device certified and not revoked.
 /// Errors: invalid, denied.
-Result<wire::Tombstone> prove_tombstone(const ProvenRecord& record, ByteView signed_tombstone);
-Result<wire::Reprieve> prove_reprieve(const ProvenRecord& record, ByteView signed_reprieve);
+Result<wire::Tombstone> prove_tombstone(const Members& members, ByteView signed_tombstone);
+Result<wire::Reprieve> prove_reprieve(const Members& members, ByteView signed_reprieve);
 /// Which vault such a one says it is of. Errors: invalid.
 Result<VaultId> vault_of_tombstone(ByteView signed_tombstone);
 Result<VaultId> vault_of_reprieve(ByteView signed_reprieve);

@@ -16,12 +16,12 @@ class JoinHeads : public ::testing::Test {
  protected:
   JoinHeads() {
     primitives::init_sodium();
-    auto proven = prove_record(owner_.signed_record(1));
+    const auto proven = prove_record(owner_.signed_record(1));
     EXPECT_TRUE(proven);
-    if (proven) record_ = std::move(*proven);
+    if (proven) members_.join(*proven);
   }
   Result<void> give(std::vector<Bytes> chain, std::int64_t day) {
-    MHP_TRY(held_, join_heads(record_, owner_.device, held_, std::move(chain), day * kDay + 7));
+    MHP_TRY(held_, join_heads(members_, owner_.device, held_, std::move(chain), day * kDay + 7));
     return {};
   }
   std::vector<std::uint64_t> seqs() const {
@@ -35,7 +35,7 @@ class JoinHeads : public ::testing::Test {
   }
 
   const samples::Owner owner_{1};
-  ProvenRecord record_;
+  Members members_;
   std::vector<wire::HeldHead> held_;
 };
 

@@ -4,6 +4,7 @@
 #include <bitset>
 #include <map>
 
+#include "dispersal/home_set.h"
 #include "vault/state.h"
 
 namespace mhp::vault::impl {
@@ -30,5 +31,9 @@ class BadRows {
   std::map<Key, Rows> rows_;
   std::map<Key, std::pair<Rows, Rows>> learned_;  // bad, whole; never both
 };
+
+/// Keeps what reading from the homes has found wrong, at once: whoever asks how safe the vault is has to know of it.
+/// Blocking, small; nothing where nothing was found.
+void remember_wrong_rows(dispersal::HomeSet& homes, State& state);
 
 }  // namespace mhp::vault::impl

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <optional>
+#include <set>
 
 #include "primitives/hash/blake3.h"
 
@@ -60,27 +61,84 @@ bool fits_seen(const std::vector<CheckedHead>& chain, const wire::SeenHead* seen
   return same == nullptr || same->hash == seen->hash;
 }
 
-struct DeviceFacts {
-  DeviceId device;
-  const wire::Revocation* revocation = nullptr;
-  const wire::SeenHead* seen = nullptr;
+/// Where a device that is shut out is believed to. Several recoveries may have shut it out, each at what it saw: what
+/// any of them calls good is, unless the owner distrusts it: then the lowest such word holds.
+class Cut {
+ public:
+  Cut() = default;
+  Cut(const std::vector<wire::Revocation>& all, const DeviceId& device) {
+    for (const wire::Revocation& one : all) {
+      if (one.device == device) take(one);
+    }
+  }
+
+  bool revoked() const { return !revocations_.empty(); }
+  bool distrusted() const { return distrusted_; }
+  std::uint64_t last_good_seq() const { return last_good_seq_; }
+  bool is_named(const CheckedHead& head) const {
+    return std::ranges::any_of(revocations_, [&](const wire::Revocation& one) {
+      return one.last_good_seq == head.head.seq && one.last_good == head.hash;
+    });
+  }
+
+  /// What is left of `chain`. What came after the last good head stays only where a home says that it took it before
+  /// the revocation: it was away when the vault was recovered, and what the lost computer had saved there is not lost.
+  /// Of a chain that has others at the places of all last good heads nothing stays. The newest that was cut off.
+  std::optional<CheckedHead> cut(std::vector<CheckedHead>& chain) const {
+    std::optional<CheckedHead> newest_cut;
+    if (!revoked() || chain.empty()) return newest_cut;
+    auto was_taken_before = [&](const CheckedHead& head) { return head.received_s && *head.received_s <= time_s_; };
+    CheckedHead newest = chain.back();
+    std::size_t before = chain.size();
+    while (!chain.empty() && chain.back().head.seq > last_good_seq_ && !was_taken_before(chain.back())) {
+      chain.pop_back();
+    }
+    if (is_of_another_history(chain)) chain.clear();
+    if (chain.size() != before) newest_cut = std::move(newest);
+    return newest_cut;
+  }
+
+ private:
+  static constexpr std::int64_t kSecond = 1'000'000'000;
+
+  void take(const wire::Revocation& one) {
+    const std::int64_t time_s = one.time_ns / kSecond;
+    // What is distrusted was not to be believed from the first time on that the device was shut out.
+    earliest_s_ = std::min(earliest_s_.value_or(time_s), time_s);
+    if (one.distrusted && !distrusted_) revocations_.clear();
+    distrusted_ = distrusted_ || one.distrusted;
+    if (one.distrusted == distrusted_) {
+      const bool is_first = revocations_.empty();
+      auto holding = [&](auto known, auto said) { return distrusted_ ? std::min(known, said) : std::max(known, said); };
+      last_good_seq_ = is_first ? one.last_good_seq : holding(last_good_seq_, one.last_good_seq);
+      time_s_ = is_first ? time_s : holding(time_s_, time_s);
+      revocations_.push_back(one);
+    }
+    if (distrusted_) time_s_ = std::min(time_s_, *earliest_s_);
+  }
+
+  bool is_of_another_history(const std::vector<CheckedHead>& chain) const {
+    bool differs = false;
+    for (const wire::Revocation& one : revocations_) {
+      const CheckedHead* there = at_seq(chain, one.last_good_seq);
+      if (there != nullptr && there->hash == one.last_good) return false;
+      differs = differs || there != nullptr;
+    }
+    return differs;
+  }
+
+  std::vector<wire::Revocation> revocations_;
+  bool distrusted_ = false;
+  std::uint64_t last_good_seq_ = 0;
+  std::int64_t time_s_ = 0;
+  std::optional<std::int64_t> earliest_s_;
 };
 
-/// What came after a revocation's last good head is believed only where a home says that it took it before the
-/// revocation: it was away when the vault was recovered, and what the lost computer had saved there is not lost. A
-/// chain without the last good head at its place is another's.
-bool cut_at_revocation(std::vector<CheckedHead>& chain, const wire::Revocation* revocation) {
-  if (revocation == nullptr) return true;
-  constexpr std::int64_t kSecond = 1'000'000'000;
-  auto was_taken_before = [&](const CheckedHead& head) {
-    return head.received_s && *head.received_s < revocation->time_ns / kSecond;
-  };
-  while (!chain.empty() && chain.back().head.seq > revocation->last_good_seq && !was_taken_before(chain.back())) {
-    chain.pop_back();
-  }
-  const CheckedHead* last_good = at_seq(chain, revocation->last_good_seq);
-  return !chain.empty() && (last_good == nullptr || last_good->hash == revocation->last_good);
-}
+struct DeviceFacts {
+  DeviceId device;
+  Cut cut = {};
+  const wire::SeenHead* seen = nullptr;
+};
 
 std::string number_of(const DeviceId& device, std::uint64_t seq) {
   return std::to_string(seq) + " of device " + device.short_hex();
@@ -91,17 +149,19 @@ class DeviceJudge {
   DeviceJudge(const DeviceFacts& facts, HeadsView& out) : facts_(facts), out_(out) {}
 
   void take(std::size_t member, std::vector<CheckedHead> chain) {
-    if (!cut_at_revocation(chain, facts_.revocation)) return;
-    candidates_.push_back({.member = member, .chain = std::move(chain)});
+    const auto late = facts_.cut.cut(chain);
+    if (late && member != kNobody) note_late(member, *late);
+    if (!chain.empty()) candidates_.push_back({.member = member, .chain = std::move(chain)});
   }
 
   void judge(const std::vector<ShownHeads>& shown) {
+    if (late_) out_.late.push_back(*late_);
     if (candidates_.empty()) return;
     const Candidate& best =
         *std::ranges::max_element(candidates_, [this](const auto& a, const auto& b) { return rank(a) < rank(b); });
     BelievedDevice believed;
     believed.device = facts_.device;
-    believed.revoked = facts_.revocation != nullptr;
+    believed.revoked = facts_.cut.revoked();
     believed.chain = whole(best);
     believed.homes_agree = agreeing(best);
     for (const Candidate& other : candidates_) {
@@ -109,6 +169,8 @@ class DeviceJudge {
       if (agrees) believed.members.push_back(other.member);
     }
     for (const ShownHeads& home : shown) blame(home, believed);
+    note_branches(believed);
+    believed.forked = std::ranges::find(out_.branches, facts_.device, &BelievedDevice::device) != out_.branches.end();
     out_.devices.push_back(std::move(believed));
   }
 
@@ -126,6 +188,28 @@ class DeviceJudge {
             .seq = candidate.chain.back().head.seq,
             .homes = agreeing(candidate),
             .hash = candidate.chain.back().hash};
+  }
+
+  void note_late(std::size_t member, const CheckedHead& newest) {
+    if (!late_) late_ = LateHeads{.device = facts_.device, .distrusted = facts_.cut.distrusted(), .members = {}};
+    late_->newest_ns = std::max(late_->newest_ns, newest.head.time_ns);
+    late_->members.push_back(member);
+  }
+
+  /// The newest of each history that is not the believed one.
+  void note_branches(const BelievedDevice& believed) {
+    const std::size_t first = out_.branches.size();
+    for (const Candidate& other : candidates_) {
+      if (!conflict(other.chain, believed.chain)) continue;
+      auto same = std::find_if(out_.branches.begin() + static_cast<std::ptrdiff_t>(first), out_.branches.end(),
+                               [&](const BelievedDevice& branch) { return !conflict(branch.chain, other.chain); });
+      if (same == out_.branches.end()) {
+        out_.branches.push_back(
+            {.device = facts_.device, .revoked = believed.revoked, .chain = other.chain, .members = {}});
+      } else if (same->newest().head.seq < other.chain.back().head.seq) {
+        same->chain = other.chain;
+      }
+    }
   }
 
   unsigned agreeing(const Candidate& candidate) const {
@@ -147,7 +231,7 @@ class DeviceJudge {
   /// Every home is older than what this computer has seen.
   bool rolled_back() const {
     if (facts_.seen == nullptr) return false;
-    if (facts_.revocation != nullptr && facts_.seen->seq > facts_.revocation->last_good_seq) return false;
+    if (facts_.cut.revoked() && facts_.seen->seq > facts_.cut.last_good_seq()) return false;
     return std::ranges::none_of(candidates_, [this](const Candidate& candidate) {
       return candidate.member != kNobody && candidate.chain.back().head.seq >= facts_.seen->seq;
     });
@@ -166,12 +250,13 @@ class DeviceJudge {
       out_.findings.push_back({.member = home.member, .kind = kind, .detail = std::move(detail)});
     };
     if (own == candidates_.end()) {
-      if (home.record_version == 0 || believed.revoked || shows_damage(home)) return;
+      if (home.record_versions.empty() || believed.revoked || shows_damage(home)) return;
       return find(TroubleKind::old_heads,
                   "has none of the heads up to " + number_of(facts_.device, newest) + " (it may have been away)");
     }
     std::uint64_t seq = own->chain.back().head.seq;
     if (conflict(own->chain, believed.chain)) {
+      if (facts_.cut.is_named(own->chain.back())) return;  // both histories were taken in by a recovery
       return find(TroubleKind::forked_heads,
                   "shows another head " + number_of(facts_.device, std::min(seq, newest)) + " than the one believed");
     }
@@ -179,7 +264,7 @@ class DeviceJudge {
       return find(TroubleKind::old_heads, "shows an older state than this computer has seen");
     }
     // More than a revocation's last good head is given to no home.
-    const bool has_all_it_may = facts_.revocation != nullptr && seq >= facts_.revocation->last_good_seq;
+    const bool has_all_it_may = facts_.cut.revoked() && seq >= facts_.cut.last_good_seq();
     if (seq < newest && !has_all_it_may) {
       find(TroubleKind::old_heads,
            "has head " + std::to_string(seq) + " of " + std::to_string(newest) + " (it may have been away)");
@@ -189,11 +274,13 @@ class DeviceJudge {
   const DeviceFacts facts_;
   HeadsView& out_;
   std::vector<Candidate> candidates_;
+  std::optional<LateHeads> late_;
 };
 
-/// A home is given the vault record before the heads that name it.
+/// A home is given a device's vault record before the heads that name it; what is of who is shut out it need not have.
 void blame_old_record(const ShownHeads& home, const CheckedHead& newest, HeadsView& out) {
-  if (home.record_version >= newest.head.vault_record_version) return;
+  auto held = home.record_versions.find(newest.head.device);
+  if (held != home.record_versions.end() && held->second >= newest.head.vault_record_version) return;
   out.findings.push_back({.member = home.member,
                           .kind = TroubleKind::wrong_record,
                           .detail = "shows an older vault record than its own heads name"});
@@ -236,25 +323,31 @@ Result<std::vector<CheckedHead>> check_chain(const std::vector<Bytes>& chain, co
   return out;
 }
 
-void keep_as_of(HeadsView& view, std::int64_t unix_s) {
-  for (BelievedDevice& device : view.devices) {
+static void keep_as_of(std::vector<BelievedDevice>& devices, std::int64_t unix_s) {
+  for (BelievedDevice& device : devices) {
     std::size_t before = device.chain.size();
     while (!device.chain.empty() && device.chain.back().received_s.value_or(INT64_MAX) > unix_s)
       device.chain.pop_back();
     if (device.chain.size() != before) device.members.clear();
   }
-  std::erase_if(view.devices, [](const BelievedDevice& device) { return device.chain.empty(); });
+  std::erase_if(devices, [](const BelievedDevice& device) { return device.chain.empty(); });
+}
+
+void keep_as_of(HeadsView& view, std::int64_t unix_s) {
+  keep_as_of(view.devices, unix_s);
+  keep_as_of(view.branches, unix_s);
 }
 
 HeadsView judge_heads(const wire::VaultRecord& record, const std::vector<ShownHeads>& shown,
-                      const home::Home::DeviceHeads& own, const wire::SeenHeads& seen) {
+                      const home::Home::DeviceHeads& own, const wire::SeenHeads& seen, bool with_late) {
   HeadsView out;
   auto revocations = revocations_of(record);
   for (const auto& certificate : devices_of(record)) {
     const DeviceId& device = certificate.device;
     DeviceFacts facts;
     facts.device = device;
-    facts.revocation = find_device(revocations, device);
+    facts.cut = Cut(revocations, device);
+    if (with_late && !facts.cut.distrusted()) facts.cut = Cut();
     facts.seen = find_device(seen.heads, device);
     DeviceJudge judge(facts, out);
     for (const ShownHeads& home : shown) {
@@ -269,7 +362,7 @@ HeadsView judge_heads(const wire::VaultRecord& record, const std::vector<ShownHe
       }
       auto checked = check_chain(heads->chain, record.vault, device, heads->received_s);
       if (checked) {
-        blame_old_record(home, checked->back(), out);
+        if (!facts.cut.revoked()) blame_old_record(home, checked->back(), out);
         judge.take(home.member, std::move(*checked));
       } else {
         out.findings.push_back(

@@ -1,6 +1,7 @@
 // Which heads to believe, and which homes show old or forked ones. Pure.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -22,13 +23,15 @@ struct CheckedHead {
 /// What one home that answered shows.
 struct ShownHeads {
   std::size_t member = 0;
-  std::uint64_t record_version = 0;  // 0: it has none, is new to this vault, and may well have no heads
+  /// Of the vault records it has, by author. None: it is new to this vault, and may well have no heads.
+  std::map<DeviceId, std::uint64_t> record_versions;
   std::vector<home::Home::DeviceHeads> devices;
 };
 
 struct BelievedDevice {
   DeviceId device;
   bool revoked = false;
+  bool forked = false;               // it has another history, in HeadsView::branches
   std::vector<CheckedHead> chain;    // all heads at hand that fit the newest; rising, may have gaps; never empty
   unsigned homes_agree = 0;          // that show this newest head
   std::vector<std::size_t> members;  // those
@@ -41,8 +44,21 @@ struct HeadFinding {
   std::string detail;
 };
 
+/// What a device that is shut out signed after its last good head and no home took before that: not believed, but it
+/// may be what its owner saved while that home was away.
+struct LateHeads {
+  DeviceId device;
+  bool distrusted = false;  // an enemy's, by the word of the owner
+  std::int64_t newest_ns = 0;
+  std::vector<std::size_t> members;  // that show it
+};
+
 struct HeadsView {
   std::vector<BelievedDevice> devices;
+  /// Where a device's state was put back from a copy it signed two histories. The one that is not believed is nobody's
+  /// lie: it is followed as another device's would be, but given to no home.
+  std::vector<BelievedDevice> branches;
+  std::vector<LateHeads> late;
   std::vector<HeadFinding> findings;
 };
 
@@ -51,9 +67,10 @@ struct HeadsView {
 Result<std::vector<CheckedHead>> check_chain(const std::vector<Bytes>& chain, const VaultId& vault,
                                              const DeviceId& device, const std::vector<std::int64_t>& received_s = {});
 
-/// `own`: this device's chain as its state folder has it; counts like a home's, but nobody is blamed.
+/// `own`: this device's chain as its state folder has it; counts like a home's, but nobody is blamed. `with_late`: late
+/// heads are believed, unless they are distrusted.
 HeadsView judge_heads(const wire::VaultRecord& record, const std::vector<ShownHeads>& shown,
-                      const home::Home::DeviceHeads& own, const wire::SeenHeads& seen);
+                      const home::Home::DeviceHeads& own, const wire::SeenHeads& seen, bool with_late = false);
 
 /// Drops what no home took by then, and devices of which nothing is left: who wrote it could give it any time of its
 /// own, but not the homes' time.

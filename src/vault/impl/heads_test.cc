@@ -18,7 +18,8 @@ class Heads : public ::testing::Test {
  protected:
   Heads() {
     primitives::init_sodium();
-    record_ = make_first_record(root_, device_, {}, random_, 1).record;
+    open_ = make_first_record(root_, device_, {}, random_, 1);
+    record_ = open_.record;
   }
 
   /// Heads `first`..`last` after `chain`; `salt` makes another history.
@@ -40,29 +41,44 @@ class Heads : public ::testing::Test {
   }
   ShownHeads home(std::size_t member, std::vector<Bytes> chain) {
     return {.member = member,
-            .record_version = 1,
+            .record_versions = {{device_.id, 1}},
             .devices = {{.device = device_.id, .chain = std::move(chain), .received_s = {}}}};
   }
   HeadsView judge(const std::vector<ShownHeads>& shown, const std::vector<Bytes>& own = {},
-                  const wire::SeenHeads& seen = {}) {
-    return judge_heads(record_, shown, {.device = device_.id, .chain = own}, seen);
+                  const wire::SeenHeads& seen = {}, bool with_late = false) {
+    return judge_heads(record_, shown, {.device = device_.id, .chain = own}, seen, with_late);
   }
   wire::SeenHeads seen(const std::vector<Bytes>& chain, std::uint64_t seq) {
     return {.heads = {
                 {.device = device_.id, .seq = seq, .hash = HeadHash::from_array(primitives::blake3(chain[seq - 1]))}}};
   }
 
+  /// The record after a recovery that calls `good` the last good heads, joined with what was said before.
+  void recover(const std::vector<wire::SeenHead>& good, std::int64_t time_s = 1, Earlier earlier = Earlier::shut_out) {
+    const std::int64_t now_ns = time_s * 1'000'000'000 + 500'000'000;
+    auto next = recovered_record(open_, root_, make_device(root_.vault(), random_), good, random_, now_ns, earlier);
+    ASSERT_TRUE(next) << next.error().detail;
+    open_ = std::move(*next);
+    record_ = open_.record;
+  }
+  std::vector<std::uint64_t> believed(const HeadsView& view) {
+    std::vector<std::uint64_t> numbers;
+    for (const BelievedDevice& device : view.devices) numbers.push_back(device.newest().head.seq);
+    return numbers;
+  }
+
   platform::MemoryPlatform platform_{testing::seed_of_run()};
   platform::Random& random_ = platform_.random();
   Root root_{random_.array<32>()};
   Device device_ = make_device(root_.vault(), random_);
+  OpenRecord open_;
   wire::VaultRecord record_;
 };
 
 TEST_F(Heads, AHomeThatHoldsBackTheRecordItsHeadsNameIsNamed) {
   auto chain = grow({}, 2);
   ShownHeads withheld = home(1, chain);
-  withheld.record_version = 0;
+  withheld.record_versions[device_.id] = 0;
   HeadsView view = judge({home(0, chain), withheld});
   ASSERT_EQ(view.findings.size(), 1u);
   EXPECT_EQ(view.findings[0].member, 1u);
@@ -84,8 +100,8 @@ TEST_F(Heads, TheHighestIsBelieved) {
 
 TEST_F(Heads, AHomeThatLostItsHeadsIsNamedAFreshOneIsNot) {
   auto chain = grow({}, 3);
-  ShownHeads empty{.member = 1, .record_version = 1, .devices = {}};
-  ShownHeads fresh{.member = 2, .record_version = 0, .devices = {}};
+  ShownHeads empty{.member = 1, .record_versions = {{device_.id, 1}}, .devices = {}};
+  ShownHeads fresh{.member = 2, .record_versions = {}, .devices = {}};
   auto view = judge({home(0, chain), empty, fresh});
   ASSERT_EQ(view.findings.size(), 1u);
   EXPECT_EQ(view.findings[0].member, 1u);
@@ -147,8 +163,9 @@ TEST_F(Heads, ForgedHeadsAreNotBelieved) {
   EXPECT_EQ(view.devices[0].newest().signed_bytes, chain.back());
   // Of a device that nobody enrolled.
   Device stranger = make_device(root_.vault(), random_);
-  ShownHeads foreign{
-      .member = 0, .record_version = 1, .devices = {{.device = stranger.id, .chain = grow({}, 2, 0, &stranger)}}};
+  ShownHeads foreign{.member = 0,
+                     .record_versions = {{device_.id, 1}},
+                     .devices = {{.device = stranger.id, .chain = grow({}, 2, 0, &stranger)}}};
   EXPECT_TRUE(judge({foreign}).devices.empty());
 }
 
@@ -166,6 +183,136 @@ TEST_F(Heads, ARevokedDeviceIsBelievedUpToItsLastGoodHead) {
   EXPECT_EQ(view.devices[0].newest().head.seq, 4u);
   auto other = grow({}, 6, 5);
   EXPECT_TRUE(judge({home(0, other)}).devices.empty());
+}
+
+TEST_F(Heads, OfTwoRecoveriesTheHigherLastGoodHeadCounts) {
+  auto chain = grow({}, 6);
+  OpenRecord first = make_first_record(root_, device_, {}, random_, 1);
+  auto low = recovered_record(first, root_, make_device(root_.vault(), random_), seen(chain, 2).heads, random_, 2);
+  auto high = recovered_record(first, root_, make_device(root_.vault(), random_), seen(chain, 4).heads, random_, 3);
+  ASSERT_TRUE(low && high);
+  auto both = join_records({low->signed_bytes, high->signed_bytes}, root_);
+  ASSERT_TRUE(both) << both.error().detail;
+  record_ = both->record;
+  auto view = judge({home(0, chain)});
+  ASSERT_EQ(view.devices.size(), 1u);
+  EXPECT_EQ(view.devices[0].newest().head.seq, 4u);
+  EXPECT_TRUE(judge({home(0, grow({}, 6, 5))}).devices.empty());
+}
+
+TEST_F(Heads, BothHistoriesOfAComputerWhoseStateWasPutBackAreFollowed) {
+  auto common = grow({}, 4);
+  auto ours = grow(common, 1, 1);
+  auto theirs = grow(common, 3, 2);
+  std::vector<Bytes> theirs_older(theirs.begin(), theirs.end() - 1);
+  for (const auto& shown : {std::vector{home(0, ours), home(1, theirs_older), home(2, theirs)},
+                            std::vector{home(2, theirs), home(1, theirs_older), home(0, ours)}}) {
+    auto view = judge(shown, ours, seen(ours, 5));
+    ASSERT_EQ(view.devices.size(), 1u);
+    EXPECT_EQ(view.devices[0].newest().signed_bytes, ours.back());
+    EXPECT_TRUE(view.devices[0].forked);
+    ASSERT_EQ(view.branches.size(), 1u);
+    EXPECT_EQ(view.branches[0].device, device_.id);
+    EXPECT_EQ(view.branches[0].newest().signed_bytes, theirs.back());
+  }
+  // Three histories are three; one that is only behind is none.
+  auto third = grow(common, 2, 3);
+  auto view = judge({home(0, ours), home(1, theirs), home(2, third), home(3, common)});
+  EXPECT_EQ(view.branches.size(), 2u);
+  view = judge({home(0, ours), home(1, common)});
+  EXPECT_TRUE(view.branches.empty());
+  EXPECT_FALSE(view.devices[0].forked);
+}
+
+TEST_F(Heads, ARecoveryTakesInBothHistoriesAndNobodyIsBlamed) {
+  auto common = grow({}, 4);
+  auto ours = grow(common, 1, 1);
+  auto theirs = grow(common, 3, 2);
+  std::vector<wire::SeenHead> both = seen(ours, 5).heads;
+  both.push_back(seen(theirs, 7).heads[0]);
+  for (const Earlier earlier : {Earlier::shut_out, Earlier::distrusted}) {
+    recover(both, 1000, earlier);
+    std::vector<ShownHeads> shown{home(0, ours), home(1, theirs), home(2, grow(theirs, 1, 4))};
+    for (ShownHeads& one : shown) one.devices[0].received_s.assign(one.devices[0].chain.size(), 900);
+    shown[2].devices[0].received_s.back() = 2000;
+    auto view = judge(shown);
+    ASSERT_EQ(view.devices.size(), 1u);
+    EXPECT_EQ(view.devices[0].newest().signed_bytes, theirs.back());
+    ASSERT_EQ(view.branches.size(), 1u);
+    EXPECT_EQ(view.branches[0].newest().signed_bytes, ours.back());
+    EXPECT_TRUE(view.findings.empty());
+    ASSERT_EQ(view.late.size(), 1u);
+    EXPECT_EQ(view.late[0].members, std::vector<std::size_t>{2});
+  }
+}
+
+TEST_F(Heads, WhatCameAfterARevocationIsToldOfAndCanBeTakenIn) {
+  auto chain = grow({}, 6);
+  recover(seen(chain, 4).heads);
+  std::vector<Bytes> good(chain.begin(), chain.begin() + 4);
+  auto view = judge({home(0, chain), home(1, good)});
+  EXPECT_EQ(believed(view), std::vector<std::uint64_t>{4});
+  ASSERT_EQ(view.late.size(), 1u);
+  EXPECT_EQ(view.late[0].device, device_.id);
+  EXPECT_EQ(view.late[0].members, std::vector<std::size_t>{0});
+  EXPECT_EQ(view.late[0].newest_ns, 6000);
+  EXPECT_FALSE(view.late[0].distrusted);
+  EXPECT_TRUE(view.findings.empty());
+  // The computer's own copy of its heads is no home's.
+  EXPECT_TRUE(judge({home(1, good)}, chain).late.empty());
+  view = judge({home(0, chain), home(1, good)}, {}, {}, true);
+  EXPECT_EQ(believed(view), std::vector<std::uint64_t>{6});
+  EXPECT_TRUE(view.late.empty());
+  // Once taken in by a recovery it is good, whoever asks.
+  recover(seen(chain, 6).heads);
+  view = judge({home(0, chain), home(1, good)});
+  EXPECT_EQ(believed(view), std::vector<std::uint64_t>{6});
+  EXPECT_TRUE(view.late.empty());
+}
+
+TEST_F(Heads, AnotherHistoryThanTheLastGoodOneIsLate) {
+  auto common = grow({}, 2);
+  auto good = grow(common, 2, 1);
+  auto other = grow(common, 3, 2);
+  recover(seen(good, 4).heads);
+  auto view = judge({home(0, good), home(1, other)});
+  EXPECT_EQ(believed(view), std::vector<std::uint64_t>{4});
+  EXPECT_TRUE(view.branches.empty());
+  ASSERT_EQ(view.late.size(), 1u);
+  EXPECT_EQ(view.late[0].members, std::vector<std::size_t>{1});
+  view = judge({home(0, good), home(1, other)}, {}, {}, true);
+  EXPECT_EQ(view.devices.size() + view.branches.size(), 2u);
+}
+
+TEST_F(Heads, WhatTheOwnerDistrustsStaysOut) {
+  auto chain = grow({}, 6);
+  recover(seen(chain, 6).heads);  // as things are: the enemy's state is called good
+  EXPECT_EQ(believed(judge({home(0, chain)})), std::vector<std::uint64_t>{6});
+  recover(seen(chain, 4).heads, 1, Earlier::distrusted);
+  for (const bool with_late : {false, true}) {
+    auto view = judge({home(0, chain)}, {}, {}, with_late);
+    EXPECT_EQ(believed(view), std::vector<std::uint64_t>{4});
+    ASSERT_EQ(view.late.size(), 1u);
+    EXPECT_TRUE(view.late[0].distrusted);
+  }
+  recover(seen(chain, 6).heads);  // no later recovery makes it good again
+  EXPECT_EQ(believed(judge({home(0, chain)})), std::vector<std::uint64_t>{4});
+  recover(seen(chain, 5).heads, 1, Earlier::distrusted);  // nor one that goes back less far
+  EXPECT_EQ(believed(judge({home(0, chain)})), std::vector<std::uint64_t>{4});
+  recover(seen(chain, 2).heads, 1, Earlier::distrusted);
+  EXPECT_EQ(believed(judge({home(0, chain)})), std::vector<std::uint64_t>{2});
+}
+
+TEST_F(Heads, AReceiptInTheSecondOfTheRevocationCountsAsBeforeIt) {
+  auto chain = grow({}, 6);
+  recover(seen(chain, 3).heads, 400);
+  ShownHeads shown = home(0, chain);
+  shown.devices[0].received_s = {100, 200, 300, 399, 400, 401};
+  auto view = judge({shown});
+  EXPECT_EQ(believed(view), std::vector<std::uint64_t>{5});
+  EXPECT_EQ(view.late.size(), 1u);
+  shown.devices[0].received_s = {100, 200, 300, 401, 401, 401};
+  EXPECT_EQ(believed(judge({shown})), std::vector<std::uint64_t>{3});
 }
 
 TEST_F(Heads, OnlyWhatAHomeLacksIsSent) {

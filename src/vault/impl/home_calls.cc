@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <deque>
 
-#include "primitives/hash/blake3.h"
 #include "vault/impl/round.h"
 #include "vault/vault.h"
 
@@ -16,31 +15,33 @@ using dispersal::TroubleKind;
 using namespace std::chrono_literals;
 
 constexpr auto kAskLimit = 20s;   // a drive may have to start turning
-constexpr auto kGiveLimit = 60s;  // a record and up to a thousand heads, each durable
+constexpr auto kGiveLimit = 60s;  // records and up to a thousand heads, each durable
 
 /// `view` and the rest outlive the call: the caller joins.
 Task<> ask_home(home::Home& home, VaultId vault, HomeView& view, Error& failure, Round& round) {
-  auto record = co_await home.vault_record(vault);
+  auto records = co_await home.vault_records(vault);
   auto heads = co_await home.heads(vault);
-  bool record_damaged = !record && record.error().code == Errc::corrupt;  // it may have rows all the same
-  bool record_fine = record || record_damaged || record.error().code == Errc::not_found;
-  if (record_damaged) view.damage = record.error().detail;
+  bool records_fine = records || records.error().code == Errc::not_found;
   bool heads_fine = heads || heads.error().code == Errc::not_found;
-  if (record) view.record = std::move(*record);
+  if (records) view.records = std::move(*records);
   if (heads) view.heads = std::move(*heads);
-  view.answered = record_fine && heads_fine;
-  if (!record_fine) failure = record.error();
-  if (record_fine && !heads_fine) failure = heads.error();
+  view.answered = records_fine && heads_fine;
+  if (!records_fine) failure = records.error();
+  if (records_fine && !heads_fine) failure = heads.error();
   round.done();
 }
 
 /// All borrowed: the caller joins.
-Task<> ask_record(home::Home& home, VaultId vault, std::vector<Bytes>& records, std::optional<Error>& damage,
-                  bool& answered, Round& round) {
-  auto record = co_await home.vault_record(vault);
+Task<> ask_records(home::Home& home, VaultId vault, SeenRecords& seen, bool& answered, Round& round) {
+  auto records = co_await home.vault_records(vault);
   answered = true;
-  if (record) records.push_back(std::move(*record));
-  if (!record && record.error().code == Errc::corrupt) damage = record.error();
+  for (auto& record : records ? *records : std::vector<home::Home::DeviceRecord>()) {
+    if (record.signed_record.empty()) {
+      seen.damaged += 1;
+    } else if (std::ranges::find(seen.records, record.signed_record) == seen.records.end()) {
+      seen.records.push_back(std::move(record.signed_record));
+    }
+  }
   round.done();
 }
 
@@ -69,30 +70,36 @@ void set_heads(HomeView& view, const BelievedDevice& believed) {
 struct Gift {
   dispersal::HomeSet& homes;
   std::vector<HomeView>& views;
-  ByteView signed_record;
+  const OpenRecord& record;
   const std::vector<BelievedDevice>& devices;
-  VaultId vault;
 };
 
 /// True where the member has all of it now.
 Task<bool> give(const Gift& gift, std::size_t member) {
   home::Home& home = *gift.homes.members()[member].home;
   HomeView& view = gift.views[member];
-  bool has_record = view.record && std::ranges::equal(*view.record, gift.signed_record);
-  if (!has_record) {
-    auto put = co_await home.put_vault_record(to_bytes(gift.signed_record));
+  for (const auto& record : gift.record.records) {
+    if (view.holds(record)) continue;
+    auto put = co_await home.put_vault_record(record.signed_record);
     if (!put) {
       gift.homes.report_failure(
-          member, Error{put.error().code, "did not take the vault record: " + put.error().detail, put.error().subject});
+          member, Error{put.error().code, "did not take a vault record: " + put.error().detail, put.error().subject});
       co_return false;
     }
-    view.record = to_bytes(gift.signed_record);
+    std::erase_if(view.records, [&](const auto& held) { return held.device == record.device; });
+    view.records.push_back(record);
   }
   bool complete = true;
   for (const BelievedDevice& believed : gift.devices) {
     auto held = held_seq(view, believed);
     if (held == believed.newest().head.seq) continue;
-    auto put = co_await home.put_heads(gift.vault, believed.device, heads_after(believed.chain, held.value_or(0)));
+    if (!held && believed.revoked) continue;  // another history, or more, of a computer whose part others' heads have
+    if (!held && believed.forked) {
+      complete = false;
+      continue;
+    }
+    auto put = co_await home.put_heads(gift.record.record.vault, believed.device,
+                                       heads_after(believed.chain, held.value_or(0)));
     if (put) {
       set_heads(view, believed);
       continue;
@@ -112,16 +119,21 @@ Task<> give_one(const Gift& gift, std::size_t member, std::vector<Taken>& taken,
   round.done();
 }
 
-/// 0 where there is none, or nothing that can be read.
-std::uint64_t version_of(const std::optional<Bytes>& signed_record) {
-  if (!signed_record) return 0;
-  auto envelope = wire::parse_signed(*signed_record, wire::kMaxVaultRecordBytes);
-  if (!envelope) return 0;
-  auto record = wire::parse_vault_record(envelope->body);
-  return record ? record->version : 0;
+/// Of the record, by its author. What is damaged is said elsewhere: it counts as the newest here.
+std::pair<DeviceId, std::uint64_t> version_of(const home::Home::DeviceRecord& held) {
+  if (held.signed_record.empty()) return {held.device, UINT64_MAX};
+  auto envelope = wire::parse_signed(held.signed_record, wire::kMaxVaultRecordBytes);
+  auto record = envelope ? wire::parse_vault_record(envelope->body) : Result<wire::VaultRecord>(pass(envelope));
+  return {held.device, record ? record->version : 0};
 }
 
 }  // namespace
+
+bool HomeView::holds(const home::Home::DeviceRecord& record) const {
+  return std::ranges::any_of(records, [&](const auto& held) {
+    return held.device == record.device && held.signed_record == record.signed_record;
+  });
+}
 
 Task<std::vector<HomeView>> ask_homes(dispersal::HomeSet& homes, VaultId vault, platform::Clock* clock) {
   const auto& members = homes.members();
@@ -137,8 +149,6 @@ Task<std::vector<HomeView>> ask_homes(dispersal::HomeSet& homes, VaultId vault, 
   }
   co_await scope.join();
   for (std::size_t i = 0; i < members.size(); ++i) {
-    if (views[i].damage)
-      homes.report(i, TroubleKind::damaged, *views[i].damage + ": without it the home does not count");
     if (!members[i].home || views[i].answered) continue;
     if (failures[i].code == Errc::timed_out) {
       homes.give_up(i);
@@ -153,59 +163,33 @@ std::vector<ShownHeads> shown_heads(const std::vector<HomeView>& views) {
   std::vector<ShownHeads> out;
   for (std::size_t i = 0; i < views.size(); ++i) {
     if (!views[i].answered) continue;
-    out.push_back({.member = i, .record_version = version_of(views[i].record), .devices = views[i].heads});
+    ShownHeads& shown = out.emplace_back();
+    shown.member = i;
+    for (const auto& held : views[i].records) shown.record_versions.insert(version_of(held));
+    shown.devices = views[i].heads;
   }
   return out;
-}
-
-NewestRecord choose_record(const std::vector<ByteView>& records, const VaultId& vault) {
-  NewestRecord newest;
-  primitives::Hash hash_of_newest{};
-  // Revocations are signed by the identity alone, so they count wherever they stand.
-  std::vector<DeviceId> revoked;
-  for (ByteView bytes : records) {
-    auto record = check_record(bytes, vault, {});
-    if (!record) continue;
-    for (const auto& revocation : revocations_of(*record)) revoked.push_back(revocation.device);
-  }
-  for (std::size_t i = 0; i < records.size(); ++i) {
-    auto record = check_record(records[i], vault, revoked);
-    if (!record) {
-      newest.refused.push_back(i);
-      continue;
-    }
-    // Two devices that wrote beside each other: all who see both take the same.
-    const primitives::Hash hash = primitives::blake3(records[i]);
-    if (newest.index && std::pair(record->version, hash) <= std::pair(newest.version, hash_of_newest)) continue;
-    newest.index = i;
-    newest.version = record->version;
-    hash_of_newest = hash;
-  }
-  return newest;
 }
 
 /// Homes refuse what comes after a revocation's last good head.
 static std::vector<BelievedDevice> without_late_heads(std::vector<BelievedDevice> devices,
                                                       const wire::VaultRecord& record) {
-  for (const wire::Revocation& revocation : revocations_of(record)) {
-    auto device = std::ranges::find(devices, revocation.device, &BelievedDevice::device);
-    if (device == devices.end()) continue;
-    std::erase_if(device->chain, [&](const CheckedHead& head) { return head.head.seq > revocation.last_good_seq; });
+  const auto revocations = revocations_of(record);
+  for (BelievedDevice& device : devices) {
+    const wire::Revocation* revocation = highest_of(revocations, device.device);
+    if (revocation == nullptr) continue;
+    std::erase_if(device.chain, [&](const CheckedHead& head) { return head.head.seq > revocation->last_good_seq; });
   }
   std::erase_if(devices, [](const BelievedDevice& device) { return device.chain.empty(); });
   return devices;
 }
 
 Task<std::vector<std::size_t>> bring_up_to_date(dispersal::HomeSet& homes, std::vector<HomeView>& views,
-                                                ByteView signed_record, const std::vector<BelievedDevice>& devices,
+                                                const OpenRecord& record, const std::vector<BelievedDevice>& devices,
                                                 platform::Clock* clock) {
   std::vector<std::size_t> took;
-  auto envelope = wire::parse_signed(signed_record, wire::kMaxVaultRecordBytes);
-  if (!envelope) co_return took;
-  auto record = wire::parse_vault_record(envelope->body);
-  if (!record) co_return took;
-  const std::vector<BelievedDevice> given = without_late_heads(devices, *record);
-  Gift gift{.homes = homes, .views = views, .signed_record = signed_record, .devices = given, .vault = record->vault};
+  const std::vector<BelievedDevice> given = without_late_heads(devices, record.record);
+  Gift gift{.homes = homes, .views = views, .record = record, .devices = given};
   platform::Nursery scope(co_await asio::this_coro::executor);
   Round round{.scope = scope};
   std::vector<Taken> taken(views.size(), Taken::no_answer);
@@ -227,41 +211,29 @@ Task<std::vector<std::size_t>> bring_up_to_date(dispersal::HomeSet& homes, std::
 
 }  // namespace impl
 
-Task<std::vector<std::size_t>> publish_record(dispersal::HomeSet& homes, ByteView signed_record,
-                                              platform::Clock* clock) {
-  std::vector<std::size_t> nobody;
-  auto envelope = wire::parse_signed(signed_record, wire::kMaxVaultRecordBytes);
-  if (!envelope) co_return nobody;
-  auto record = wire::parse_vault_record(envelope->body);
-  if (!record) co_return nobody;
-  auto views = co_await impl::ask_homes(homes, record->vault, clock);
-  impl::HeadsView heads = impl::judge_heads(*record, impl::shown_heads(views), {}, {});
-  co_return co_await impl::bring_up_to_date(homes, views, signed_record, heads.devices, clock);
+Task<std::vector<std::size_t>> publish_records(dispersal::HomeSet& homes, const OpenRecord& record,
+                                               platform::Clock* clock) {
+  auto views = co_await impl::ask_homes(homes, record.record.vault, clock);
+  impl::HeadsView heads = impl::judge_heads(record.record, impl::shown_heads(views), {}, {});
+  co_return co_await impl::bring_up_to_date(homes, views, record, heads.devices, clock);
 }
 
-Task<Result<Bytes>> newest_record(const std::vector<home::Home*>& homes, const VaultId& vault, platform::Clock* clock,
-                                  std::vector<std::size_t>* silent) {
+Task<SeenRecords> seen_records(const std::vector<home::Home*>& homes, const VaultId& vault, platform::Clock* clock) {
   VaultId wanted = vault;
   std::vector<home::Home*> asked = homes;
-  std::vector<Bytes> records;
-  std::optional<Error> damage;
+  SeenRecords seen;
   platform::Nursery scope(co_await asio::this_coro::executor);
   impl::Round round{.scope = scope, .left = asked.size()};
   if (clock != nullptr && !asked.empty()) scope.start(impl::watch(*clock, impl::kAskLimit, round));
   std::deque<bool> answered(asked.size(), false);
   for (std::size_t i = 0; i < asked.size(); ++i) {
-    scope.start(impl::ask_record(*asked[i], wanted, records, damage, answered[i], round));
+    scope.start(impl::ask_records(*asked[i], wanted, seen, answered[i], round));
   }
   co_await scope.join();
-  for (std::size_t i = 0; silent != nullptr && i < asked.size(); ++i) {
-    if (!answered[i]) silent->push_back(i);
+  for (std::size_t i = 0; i < asked.size(); ++i) {
+    if (!answered[i]) seen.silent.push_back(i);
   }
-  if (records.empty() && damage) co_return fail(Errc::not_found, "what is kept here is damaged: " + damage->detail);
-  if (records.empty()) co_return fail(Errc::not_found, "no home at hand knows this vault");
-  std::vector<ByteView> seen_records(records.begin(), records.end());
-  impl::NewestRecord newest = impl::choose_record(seen_records, wanted);
-  if (!newest.index) co_return fail(Errc::denied, "no home at hand has a genuine record of this vault");
-  co_return std::move(records[*newest.index]);
+  co_return seen;
 }
 
 }  // namespace mhp::vault

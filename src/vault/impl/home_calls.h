@@ -1,4 +1,4 @@
-// Asks every home for its vault record and heads, and gives homes what they lack.
+// Asks every home for its vault records and heads, and gives homes what they lack.
 #pragma once
 
 #include <optional>
@@ -11,9 +11,10 @@ namespace mhp::vault::impl {
 /// What one member shows of a vault.
 struct HomeView {
   bool answered = false;
-  std::optional<std::string> damage;           // why the vault record it holds cannot be read
-  std::optional<Bytes> record;                 // not checked
-  std::vector<home::Home::DeviceHeads> heads;  // not checked
+  std::vector<home::Home::DeviceRecord> records;  // not checked
+  std::vector<home::Home::DeviceHeads> heads;     // not checked
+  /// Exactly this one.
+  bool holds(const home::Home::DeviceRecord& record) const;
 };
 
 /// By member. Homes that fail, or do not answer within a time limit where there is a clock, are reported to `homes`.
@@ -21,20 +22,10 @@ Task<std::vector<HomeView>> ask_homes(dispersal::HomeSet& homes, VaultId vault, 
 
 std::vector<ShownHeads> shown_heads(const std::vector<HomeView>& views);
 
-/// The highest version that is genuine, over all bytes at hand, of the homes or this computer, and of two with one
-/// version the one with the higher hash; a device that any genuine record revokes may not have signed it. Null where
-/// none is genuine. `refused`: indexes of those that are not.
-struct NewestRecord {
-  std::optional<std::size_t> index;
-  std::uint64_t version = 0;
-  std::vector<std::size_t> refused;
-};
-NewestRecord choose_record(const std::vector<ByteView>& records, const VaultId& vault);
-
-/// Gives one home the record, if it lacks it, and the heads of each device that it lacks; all homes at once.
-/// `views` is brought up to date. Members that have both now.
+/// Gives one home the records that it lacks, then the heads of each device that it lacks; all homes at once. `views` is
+/// brought up to date. Members that have all now.
 Task<std::vector<std::size_t>> bring_up_to_date(dispersal::HomeSet& homes, std::vector<HomeView>& views,
-                                                ByteView signed_record, const std::vector<BelievedDevice>& devices,
+                                                const OpenRecord& record, const std::vector<BelievedDevice>& devices,
                                                 platform::Clock* clock);
 
 }  // namespace mhp::vault::impl

@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "primitives/aead/frames.h"
 #include "primitives/compress/zstd.h"
+#include "vault/impl/bad_rows.h"
 
 namespace mhp::vault::impl {
 namespace {
@@ -98,6 +99,7 @@ Result<SegmentKey> SegmentReader::make_key(dispersal::Gathered& front) {
 Task<Result<dispersal::Gathered>> SegmentReader::gather(SegmentId segment, std::uint64_t offset, std::uint64_t bytes,
                                                         bool with_salts) {
   auto gathered = co_await homes_.gather(segment, offset, bytes, with_salts);
+  remember_wrong_rows(homes_, state_);
   if (!gathered && gathered.error().code == Errc::not_found) gathered.error().code = Errc::unavailable;
   co_return gathered;
 }

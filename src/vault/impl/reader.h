@@ -41,9 +41,9 @@ class FetchedSegment : public OpenSegment {
 /// On the loop; calls may overlap. Borrows all; they outlive it.
 class SegmentReader {
  public:
-  SegmentReader(platform::Platform& platform, dispersal::HomeSet& homes, const VaultId& vault,
+  SegmentReader(platform::Platform& platform, dispersal::HomeSet& homes, State& state, const VaultId& vault,
                 const wire::VaultKeys& keys)
-      : platform_(platform), homes_(homes), vault_(vault), keys_(keys) {}
+      : platform_(platform), homes_(homes), state_(state), vault_(vault), keys_(keys) {}
 
   /// Plain bytes of these ranges, widened to whole frames and joined where they nearly touch; all of it where they are
   /// none. `plain_bytes`: the segment's length, as the index has it. Errors: unavailable, corrupt.
@@ -77,6 +77,7 @@ class SegmentReader {
 
   platform::Platform& platform_;
   dispersal::HomeSet& homes_;
+  State& state_;  // remembers what homes gave wrong
   const VaultId& vault_;
   const wire::VaultKeys& keys_;
   std::unordered_map<SegmentId, SegmentKey, IdHash> kept_keys_;

@@ -10,9 +10,9 @@ namespace mhp::vault::impl {
 /// Borrows all; they outlive it. Safe from several threads at once, for different packers.
 class Sealer {
  public:
-  Sealer(platform::Random& random, dispersal::HomeSet& homes, const Device& device, const wire::VaultKeys& keys,
+  Sealer(platform::Random& random, dispersal::HomeSet& homes, const Device& device, wire::EpochKey epoch,
          const dispersal::Plan& plan)
-      : random_(random), homes_(homes), device_(device), keys_(keys), plan_(plan) {}
+      : random_(random), homes_(homes), device_(device), epoch_(epoch), plan_(plan) {}
 
   SegmentId draw_id() const { return SegmentId::from_array(random_.array<32>()); }
   /// Seals, codes and signs what the packer has; the packer is empty after it. `id` is fresh: drawn for this segment
@@ -23,7 +23,7 @@ class Sealer {
   platform::Random& random_;
   dispersal::HomeSet& homes_;
   const Device& device_;
-  const wire::VaultKeys& keys_;
+  const wire::EpochKey epoch_;
   const dispersal::Plan& plan_;
 };
 

@@ -56,7 +56,11 @@ class VaultImpl : public Vault {
   const std::vector<wire::SnapshotRecord>& snapshots() const override { return snapshots_; }
   NewestHead newest_head() const override;
   std::vector<wire::SeenHead> believed_heads() const override;
+  std::optional<std::int64_t> newest_receipt_s() const override;
   const std::vector<UnreadHead>& unread_heads() const override { return unread_; }
+  const std::vector<LateState>& late_states() const override { return late_; }
+  bool is_forked() const override;
+  bool joins_histories() const override;
   bool has(const ChunkId& chunk) const override { return index_.can_refer_to(chunk); }
   Result<ChunkPlace> place_of(const ChunkId& chunk) const override;
   Result<ChunkPlace> other_place_of(const ChunkId& chunk, const std::vector<std::uint32_t>& without) const override;
@@ -77,6 +81,8 @@ class VaultImpl : public Vault {
   Task<Result<void>> load();
   /// Under the lock: reads anew where another process of this device wrote meanwhile, then gives homes what they lack.
   Task<Result<void>> refresh_for_write();
+  /// Errors: corrupt where this device is forked.
+  Result<void> may_write() const;
   /// Where there is reason to, finds out which segments cannot be brought back now, so that their chunks are stored
   /// again.
   Task<Result<void>> find_gone_segments();
@@ -98,9 +104,9 @@ class VaultImpl : public Vault {
   Result<void> take_own_head(CheckedHead head);
   /// This device's chain, empty where it has none.
   std::vector<CheckedHead> own_chain() const;
-  /// Gives every home that answered the record and heads it lacks. Members that have all now.
+  /// Gives every home that answered the records and heads it lacks. Members that have all now.
   Task<std::vector<std::size_t>> bring_homes_up_to_date();
-  /// Members that have the newest vault record and all heads: each of them is enough to begin a recovery with.
+  /// Members that have all vault records and all heads: each of them is enough to begin a recovery with.
   std::vector<std::size_t> complete_members() const;
   /// How many homes may be lost, in the worst case, with one of `members` left; -1 where there is none.
   int margin_of_members(const std::vector<std::size_t>& members) const;
@@ -131,9 +137,11 @@ class VaultImpl : public Vault {
   std::vector<HomeView> views_;
   HeadsView heads_;
   std::vector<UnreadHead> unread_;
+  std::vector<LateState> late_;
   Index index_;
   std::vector<wire::SnapshotRecord> snapshots_;
   std::vector<wire::ForgottenSnapshot> forgotten_;
+  std::vector<wire::SeenHead> covered_;    // heads that tops which are followed were made from
   std::vector<wire::SeenHead> made_from_;  // heads whose tops, or tops that were made from them, this view is
   std::vector<KnownTop> tops_;
   std::vector<KnownPart> parts_;
@@ -158,21 +166,23 @@ class VaultImpl : public Vault {
     const CheckedHead* head = nullptr;
   };
 
-  Result<void> take_newest_record();
+  /// Joins what homes show with what this computer knows, and names homes that lie or have damaged ones.
+  Result<void> take_records();
+  bool opens(const CheckedHead& head) const;
   void forget_index();
   Result<wire::RootRef> open_root(const CheckedHead& head) const;
   Task<Result<void>> load_state();
   Task<Result<void>> follow(std::vector<Followed> heads);
   Task<Result<void>> load_snapshots();
   Result<std::vector<SegmentId>> list_live_segments() const;
-  /// Of a device that is shut out.
-  std::optional<wire::Revocation> revocation_of(const DeviceId& device) const;
   /// True where a home that was away brings heads of a shut-out device that its revocation does not know of.
   bool is_late(const BelievedDevice& device) const;
-  /// True where another device's top lists all that this one's did: that device was enrolled when this one was revoked,
-  /// by one recovery with one time, and so has read all of it before its own first head. `without`: devices that show
-  /// nothing.
-  bool is_covered(const BelievedDevice& device, const std::vector<DeviceId>& without = {}) const;
+  /// True of a shut-out device where another's top was made from its newest: all that counts of it is there.
+  bool is_covered(const BelievedDevice& device) const;
+  std::vector<const BelievedDevice*> all_histories() const;
+  /// Homes show another history of it beside the one that is believed.
+  bool has_branch(const DeviceId& device) const;
+  void drop_superseded(std::vector<wire::SeenHead>& heads) const;
   Task<Result<wire::IndexTop>> load_top(wire::RootRef root);
   /// Whether all that a head reaches is there.
   Task<Result<std::vector<wire::SeenHead>>> try_head(const CheckedHead& head);

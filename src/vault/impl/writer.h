@@ -138,6 +138,8 @@ class WriterImpl : public Writer {
   PackerParts packer_parts(bool index) const;
   Task<Result<void>> publish(const IndexChange& change, Committed& out);
   Task<Result<void>> take_up(const std::vector<wire::IndexedSegment>& segments);
+  /// The number that this device's next head gets.
+  std::uint64_t next_seq() const;
   Result<CheckedHead> make_head(const wire::RootRef& root);
 
   VaultImpl& vault_;

@@ -60,10 +60,12 @@ class BadHome : public home::Home {
     MHP_CO_TRY_VOID(co_await before());
     co_return co_await good_->put_vault_record(std::move(signed_record));
   }
-  Task<Result<Bytes>> vault_record(VaultId vault) override {
+  Task<Result<std::vector<DeviceRecord>>> vault_records(VaultId vault) override {
     MHP_CO_TRY_VOID(co_await before());
-    auto out = co_await good_->vault_record(vault);
-    if (out && fault_ == Fault::gives_wrong_record) out->back() ^= std::byte{1};
+    auto out = co_await good_->vault_records(vault);
+    if (out && fault_ == Fault::gives_wrong_record) {
+      for (DeviceRecord& record : *out) record.signed_record.back() ^= std::byte{1};
+    }
     co_return out;
   }
   Task<Result<std::vector<VaultId>>> vaults() override { co_return co_await good_->vaults(); }

@@ -47,7 +47,10 @@ class World {
   void find_home(unsigned number) { lost_.erase(number); }
   /// All files of a home, to set it back to later.
   Files copy_home(unsigned number);
-  void set_home_back(unsigned number, const Files& copy);
+  void set_home_back(unsigned number, const Files& copy) { set_back(home_path(number), copy); }
+  /// The same of a computer's state folder.
+  Files copy_state(const std::string& computer);
+  void set_state_back(const std::string& computer, const Files& copy) { set_back(state_path(computer), copy); }
   void spoil_home(unsigned number, Fault fault) { faults_[number] = fault; }
   /// Every home gives wrong bytes of it: it is beyond repair.
   void spoil_segment(const SegmentId& segment) { rotten_.insert(segment); }
@@ -77,6 +80,8 @@ class World {
  private:
   wire::VaultPrivate content() const;
   void read_tree(const std::string& folder, Files& into);
+  Files copy_folder(const std::string& folder);
+  void set_back(const std::string& folder, const Files& copy);
 
   platform::MemoryPlatform platform_;
   Root root_;

@@ -140,7 +140,7 @@ void World::init(const std::string& computer) {
   State state(platform_.disk(), state_path(computer));
   ASSERT_TRUE(state.create(device, record));
   dispersal::HomeSet homes(platform_, root_.vault(), members(record.content.homes));
-  auto took = run(publish_record(homes, record.signed_bytes));
+  auto took = run(publish_records(homes, record));
   EXPECT_EQ(took.size(), homes_.size() - lost_.size());
 }
 
@@ -152,15 +152,15 @@ void World::add_home(const std::string& computer) {
   homes_.push_back(*id);
   State state(platform_.disk(), state_path(computer));
   auto device = state.device();
-  auto bytes = state.signed_record();
-  ASSERT_TRUE(device && bytes);
-  auto record = open_record(*bytes, *device);
+  auto known = state.records();
+  ASSERT_TRUE(device && known);
+  auto record = join_records(*known, *device);
   ASSERT_TRUE(record);
   auto next = next_record(*record, *device, content(), platform_.random(), platform_.clock().unix_ns());
   ASSERT_TRUE(next);
-  ASSERT_TRUE(state.set_signed_record(next->signed_bytes));
+  ASSERT_TRUE(state.set_records(*next));
   dispersal::HomeSet homes(platform_, root_.vault(), members(next->content.homes));
-  run(publish_record(homes, next->signed_bytes));
+  run(publish_records(homes, *next));
 }
 
 void World::lose_computer(const std::string& computer) {
@@ -176,9 +176,7 @@ void World::recover(const std::string& computer, unsigned from_home, Earlier ear
   auto first = home::open_folder_home(platform_, home_path(from_home), homes_[from_home], {});
   ASSERT_TRUE(first);
   std::vector<home::Home*> at_hand{first->get()};
-  auto bytes = run(newest_record(at_hand, root_.vault()));
-  ASSERT_TRUE(bytes) << bytes.error().detail;
-  auto record = open_record(*bytes, root_);
+  auto record = join_records(run(seen_records(at_hand, root_.vault())).records, root_);
   ASSERT_TRUE(record) << record.error().detail;
   first->reset();
 
@@ -194,7 +192,7 @@ void World::recover(const std::string& computer, unsigned from_home, Earlier ear
   auto next = recovered_record(*record, root_, device, heads, platform_.random(), platform_.clock().unix_ns(), earlier);
   ASSERT_TRUE(next) << next.error().detail;
   ASSERT_TRUE(state.create(device, *next));
-  auto took = run(publish_record(homes, next->signed_bytes));
+  auto took = run(publish_records(homes, *next));
   EXPECT_EQ(took.size(), homes.reachable());
 }
 
@@ -214,15 +212,19 @@ void World::read_tree(const std::string& folder, Files& into) {
   }
 }
 
-Files World::copy_home(unsigned number) {
+Files World::copy_folder(const std::string& folder) {
   settle();
   Files copy;
-  read_tree(home_path(number), copy);
+  read_tree(folder, copy);
   return copy;
 }
 
-void World::set_home_back(unsigned number, const Files& copy) {
-  for (const auto& [path, content] : copy_home(number)) {
+Files World::copy_home(unsigned number) { return copy_folder(home_path(number)); }
+
+Files World::copy_state(const std::string& computer) { return copy_folder(state_path(computer)); }
+
+void World::set_back(const std::string& folder, const Files& copy) {
+  for (const auto& [path, content] : copy_folder(folder)) {
     if (!copy.contains(path)) ASSERT_TRUE(platform_.disk().remove(path));
   }
   for (const auto& [path, content] : copy) ASSERT_TRUE(platform::replace_file(platform_.disk(), path, content));
@@ -237,8 +239,7 @@ Result<std::vector<UnreadHead>> World::try_recover(const std::string& computer, 
     for (const auto& member : all) {
       if (member.home) at_hand.push_back(member.home.get());
     }
-    MHP_TRY(Bytes bytes, run(newest_record(at_hand, root_.vault())));
-    record = open_record(bytes, root_);
+    record = join_records(run(seen_records(at_hand, root_.vault())).records, root_);
   }
   MHP_TRY(OpenRecord opened, record);
   State state(platform_.disk(), state_path(computer));
@@ -251,12 +252,10 @@ Result<std::vector<UnreadHead>> World::try_recover(const std::string& computer, 
     heads = vault->believed_heads();
     unread = vault->unread_heads();
   }
-  std::vector<DeviceId> not_read;
-  for (const UnreadHead& head : unread) not_read.push_back(head.device);
   const std::int64_t now_ns = how.as_of_s ? *how.as_of_s * 1'000'000'000 : platform_.clock().unix_ns();
-  MHP_TRY(OpenRecord next,
-          recovered_record(opened, root_, device, heads, platform_.random(), now_ns, Earlier::shut_out, not_read));
-  run(publish_record(homes, next.signed_bytes));
+  MHP_TRY(OpenRecord next, recovered_record(opened, root_, device, heads, platform_.random(), now_ns,
+                                            how.as_of_s ? Earlier::distrusted : Earlier::shut_out));
+  run(publish_records(homes, next));
   MHP_TRY_VOID(state.create(device, next));
   return unread;
 }
@@ -285,8 +284,8 @@ Result<Session> World::open(const std::string& computer) {
   out.state = std::make_unique<State>(platform_.disk(), state_path(computer));
   MHP_TRY(Device device, out.state->device());
   out.device = std::make_unique<Device>(device);
-  MHP_TRY(Bytes bytes, out.state->signed_record());
-  MHP_TRY(OpenRecord record, open_record(bytes, device));
+  MHP_TRY(const std::vector<Bytes> known, out.state->records());
+  MHP_TRY(OpenRecord record, join_records(known, device));
   out.record = std::make_unique<OpenRecord>(std::move(record));
   out.homes = std::make_unique<dispersal::HomeSet>(platform_, root_.vault(), members(out.record->content.homes));
   MHP_TRY(out.vault, run(Vault::open(platform_, *out.homes, *out.state, *out.device, *out.record)));

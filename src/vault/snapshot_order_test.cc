@@ -1,0 +1,81 @@
+// The order of snapshots where clocks were wrong.
+#include "vault/snapshot_order.h"
+
+#include <gtest/gtest.h>
+
+#include "wire/samples.h"
+
+namespace mhp::vault {
+namespace {
+
+constexpr std::int64_t kDay = 86'400'000'000'000;
+constexpr std::int64_t kNow = 20'000 * kDay;  // 2024
+constexpr std::int64_t kWild = 26'000 * kDay;
+
+using Times = std::vector<std::int64_t>;
+
+wire::SnapshotRecord made(std::uint8_t device, std::uint64_t head_seq, std::int64_t time_ns) {
+  wire::SnapshotRecord out;
+  std::array<std::byte, 32> bytes{};
+  bytes[0] = std::byte{device};
+  out.device = DeviceId::from_array(bytes);
+  bytes[1] = static_cast<std::byte>(head_seq);
+  out.id = SnapshotId::from_array(bytes);
+  out.head_seq = head_seq;
+  out.time_ns = time_ns;
+  return out;
+}
+
+std::vector<std::uint64_t> sorted(std::vector<wire::SnapshotRecord> snapshots, std::int64_t now_ns = kNow) {
+  std::ranges::reverse(snapshots);
+  sort_snapshots(snapshots, now_ns);
+  std::vector<std::uint64_t> out;
+  for (const auto& snapshot : snapshots) out.push_back(snapshot.head_seq);
+  return out;
+}
+
+using Order = std::vector<std::uint64_t>;
+
+TEST(PlausibleTimes, RightOnesStayAsTheyAre) {
+  EXPECT_EQ(plausible_times({1, 2, 2, 5}, kNow), (Times{1, 2, 2, 5}));
+  EXPECT_EQ(plausible_times({}, kNow), Times{});
+}
+
+TEST(PlausibleTimes, OneFromTheFutureIsThatBeforeIt) {
+  EXPECT_EQ(plausible_times({1, kWild, 3}, kNow), (Times{1, 1, 3}));
+  EXPECT_EQ(plausible_times({kWild, 2, 3}, kNow), (Times{2, 2, 3}));
+  EXPECT_EQ(plausible_times({1, 2, kWild}, kNow), (Times{1, 2, 2}));
+}
+
+TEST(PlausibleTimes, OneFromThePastIsThatBeforeIt) {
+  EXPECT_EQ(plausible_times({100, 1, 102}, kNow), (Times{100, 100, 102}));
+}
+
+TEST(PlausibleTimes, AClockThatKnowsNoneOfThemIsNotAsked) {
+  EXPECT_EQ(plausible_times({kNow - 2, kNow}, 0), (Times{kNow - 2, kNow}));
+}
+
+TEST(SnapshotOrder, FollowsADevicesHeadsAndNotItsClock) {
+  EXPECT_EQ(sorted({made(1, 1, kWild), made(1, 2, kNow - 3), made(1, 3, kNow - 2)}), (Order{1, 2, 3}));
+  EXPECT_EQ(sorted({made(1, 1, kNow - 3), made(1, 2, 5), made(1, 3, kNow - 2)}), (Order{1, 2, 3}));
+  EXPECT_EQ(sorted({made(1, 1, kNow - 3), made(1, 2, kWild)}), (Order{1, 2}));
+}
+
+TEST(SnapshotOrder, OneFromTheFutureIsNotTheNewestOverAllDevices) {
+  EXPECT_EQ(sorted({made(1, 1, kNow - 9), made(1, 2, kWild), made(2, 7, kNow - 5)}), (Order{1, 2, 7}));
+}
+
+TEST(SnapshotOrder, OfSeveralDevicesIsThatOfTheirTimes) {
+  EXPECT_EQ(sorted({made(1, 1, 10), made(2, 8, 20), made(1, 2, 30), made(2, 9, 40)}), (Order{1, 8, 2, 9}));
+}
+
+TEST(SnapshotOrder, WithoutNumbersIsThatOfTheirTimes) {
+  EXPECT_EQ(sorted({made(0, 0, 10), made(0, 0, 20)}), (Order{0, 0}));
+  std::vector<wire::SnapshotRecord> old{made(0, 0, 20), made(0, 0, 10), made(0, 0, 15)};
+  sort_snapshots(old, kNow);
+  EXPECT_EQ(old[0].time_ns, 10);
+  EXPECT_EQ(old[2].time_ns, 20);
+}
+
+}  // namespace
+}  // namespace mhp::vault
