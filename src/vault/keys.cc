@@ -215,23 +215,24 @@ static void revoke(wire::VaultRecord& record, const Root& root, const DeviceId& 
   if (!is_named) add_revocation(record, root, revocation);
 }
 
-/// Of devices that are shut out already: what they saved later is good too.
-static void raise_last_good(wire::VaultRecord& record, const Root& root, const std::vector<wire::SeenHead>& last_good,
-                            std::int64_t now_ns) {
+/// Of devices that are shut out already: what they saved later is good too. They are shut out since when they were:
+/// what a home took between then and now is not made good by it.
+static void raise_last_good(wire::VaultRecord& record, const Root& root, const std::vector<wire::SeenHead>& last_good) {
   const auto before = revocations_of(record);
   for (const wire::SeenHead& good : last_good) {
-    auto known = std::ranges::find(before, good.device, &wire::Revocation::device);
-    if (known == before.end()) continue;
-    const bool covered = std::ranges::any_of(before, [&](const wire::Revocation& one) {
-      return one.device == good.device && one.last_good_seq >= good.seq;
-    });
-    if (covered) continue;
-    add_revocation(record, root,
-                   {.vault = record.vault,
-                    .device = good.device,
-                    .last_good_seq = good.seq,
-                    .last_good = good.hash,
-                    .time_ns = now_ns});
+    std::optional<wire::Revocation> raised;
+    bool is_covered = false;
+    for (const wire::Revocation& one : before) {
+      if (one.device != good.device) continue;
+      is_covered = is_covered || one.last_good_seq >= good.seq;
+      const std::int64_t time_ns = raised ? std::max(raised->time_ns, one.time_ns) : one.time_ns;
+      raised = {.vault = record.vault,
+                .device = good.device,
+                .last_good_seq = good.seq,
+                .last_good = good.hash,
+                .time_ns = time_ns};
+    }
+    if (raised && !is_covered) add_revocation(record, root, *raised);
   }
 }
 
@@ -241,7 +242,7 @@ Result<OpenRecord> recovered_record(const OpenRecord& current, const Root& root,
   if (current.record.vault != root.vault()) return fail(Errc::denied, "the phrase is another vault's");
   OpenRecord next = current;
   const bool distrusted = earlier == Earlier::distrusted;
-  if (!distrusted) raise_last_good(next.record, root, last_good, now_ns);
+  if (!distrusted) raise_last_good(next.record, root, last_good);
   // Whoever was shut out before, at more than is good now, is shut out again.
   const auto shut_out = distrusted ? devices_of(current.record) : standing_devices(current.record);
   for (const auto& one : shut_out) {

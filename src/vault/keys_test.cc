@@ -306,6 +306,22 @@ TEST_F(Keys, ADeviceSignsTheNextRecord) {
   EXPECT_FALSE(next_record(first_, make_device(root_.vault(), random_), changed, random_, 2000));
 }
 
+TEST_F(Keys, ALaterGoodHeadDoesNotMakeGoodWhatHomesTookSinceTheDeviceWasShutOut) {
+  const auto good_up_to = [&](std::uint64_t seq) {
+    return std::vector<wire::SeenHead>{
+        {.device = device_.id, .seq = seq, .hash = HeadHash::from_array(random_.array<32>())}};
+  };
+  auto once = recovered_record(first_, root_, make_device(root_.vault(), random_), good_up_to(7), random_, 2000);
+  ASSERT_TRUE(once);
+  auto twice = recovered_record(*once, root_, make_device(root_.vault(), random_), good_up_to(9), random_, 5000);
+  ASSERT_TRUE(twice);
+  const auto revoked = revocations_of(twice->record);
+  const wire::Revocation* highest = highest_of(revoked, device_.id);
+  ASSERT_NE(highest, nullptr);
+  EXPECT_EQ(highest->last_good_seq, 9u);
+  EXPECT_EQ(highest->time_ns, 2000);
+}
+
 TEST_F(Keys, RecoveryRevokesEarlierDevicesAndStartsAnEpoch) {
   Device fresh = make_device(root_.vault(), random_);
   std::vector<wire::SeenHead> heads{
