@@ -37,15 +37,20 @@ class Id {
   Array bytes_{};
 };
 
-using HomeId = Id<struct HomeIdTag>;          // a drive, folder or computer that keeps fragments
-using VaultId = Id<struct VaultIdTag>;        // the owner's locator, derived from the phrase; tells nothing else
-using DeviceId = Id<struct DeviceIdTag>;      // a device's Ed25519 public key
-using SegmentId = Id<struct SegmentIdTag>;    // random, drawn at seal time
-using FragmentId = Id<struct FragmentIdTag>;  // one coded row of a segment: root of its Merkle tree
-using ChunkId = Id<struct ChunkIdTag>;        // keyed hash of a chunk's content; never leaves the owner in clear
-using SnapshotId = Id<struct SnapshotIdTag>;  // random
-using HeadHash = Id<struct HeadHashTag>;      // BLAKE3 of a signed head's bytes
-using RecordHash = Id<struct RecordHashTag>;  // BLAKE3 of a signed vault record's bytes
+using HomeId = Id<struct HomeIdTag>;            // a drive, folder or computer that keeps fragments
+using VaultId = Id<struct VaultIdTag>;          // the owner's locator, derived from the phrase; tells nothing else
+using DeviceId = Id<struct DeviceIdTag>;        // a device's Ed25519 public key
+using SegmentId = Id<struct SegmentIdTag>;      // random, drawn at seal time
+using FragmentId = Id<struct FragmentIdTag>;    // one coded row of a segment: root of its Merkle tree
+using ChunkId = Id<struct ChunkIdTag>;          // keyed hash of a chunk's content; never leaves the owner in clear
+using SnapshotId = Id<struct SnapshotIdTag>;    // random
+using HeadHash = Id<struct HeadHashTag>;        // BLAKE3 of a signed head's bytes
+using RecordHash = Id<struct RecordHashTag>;    // BLAKE3 of a signed vault record's bytes
+using CloudId = Id<struct CloudIdTag>;          // the hash of a cloud's founding statement
+using MemberId = Id<struct MemberIdTag>;        // a member's Ed25519 public key in its clouds
+using KeyId = Id<struct KeyIdTag>;              // any Ed25519 public key that speaks for a member
+using TicketId = Id<struct TicketIdTag>;        // the public key of an invitation's secret
+using StatementId = Id<struct StatementIdTag>;  // hash of a statement of a roster: its signer and its body
 
 /// For unordered containers: ids are already uniform, so eight of their bytes are a hash.
 struct IdHash {

@@ -32,7 +32,7 @@ Result<void> check_empty(platform::Disk& disk, const std::string& path) {
 
 /// Tasks over a FolderStore. Writing and reading have a lane each, so that a read does not queue behind big writes.
 /// Lanes may be left behind with a job that hangs: what jobs use they share.
-class FolderHome : public Home {
+class FolderHome : public SharedHome {
  public:
   FolderHome(platform::Platform& platform, const HomeId& id, std::shared_ptr<FolderStore> store)
       : id_(id),
@@ -134,6 +134,30 @@ class FolderHome : public Home {
 
   Task<Result<ScrubReport>> scrub(VaultId vault, unsigned percent, std::uint64_t seed) override;
 
+  Task<Result<Holding>> find_of(VaultId vault, SegmentId segment) override {
+    auto job = [store = store_, key = impl::HeldKey{vault, segment}] { return store->log().find(key); };
+    co_return co_await reads_->run_detachable(std::move(job));
+  }
+
+  Task<Result<Bytes>> read_of(VaultId vault, SegmentId segment, std::uint8_t row, std::uint64_t offset,
+                              std::uint64_t bytes) override {
+    auto job = [store = store_, key = impl::HeldKey{vault, segment}, row, offset, bytes] {
+      return store->log().read(key, row, offset, bytes);
+    };
+    co_return co_await reads_->run_detachable(std::move(job));
+  }
+
+  Task<Result<Usage>> usage_of(VaultId vault) override {
+    auto job = [store = store_, vault] { return store->usage_of(vault); };
+    co_return co_await reads_->run_detachable(std::move(job));
+  }
+
+  Task<Result<ScrubPage>> scrub_some(VaultId vault, SegmentId after, std::size_t limit, unsigned percent,
+                                     std::uint64_t seed) override;
+
+  std::uint64_t losses() const override { return store_->log().losses(); }
+  std::uint64_t record_changes() const override { return store_->record_changes(); }
+
  private:
   const HomeId id_;
   platform::Clock& clock_;
@@ -142,25 +166,39 @@ class FolderHome : public Home {
   std::unique_ptr<platform::WorkerPool> reads_;
 };
 
+void add(ScrubReport& sum, const ScrubReport& one) {
+  sum.rows += one.rows;
+  sum.bytes += one.bytes;
+  sum.bad.insert(sum.bad.end(), one.bad.begin(), one.bad.end());
+}
+
 /// One job a segment, so that reads come in between and a cancellation is heard.
+Task<Result<SharedHome::ScrubPage>> FolderHome::scrub_some(VaultId vault, SegmentId after, std::size_t limit,
+                                                           unsigned percent, std::uint64_t seed) {
+  auto next = [store = store_, vault, after, limit] { return store->log().segments(vault, after, limit); };
+  MHP_CO_TRY(const std::vector<SegmentId> page, co_await reads_->run_detachable(std::move(next)));
+  ScrubPage out;
+  for (const SegmentId& segment : page) {
+    auto job = [store = store_, key = impl::HeldKey{vault, segment}, percent, seed] {
+      return store->log().scrub_segment(key, percent, seed);
+    };
+    MHP_CO_TRY(const ScrubReport one, co_await reads_->run_detachable(std::move(job)));
+    add(out.report, one);
+  }
+  out.more = page.size() == limit;
+  if (!page.empty()) out.last = page.back();
+  co_return out;
+}
+
 Task<Result<ScrubReport>> FolderHome::scrub(VaultId vault, unsigned percent, std::uint64_t seed) {
   constexpr std::size_t kPage = 1'000;
   ScrubReport sum;
   SegmentId after;
   for (bool more = true; more;) {
-    auto next = [store = store_, vault, after] { return store->log().segments(vault, after, kPage); };
-    MHP_CO_TRY(const std::vector<SegmentId> page, co_await reads_->run_detachable(std::move(next)));
-    for (const SegmentId& segment : page) {
-      auto job = [store = store_, segment, percent, seed] {
-        return store->log().scrub_segment(segment, percent, seed);
-      };
-      MHP_CO_TRY(const ScrubReport one, co_await reads_->run_detachable(std::move(job)));
-      sum.rows += one.rows;
-      sum.bytes += one.bytes;
-      sum.bad.insert(sum.bad.end(), one.bad.begin(), one.bad.end());
-    }
-    more = page.size() == kPage;
-    if (more) after = page.back();
+    MHP_CO_TRY(const ScrubPage page, co_await scrub_some(vault, after, kPage, percent, seed));
+    add(sum, page.report);
+    more = page.more;
+    after = page.last;
   }
   co_return sum;
 }
@@ -201,7 +239,9 @@ static Result<HomeId> mend_identity(platform::Disk& disk, const std::string& pat
   return identity.home;
 }
 
-Result<HomeId> create_folder_home(platform::Disk& disk, platform::Random& random, const std::string& path) {
+/// Where none is there, one of id `id`.
+static Result<HomeId> find_or_create(platform::Disk& disk, platform::Random& random, const std::string& path,
+                                     const HomeId& id) {
   MHP_TRY(const std::optional<HomeId> known, look_for_new_home(disk, path));
   if (known) return mend_identity(disk, path);
   MHP_TRY_VOID(disk.make_folder(path));
@@ -212,10 +252,21 @@ Result<HomeId> create_folder_home(platform::Disk& disk, platform::Random& random
   MHP_TRY_VOID(disk.make_folder(path + "/vaults"));
   MHP_TRY_VOID(disk.sync_folder(path));
   wire::HomeFile identity;
-  identity.home = HomeId::from_array(random.array<HomeId::kSizeBytes>());
+  identity.home = id;
   identity.log_key = random.array<32>();
   MHP_TRY_VOID(platform::replace_file(disk, impl::identity_path(path), wire::encode(identity)));
   return identity.home;
+}
+
+Result<HomeId> create_folder_home(platform::Disk& disk, platform::Random& random, const std::string& path) {
+  return find_or_create(disk, random, path, HomeId::from_array(random.array<HomeId::kSizeBytes>()));
+}
+
+Result<void> create_folder_home(platform::Disk& disk, platform::Random& random, const std::string& path,
+                                const HomeId& id) {
+  MHP_TRY(const HomeId there, find_or_create(disk, random, path, id));
+  if (there == id) return {};
+  return fail(Errc::usage, path + ": is home " + there.short_hex() + " already, not " + id.short_hex());
 }
 
 Result<HomeId> folder_home_id(platform::Disk& disk, const std::string& path) {
@@ -256,8 +307,8 @@ Result<Look> look_at(platform::Disk& disk, const FolderAddress& address) {
 
 }  // namespace
 
-Result<std::unique_ptr<Home>> open_folder_home(platform::Platform& platform, const std::string& path,
-                                               const HomeId& expected, const FolderLimits& limits) {
+Result<std::unique_ptr<SharedHome>> open_folder_home(platform::Platform& platform, const std::string& path,
+                                                     const HomeId& expected, const FolderLimits& limits) {
   MHP_TRY(const wire::HomeFile identity, expect_identity(platform.disk(), path, expected));
   auto store = std::make_shared<FolderStore>(platform.disk(), platform.clock(), path, identity, limits);
   return std::make_unique<FolderHome>(platform, identity.home, std::move(store));

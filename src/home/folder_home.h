@@ -5,7 +5,7 @@
 #include <optional>
 #include <string>
 
-#include "home/home.h"
+#include "home/shared_home.h"
 #include "platform/platform.h"
 
 namespace mhp::home {
@@ -30,6 +30,10 @@ Result<std::optional<HomeId>> look_for_new_home(platform::Disk& disk, const std:
 /// the identity file, and mends a damaged one from what the home's logs say. Blocking. Errors: those of
 /// look_for_new_home, denied, full, unavailable.
 Result<HomeId> create_folder_home(platform::Disk& disk, platform::Random& random, const std::string& path);
+/// The same with this id, which a computer that serves its home takes from its key. Errors: also usage (the home there
+/// has another id).
+Result<void> create_folder_home(platform::Disk& disk, platform::Random& random, const std::string& path,
+                                const HomeId& id);
 
 /// The id of the home at `path`. Blocking. Errors: not_found (no folder or no identity file: the home is away), corrupt
 /// (damaged file).
@@ -38,8 +42,8 @@ Result<HomeId> folder_home_id(platform::Disk& disk, const std::string& path);
 /// Opens a home for reading; the first put or heads call takes its write lock (Errc::busy with the holder's note),
 /// which is kept until the object goes. Blocking disk calls run in a lane of this home's own. A background hang ends
 /// with the process. Errors: not_found (away), invalid (another home's id at this path), denied, unavailable.
-Result<std::unique_ptr<Home>> open_folder_home(platform::Platform& platform, const std::string& path,
-                                               const HomeId& expected, const FolderLimits& limits);
+Result<std::unique_ptr<SharedHome>> open_folder_home(platform::Platform& platform, const std::string& path,
+                                                     const HomeId& expected, const FolderLimits& limits);
 
 /// A home as a vault's list names it.
 struct FolderAddress {

@@ -14,37 +14,6 @@ namespace {
 using platform::DiskFaults;
 using platform::MemoryPlatform;
 
-/// Another machine's, set ahead or back.
-class ShiftedClock : public platform::Clock {
- public:
-  explicit ShiftedClock(platform::Clock& true_clock) : true_(true_clock) {}
-  std::chrono::nanoseconds by{};
-  std::int64_t unix_ns() const override { return true_.unix_ns() + by.count(); }
-  std::chrono::nanoseconds steady() const override { return true_.steady(); }
-  Task<> sleep(std::chrono::nanoseconds duration) override { return true_.sleep(duration); }
-
- private:
-  platform::Clock& true_;
-};
-
-/// A machine with such a clock.
-class ShiftedMachine : public platform::Platform {
- public:
-  explicit ShiftedMachine(platform::Platform& machine) : machine_(machine), clock_(machine.clock()) {}
-  ShiftedClock& clock() override { return clock_; }
-  platform::Random& random() override { return machine_.random(); }
-  platform::Disk& disk() override { return machine_.disk(); }
-  platform::Trees& trees() override { return machine_.trees(); }
-  platform::WorkerPool& workers() override { return machine_.workers(); }
-  std::unique_ptr<platform::WorkerPool> make_lane() override { return machine_.make_lane(); }
-  asio::any_io_executor executor() override { return machine_.executor(); }
-  int run(Task<int> main) override { return machine_.run(std::move(main)); }
-
- private:
-  platform::Platform& machine_;
-  ShiftedClock clock_;
-};
-
 /// A folder home at `path` of any machine.
 class FolderWorld : public HomeWorld {
  public:
@@ -58,7 +27,7 @@ class FolderWorld : public HomeWorld {
   platform::Platform& true_machine() { return *machine_; }
   void shift_clock(std::chrono::nanoseconds by) override { shifted_.clock().by += by; }
   std::unique_ptr<Home> open() override { return open_with({}); }
-  std::unique_ptr<Home> open_with(const FolderLimits& limits) {
+  std::unique_ptr<SharedHome> open_with(const FolderLimits& limits) {
     auto home = open_folder_home(shifted_, path_, id_, limits);
     EXPECT_TRUE(home) << home.error().detail;
     return home ? std::move(*home) : nullptr;
@@ -117,6 +86,53 @@ TEST(FolderHome, TakesNoFolderThatHoldsOtherThings) {
   ASSERT_TRUE(again);
   EXPECT_EQ(*again, *made);
   EXPECT_EQ(*folder_home_id(disk, "/drive"), *made);
+}
+
+TEST(FolderHome, MayBeMadeWithTheIdOfItsKey) {
+  MemoryPlatform machine(1);
+  auto& disk = machine.disk();
+  const HomeId id = HomeId::from_array(samples::array_of<HomeId::Array>(7));
+  ASSERT_TRUE(create_folder_home(disk, machine.random(), "/home", id));
+  EXPECT_EQ(*folder_home_id(disk, "/home"), id);
+  EXPECT_TRUE(create_folder_home(disk, machine.random(), "/home", id));
+  const auto other = create_folder_home(disk, machine.random(), "/home", HomeId());
+  ASSERT_FALSE(other);
+  EXPECT_EQ(other.error().code, Errc::usage);
+  EXPECT_EQ(*create_folder_home(disk, machine.random(), "/home"), id);
+}
+
+TEST(FolderHome, TellsTwoVaultsWithOneSegmentApart) {
+  primitives::init_sodium();
+  auto world = memory_world();
+  const samples::Owner owner(1);
+  const samples::Owner stranger(2);
+  const auto segment = samples::make_segment(owner, 1);
+  auto claimed = samples::make_segment(stranger, 1, 4, 12'000);
+  claimed.card.version = 9;
+  ASSERT_EQ(claimed.card.segment, segment.card.segment);
+  auto home = world->open_with({});
+  ASSERT_TRUE(put(*world, *home, owner, segment, {0, 1}));
+  ASSERT_TRUE(put(*world, *home, stranger, claimed, {1, 2}));
+  ASSERT_TRUE(platform::run_task(world->machine(), home->commit()));
+  const auto run = [&](auto task) { return platform::run_task(world->machine(), std::move(task)); };
+  for (int opening = 0; opening < 2; ++opening) {
+    const SegmentId id = segment.card.segment;
+    EXPECT_EQ(run(home->find_of(owner.vault, id))->rows, (std::vector<std::uint8_t>{0, 1}));
+    EXPECT_EQ(run(home->find_of(stranger.vault, id))->rows, (std::vector<std::uint8_t>{1, 2}));
+    EXPECT_EQ(run(home->find_of(stranger.vault, id))->signed_card, samples::signed_card(stranger, claimed.card));
+    EXPECT_EQ(*run(home->read_of(owner.vault, id, 1, 0, 1_MiB)), segment.fragments[1]);
+    EXPECT_EQ(*run(home->read_of(stranger.vault, id, 1, 0, 1_MiB)), claimed.fragments[1]);
+    EXPECT_EQ(run(home->read_of(owner.vault, id, 2, 0, 1_MiB)).error().code, Errc::not_found);
+    EXPECT_EQ(*run(home->read(id, 1, 0, 1_MiB)), segment.fragments[1]);  // nobody said whose: who came first
+    for (const samples::Owner* one : {&owner, &stranger}) {
+      EXPECT_EQ(run(home->list(one->vault, {}, 10))->segments.size(), 1U);
+      EXPECT_EQ(run(home->scrub(one->vault, 100, 1))->rows, 2U);
+      EXPECT_TRUE(run(home->scrub(one->vault, 100, 1))->bad.empty());
+    }
+    EXPECT_LT(run(home->usage_of(owner.vault))->used_bytes, run(home->usage_of(stranger.vault))->used_bytes);
+    home.reset();
+    home = world->open_with({});
+  }
 }
 
 TEST(FolderHome, KnowsAwayFromDamagedFromAnother) {
@@ -329,6 +345,7 @@ class SlowMachine : public platform::Platform {
   platform::Random& random() override { return real_->random(); }
   SlowDisk& disk() override { return disk_; }
   platform::Trees& trees() override { return real_->trees(); }
+  platform::Network& network() override { return real_->network(); }
   platform::WorkerPool& workers() override { return real_->workers(); }
   std::unique_ptr<platform::WorkerPool> make_lane() override { return real_->make_lane(); }
   asio::any_io_executor executor() override { return real_->executor(); }

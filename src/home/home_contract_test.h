@@ -23,6 +23,38 @@ class HomeWorld {
   virtual std::unique_ptr<Home> open() = 0;
 };
 
+/// Another machine's, set ahead or back.
+class ShiftedClock : public platform::Clock {
+ public:
+  explicit ShiftedClock(platform::Clock& true_clock) : true_(true_clock) {}
+  std::chrono::nanoseconds by{};
+  std::int64_t unix_ns() const override { return true_.unix_ns() + by.count(); }
+  std::chrono::nanoseconds steady() const override { return true_.steady(); }
+  Task<> sleep(std::chrono::nanoseconds duration) override { return true_.sleep(duration); }
+
+ private:
+  platform::Clock& true_;
+};
+
+/// A machine with such a clock.
+class ShiftedMachine : public platform::Platform {
+ public:
+  explicit ShiftedMachine(platform::Platform& machine) : machine_(machine), clock_(machine.clock()) {}
+  ShiftedClock& clock() override { return clock_; }
+  platform::Random& random() override { return machine_.random(); }
+  platform::Disk& disk() override { return machine_.disk(); }
+  platform::Trees& trees() override { return machine_.trees(); }
+  platform::Network& network() override { return machine_.network(); }
+  platform::WorkerPool& workers() override { return machine_.workers(); }
+  std::unique_ptr<platform::WorkerPool> make_lane() override { return machine_.make_lane(); }
+  asio::any_io_executor executor() override { return machine_.executor(); }
+  int run(Task<int> main) override { return machine_.run(std::move(main)); }
+
+ private:
+  platform::Platform& machine_;
+  ShiftedClock clock_;
+};
+
 using MakeHomeWorld = std::function<std::unique_ptr<HomeWorld>()>;
 
 class HomeContract : public testing::TestWithParam<MakeHomeWorld> {

@@ -19,7 +19,7 @@ class Nursery {
   Nursery& operator=(const Nursery&) = delete;
 
   /// The child begins once the caller waits, never before start() returns. A cancellation ends it where it sleeps,
-  /// joins, takes a permit or begins a job; elsewhere it goes on.
+  /// joins, takes a permit, begins a job or waits for the network; elsewhere it goes on.
   void start(Task<> child);
   /// Asks every running child to stop at its next await. Children started later run.
   void cancel();

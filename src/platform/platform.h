@@ -5,6 +5,7 @@
 
 #include "platform/clock.h"
 #include "platform/disk.h"
+#include "platform/network.h"
 #include "platform/nursery.h"
 #include "platform/random.h"
 #include "platform/task.h"
@@ -20,6 +21,7 @@ class Platform {
   virtual Random& random() = 0;
   virtual Disk& disk() = 0;
   virtual Trees& trees() = 0;
+  virtual Network& network() = 0;
   /// CPU work: one thread a core.
   virtual WorkerPool& workers() = 0;
   /// A thread of its own for one home's blocking disk calls, so that a hanging drive hangs nobody else.

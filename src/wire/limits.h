@@ -68,5 +68,19 @@ constexpr unsigned kMaxBadHoldings = 65'536;  // remembered: one home's bad rows
 constexpr std::uint64_t kMaxBadRowsBytes = 8_MiB;
 constexpr unsigned kMaxUnlisted = 131'072;  // segments that no head names, remembered
 constexpr std::uint64_t kMaxUnlistedBytes = 8_MiB;
+constexpr std::uint64_t kMaxRosterBytes = 4_MiB;   // all statements of a roster together, signed
+constexpr unsigned kMaxRosterStatements = 16'384;  // of a roster
+constexpr unsigned kMaxMemberStatements = 256;     // of these, by one member with all its keys
+constexpr std::uint64_t kMaxMemberBytes = 128_KiB;
+constexpr unsigned kMaxAdminStatements = 4096;  // the same where the member is or was an admin
+constexpr std::uint64_t kMaxAdminBytes = 2_MiB;
+constexpr std::uint64_t kMaxStatementBytes = 132_KiB;  // signed
+constexpr unsigned kMaxKept = 4096;                    // statements that a removal lets stand
+constexpr unsigned kMaxMembers = 1024;                 // of a cloud
+constexpr std::uint64_t kMaxAt = 1ull << 62;           // the highest place in the order of statements
+constexpr unsigned kMaxInvitedHomes = 8;               // of an invitation
+constexpr unsigned kMaxInvitedAddresses = 4;           // of each of these
+constexpr std::uint64_t kMaxInvitationBytes = 16_KiB;
+constexpr std::uint64_t kMaxInvitationLetters = 64_KiB;  // as a person may paste it, with spaces
 
 }  // namespace mhp::wire

@@ -15,6 +15,8 @@ constexpr std::string_view kSignDevice = "mhp 1 device certificate";
 constexpr std::string_view kSignRevocation = "mhp 1 revocation";
 constexpr std::string_view kSignTombstone = "mhp 1 tombstone";
 constexpr std::string_view kSignReprieve = "mhp 1 reprieve";
+constexpr std::string_view kSignStatement = "mhp 1 roster statement";
+constexpr std::string_view kSignTicket = "mhp 1 ticket";
 
 /// `body` is kept byte for byte: it is what was signed, and what is parsed after verify().
 struct Signed {

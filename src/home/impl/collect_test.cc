@@ -98,11 +98,11 @@ TEST(Collect, GivesBackWhatIsDueAndKeepsWhatIsAlive) {
   EXPECT_EQ(check_alive(*store, home.kept), "");
   for (const SegmentId& segment : ids_of(home.gone)) {
     EXPECT_EQ(store->log().find(segment).error().code, Errc::not_found);
-    EXPECT_EQ(store->log().scrub_segment(segment, 100, 0)->rows, 0U);
+    EXPECT_EQ(store->log().scrub_segment({Stock::get().owner.vault, segment}, 100, 0)->rows, 0U);
   }
   std::uint64_t rows = 0;
   for (const SegmentId& segment : ids_of(home.kept)) {
-    const auto scrubbed = store->log().scrub_segment(segment, 100, 0);
+    const auto scrubbed = store->log().scrub_segment({Stock::get().owner.vault, segment}, 100, 0);
     ASSERT_TRUE(scrubbed);
     EXPECT_TRUE(scrubbed->bad.empty());
     rows += scrubbed->rows;
@@ -274,24 +274,40 @@ TEST(Collect, ADiskTooFullToMoveWhatStaysSaysSo) {
   EXPECT_NE(said[0].find("the disk is too full to tidy up: free about "), std::string::npos) << said[0];
 }
 
-TEST(Collect, NoOtherVaultCanCondemn) {
+/// A card for somebody else's segment id stands for itself: it hides, condemns and keeps nothing of the owner's.
+TEST(Collect, AStrangersClaimToASegmentTouchesOnlyHisOwn) {
   const samples::Owner thief(9);
   FullHome home({0});
   samples::Segment forged = samples::make_segment(thief, 500, 2, 1000);
   forged.card.segment = Stock::get().segments[5].card.segment;
   forged.card.version = 2;
   auto store = home.open(home.disk);
-  const std::uint64_t condemned = store->usage()->condemned_bytes;
+  const VaultId owner = Stock::get().owner.vault;
+  const std::uint64_t condemned = store->usage_of(owner)->condemned_bytes;
+  const std::uint64_t used = store->usage_of(owner)->used_bytes;
   ASSERT_TRUE(store->put_vault_record(thief.signed_record(1)));
   AlignedBuffer record = samples::make_record(thief, forged, {});
   ASSERT_TRUE(store->put(record.bytes()));
   ASSERT_TRUE(store->commit());
   ASSERT_TRUE(store->put_tombstone(thief.tombstone({forged.card.segment})));
-  EXPECT_EQ(store->usage()->condemned_bytes, condemned);
-  EXPECT_EQ(store->collect()->condemned_segments, 1U);
-  const auto bytes = store->log().read(forged.card.segment, 2, 0, UINT32_MAX);
-  ASSERT_TRUE(bytes);
-  EXPECT_EQ(*bytes, Stock::get().segments[5].fragments[2]);
+  EXPECT_EQ(store->usage_of(owner)->condemned_bytes, condemned);
+  EXPECT_EQ(store->usage_of(owner)->used_bytes, used);
+  EXPECT_EQ(store->usage_of(thief.vault)->used_bytes, record.size());
+  EXPECT_EQ(store->usage_of(thief.vault)->condemned_bytes, record.size());
+  EXPECT_EQ(store->collect()->condemned_segments, 2U);
+  const auto check_both = [&] {
+    const auto bytes = store->log().read(forged.card.segment, 2, 0, UINT32_MAX);  // the first who came
+    ASSERT_TRUE(bytes);
+    EXPECT_EQ(*bytes, Stock::get().segments[5].fragments[2]);
+    EXPECT_EQ(store->log().find(impl::HeldKey{owner, forged.card.segment})->rows.size(), Stock::kRows);
+    EXPECT_EQ(store->log().find(impl::HeldKey{thief.vault, forged.card.segment})->rows.size(), 0U);
+    EXPECT_EQ(store->list(owner, {}, 1000)->segments.size(), Stock::get().segments.size());
+    EXPECT_EQ(store->list(thief.vault, {}, 1000)->segments.size(), 1U);
+  };
+  check_both();
+  store->close();
+  store = home.open(home.disk);
+  check_both();
 }
 
 TEST(Collect, NoNewerCardShortensTheHold) {

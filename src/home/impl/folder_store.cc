@@ -188,10 +188,10 @@ Result<CollectReport> FolderStore::collect() {
   MHP_TRY_VOID(commit_locked());  // and the logs are read anew where this is the first writing call
   CollectReport report;
   MHP_TRY(std::vector<wire::CondemnedFile> files, visit_condemned(report));
-  std::vector<SegmentId> due;
+  std::vector<HeldKey> due;
   for (const wire::CondemnedFile& file : files) {
     MHP_TRY(const std::vector<SegmentId> some, due_of(file, report));
-    due.insert(due.end(), some.begin(), some.end());
+    for (const SegmentId& segment : some) due.push_back({file.vault, segment});
   }
   std::ranges::sort(due);
   MHP_TRY(FragmentLog::Purged purged, log_.purge(due));
@@ -224,7 +224,7 @@ Result<std::vector<wire::CondemnedFile>> FolderStore::visit_condemned(CollectRep
   return out;
 }
 
-/// What may be purged now: its hold is over, who condemned it may still sign, and nobody else has a part in it.
+/// What may be purged now: its hold is over, and who condemned it may still sign.
 Result<std::vector<SegmentId>> FolderStore::due_of(const wire::CondemnedFile& file, CollectReport& report) {
   std::vector<SegmentId> out;
   for (const auto& entry : file.entries) {
@@ -253,14 +253,14 @@ Result<std::vector<SegmentId>> FolderStore::due_of(const wire::CondemnedFile& fi
 }
 
 /// Takes what is not here any more off the list, and counts what is left.
-Result<void> FolderStore::forget_purged(wire::CondemnedFile& file, std::span<const SegmentId> due,
+Result<void> FolderStore::forget_purged(wire::CondemnedFile& file, std::span<const HeldKey> due,
                                         CollectReport& report) {
   std::vector<SegmentId> segments;
   for (const auto& entry : file.entries) segments.push_back(entry.segment);
   MHP_TRY(const auto bytes, log_.bytes_of(file.vault, segments));
   std::vector<wire::CondemnedFile::Entry> kept;
   for (std::size_t i = 0; i < segments.size(); ++i) {
-    const bool was_due = std::ranges::binary_search(due, segments[i]);
+    const bool was_due = std::ranges::binary_search(due, HeldKey{file.vault, segments[i]});
     if (bytes[i] > 0) kept.push_back(file.entries[i]);
     if (bytes[i] == 0 && was_due) report.segments_purged += 1;
     if (was_due) report.waiting_bytes += bytes[i];
@@ -283,20 +283,33 @@ Result<Usage> FolderStore::usage() {
   MHP_TRY(Usage usage, log_.usage());
   MHP_TRY(const auto vaults, vaults_.vaults());
   for (const VaultId& vault : vaults) {
-    MHP_TRY(const auto condemned, condemned_.seen(vault, true));
-    std::vector<SegmentId> segments;
-    for (const auto& entry : condemned->entries) segments.push_back(entry.segment);
-    MHP_TRY(const auto bytes, log_.bytes_of(vault, segments));
-    for (const std::uint64_t one : bytes) usage.condemned_bytes += one;
-    usage.next_due_ns = earlier(usage.next_due_ns, next_due(*condemned));
+    MHP_TRY_VOID(add_condemned(vault, usage));
   }
   return usage;
+}
+
+Result<Usage> FolderStore::usage_of(const VaultId& vault) {
+  MHP_TRY(Usage usage, log_.usage_of(vault));
+  MHP_TRY_VOID(add_condemned(vault, usage));
+  return usage;
+}
+
+Result<void> FolderStore::add_condemned(const VaultId& vault, Usage& usage) {
+  MHP_TRY(const auto condemned, condemned_.seen(vault, true));
+  std::vector<SegmentId> segments;
+  for (const auto& entry : condemned->entries) segments.push_back(entry.segment);
+  MHP_TRY(const auto bytes, log_.bytes_of(vault, segments));
+  for (const std::uint64_t one : bytes) usage.condemned_bytes += one;
+  usage.next_due_ns = earlier(usage.next_due_ns, next_due(*condemned));
+  return {};
 }
 
 Result<void> FolderStore::put_vault_record(const Bytes& signed_record) {
   std::lock_guard one(writing_);
   MHP_TRY_VOID(become_writer());
-  return vaults_.put_record(signed_record);
+  const auto done = vaults_.put_record(signed_record);
+  ++record_changes_;
+  return done;
 }
 
 Result<void> FolderStore::put_heads(const VaultId& vault, const DeviceId& device, std::vector<Bytes> chain,

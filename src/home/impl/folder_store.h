@@ -35,6 +35,8 @@ class FolderStore {
   // Reading; the rest is asked of log() and vaults().
   Result<HeldPage> list(const VaultId& vault, const SegmentId& after, std::size_t limit);
   Result<Usage> usage();
+  Result<Usage> usage_of(const VaultId& vault);
+  std::uint64_t record_changes() const { return record_changes_; }
   FragmentLog& log() { return log_; }
   VaultFiles& vaults() { return vaults_; }
 
@@ -52,9 +54,10 @@ class FolderStore {
   Result<Members> members(const VaultId& vault);
   Result<std::vector<wire::CondemnedFile>> visit_condemned(CollectReport& report);
   Result<std::vector<SegmentId>> due_of(const wire::CondemnedFile& file, CollectReport& report);
-  Result<void> forget_purged(wire::CondemnedFile& file, std::span<const SegmentId> due, CollectReport& report);
+  Result<void> forget_purged(wire::CondemnedFile& file, std::span<const HeldKey> due, CollectReport& report);
   Result<void> reprieve(const VaultId& vault, std::span<const SegmentId> segments);
   Result<void> reprieve_what_was_put();
+  Result<void> add_condemned(const VaultId& vault, Usage& usage);
 
   platform::Disk& disk_;
   platform::Clock& clock_;
@@ -63,6 +66,7 @@ class FolderStore {
   std::mutex writing_;
   bool closed_ = false;
   bool wrote_records_ = false;
+  std::atomic<std::uint64_t> record_changes_{0};
   std::unique_ptr<platform::FileLock> lock_;
   FragmentLog log_;
   VaultFiles vaults_;

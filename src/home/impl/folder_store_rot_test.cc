@@ -46,7 +46,7 @@ std::string check_no_lie(FolderStore& store, std::size_t& missing) {
   const Stock& stock = Stock::get();
   for (const samples::Segment& segment : stock.segments) {
     const SegmentId id = segment.card.segment;
-    const auto report = store.log().scrub_segment(id, 100, 0);
+    const auto report = store.log().scrub_segment({Stock::get().owner.vault, id}, 100, 0);
     const bool is_gone =
         !report && (report.error().code == Errc::not_found || report.error().code == Errc::unavailable);
     missing += is_gone;
@@ -232,13 +232,13 @@ TEST(FolderStoreRot, ABadRowIsReplacedByAFreshCopy) {
   ASSERT_LT(static_cast<std::size_t>(at), log.size());
   disk->flip_bit(kFirstLog, (static_cast<std::uint64_t>(at) + fragment.size() - 5) * 8);
   auto store = open_store(*disk);
-  auto report = store->log().scrub_segment(segment.card.segment, 100, 0);
+  auto report = store->log().scrub_segment({segment.card.vault, segment.card.segment}, 100, 0);
   ASSERT_TRUE(report);
   EXPECT_EQ(report->bad, (std::vector{std::pair(segment.card.segment, std::uint8_t{2})}));
   AlignedBuffer repaired = stock.record(4, {2});
   ASSERT_TRUE(store->put(repaired.bytes()));
   ASSERT_TRUE(store->commit());
-  report = store->log().scrub_segment(segment.card.segment, 100, 0);
+  report = store->log().scrub_segment({segment.card.vault, segment.card.segment}, 100, 0);
   ASSERT_TRUE(report);
   EXPECT_TRUE(report->bad.empty());
   EXPECT_EQ(*store->log().read(segment.card.segment, 2, 0, UINT32_MAX), fragment);

@@ -372,11 +372,12 @@ Result<void> FragmentLog::append(const wire::RecordFront& front, MutableBytes re
 
 /// A newer card cannot shorten the hold that an older one promised: else who may add could delete at once.
 Result<void> FragmentLog::check_hold(const wire::RecordFront& front, const wire::Card& card) {
+  const HeldKey key{front.vault, front.segment};
   {
     std::lock_guard lock(mutex_);
-    if (!index_.holds(front.segment) || index_.card_version(front.segment) > front.card_version) return {};
+    if (!index_.holds(key) || index_.card_version(key) > front.card_version) return {};
   }
-  const auto held = newest_front(front.segment);
+  const auto held = newest_front(key);
   const auto held_card = held ? card_in(*held) : Result<wire::Card>(fail(Errc::corrupt, "none can be read"));
   if (!held_card || held_card->minimum_hold_s <= card.minimum_hold_s) return {};
   return fail(Errc::invalid, "put: segment " + front.segment.short_hex() + ": a card that shortens its minimum hold");
@@ -384,17 +385,18 @@ Result<void> FragmentLog::check_hold(const wire::RecordFront& front, const wire:
 
 /// True where nothing of this record is new: every row is held whole, and no older card.
 bool FragmentLog::has_whole_copies(const wire::RecordFront& front, const wire::Card& card) {
+  const HeldKey key{front.vault, front.segment};
   std::vector<RowPlace> held;
   {
     std::lock_guard lock(mutex_);
-    if (!index_.holds(front.segment) || index_.card_version(front.segment) < front.card_version) return false;
+    if (!index_.holds(key) || index_.card_version(key) < front.card_version) return false;
     for (const wire::RecordRow& row : front.rows) {
-      const auto place = index_.row(front.segment, row.row);
+      const auto place = index_.row(key, row.row);
       if (!place || (distrusted_ && distrusted_->covers(place->place))) return false;
       held.push_back(*place);
     }
   }
-  if (!find(front.segment)) return false;  // its card is damaged
+  if (!find(key)) return false;  // its card is damaged
   return std::ranges::all_of(held, [&](const RowPlace& place) {
     const auto file = open_log(place.place.log);
     return file && check_row(**file, place, card);
@@ -510,6 +512,7 @@ Result<void> FragmentLog::commit() {
 /// After a failed commit nothing un-synced may be trusted: forgets what was put since the last good one, in memory at
 /// once, in the log now or before the next write.
 Result<void> FragmentLog::give_up(Error reason) {
+  ++losses_;
   {
     std::lock_guard lock(mutex_);
     index_.shrink(committed_records_);

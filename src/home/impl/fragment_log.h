@@ -1,6 +1,7 @@
 // The records of a folder home: append-only logs, and an index that can always be made again from them.
 #pragma once
 
+#include <atomic>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -37,32 +38,43 @@ class FragmentLog {
     std::uint64_t bytes_freed = 0;
     std::vector<std::string> problems;  // logs that were kept although little of them is alive: why
   };
-  /// Removes logs of which less than half is alive: not of a segment in `due` (rising), not held anew elsewhere. What
+  /// Removes logs of which less than half is alive: not in `due` (rising), not held anew elsewhere. What
   /// is alive in them is checked, appended to the newest log and committed first. A log with anything in it that is not
   /// accounted for is kept. Commits what was put. May pass the bounds on space by what is alive in one log. Errors:
   /// those of commit().
-  Result<Purged> purge(std::span<const SegmentId> due);
+  Result<Purged> purge(std::span<const HeldKey> due);
   /// Writes the index and gives back reserved space. What was not committed is given up.
   void finish();
 
   // Reading.
-  Result<Holding> find(const SegmentId& segment);
+  /// Of one vault; or, where only the segment is given, of the vault whose record came first.
+  Result<Holding> find(const HeldKey& key);
+  Result<Holding> find(const SegmentId& segment) {
+    return of_first(segment, [&](const HeldKey& key) { return find(key); });
+  }
   Result<std::pair<SegmentId, std::uint8_t>> find_fragment(const FragmentId& fragment);
   Result<HeldPage> list(const VaultId& vault, const SegmentId& after, std::size_t limit);
-  Result<Bytes> read(const SegmentId& segment, std::uint8_t row, std::uint64_t offset, std::uint64_t bytes);
+  Result<Bytes> read(const HeldKey& key, std::uint8_t row, std::uint64_t offset, std::uint64_t bytes);
+  Result<Bytes> read(const SegmentId& segment, std::uint8_t row, std::uint64_t offset, std::uint64_t bytes) {
+    return of_first(segment, [&](const HeldKey& key) { return read(key, row, offset, bytes); });
+  }
   Result<Usage> usage();
+  /// The same where `used_bytes` is of the records of one vault.
+  Result<Usage> usage_of(const VaultId& vault);
+  /// How often what was put was given up. Any thread.
+  std::uint64_t losses() const { return losses_; }
   struct Hold {
     SegmentId segment;
     std::uint64_t seconds = 0;
   };
-  /// The minimum hold of each of these that is held for `vault` alone and has a card that can be read: in their order.
+  /// The minimum hold of each of these that is held for `vault` and has a card that can be read: in their order.
   Result<std::vector<Hold>> minimum_holds(const VaultId& vault, std::span<const SegmentId> segments);
-  /// Bytes of the records of each of these, 0 where it is not held for `vault` alone.
+  /// Bytes of the records of each of these, 0 where it is not held for `vault`.
   Result<std::vector<std::uint64_t>> bytes_of(const VaultId& vault, std::span<const SegmentId> segments);
   /// Segments of `vault` after `after`, at most `limit`: what scrub_segment() is to be called for.
   Result<std::vector<SegmentId>> segments(const VaultId& vault, const SegmentId& after, std::size_t limit);
   /// Re-hashes the rows of one segment: all, or those that `seed` draws. A row that the disk cannot read is bad.
-  Result<ScrubReport> scrub_segment(const SegmentId& segment, unsigned percent, std::uint64_t seed);
+  Result<ScrubReport> scrub_segment(const HeldKey& key, unsigned percent, std::uint64_t seed);
 
  private:
   struct Log {
@@ -96,6 +108,12 @@ class FragmentLog {
   Error missing_log(std::uint32_t log) const;
   template <class Look>
   auto retrying(Look look) -> decltype(look());
+  Result<HeldKey> first_of(const SegmentId& segment);
+  template <class Look>
+  auto of_first(const SegmentId& segment, Look look) -> decltype(look(HeldKey())) {
+    MHP_TRY(const HeldKey key, first_of(segment));
+    return look(key);
+  }
   void forget_files();  // what is open may not be what has the name by now
 
   // With mutex_ held.
@@ -110,7 +128,7 @@ class FragmentLog {
   Result<void> scan(std::uint32_t log, bool after_crash);
   Result<void> refresh();
   std::uint64_t used() const;
-  Result<Holding> holding(std::unique_lock<std::mutex>& lock, const SegmentId& segment);
+  Result<Holding> holding(std::unique_lock<std::mutex>& lock, const HeldKey& key);
 
   // The writer's.
   Result<void> ensure_writing();
@@ -129,13 +147,13 @@ class FragmentLog {
   void write_index();
 
   // Purging (fragment_log_purge.cc).
-  using Moves = std::map<SegmentId, std::vector<RowPlace>>;  // what is alive in a log: cards, and rows that hold
-  std::vector<std::uint32_t> logs_to_remove(std::span<const SegmentId> due);
-  Result<Moves> alive_in(std::uint32_t log, std::span<const SegmentId> due);
+  using Moves = std::map<HeldKey, std::vector<RowPlace>>;  // what is alive in a log: cards, and rows that hold
+  std::vector<std::uint32_t> logs_to_remove(std::span<const HeldKey> due);
+  Result<Moves> alive_in(std::uint32_t log, std::span<const HeldKey> due);
   Result<void> account_for(platform::File& file, const FoundRecord& record, bool was_suspect, Moves& moves);
-  bool is_whole(const SegmentId& segment, const RowPlace& row);
-  Result<void> move_rows(const SegmentId& segment, std::span<const RowPlace> rows);
-  Result<wire::RecordFront> newest_front(const SegmentId& segment);
+  bool is_whole(const HeldKey& key, const RowPlace& row);
+  Result<void> move_rows(const HeldKey& key, std::span<const RowPlace> rows);
+  Result<wire::RecordFront> newest_front(const HeldKey& key);
   std::string no_room_to_move(std::uint32_t log);
   Result<std::uint64_t> remove_log(std::uint32_t log, const Moves& moves);
 
@@ -167,6 +185,7 @@ class FragmentLog {
   std::uint64_t attached_at_ = 0;  // where it was when this writer came to that log
   std::uint64_t reserved_end_ = 0;
   Group group_{0};
+  std::atomic<std::uint64_t> losses_{0};
   std::optional<Error> lost_;  // earlier puts fell to a failed commit inside put(): the next commit() must say so
   std::size_t committed_records_ = 0;       // of index_
   std::size_t indexed_records_ = 0;         // of the index file

@@ -23,7 +23,7 @@ bool covers(const std::vector<std::pair<std::uint64_t, std::uint64_t>>& ranges, 
 
 }  // namespace
 
-Result<FragmentLog::Purged> FragmentLog::purge(std::span<const SegmentId> due) {
+Result<FragmentLog::Purged> FragmentLog::purge(std::span<const HeldKey> due) {
   MHP_TRY_VOID(commit());
   Purged out;
   const std::vector<std::uint32_t> logs = logs_to_remove(due);
@@ -59,7 +59,7 @@ std::string FragmentLog::no_room_to_move(std::uint32_t log) {
 }
 
 /// Those with nothing alive first, then those with the least: where the disk is full, they make room for the others.
-std::vector<std::uint32_t> FragmentLog::logs_to_remove(std::span<const SegmentId> due) {
+std::vector<std::uint32_t> FragmentLog::logs_to_remove(std::span<const HeldKey> due) {
   std::lock_guard lock(mutex_);
   const auto uses = index_.log_uses(due);
   std::vector<std::pair<std::uint64_t, std::uint32_t>> chosen;
@@ -76,7 +76,7 @@ std::vector<std::uint32_t> FragmentLog::logs_to_remove(std::span<const SegmentId
 
 /// Walks over the whole log: all there is in it must be alive, due, or held whole elsewhere. Errors: corrupt (something
 /// is not: the log is to be kept), unavailable.
-Result<FragmentLog::Moves> FragmentLog::alive_in(std::uint32_t log, std::span<const SegmentId> due) {
+Result<FragmentLog::Moves> FragmentLog::alive_in(std::uint32_t log, std::span<const HeldKey> due) {
   std::uint64_t end = 0;
   {
     std::lock_guard lock(mutex_);
@@ -90,15 +90,15 @@ Result<FragmentLog::Moves> FragmentLog::alive_in(std::uint32_t log, std::span<co
   if (is_damaged || found.end != end || found.size != end) return unaccounted(log, "a part of it is damaged");
   Moves moves;
   for (const FoundRecord& record : found.records) {
-    if (std::ranges::binary_search(due, record.segment)) continue;
+    if (std::ranges::binary_search(due, HeldKey{record.vault, record.segment})) continue;
     MHP_TRY_VOID(account_for(*file, record, covers(found.recheck, record.place.offset), moves));
   }
   return moves;
 }
 
 /// Against the newest card that can be read.
-bool FragmentLog::is_whole(const SegmentId& segment, const RowPlace& row) {
-  const auto front = newest_front(segment);
+bool FragmentLog::is_whole(const HeldKey& key, const RowPlace& row) {
+  const auto front = newest_front(key);
   const auto card = front ? card_in(*front) : Result<wire::Card>(fail(Errc::corrupt, "no card"));
   const auto file = open_log(row.place.log);
   return card && file && check_row(**file, row, *card);
@@ -106,22 +106,23 @@ bool FragmentLog::is_whole(const SegmentId& segment, const RowPlace& row) {
 
 Result<void> FragmentLog::account_for(platform::File& file, const FoundRecord& record, bool was_suspect, Moves& moves) {
   const std::uint32_t log = record.place.log;
+  const HeldKey key{record.vault, record.segment};
   const std::string segment = "segment " + record.segment.short_hex();
   std::vector<std::optional<RowPlace>> held;
   bool is_newest_card = false;
   {
     std::lock_guard lock(mutex_);
-    for (const wire::RecordRow& row : record.rows) held.push_back(index_.row(record.segment, row.row));
-    const auto fronts = index_.fronts(record.segment);
+    for (const wire::RecordRow& row : record.rows) held.push_back(index_.row(key, row.row));
+    const auto fronts = index_.fronts(key);
     is_newest_card = !fronts.empty() && fronts.front().place == record.place;
   }
-  if (is_newest_card) moves[record.segment];
+  if (is_newest_card) moves[key];
   for (std::size_t i = 0; i < record.rows.size(); ++i) {
     const RowPlace here{record.rows[i].row, {log, record.place.offset + record.rows[i].offset}, record.rows[i].bytes};
     if (held[i] && held[i]->place == here.place) {
-      moves[record.segment].push_back(here);  // checked when it is copied
+      moves[key].push_back(here);  // checked when it is copied
     } else if (held[i]) {
-      if (!is_whole(record.segment, *held[i])) return unaccounted(log, segment + " has a damaged row elsewhere");
+      if (!is_whole(key, *held[i])) return unaccounted(log, segment + " has a damaged row elsewhere");
     } else {
       // Never acknowledged, and found torn after a crash; or the index does not tell the truth.
       const auto own_front = read_front(file, {record.place, record.front_bytes, record.card_version}, record.segment);
@@ -175,25 +176,26 @@ Result<std::uint64_t> FragmentLog::remove_log(std::uint32_t log, const Moves& mo
 }
 
 /// The newest card of a segment that can be read, in its front.
-Result<wire::RecordFront> FragmentLog::newest_front(const SegmentId& segment) {
+Result<wire::RecordFront> FragmentLog::newest_front(const HeldKey& key) {
   std::vector<FrontPlace> fronts;
   {
     std::lock_guard lock(mutex_);
-    fronts = index_.fronts(segment);
+    fronts = index_.fronts(key);
   }
-  Error problem{Errc::not_found, "segment " + segment.short_hex() + " is not held here"};
+  Error problem{Errc::not_found, "segment " + key.segment.short_hex() + " is not held here"};
   for (const FrontPlace& place : fronts) {
     MHP_TRY(const auto file, open_log(place.place.log));
-    auto front = read_front(*file, place, segment);
+    auto front = read_front(*file, place, key.segment);
     if (front && card_in(*front)) return front;
-    problem = front ? Error{Errc::corrupt, "segment " + segment.short_hex() + ": its card is damaged"} : front.error();
+    problem =
+        front ? Error{Errc::corrupt, "segment " + key.segment.short_hex() + ": its card is damaged"} : front.error();
   }
   return tl::unexpected<Error>(std::move(problem));
 }
 
 /// Appends records of the newest card and these rows, each checked. Errors: corrupt (one is damaged), full.
-Result<void> FragmentLog::move_rows(const SegmentId& segment, std::span<const RowPlace> rows) {
-  MHP_TRY(const wire::RecordFront newest, newest_front(segment));
+Result<void> FragmentLog::move_rows(const HeldKey& key, std::span<const RowPlace> rows) {
+  MHP_TRY(const wire::RecordFront newest, newest_front(key));
   MHP_TRY(const wire::Card card, card_in(newest));
   const std::uint64_t fragment_bytes = wire::fragment_bytes(card.row_bytes);
   const std::size_t at_once = std::max<std::size_t>(1, kCopyBytes / fragment_bytes);
@@ -203,7 +205,7 @@ Result<void> FragmentLog::move_rows(const SegmentId& segment, std::span<const Ro
     std::vector<std::uint8_t> numbers;
     for (const RowPlace& row : some) numbers.push_back(row.row);
     wire::RecordFront front =
-        wire::plan_record(newest.vault, segment, numbers, fragment_bytes, newest.signed_card.size());
+        wire::plan_record(newest.vault, key.segment, numbers, fragment_bytes, newest.signed_card.size());
     front.card_version = newest.card_version;
     front.signed_card = newest.signed_card;
     AlignedBuffer record(front.record_bytes);

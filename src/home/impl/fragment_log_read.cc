@@ -44,16 +44,16 @@ auto FragmentLog::retrying(Look look) -> decltype(look()) {
   }
 }
 
-Result<Holding> FragmentLog::holding(std::unique_lock<std::mutex>& lock, const SegmentId& segment) {
-  const std::vector<FrontPlace> fronts = index_.fronts(segment);
+Result<Holding> FragmentLog::holding(std::unique_lock<std::mutex>& lock, const HeldKey& key) {
+  const std::vector<FrontPlace> fronts = index_.fronts(key);
   Holding out;
-  for (const RowPlace& row : index_.rows(segment)) out.rows.push_back(row.row);
+  for (const RowPlace& row : index_.rows(key)) out.rows.push_back(row.row);
   lock.unlock();
   std::optional<Error> problem;
   for (const FrontPlace& place : fronts) {  // the newest card that can still be read
     auto file = open_log(place.place.log);
     if (!file) return pass(file);
-    auto front = read_front(**file, place, segment);
+    auto front = read_front(**file, place, key.segment);
     if (front) {
       out.signed_card = std::move(front->signed_card);
       return out;
@@ -63,38 +63,50 @@ Result<Holding> FragmentLog::holding(std::unique_lock<std::mutex>& lock, const S
   return tl::unexpected<Error>(std::move(*problem));
 }
 
-Result<Holding> FragmentLog::find(const SegmentId& segment) {
+Result<HeldKey> FragmentLog::first_of(const SegmentId& segment) {
+  return retrying([&]() -> Result<HeldKey> {
+    std::lock_guard lock(mutex_);
+    MHP_TRY_VOID(ensure_loaded());
+    if (!index_.first_of(segment)) {
+      MHP_TRY_VOID(refresh());
+    }
+    const auto key = index_.first_of(segment);
+    return key ? Result<HeldKey>(*key) : not_held(segment);
+  });
+}
+
+Result<Holding> FragmentLog::find(const HeldKey& key) {
   return retrying([&]() -> Result<Holding> {
     std::unique_lock lock(mutex_);
     MHP_TRY_VOID(ensure_loaded());
-    if (!index_.holds(segment)) {
+    if (!index_.holds(key)) {
       MHP_TRY_VOID(refresh());
     }
-    if (!index_.holds(segment)) return not_held(segment);
-    return holding(lock, segment);
+    if (!index_.holds(key)) return not_held(key.segment);
+    return holding(lock, key);
   });
 }
 
 Result<std::pair<SegmentId, std::uint8_t>> FragmentLog::find_fragment(const FragmentId& fragment) {
-  SegmentId after;
+  HeldKey after;
   for (bool more = true; more;) {
-    const auto look = [&]() -> Result<std::vector<SegmentId>> {
+    const auto look = [&]() -> Result<std::vector<HeldKey>> {
       std::lock_guard lock(mutex_);
       MHP_TRY_VOID(ensure_loaded());
-      if (after.is_zero()) {
+      if (after == HeldKey()) {
         MHP_TRY_VOID(refresh());
       }
-      return index_.segments(std::nullopt, after, kCardsAtOnce);
+      return index_.keys(after, kCardsAtOnce);
     };
-    MHP_TRY(const std::vector<SegmentId> some, retrying(look));
-    for (const SegmentId& segment : some) {
-      const auto held = find(segment);
+    MHP_TRY(const std::vector<HeldKey> some, retrying(look));
+    for (const HeldKey& key : some) {
+      const auto held = find(key);
       if (!held) continue;  // a damaged card: scrub names it
       const auto envelope = wire::parse_signed(held->signed_card, wire::kMaxCardBytes);
-      const auto card = envelope ? wire::parse_card(envelope->body) : Result<wire::Card>(not_held(segment));
+      const auto card = envelope ? wire::parse_card(envelope->body) : Result<wire::Card>(not_held(key.segment));
       if (!card) continue;
       for (const std::uint8_t row : held->rows) {
-        if (row < card->n() && card->fragments[row] == fragment) return std::pair(segment, row);
+        if (row < card->n() && card->fragments[row] == fragment) return std::pair(key.segment, row);
       }
     }
     more = some.size() == kCardsAtOnce;
@@ -127,29 +139,29 @@ Result<HeldPage> FragmentLog::list(const VaultId& vault, const SegmentId& after,
     page.more = ids.size() > limit;
     if (page.more) ids.pop_back();
     for (const SegmentId& id : ids) {
-      HeldSegment held{id, index_.card_version(id), {}};
-      for (const RowPlace& row : index_.rows(id)) held.rows.push_back(row.row);
+      HeldSegment held{id, index_.card_version({vault, id}), {}};
+      for (const RowPlace& row : index_.rows({vault, id})) held.rows.push_back(row.row);
       page.segments.push_back(std::move(held));
     }
     return page;
   });
 }
 
-Result<Bytes> FragmentLog::read(const SegmentId& segment, std::uint8_t row, std::uint64_t offset, std::uint64_t bytes) {
+Result<Bytes> FragmentLog::read(const HeldKey& key, std::uint8_t row, std::uint64_t offset, std::uint64_t bytes) {
   return retrying([&]() -> Result<Bytes> {
     std::optional<RowPlace> place;
     {
       std::lock_guard lock(mutex_);
       MHP_TRY_VOID(ensure_loaded());
-      place = index_.row(segment, row);
+      place = index_.row(key, row);
       if (!place) {
         MHP_TRY_VOID(refresh());
-        place = index_.row(segment, row);
+        place = index_.row(key, row);
       }
     }
     if (!place)
       return fail(Errc::not_found,
-                  "segment " + segment.short_hex() + ": row " + std::to_string(row) + " is not held here");
+                  "segment " + key.segment.short_hex() + ": row " + std::to_string(row) + " is not held here");
     if (offset > place->bytes) return fail(Errc::invalid, "read behind the end of a fragment");
     MHP_TRY(const auto file, open_log(place->place.log));
     Bytes out(std::min<std::uint64_t>(bytes, place->bytes - offset));
@@ -159,7 +171,8 @@ Result<Bytes> FragmentLog::read(const SegmentId& segment, std::uint8_t row, std:
       return pass(got);
     }
     if (*got != out.size())
-      return fail(Errc::corrupt, "segment " + segment.short_hex() + ": row " + std::to_string(row) + " is cut short");
+      return fail(Errc::corrupt,
+                  "segment " + key.segment.short_hex() + ": row " + std::to_string(row) + " is cut short");
     return out;
   });
 }
@@ -175,8 +188,8 @@ Result<std::vector<FragmentLog::Hold>> FragmentLog::minimum_holds(const VaultId&
     std::vector<Hold> out;
     for (const SegmentId& segment : segments) {
       std::unique_lock lock(mutex_);
-      if (!index_.is_only_of(segment, vault)) continue;
-      auto held = holding(lock, segment);
+      if (!index_.holds({vault, segment})) continue;
+      auto held = holding(lock, {vault, segment});
       if (!held && held.error().code != Errc::corrupt) return pass(held);
       const auto envelope =
           held ? wire::parse_signed(held->signed_card, wire::kMaxCardBytes) : Result<wire::Signed>(not_held(segment));
@@ -192,10 +205,16 @@ Result<std::vector<std::uint64_t>> FragmentLog::bytes_of(const VaultId& vault, s
     std::lock_guard lock(mutex_);
     MHP_TRY_VOID(ensure_loaded());
     std::vector<std::uint64_t> out;
-    for (const SegmentId& segment : segments)
-      out.push_back(index_.is_only_of(segment, vault) ? index_.bytes_of(segment) : 0);
+    for (const SegmentId& segment : segments) out.push_back(index_.bytes_of(HeldKey{vault, segment}));
     return out;
   });
+}
+
+Result<Usage> FragmentLog::usage_of(const VaultId& vault) {
+  MHP_TRY(Usage out, usage());  // and another process's records are seen
+  std::lock_guard lock(mutex_);
+  out.used_bytes = index_.bytes_of(vault);
+  return out;
 }
 
 Result<Usage> FragmentLog::usage() {
@@ -211,23 +230,23 @@ Result<Usage> FragmentLog::usage() {
   return out;
 }
 
-Result<ScrubReport> FragmentLog::scrub_segment(const SegmentId& segment, unsigned percent, std::uint64_t seed) {
+Result<ScrubReport> FragmentLog::scrub_segment(const HeldKey& key, unsigned percent, std::uint64_t seed) {
   return retrying([&]() -> Result<ScrubReport> {
     std::vector<RowPlace> rows;
     std::vector<FrontPlace> fronts;
     {
       std::lock_guard lock(mutex_);
       MHP_TRY_VOID(ensure_loaded());
-      rows = index_.rows(segment);
-      fronts = index_.fronts(segment);
+      rows = index_.rows(key);
+      fronts = index_.fronts(key);
     }
-    std::erase_if(rows, [&](const RowPlace& row) { return !is_drawn(segment, row.row, percent, seed); });
+    std::erase_if(rows, [&](const RowPlace& row) { return !is_drawn(key.segment, row.row, percent, seed); });
     ScrubReport report;
     if (rows.empty()) return report;
-    Result<wire::Card> card = not_held(segment);
+    Result<wire::Card> card = not_held(key.segment);
     for (const FrontPlace& place : fronts) {
       MHP_TRY(const auto file, open_log(place.place.log));
-      const auto front = read_front(*file, place, segment);
+      const auto front = read_front(*file, place, key.segment);
       if (front) card = card_in(*front);
       if (front && card) break;
     }
@@ -235,7 +254,7 @@ Result<ScrubReport> FragmentLog::scrub_segment(const SegmentId& segment, unsigne
       MHP_TRY(const auto file, open_log(row.place.log));
       report.rows += 1;
       report.bytes += row.bytes;
-      if (!card || !check_row(*file, row, *card)) report.bad.emplace_back(segment, row.row);
+      if (!card || !check_row(*file, row, *card)) report.bad.emplace_back(key.segment, row.row);
     }
     return report;
   });

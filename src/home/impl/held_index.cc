@@ -9,16 +9,31 @@
 
 namespace mhp::home::impl {
 
-std::size_t HeldIndex::slot_of(const SegmentId& segment) const {
+std::size_t HeldIndex::slot_of(const SegmentId& segment, std::uint32_t vault) const {
+  const auto is_other = [&](const Entry& entry) { return entry.vault != vault || entry.segment != segment; };
   std::size_t at = IdHash()(segment) & (slots_.size() - 1);
-  while (slots_[at] != kNone && entries_[slots_[at]].segment != segment) at = (at + 1) & (slots_.size() - 1);
+  while (slots_[at] != kNone && is_other(entries_[slots_[at]])) at = (at + 1) & (slots_.size() - 1);
   return at;
 }
 
-std::optional<std::uint32_t> HeldIndex::newest(const SegmentId& segment) const {
-  if (slots_.empty()) return std::nullopt;
-  const std::uint32_t entry = slots_[slot_of(segment)];
+std::optional<std::uint32_t> HeldIndex::newest(const HeldKey& key) const {
+  const auto vault = known_number(key.vault);
+  if (slots_.empty() || !vault) return std::nullopt;
+  const std::uint32_t entry = slots_[slot_of(key.segment, *vault)];
   return entry == kNone ? std::nullopt : std::optional(entry);
+}
+
+std::optional<HeldKey> HeldIndex::first_of(const SegmentId& segment) const {
+  if (slots_.empty()) return std::nullopt;
+  std::uint32_t first = kNone;
+  for (std::size_t at = IdHash()(segment) & (slots_.size() - 1); slots_[at] != kNone;
+       at = (at + 1) & (slots_.size() - 1)) {
+    std::uint32_t oldest = slots_[at];
+    if (entries_[oldest].segment != segment) continue;
+    while (entries_[oldest].older != kNone) oldest = entries_[oldest].older;
+    first = std::min(first, oldest);
+  }
+  return first == kNone ? std::nullopt : std::optional(key_of(first));
 }
 
 /// Puts all entries in again, oldest first; their links to older ones come out the same.
@@ -26,23 +41,31 @@ void HeldIndex::rebuild_slots(std::size_t size) {
   slots_.assign(size, kNone);
   used_slots_ = 0;
   for (std::uint32_t i = 0; i < entries_.size(); ++i) {
-    std::uint32_t& slot = slots_[slot_of(entries_[i].segment)];
+    std::uint32_t& slot = slots_[slot_of(entries_[i].segment, entries_[i].vault)];
     if (slot == kNone) ++used_slots_;
     entries_[i].older = slot;
     slot = i;
   }
 }
 
-std::uint32_t HeldIndex::number_of(const VaultId& vault) {
+std::optional<std::uint32_t> HeldIndex::known_number(const VaultId& vault) const {
   const auto found = std::ranges::find(vaults_, vault);  // a home keeps few vaults
-  if (found == vaults_.end()) vaults_.push_back(vault);
-  return static_cast<std::uint32_t>(std::ranges::find(vaults_, vault) - vaults_.begin());
+  if (found == vaults_.end()) return std::nullopt;
+  return static_cast<std::uint32_t>(found - vaults_.begin());
+}
+
+std::uint32_t HeldIndex::number_of(const VaultId& vault) {
+  if (const auto known = known_number(vault)) return *known;
+  vaults_.push_back(vault);
+  vault_bytes_.push_back(0);
+  return static_cast<std::uint32_t>(vaults_.size() - 1);
 }
 
 void HeldIndex::add(const FoundRecord& record) {
   MHP_CHECK(entries_.size() < kNone - 1);
   if (2 * (used_slots_ + 1) > slots_.size()) rebuild_slots(std::max<std::size_t>(64, slots_.size() * 2));
-  std::uint32_t& slot = slots_[slot_of(record.segment)];
+  const std::uint32_t vault = number_of(record.vault);
+  std::uint32_t& slot = slots_[slot_of(record.segment, vault)];
   if (slot == kNone) ++used_slots_;
   Entry entry;
   entry.segment = record.segment;
@@ -53,15 +76,17 @@ void HeldIndex::add(const FoundRecord& record) {
   entry.card_version = record.card_version;
   entry.first_row = static_cast<std::uint32_t>(rows_.size());
   entry.older = slot;
-  entry.vault = number_of(record.vault);
+  entry.vault = vault;
   entry.row_count = static_cast<std::uint32_t>(record.rows.size());
   for (const wire::RecordRow& row : record.rows) rows_.push_back({row.offset, row.bytes, row.row});
   slot = static_cast<std::uint32_t>(entries_.size());
   entries_.push_back(entry);
+  vault_bytes_[vault] += record.record_bytes;
 }
 
 void HeldIndex::shrink(std::size_t records) {
   if (records >= entries_.size()) return;
+  for (const Entry& entry : std::span(entries_).subspan(records)) vault_bytes_[entry.vault] -= entry.record_bytes;
   rows_.resize(entries_[records].first_row);
   entries_.resize(records);
   rebuild_slots(slots_.size());
@@ -73,10 +98,10 @@ std::span<const HeldIndex::Row> HeldIndex::rows_of(const Entry& entry) const {
   return std::span(rows_).subspan(entry.first_row, entry.row_count);
 }
 
-std::vector<RowPlace> HeldIndex::rows(const SegmentId& segment) const {
+std::vector<RowPlace> HeldIndex::rows(const HeldKey& key) const {
   std::array<bool, 256> seen{};
   std::vector<RowPlace> out;
-  for (std::uint32_t at = newest(segment).value_or(kNone); at != kNone; at = entries_[at].older) {
+  for (std::uint32_t at = newest(key).value_or(kNone); at != kNone; at = entries_[at].older) {
     const Entry& entry = entries_[at];
     for (const Row& row : rows_of(entry)) {
       if (std::exchange(seen[row.row], true)) continue;
@@ -87,8 +112,8 @@ std::vector<RowPlace> HeldIndex::rows(const SegmentId& segment) const {
   return out;
 }
 
-std::optional<RowPlace> HeldIndex::row(const SegmentId& segment, std::uint8_t wanted) const {
-  for (std::uint32_t at = newest(segment).value_or(kNone); at != kNone; at = entries_[at].older) {
+std::optional<RowPlace> HeldIndex::row(const HeldKey& key, std::uint8_t wanted) const {
+  for (std::uint32_t at = newest(key).value_or(kNone); at != kNone; at = entries_[at].older) {
     const Entry& entry = entries_[at];
     for (const Row& row : rows_of(entry)) {
       if (row.row == wanted) return RowPlace{row.row, {entry.log, entry.offset + row.offset}, row.bytes};
@@ -97,9 +122,9 @@ std::optional<RowPlace> HeldIndex::row(const SegmentId& segment, std::uint8_t wa
   return std::nullopt;
 }
 
-std::vector<FrontPlace> HeldIndex::fronts(const SegmentId& segment) const {
+std::vector<FrontPlace> HeldIndex::fronts(const HeldKey& key) const {
   std::vector<FrontPlace> out;
-  for (std::uint32_t at = newest(segment).value_or(kNone); at != kNone; at = entries_[at].older) {
+  for (std::uint32_t at = newest(key).value_or(kNone); at != kNone; at = entries_[at].older) {
     const Entry& entry = entries_[at];
     out.push_back({{entry.log, entry.offset}, entry.front_bytes, entry.card_version});
   }
@@ -110,43 +135,36 @@ std::vector<FrontPlace> HeldIndex::fronts(const SegmentId& segment) const {
   return out;
 }
 
-std::uint32_t HeldIndex::card_version(const SegmentId& segment) const {
+std::uint32_t HeldIndex::card_version(const HeldKey& key) const {
   std::uint32_t highest = 0;
-  for (std::uint32_t at = newest(segment).value_or(kNone); at != kNone; at = entries_[at].older)
+  for (std::uint32_t at = newest(key).value_or(kNone); at != kNone; at = entries_[at].older)
     highest = std::max(highest, entries_[at].card_version);
   return highest;
 }
 
-bool HeldIndex::is_only_of(const SegmentId& segment, const VaultId& vault) const {
-  const auto first = newest(segment);
-  for (std::uint32_t at = first.value_or(kNone); at != kNone; at = entries_[at].older) {
-    if (vaults_[entries_[at].vault] != vault) return false;
-  }
-  return first.has_value();
-}
-
-std::uint64_t HeldIndex::bytes_of(const SegmentId& segment) const {
+std::uint64_t HeldIndex::bytes_of(const HeldKey& key) const {
   std::uint64_t bytes = 0;
-  for (std::uint32_t at = newest(segment).value_or(kNone); at != kNone; at = entries_[at].older)
+  for (std::uint32_t at = newest(key).value_or(kNone); at != kNone; at = entries_[at].older)
     bytes += entries_[at].record_bytes;
   return bytes;
 }
 
 bool HeldIndex::is_current(std::uint32_t number) const {
   const Entry& entry = entries_[number];
-  if (newest(entry.segment) == number && entry.older == kNone) return true;
-  const FrontPlace front = fronts(entry.segment).front();
+  const HeldKey key = key_of(number);
+  if (newest(key) == number && entry.older == kNone) return true;
+  const FrontPlace front = fronts(key).front();
   if (front.place.log == entry.log && front.place.offset == entry.offset) return true;
   return std::ranges::any_of(rows_of(entry), [&](const Row& one) {
-    return row(entry.segment, one.row)->place == wire::LogPlace{entry.log, entry.offset + one.offset};
+    return row(key, one.row)->place == wire::LogPlace{entry.log, entry.offset + one.offset};
   });
 }
 
-std::map<std::uint32_t, HeldIndex::LogUse> HeldIndex::log_uses(std::span<const SegmentId> due) const {
+std::map<std::uint32_t, HeldIndex::LogUse> HeldIndex::log_uses(std::span<const HeldKey> due) const {
   std::map<std::uint32_t, LogUse> out;
   for (std::uint32_t i = 0; i < entries_.size(); ++i) {
     LogUse& use = out[entries_[i].log];
-    const bool is_alive = !std::ranges::binary_search(due, entries_[i].segment) && is_current(i);
+    const bool is_alive = !std::ranges::binary_search(due, key_of(i)) && is_current(i);
     (is_alive ? use.alive_bytes : use.dead_bytes) += entries_[i].record_bytes;
   }
   return out;
@@ -156,7 +174,10 @@ void HeldIndex::drop_log(std::uint32_t log) {
   std::vector<Row> rows;
   std::size_t kept = 0;
   for (const Entry& entry : entries_) {
-    if (entry.log == log) continue;
+    if (entry.log == log) {
+      vault_bytes_[entry.vault] -= entry.record_bytes;
+      continue;
+    }
     Entry moved = entry;
     moved.first_row = static_cast<std::uint32_t>(rows.size());
     std::ranges::copy(rows_of(entry), std::back_inserter(rows));
@@ -171,25 +192,41 @@ void HeldIndex::drop_log(std::uint32_t log) {
 
 void HeldIndex::sort() {
   if (sorted_records_ == entries_.size()) return;
-  const auto segment_of = [this](std::uint32_t entry) -> const SegmentId& { return entries_[entry].segment; };
   sorted_.clear();
   for (const std::uint32_t entry : slots_) {
     if (entry != kNone) sorted_.push_back(entry);
   }
-  std::ranges::sort(sorted_, {}, segment_of);
+  std::ranges::sort(sorted_, [this](std::uint32_t one, std::uint32_t other) {
+    const Entry& a = entries_[one];
+    const Entry& b = entries_[other];
+    return a.vault == b.vault ? a.segment < b.segment : vaults_[a.vault] < vaults_[b.vault];
+  });
   sorted_records_ = entries_.size();
 }
 
-std::vector<SegmentId> HeldIndex::segments(const std::optional<VaultId>& vault, const SegmentId& after,
-                                           std::size_t limit) {
+std::vector<HeldKey> HeldIndex::keys(const HeldKey& after, std::size_t limit) {
   sort();
-  const auto segment_of = [this](std::uint32_t entry) -> const SegmentId& { return entries_[entry].segment; };
-  std::vector<SegmentId> out;
-  for (auto at = std::ranges::upper_bound(sorted_, after, {}, segment_of); at != sorted_.end(); ++at) {
+  const auto key_at = [this](std::uint32_t entry) { return key_of(entry); };
+  std::vector<HeldKey> out;
+  for (auto at = std::ranges::upper_bound(sorted_, after, {}, key_at); at != sorted_.end(); ++at) {
     if (out.size() >= limit) break;
-    if (!vault || vaults_[entries_[*at].vault] == *vault) out.push_back(entries_[*at].segment);
+    out.push_back(key_of(*at));
   }
   return out;
+}
+
+std::vector<SegmentId> HeldIndex::segments(const VaultId& vault, const SegmentId& after, std::size_t limit) {
+  std::vector<SegmentId> out;
+  for (const HeldKey& key : keys({vault, after}, limit)) {
+    if (key.vault != vault) break;
+    out.push_back(key.segment);
+  }
+  return out;
+}
+
+std::uint64_t HeldIndex::bytes_of(const VaultId& vault) const {
+  const auto number = known_number(vault);
+  return number ? vault_bytes_[*number] : 0;
 }
 
 void HeldIndex::export_to(wire::HomeIndex& index, std::size_t records) const {

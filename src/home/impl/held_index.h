@@ -12,6 +12,13 @@
 
 namespace mhp::home::impl {
 
+/// What is held is told apart by owner: who else claims a segment id changes nothing for the vault that has it.
+struct HeldKey {
+  VaultId vault{};
+  SegmentId segment{};
+  friend auto operator<=>(const HeldKey&, const HeldKey&) = default;
+};
+
 /// A record as a scan or the index file names it.
 struct FoundRecord {
   VaultId vault;
@@ -37,7 +44,7 @@ struct FrontPlace {
   std::uint32_t card_version = 0;
 };
 
-/// Records in order of arrival; several of one segment count together: all their rows, of a row the newest copy.
+/// Records in order of arrival; several of one key count together: all their rows, of a row the newest copy.
 /// Not thread-safe.
 class HeldIndex {
  public:
@@ -46,30 +53,34 @@ class HeldIndex {
   void shrink(std::size_t records);
   std::size_t records() const { return entries_.size(); }
 
-  bool holds(const SegmentId& segment) const { return newest(segment).has_value(); }
+  bool holds(const HeldKey& key) const { return newest(key).has_value(); }
   /// Rising by row; empty where the segment is not held, or only its card is.
-  std::vector<RowPlace> rows(const SegmentId& segment) const;
-  std::optional<RowPlace> row(const SegmentId& segment, std::uint8_t row) const;
+  std::vector<RowPlace> rows(const HeldKey& key) const;
+  std::optional<RowPlace> row(const HeldKey& key, std::uint8_t row) const;
   /// Highest card version first, of equal ones the newest first.
-  std::vector<FrontPlace> fronts(const SegmentId& segment) const;
-  std::uint32_t card_version(const SegmentId& segment) const;
-  /// Whether it is held and all its records are of `vault`: what one owner may have removed.
-  bool is_only_of(const SegmentId& segment, const VaultId& vault) const;
-  /// All its records.
-  std::uint64_t bytes_of(const SegmentId& segment) const;
+  std::vector<FrontPlace> fronts(const HeldKey& key) const;
+  std::uint32_t card_version(const HeldKey& key) const;
+  /// All its records; 0 where it is not held.
+  std::uint64_t bytes_of(const HeldKey& key) const;
+  /// All records of a vault.
+  std::uint64_t bytes_of(const VaultId& vault) const;
+  /// Who holds a segment, for those who do not say whose they mean: of several the one whose record came first.
+  std::optional<HeldKey> first_of(const SegmentId& segment) const;
 
-  /// What each log's records are worth: alive where one has a row that holds or the card that holds, of a segment that
-  /// is not in `due` (rising).
+  /// What each log's records are worth: alive where one has a row that holds or the card that holds, that is not in
+  /// `due` (rising).
   struct LogUse {
     std::uint64_t alive_bytes = 0;
     std::uint64_t dead_bytes = 0;
   };
-  std::map<std::uint32_t, LogUse> log_uses(std::span<const SegmentId> due) const;
+  std::map<std::uint32_t, LogUse> log_uses(std::span<const HeldKey> due) const;
   /// Forgets all records of a log.
   void drop_log(std::uint32_t log);
 
-  /// Segments greater than `after` by rising id, at most `limit`; of one vault, or of all without one.
-  std::vector<SegmentId> segments(const std::optional<VaultId>& vault, const SegmentId& after, std::size_t limit);
+  /// Segments of a vault greater than `after` by rising id, at most `limit`.
+  std::vector<SegmentId> segments(const VaultId& vault, const SegmentId& after, std::size_t limit);
+  /// The same of all vaults.
+  std::vector<HeldKey> keys(const HeldKey& after, std::size_t limit);
 
   /// For the index file: the first `records` of them.
   void export_to(wire::HomeIndex& index, std::size_t records) const;
@@ -84,7 +95,7 @@ class HeldIndex {
     std::uint32_t front_bytes = 0;
     std::uint32_t card_version = 0;
     std::uint32_t first_row = 0;  // into rows_
-    std::uint32_t older = kNone;  // an earlier entry of the same segment
+    std::uint32_t older = kNone;  // an earlier entry of the same key
     std::uint32_t vault = 0;      // into vaults_
     std::uint32_t row_count = 0;
   };
@@ -94,8 +105,10 @@ class HeldIndex {
     std::uint8_t row = 0;
   };
 
-  std::optional<std::uint32_t> newest(const SegmentId& segment) const;
-  std::size_t slot_of(const SegmentId& segment) const;
+  HeldKey key_of(std::uint32_t entry) const { return {vaults_[entries_[entry].vault], entries_[entry].segment}; }
+  std::optional<std::uint32_t> newest(const HeldKey& key) const;
+  std::size_t slot_of(const SegmentId& segment, std::uint32_t vault) const;
+  std::optional<std::uint32_t> known_number(const VaultId& vault) const;
   std::uint32_t number_of(const VaultId& vault);
   std::span<const Row> rows_of(const Entry& entry) const;
   bool is_current(std::uint32_t entry) const;
@@ -105,9 +118,11 @@ class HeldIndex {
   std::vector<Entry> entries_;
   std::vector<Row> rows_;
   std::vector<VaultId> vaults_;
-  std::vector<std::uint32_t> slots_;  // open addressing by segment id: the newest entry of each; a power of two long
+  std::vector<std::uint64_t> vault_bytes_;  // of each: all its records
+  std::vector<std::uint32_t>
+      slots_;  // open addressing by segment id: the newest entry of each key; a power of two long
   std::size_t used_slots_ = 0;
-  std::vector<std::uint32_t> sorted_;  // an entry of each segment by rising id; made when asked for
+  std::vector<std::uint32_t> sorted_;  // an entry of each key, rising; made when asked for
   std::size_t sorted_records_ = 0;     // of entries_, when it was made
 };
 

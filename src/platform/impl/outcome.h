@@ -16,8 +16,8 @@ Outcome outcome_of(const std::exception_ptr& error);
 [[noreturn]] void die_of(const std::exception_ptr& error);
 
 /// `task` as every root runs it: it begins by way of the loop, so that who starts it goes on first; once it runs, a
-/// cancellation ends it only where it suspends in this room (sleep, join, take, run). Otherwise a caller canceled just
-/// before join() would never enter join(), and its children would be left alone with its dead frame.
+/// cancellation ends it only where it suspends in this room (sleep, join, take, run, the network). Otherwise a caller
+/// canceled just before join() would never enter join(), and its children would be left alone with its dead frame.
 Task<> run_as_root(Task<> task);
 
 }  // namespace mhp::platform

@@ -1,5 +1,5 @@
-// A machine made of memory and one seed: simulated clock, seeded randomness, a disk that can lose, tear and refuse
-// writes.
+// Machines made of memory and one seed: simulated clock, seeded randomness, disks that can lose, tear and refuse
+// writes, a network between them.
 #pragma once
 
 #include <functional>
@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 
+#include "platform/memory/memory_network.h"
 #include "platform/platform.h"
 
 namespace mhp::platform {
@@ -51,12 +52,38 @@ class MemoryDisk : public Disk {
   std::shared_ptr<State> state_;  // shared with open files
 };
 
+/// What several machines in memory share: one loop, one clock, the wires between them.
+class MemoryWorld {
+ public:
+  explicit MemoryWorld(std::uint64_t seed);
+  ~MemoryWorld();
+  MemoryWorld(const MemoryWorld&) = delete;
+  MemoryWorld& operator=(const MemoryWorld&) = delete;
+  Clock& clock();
+  MemoryNetwork& wires();
+  asio::any_io_executor executor();
+  /// Runs `main`, which may use every machine of this world, until it is done: its exit code.
+  int run(Task<int> main);
+
+ private:
+  friend class MemoryPlatform;
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
 /// Deterministic: jobs run on the loop, time moves only when nothing else can run. trees() is the real one of the host
-/// (tests give it folders of their own).
+/// (tests give it folders of their own). Streams, listeners and groups of its network go before it does.
 class MemoryPlatform : public Platform {
  public:
+  /// In a world of its own.
   explicit MemoryPlatform(std::uint64_t seed);
+  /// One machine more of `world`, which outlives it; its randomness comes from the world's seed. A machine may get the
+  /// address of one that has gone: the same computer after a start.
+  explicit MemoryPlatform(MemoryWorld& world, MemoryHost host = {});
   ~MemoryPlatform() override;
+  /// The wires of its world, and its name there.
+  MemoryNetwork& wires();
+  const std::string& address() const;
   Clock& clock() override;
   Random& random() override;
   Disk& disk() override;
@@ -64,6 +91,7 @@ class MemoryPlatform : public Platform {
   /// Replaces the disk (after a power cut).
   void set_disk(std::unique_ptr<MemoryDisk> disk);
   Trees& trees() override;
+  Network& network() override;
   WorkerPool& workers() override;
   std::unique_ptr<WorkerPool> make_lane() override;
   asio::any_io_executor executor() override;
@@ -74,9 +102,10 @@ class MemoryPlatform : public Platform {
   std::unique_ptr<State> state_;
 };
 
-/// Runs one coroutine to its end on a platform and gives its value, for tests: `auto x = run_task(p, f(p))`.
-template <class T>
-T run_task(Platform& platform, Task<T> task) {
+/// Runs one coroutine to its end on a platform (or a MemoryWorld) and gives its value, for tests:
+/// `auto x = run_task(p, f(p))`.
+template <class Runs, class T>
+T run_task(Runs& platform, Task<T> task) {
   std::optional<T> out;
   auto wrap = [](Task<T> inner, std::optional<T>& into) -> Task<int> {
     into.emplace(co_await std::move(inner));

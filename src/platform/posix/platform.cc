@@ -61,6 +61,7 @@ class PosixPlatform : public Platform {
   Random& random() override { return *kept_->random; }
   Disk& disk() override { return *kept_->disk; }
   Trees& trees() override { return *trees_; }
+  Network& network() override { return *network_; }
   WorkerPool& workers() override { return workers_; }
   std::unique_ptr<WorkerPool> make_lane() override { return std::make_unique<ThreadPool>(1, kept_, shutdown_); }
   asio::any_io_executor executor() override { return kept_->loop.get_executor(); }
@@ -80,6 +81,7 @@ class PosixPlatform : public Platform {
   std::shared_ptr<Kept> kept_ = std::make_shared<Kept>();
   std::shared_ptr<ThreadPool::Shutdown> shutdown_ = std::make_shared<ThreadPool::Shutdown>();
   ThreadPool workers_{worker_count(), kept_};
+  std::unique_ptr<Network> network_ = make_posix_network(*this);
 };
 
 /// As many open files as this process may have: shells give 1024 by default, a vault of many homes needs more.

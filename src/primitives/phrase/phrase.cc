@@ -75,21 +75,27 @@ Result<std::size_t> index_of(std::string_view word, std::size_t place) {
   return fail(Errc::invalid, detail);
 }
 
+/// 11 bits a word, highest first.
+std::string words(ByteView bytes, std::size_t count) {
+  std::string out;
+  for (std::size_t word = 0; word < count; ++word) {
+    std::size_t index = 0;
+    for (std::size_t bit = word * kBitsPerWord; bit < (word + 1) * kBitsPerWord; ++bit) {
+      index = index << 1 | (std::to_integer<unsigned>(bytes[bit / 8]) >> (7 - bit % 8) & 1);
+    }
+    if (word != 0) out += ' ';
+    out += kEnglishWords[index];
+  }
+  return out;
+}
+
 }  // namespace
 
 std::string phrase_of(const Key& entropy) {
   PhraseBytes bytes;
   std::copy(entropy.begin(), entropy.end(), bytes.begin());
   bytes.back() = checksum_of(entropy);
-  std::string phrase;
-  for (std::size_t word = 0; word < kWords; ++word) {
-    std::size_t index = 0;
-    for (std::size_t bit = word * kBitsPerWord; bit < (word + 1) * kBitsPerWord; ++bit) {
-      index = index << 1 | (std::to_integer<unsigned>(bytes[bit / 8]) >> (7 - bit % 8) & 1);
-    }
-    if (word != 0) phrase += ' ';
-    phrase += kEnglishWords[index];
-  }
+  std::string phrase = words(bytes, kWords);
   wipe(bytes);
   return phrase;
 }
@@ -114,6 +120,11 @@ Result<Key> entropy_of(std::string_view phrase) {
   }
   wipe(bytes);
   return entropy;
+}
+
+std::string words_of(const Hash& hash, std::size_t count) {
+  MHP_CHECK(count * kBitsPerWord <= 8 * hash.size());
+  return words(hash, count);
 }
 
 }  // namespace mhp::primitives

@@ -99,5 +99,15 @@ TEST(Phrase, OneWrongWordIsNoticedNearlyAlways) {
   EXPECT_LE(accepted, 4u);  // of 184; an 8-bit checksum lets one in 256 pass
 }
 
+TEST(Phrase, WordsOfAHashAreThoseOfAPhrase) {
+  for (const Vector& vector : kVectors) {
+    const Hash hash = hex_array<32>(vector.entropy);
+    const std::string words = words_of(hash, 23);
+    EXPECT_TRUE(vector.phrase.starts_with(words + " ")) << words;
+    EXPECT_TRUE(words.starts_with(words_of(hash, 4) + " "));
+    EXPECT_EQ(std::ranges::count(words_of(hash, 4), ' '), 3);
+  }
+}
+
 }  // namespace
 }  // namespace mhp::primitives

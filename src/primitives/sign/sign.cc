@@ -3,6 +3,8 @@
 
 #include <sodium.h>
 
+#include <algorithm>
+
 #include "base/check.h"
 
 namespace mhp::primitives {
@@ -44,6 +46,18 @@ bool verify(const PublicKey& key, std::string_view context, ByteView message, By
   if (signature.size() != sizeof(Signature)) return false;
   const Bytes bound = bind(context, message);
   return crypto_sign_verify_detached(raw(signature.data()), raw(bound.data()), bound.size(), raw(key.data())) == 0;
+}
+
+HomeId home_id_of(const PublicKey& key) {
+  // SEQUENCE { SEQUENCE { OID 1.3.101.112 }, BIT STRING of 32 bytes }: the same before every Ed25519 key.
+  constexpr std::array<unsigned char, 12> kBeforeKey{0x30, 0x2a, 0x30, 0x05, 0x06, 0x03,
+                                                     0x2b, 0x65, 0x70, 0x03, 0x21, 0x00};
+  std::array<unsigned char, kBeforeKey.size() + 32> info;
+  std::ranges::copy(kBeforeKey, info.begin());
+  std::copy_n(raw(key.data()), key.size(), info.begin() + kBeforeKey.size());
+  HomeId::Array digest;
+  crypto_hash_sha256(raw(digest.data()), info.data(), info.size());
+  return HomeId::from_array(digest);
 }
 
 PublicKey x25519_public(const Key& secret) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/bytes.h"
+#include "base/ids.h"
 #include "primitives/hash/blake3.h"
 
 namespace mhp::primitives {
@@ -29,6 +30,10 @@ class SigningKey {
 
 /// True where `signature` is that key's over context || 0x00 || message.
 bool verify(const PublicKey& key, std::string_view context, ByteView message, ByteView signature);
+
+/// The home whose key this is: SHA-256 of the key's SubjectPublicKeyInfo, as it stands in a TLS certificate.
+/// @source RFC 8410.
+HomeId home_id_of(const PublicKey& key);
 
 /// The X25519 public key of a 32-byte secret. @source RFC 7748.
 PublicKey x25519_public(const Key& secret);

@@ -94,5 +94,11 @@ TEST(Sign, Rfc7748PublicKeys) {
   test_run::tried(1, "published vectors of primitives", 2, 0);
 }
 
+/// The example key of RFC 8410, section 10.1; its hash by openssl and sha256sum.
+TEST(Sign, Rfc8410KeyNamesItsHome) {
+  const PublicKey key = hex_array<32>("19bf44096984cdfe8541bac167dc3b96c85086aa30b6b6cb0c5c38ad703166e1");
+  EXPECT_EQ(home_id_of(key).hex(), "a1e9156054e04fac899ae9f275132cdc07a5dbc4ea2c2ad3a1ffc6e0d253681f");
+}
+
 }  // namespace
 }  // namespace mhp::primitives

@@ -1,0 +1,34 @@
+// Who may ask a home for what: pure decisions.
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "cloud/home_routes.h"
+#include "home/who_may_speak.h"
+
+namespace mhp::cloud {
+
+/// What a connection has shown of itself when it asks about a vault.
+struct Shown {
+  bool is_member = false;  // its computer is of this cloud
+  bool speaks = false;     // for that vault: proved on this very connection, and by what is held now
+};
+
+/// A vault is for those who speak for it. Only a vault record comes from others, too, if they are members: it proves
+/// itself, and a device that no record here certifies yet has no other way in. Errors: denied.
+Result<void> may(const Shown& shown, HomeCall call);
+
+/// What follows from the vault records that the home holds; null where it holds none, not even a damaged one.
+using HeldSpeakers = std::shared_ptr<const home::Speakers>;
+
+/// Who a proof shows to be asking, where it was made for exactly this: `here` is the connection as this end knows it.
+/// The identity proves itself. A device is one that the records held speak of; where none is held, one that the
+/// identity certified. Errors: invalid (does not parse), denied.
+Result<primitives::PublicKey> prove_session(const wire::SessionProof& proof, const wire::SessionClaim& here,
+                                            const HeldSpeakers& held);
+
+/// Whether one who has proved to hold `key` still speaks for `vault`.
+bool speaks(const primitives::PublicKey& key, const VaultId& vault, const HeldSpeakers& held);
+
+}  // namespace mhp::cloud

@@ -1,0 +1,119 @@
+// The roster: a set of signed statements, and what follows from it; the same for everyone who has the same set.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <set>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/result.h"
+#include "cloud/impl/authority.h"
+#include "wire/roster.h"
+
+namespace mhp::cloud {
+
+struct Member {
+  std::string name{};
+  wire::Role role = wire::Role::member;
+  std::set<KeyId> devices{};
+  friend bool operator==(const Member&, const Member&) = default;
+};
+
+/// A home that its member and its own key both name.
+struct Home {
+  KeyId key{};
+  MemberId member{};
+  std::string name{};
+  std::uint64_t lend_bytes = 0;
+  bool anchor = false;
+  std::vector<std::string> addresses{};
+  friend bool operator==(const Home&, const Home&) = default;
+};
+
+struct Ticket {
+  wire::Ticket ticket{};
+  std::optional<MemberId> used_by{};
+  friend bool operator==(const Ticket&, const Ticket&) = default;
+};
+
+/// What a roster says now. Who is not in it has no rights.
+struct View {
+  std::string name{};
+  wire::Rules rules{};
+  std::map<MemberId, Member> members{};
+  std::map<HomeId, Home> homes{};
+  std::map<std::pair<MemberId, TicketId>, Ticket> tickets{};  // of present members, by inviter
+  std::set<MemberId> removed{};                               // who never comes back
+  bool is_admin(const MemberId& member) const;
+  friend bool operator==(const View&, const View&) = default;
+};
+
+struct Refusal {
+  StatementId id{};  // zeros where it could not be read
+  std::string why{};
+};
+
+/// What became of statements that were merged. Those that were there already are in none of the lists.
+struct Merged {
+  std::vector<StatementId> fresh{};  // taken in
+  std::vector<StatementId> idle{};   // of these, those that do not count: a removal cut them, the ticket was used, ...
+  std::vector<Refusal>
+      refused{};  // not taken in; where it may be good one day, it is sent again with the next exchange
+};
+
+/// A value. Merging in any order, and any number of times, gives the same roster; the rule is in
+/// docs/decisions/0025-roster-merge.md. Checking a signature takes about 0.1 ms: merge many off the loop.
+class Roster {
+ public:
+  /// The cloud that `founding`, an encoded Signed, makes. Errors: invalid, denied (bad signature).
+  static Result<Roster> found(ByteView founding);
+  /// From a set that has the founding of `cloud` in it. Errors: as found(); not_found (no founding).
+  static Result<Roster> open(const CloudId& cloud, const wire::Statements& statements);
+
+  /// `statements`: each an encoded Signed.
+  Merged merge(std::span<const Bytes> statements);
+  const View& view() const { return view_; }
+  const CloudId& cloud() const { return cloud_; }
+  /// Everything, rising by id.
+  wire::Statements statements() const;
+  wire::RosterDigest digest() const;
+  /// What whoever sent `other` does not have.
+  wire::Statements missing_of(const wire::RosterDigest& other) const;
+
+  /// A new statement, encoded, by `key` speaking for `member`; to be merged like any other (it may be refused).
+  Bytes say(const primitives::SigningKey& key, const MemberId& member, wire::Act act) const;
+  /// A removal that keeps all that counts now. Where its signer wants less to stand, it takes it out of `kept`.
+  /// `key`: only where `what` is one.
+  wire::Removal removal(wire::Removal::What what, const MemberId& member, const KeyId& key = {}) const;
+  /// Whose key put the member in (its admission's signer), for four_words(); nothing for founder and strangers.
+  std::optional<KeyId> admitted_by(const MemberId& member) const;
+
+ private:
+  struct Entry {
+    Bytes encoded;
+    impl::Fact fact;
+  };
+  using Entries = std::map<StatementId, Entry>;
+  static Result<Entry> read(ByteView encoded);
+  static impl::Facts facts_of(const Entries& entries);
+  static void compact(Entries& entries, const impl::Grants& ever);
+  static void fit(Entries& entries);
+  void judge();
+
+  CloudId cloud_{};
+  Entries entries_;
+  View view_;
+  std::set<StatementId> counting_;
+};
+
+/// The statement that makes a cloud, encoded; `founder` becomes its first admin.
+Bytes found_cloud(const primitives::SigningKey& founder, wire::Founding founding);
+
+inline KeyId as_key(const primitives::PublicKey& key) { return KeyId::from_array(key); }
+inline KeyId as_key(const MemberId& member) { return KeyId::from_bytes(member.bytes()); }
+inline MemberId as_member(const primitives::PublicKey& key) { return MemberId::from_array(key); }
+
+}  // namespace mhp::cloud

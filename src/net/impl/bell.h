@@ -1,0 +1,27 @@
+// A bell that wakes the one task that waits for it.
+#pragma once
+
+#include "platform/nursery.h"
+
+namespace mhp::net::impl {
+
+/// Rung any number of times before somebody waits, it is heard once. One waiting task at most.
+class Bell {
+ public:
+  explicit Bell(asio::any_io_executor executor) : permits_(std::move(executor), 0) {}
+  void ring() {
+    if (rung_) return;
+    rung_ = true;
+    permits_.give();
+  }
+  Task<> wait() {
+    co_await permits_.take();
+    rung_ = false;
+  }
+
+ private:
+  platform::Semaphore permits_;
+  bool rung_ = false;
+};
+
+}  // namespace mhp::net::impl

@@ -1,0 +1,67 @@
+// Listens, and answers whoever connects, within the bounds of Traffic.
+#pragma once
+
+#include <list>
+#include <map>
+
+#include "net/station.h"
+#include "platform/nursery.h"
+
+namespace mhp::net {
+
+namespace impl {
+class AnswerSession;
+}
+
+/// One service on any number of listeners. One loop thread.
+class Server {
+ public:
+  /// `service` outlives it.
+  Server(Station station, Service& service);
+  ~Server();
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+
+  /// Takes connections and answers them until stop() or until this task is canceled; then every connection has ended.
+  /// Once only. `listeners`: at least one.
+  Task<> run(std::vector<std::unique_ptr<platform::Listener>> listeners);
+  /// One connection that came another way, such as through a relay, as if it had been accepted. While run() runs.
+  void adopt(std::unique_ptr<platform::Stream> stream);
+  /// Accepts no more; what is being answered may go on for `limit`, then it is canceled. run() ends when all have.
+  void stop(std::chrono::nanoseconds limit);
+  std::size_t strangers() const;
+  std::size_t members() const { return connections_.size() - strangers(); }
+
+ private:
+  /// One peer's share, over all its connections.
+  struct Use {
+    std::size_t connections = 0;
+    std::size_t in_flight = 0;
+  };
+  struct Connection {
+    platform::Nursery* task = nullptr;       // to be canceled
+    impl::AnswerSession* session = nullptr;  // once the handshake is done
+    bool going = false;                      // it made room for another and is about to end
+  };
+  using Place = std::list<Connection>::iterator;  // in order of arrival
+  class Guest;                                    // a connection's entry in the list, and its share
+  friend class Guest;
+
+  Task<> accept_loop(platform::Listener& listener);
+  Task<> look_after(std::unique_ptr<platform::Stream> stream);
+  Task<> serve(std::unique_ptr<platform::Stream> stream, Place place);
+  static bool is_stranger(const Connection& one);
+  void make_room();
+  Task<> cut_after(std::chrono::nanoseconds limit);
+  void end_if_done();
+
+  const Station station_;
+  Service& service_;
+  platform::Nursery* tasks_ = nullptr;
+  std::vector<std::unique_ptr<platform::Listener>> listeners_;
+  std::list<Connection> connections_;
+  std::map<HomeId, Use> uses_;  // of peers that are connected
+  bool stopping_ = false;
+};
+
+}  // namespace mhp::net
