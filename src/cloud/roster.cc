@@ -70,6 +70,7 @@ class Viewer {
     for (const Fact* fact : counting_) add_rest(*fact);
     for (const Fact* fact : counting_) add_addresses(*fact);
     std::erase_if(out_.homes, [](const auto& home) { return home.second.key.is_zero(); });
+    for (const Fact* fact : facts_) add_removed_home(*fact);
     return std::move(out_);
   }
 
@@ -114,6 +115,17 @@ class Viewer {
     const wire::HomeKey& entry = *home->second;
     out_.homes[primitives::home_id_of(key)] =
         Home{entry.key, fact.statement.member, entry.name, entry.lend_bytes, entry.anchor, said->addresses};
+  }
+
+  /// Whether it counts or not: but only its own key says whose it was, so that nobody can name another's home.
+  void add_removed_home(const Fact& fact) {
+    if (as<wire::HomeAddresses>(fact) == nullptr) return;
+    const MemberId& speaker = fact.statement.member;
+    if (!out_.removed.contains(speaker) && !removed_keys_.contains({fact.signer, speaker})) return;
+    primitives::PublicKey key;
+    std::ranges::copy(fact.signer.bytes(), key.begin());
+    const HomeId home = primitives::home_id_of(key);
+    if (!out_.homes.contains(home)) out_.removed_homes.insert(home);
   }
 
   const Facts& facts_;

@@ -47,6 +47,7 @@ struct View {
   std::map<HomeId, Home> homes{};
   std::map<std::pair<MemberId, TicketId>, Ticket> tickets{};  // of present members, by inviter
   std::set<MemberId> removed{};                               // who never comes back
+  std::set<HomeId> removed_homes{};                           // that were theirs, or were taken out; may be back
   bool is_admin(const MemberId& member) const;
   friend bool operator==(const View&, const View&) = default;
 };

@@ -1,0 +1,67 @@
+// Rosters from computer to computer: with one, with several at once, and again and again.
+#pragma once
+
+#include <chrono>
+#include <map>
+
+#include "cloud/book.h"
+#include "net/peers.h"
+
+namespace mhp::cloud {
+
+/// Where addresses of a roster name none.
+inline constexpr std::uint16_t kUsualPort = 7070;
+
+/// Statements that went either way.
+struct Exchanged {
+  std::size_t taken = 0;
+  std::size_t given = 0;
+  std::size_t refused = 0;  // that were offered, and are not believed here
+  friend bool operator==(const Exchanged&, const Exchanged&) = default;
+};
+
+/// Takes what is missing here from a home of the cloud, gives it what is missing there; two requests, each answered
+/// within `limit`. Where the book's own roster is damaged it is made whole. `caller` is borrowed. Errors: those of a
+/// call and of the book; not_found (the cloud is not in the book).
+Task<Result<Exchanged>> exchange(platform::Platform& platform, Book& book, CloudId cloud, net::Caller& caller,
+                                 std::chrono::nanoseconds limit);
+
+/// Those that can be read, in order.
+std::vector<net::Address> addresses_of(std::span<const std::string> addresses);
+
+struct Spread {
+  std::size_t most = SIZE_MAX;  // homes; of more, so many are drawn
+  std::size_t at_once = 8;
+  std::chrono::nanoseconds limit = std::chrono::seconds(30);  // of each request
+};
+/// With one home. Failures are normal: others are asleep.
+struct Spoken {
+  HomeId home;
+  Result<Exchanged> exchanged;
+};
+/// Exchanges with the homes of a cloud but `own`, side by side; those without an address are left out. In the order in
+/// which they were done. Nothing where the cloud is not in the book.
+Task<std::vector<Spoken>> spread(platform::Platform& platform, Book& book, CloudId cloud, net::Peers& net, HomeId own,
+                                 Spread how);
+
+/// When which of a cloud's homes are spoken with.
+struct Rhythm {
+  std::chrono::nanoseconds look = std::chrono::seconds(2);      // for what other processes wrote into the book
+  std::chrono::nanoseconds between = std::chrono::minutes(10);  // about; then with some, drawn anew
+  std::size_t some = 3;                                         // each time
+  std::size_t many = 64;                                        // at the start and after a change
+  std::chrono::nanoseconds limit = std::chrono::seconds(30);    // of each request
+};
+/// What became of speaking with a home of a cloud.
+struct Contact {
+  std::int64_t tried_ns = 0;    // last, by the clock of the wall
+  std::int64_t reached_ns = 0;  // 0: never
+  std::string failure{};        // of the last time; empty where it went well
+};
+using Contacts = std::map<std::pair<CloudId, HomeId>, Contact>;
+/// Until it is canceled: with (nearly) all at the start and after each change of the book, with some from time to time.
+/// `contacts` is kept as it goes, for whoever tells people.
+Task<> keep_in_touch(platform::Platform& platform, Book& book, net::Peers& net, HomeId own, Rhythm rhythm,
+                     Contacts& contacts);
+
+}  // namespace mhp::cloud
