@@ -72,9 +72,15 @@ class Book {
   struct Entry;
   struct Outcome;
   struct Job;
+  struct Found;
   using Waiters = std::list<platform::Semaphore*>;
 
   Job job_of(const CloudId& cloud) const;
+  std::vector<Job> jobs() const;
+  static Result<std::vector<Found>> survey(const std::vector<Job>& jobs, const Job& another);
+  Result<void> install_all(Result<std::vector<Found>> all);
+  Task<Result<Merged>> update_aside(platform::Platform& platform, CloudId cloud, std::vector<Bytes> statements,
+                                    bool may_make);
   void install(const CloudId& cloud, const Job& job, Outcome& outcome);
   void note_change();
 
