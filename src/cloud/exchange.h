@@ -26,12 +26,17 @@ struct Exchanged {
 Task<Result<Exchanged>> exchange(platform::Platform& platform, Book& book, CloudId cloud, net::Caller& caller,
                                  std::chrono::nanoseconds limit);
 
+/// Shows a home, on this connection, that `key` is a member's or a device's of the cloud: needed only where the roster
+/// there does not name this computer yet. `caller` is borrowed. Errors: those of a call; denied.
+Task<Result<void>> show_membership(CloudId cloud, primitives::SigningKey key, net::Caller& caller,
+                                   std::chrono::nanoseconds limit);
+
 /// Those that can be read, in order.
 std::vector<net::Address> addresses_of(std::span<const std::string> addresses);
 
 struct Spread {
   std::size_t most = SIZE_MAX;  // homes; of more, so many are drawn
-  std::size_t at_once = 8;
+  std::size_t at_once = 32;
   std::chrono::nanoseconds limit = std::chrono::seconds(30);  // of each request
 };
 /// With one home. Failures are normal: others are asleep.
@@ -60,6 +65,7 @@ struct Contact {
 };
 using Contacts = std::map<std::pair<CloudId, HomeId>, Contact>;
 /// Until it is canceled: with (nearly) all at the start and after each change of the book, with some from time to time.
+/// Rounds for changes begin at least `look` apart.
 /// `contacts` is kept as it goes, for whoever tells people.
 Task<> keep_in_touch(platform::Platform& platform, Book& book, net::Peers& net, HomeId own, Rhythm rhythm,
                      Contacts& contacts);

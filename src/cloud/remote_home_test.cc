@@ -5,6 +5,7 @@
 
 #include "base/test_run.h"
 #include "cloud/home_service.h"
+#include "cloud/testing/home_over_network.h"
 #include "cloud/testing/loopback.h"
 #include "home/folder_home.h"
 #include "home/home_contract_test.h"
@@ -104,11 +105,12 @@ class World : public home::HomeWorld {
   std::uint64_t connections_ = 0;
 };
 
-std::unique_ptr<World> contract_world() {
+template <class Kind>
+std::unique_ptr<Kind> contract_world() {
   primitives::init_sodium();
   std::vector<VaultKey> keys;
   for (const std::uint64_t seed : {1U, 2U, 5U, 9U}) keys.push_back(identity_of(Owner(seed)));
-  return std::make_unique<World>(std::move(keys));
+  return std::make_unique<Kind>(std::move(keys));
 }
 
 }  // namespace
@@ -116,8 +118,12 @@ std::unique_ptr<World> contract_world() {
 
 namespace mhp::home {
 INSTANTIATE_TEST_SUITE_P(RemoteInMemory, HomeContract,
-                         ::testing::Values(MakeHomeWorld([] { return cloud::contract_world(); })),
+                         ::testing::Values(MakeHomeWorld([] { return cloud::contract_world<cloud::World>(); })),
                          [](const auto&) { return "memory"; });
+using cloud::testing::HomeOverNetwork;
+INSTANTIATE_TEST_SUITE_P(RemoteOverTls, HomeContract,
+                         ::testing::Values(MakeHomeWorld([] { return cloud::contract_world<HomeOverNetwork>(); })),
+                         [](const auto&) { return "tls"; });
 }  // namespace mhp::home
 
 namespace mhp::cloud {

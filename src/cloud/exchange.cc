@@ -1,0 +1,221 @@
+// A digest there, what is missing back, what is missing there; and whom to speak with next.
+#include "cloud/exchange.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "cloud/cloud_routes.h"
+#include "wire/cloud_calls.h"
+
+namespace mhp::cloud {
+namespace {
+
+using platform::Platform;
+
+std::uint64_t draw(platform::Random& random, std::uint64_t below) {
+  const auto bytes = random.array<sizeof(std::uint64_t)>();
+  std::uint64_t number;
+  std::memcpy(&number, bytes.data(), sizeof number);
+  return number % below;
+}
+
+Result<void> without_body(const Result<Bytes>& reply) {
+  if (!reply) return tl::unexpected<Error>(reply.error());
+  if (!reply->empty()) return fail(Errc::invalid, "a home answered with something where nothing was asked for");
+  return {};
+}
+
+struct Door {
+  HomeId home;
+  std::vector<net::Address> addresses;
+};
+
+/// Homes of a cloud that can be tried, at most `most`, drawn from all.
+std::vector<Door> doors_of(const View& view, const HomeId& own, std::size_t most, platform::Random& random) {
+  std::vector<Door> out;
+  for (const auto& [id, home] : view.homes) {
+    if (id == own) continue;
+    auto addresses = addresses_of(home.addresses);
+    if (!addresses.empty()) out.push_back({id, std::move(addresses)});
+  }
+  if (out.size() <= most) return out;
+  for (std::size_t i = 0; i < most; ++i) std::swap(out[i], out[i + draw(random, out.size() - i)]);
+  out.resize(most);
+  return out;
+}
+
+/// What one round of speaking with homes shares.
+struct Round {
+  Platform& platform;
+  Book& book;
+  const CloudId cloud;
+  net::Peers& net;
+  const std::chrono::nanoseconds limit;
+  platform::Semaphore turns;
+  std::vector<Spoken> spoken{};
+};
+
+Task<Result<Exchanged>> speak(Round& round, Door door) {
+  auto reaching = round.net.reach(door.home, std::move(door.addresses));
+  MHP_CO_TRY(const auto caller, co_await std::move(reaching));
+  auto exchanging = exchange(round.platform, round.book, round.cloud, *caller, round.limit);
+  co_return co_await std::move(exchanging);
+}
+
+Task<> speak_in_turn(Round& round, Door door) {
+  co_await round.turns.take();
+  const platform::Permit permit(round.turns);
+  const HomeId home = door.home;
+  auto speaking = speak(round, std::move(door));
+  auto exchanged = co_await std::move(speaking);
+  round.spoken.push_back({home, std::move(exchanged)});
+}
+
+}  // namespace
+
+Task<Result<Exchanged>> exchange(Platform& platform, Book& book, CloudId cloud, net::Caller& caller,
+                                 std::chrono::nanoseconds limit) {
+  const RosterPointer before = book.find(cloud);
+  const auto damaged = book.damaged();
+  if (!before && std::ranges::find(damaged, cloud) == damaged.end())
+    co_return fail(Errc::not_found, "this computer is not in cloud " + cloud.short_hex());
+  const wire::RosterDigest own = before ? before->digest() : wire::RosterDigest{cloud, {}};
+  net::Request asking = to_request({CloudCall::ask_roster, cloud}, wire::encode(own));
+  MHP_CO_TRY(const Bytes reply, co_await caller.call(std::move(asking), limit));
+  MHP_CO_TRY(wire::RosterNews news, wire::parse_roster_news(reply));
+  if (news.digest.cloud != cloud) co_return fail(Errc::invalid, "a home answered about another cloud");
+  Exchanged out;
+  if (!news.statements.empty()) {
+    auto merging = book.merge_aside(platform, cloud, std::move(news.statements));
+    MHP_CO_TRY(const Merged merged, co_await std::move(merging));
+    out.taken = merged.fresh.size();
+    out.refused = merged.refused.size();
+  }
+  const RosterPointer now = book.find(cloud);
+  if (!now) co_return fail(Errc::not_found, "cloud " + cloud.short_hex() + " was left meanwhile");
+  const wire::Statements missing = now->missing_of(news.digest);
+  if (missing.statements.empty()) co_return out;
+  net::Request giving = to_request({CloudCall::put_roster, cloud}, wire::encode(missing));
+  MHP_CO_TRY_VOID(without_body(co_await caller.call(std::move(giving), limit)));
+  out.given = missing.statements.size();
+  co_return out;
+}
+
+Task<Result<void>> show_membership(CloudId cloud, primitives::SigningKey key, net::Caller& caller,
+                                   std::chrono::nanoseconds limit) {
+  const wire::CloudClaim claim{cloud, caller.peer().id, caller.peer().exporter};
+  Bytes body = wire::encode(wire::sign(key, wire::kSignCloudClaim, wire::encode(claim)));
+  net::Request request = to_request({CloudCall::session, cloud}, std::move(body));
+  co_return without_body(co_await caller.call(std::move(request), limit));
+}
+
+std::vector<net::Address> addresses_of(std::span<const std::string> addresses) {
+  std::vector<net::Address> out;
+  for (const std::string& text : addresses) {
+    auto address = platform::parse_host_and_port(text, kUsualPort);
+    if (address) out.push_back(std::move(*address));
+  }
+  return out;
+}
+
+Task<std::vector<Spoken>> spread(Platform& platform, Book& book, CloudId cloud, net::Peers& net, HomeId own,
+                                 Spread how) {
+  const RosterPointer roster = book.find(cloud);
+  if (!roster) co_return std::vector<Spoken>();
+  std::vector<Door> doors = doors_of(roster->view(), own, how.most, platform.random());
+  Round round{platform, book, cloud, net, how.limit, platform::Semaphore(platform.executor(), how.at_once)};
+  platform::Nursery scope(platform.executor());
+  for (Door& door : doors) scope.start(speak_in_turn(round, std::move(door)));
+  co_await scope.join();
+  co_return std::move(round.spoken);
+}
+
+namespace {
+
+/// What keep_in_touch() works with.
+struct Touch {
+  Platform& platform;
+  Book& book;
+  net::Peers& net;
+  const HomeId own;
+  const Rhythm rhythm;
+  Contacts& contacts;
+};
+
+Task<> touch_cloud(Touch& touch, CloudId cloud, std::size_t most) {
+  Spread how{.most = most, .limit = touch.rhythm.limit};
+  auto spreading = spread(touch.platform, touch.book, cloud, touch.net, touch.own, how);
+  const auto spoken = co_await std::move(spreading);
+  const std::int64_t now_ns = touch.platform.clock().unix_ns();
+  for (const Spoken& one : spoken) {
+    Contact& contact = touch.contacts[{cloud, one.home}];
+    contact.tried_ns = now_ns;
+    if (one.exchanged) contact.reached_ns = now_ns;
+    contact.failure = one.exchanged ? "" : one.exchanged.error().detail;
+  }
+}
+
+Task<> touch_all(Touch& touch, std::size_t most) {
+  platform::Nursery scope(touch.platform.executor());
+  for (const CloudId& cloud : touch.book.clouds()) scope.start(touch_cloud(touch, cloud, most));
+  co_await scope.join();
+}
+
+Task<> ring(Book& book, std::uint64_t seen, platform::Nursery& both) {
+  co_await book.changed(seen);
+  both.cancel();
+}
+
+Task<> ring_after(platform::Clock& clock, std::chrono::nanoseconds time, platform::Nursery& both) {
+  co_await clock.sleep(time);
+  both.cancel();
+}
+
+/// Until the book changes, or for so long.
+Task<> wait(Touch& touch, std::uint64_t seen) {
+  platform::Nursery both(touch.platform.executor());
+  both.start(ring(touch.book, seen, both));
+  both.start(ring_after(touch.platform.clock(), touch.rhythm.look, both));
+  co_await both.join();
+}
+
+/// Between half and one and a half times `about`, so that not all speak at once.
+std::chrono::nanoseconds some_time(platform::Random& random, std::chrono::nanoseconds about) {
+  const auto ns = static_cast<std::uint64_t>(std::max<std::int64_t>(about.count(), 1));
+  return std::chrono::nanoseconds(ns / 2 + draw(random, ns));
+}
+
+/// Homes that are no longer in their cloud are forgotten.
+void forget_the_gone(Touch& touch) {
+  std::erase_if(touch.contacts, [&](const auto& entry) {
+    const RosterPointer roster = touch.book.find(entry.first.first);
+    return !roster || !roster->view().homes.contains(entry.first.second);
+  });
+}
+
+}  // namespace
+
+Task<> keep_in_touch(Platform& platform, Book& book, net::Peers& net, HomeId own, Rhythm rhythm, Contacts& contacts) {
+  Touch touch{platform, book, net, own, rhythm, contacts};
+  const auto now = [&] { return platform.clock().steady(); };
+  std::optional<std::uint64_t> seen;  // none: not begun
+  std::chrono::nanoseconds round_began{};
+  auto next = now();
+  for (;;) {
+    (void)co_await book.refresh_aside(platform);  // the same is found, and told, by whoever runs a command
+    const bool is_news = !seen || book.changes() != *seen;
+    if (is_news || now() >= next) {
+      if (is_news && seen && now() - round_began < rhythm.look)
+        co_await platform.clock().sleep(rhythm.look - (now() - round_began));
+      seen = book.changes();
+      round_began = now();
+      next = now() + some_time(platform.random(), rhythm.between);
+      forget_the_gone(touch);
+      co_await touch_all(touch, is_news ? rhythm.many : rhythm.some);
+      continue;
+    }
+    co_await wait(touch, *seen);
+  }
+}
+
+}  // namespace mhp::cloud
