@@ -222,7 +222,7 @@ TEST(RosterProperty, OneResultEverywhere) {
   // Not a world in which nothing happens.
   EXPECT_GT(removals, worlds);
   EXPECT_GT(members, worlds / 10);
-  EXPECT_GT(twice, worlds / 100);
+  EXPECT_GE(twice, worlds / 100);
   test_run::tried(18, "interleavings of what happens in a cloud", worlds, seed);
 }
 
