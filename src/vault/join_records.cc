@@ -4,6 +4,7 @@
 
 #include "primitives/aead/box.h"
 #include "primitives/hash/blake3.h"
+#include "vault/impl/gone.h"
 #include "vault/impl/record_contexts.h"
 #include "vault/keys.h"
 
@@ -143,10 +144,49 @@ Result<wire::VaultPrivate> open_private(const wire::VaultRecord& record, const w
   if (key == keys.epochs.end()) return fail(Errc::corrupt, "vault record: of an epoch that does not open");
   auto plain = primitives::open_box(key->record_key, impl::private_context(record), record.sealed_private);
   if (!plain) return fail(Errc::corrupt, "vault record: its private part does not open");
-  return wire::parse_vault_private(*plain);
+  auto content = wire::parse_vault_private(*plain);
+  wipe(*plain);
+  return content;
 }
 
-/// Of each home, of the name and of the level the newest change counts, and of two at one time the higher device's.
+using Time = std::pair<std::int64_t, DeviceId>;  // of a change: of two at one time the higher device's counts
+
+/// Of each thing the newest word: what it is now, or that it is gone.
+template <class Id, class Value>
+class Newest {
+ public:
+  struct Word {
+    Time time;
+    std::optional<Value> value;  // none: it is gone
+  };
+  void take(const Id& id, Word word) {
+    auto known = words_.find(id);
+    if (known == words_.end()) {
+      order_.push_back(id);
+      words_.emplace(id, std::move(word));
+    } else if (word.time > known->second.time) {
+      known->second = std::move(word);
+    }
+  }
+  /// In the order in which they were met.
+  template <class There, class Gone>
+  void end(There there, Gone gone) {
+    for (const Id& id : order_) {
+      Word& word = words_.at(id);
+      if (word.value) {
+        there(std::move(*word.value));
+      } else {
+        gone(id, word.time.first);
+      }
+    }
+  }
+
+ private:
+  std::map<Id, Word> words_;
+  std::vector<Id> order_;
+};
+
+/// Of each home and cloud, of the name and of the level the newest change counts.
 class ContentJoin {
  public:
   void take(wire::VaultPrivate from, const DeviceId& author) {
@@ -165,51 +205,46 @@ class ContentJoin {
     for (wire::HomeEntry& home : from.homes) {
       const HomeId id = home.id;
       const Time time(home.changed_ns, author);
-      take_home(id, {.time = time, .home = std::move(home)});
+      homes_.take(id, {.time = time, .value = std::move(home)});
     }
     for (const wire::RemovedHome& gone : from.removed)
-      take_home(gone.id, {.time = Time(gone.changed_ns, author), .home = std::nullopt});
+      homes_.take(gone.id, {.time = Time(gone.changed_ns, author), .value = std::nullopt});
+    for (wire::Membership& cloud : from.clouds) {
+      const CloudId id = cloud.cloud;
+      const Time time(cloud.changed_ns, author);
+      clouds_.take(id, {.time = time, .value = std::move(cloud)});
+    }
+    for (const wire::LeftCloud& gone : from.left_clouds)
+      clouds_.take(gone.cloud, {.time = Time(gone.changed_ns, author), .value = std::nullopt});
   }
 
   bool any() const { return any_; }
 
   wire::VaultPrivate end() {
-    for (const HomeId& id : order_) {
-      Change& change = changes_.at(id);
-      if (!change.home) {
-        content_.removed.push_back({.id = id, .changed_ns = change.time.first});
-      } else if (content_.homes.size() < wire::kMaxHomes) {
-        content_.homes.push_back(std::move(*change.home));
-      }
-    }
-    std::ranges::sort(content_.removed, std::greater(),
-                      [](const auto& one) { return std::pair(one.changed_ns, one.id); });
-    if (content_.removed.size() > wire::kMaxRemovedHomes) content_.removed.resize(wire::kMaxRemovedHomes);
+    homes_.end(
+        [this](wire::HomeEntry home) {
+          if (content_.homes.size() < wire::kMaxHomes) content_.homes.push_back(std::move(home));
+        },
+        [this](const HomeId& id, std::int64_t time_ns) {
+          content_.removed.push_back({.id = id, .changed_ns = time_ns});
+        });
+    clouds_.end(
+        [this](wire::Membership cloud) {
+          if (content_.clouds.size() < wire::kMaxClouds) content_.clouds.push_back(std::move(cloud));
+        },
+        [this](const CloudId& cloud, std::int64_t time_ns) {
+          content_.left_clouds.push_back({.cloud = cloud, .changed_ns = time_ns});
+        });
+    impl::fit_what_is_gone(content_);
     return std::move(content_);
   }
 
  private:
-  using Time = std::pair<std::int64_t, DeviceId>;
-  struct Change {
-    Time time;
-    std::optional<wire::HomeEntry> home;  // none: it was removed
-  };
-
-  void take_home(const HomeId& id, Change change) {
-    auto known = changes_.find(id);
-    if (known == changes_.end()) {
-      order_.push_back(id);
-      changes_.emplace(id, std::move(change));
-    } else if (change.time > known->second.time) {
-      known->second = std::move(change);
-    }
-  }
-
   wire::VaultPrivate content_;
   bool any_ = false;
   Time name_, level_;
-  std::map<HomeId, Change> changes_;
-  std::vector<HomeId> order_;  // as they were met
+  Newest<HomeId, wire::HomeEntry> homes_;
+  Newest<CloudId, wire::Membership> clouds_;
 };
 
 /// Only where nobody else says anything the word of who is shut out counts: of all that a recovery finds, say.

@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "primitives/aead/box.h"
 #include "primitives/hash/blake3.h"
+#include "vault/impl/gone.h"
 #include "vault/impl/record_contexts.h"
 
 namespace mhp::vault {
@@ -85,8 +86,14 @@ Result<OpenRecord> signed_record(OpenRecord all, const Device& device, platform:
     record.wraps.push_back(std::move(for_device));
   }
   auto nonce = random.array<24>();
-  record.sealed_private = primitives::seal_box(writing_key(all).record_key, nonce, impl::private_context(record),
-                                               wire::encode(all.content));
+  Bytes plain = wire::encode(all.content);
+  if (auto readable = wire::parse_vault_private(plain); !readable) {
+    wipe(plain);
+    return pass(readable);
+  }
+  record.sealed_private =
+      primitives::seal_box(writing_key(all).record_key, nonce, impl::private_context(record), plain);
+  wipe(plain);
   all.signed_bytes = wire::encode(wire::sign(device.signing, wire::kSignVaultRecord, wire::encode(record)));
   all.hash = RecordHash::from_array(primitives::blake3(all.signed_bytes));
   MHP_TRY_VOID(check_record(all.signed_bytes, record.vault));
@@ -167,31 +174,57 @@ Result<OpenRecord> next_record(const OpenRecord& current, const Device& device, 
   return signed_record(std::move(next), device, random, now_ns);
 }
 
-wire::VaultPrivate with_times(const wire::VaultPrivate& before, wire::VaultPrivate after, std::int64_t now_ns) {
-  auto later_than = [&](std::int64_t time_ns) {
-    return std::max(now_ns, time_ns == INT64_MAX ? time_ns : time_ns + 1);
-  };
-  if (after.name != before.name) after.name_changed_ns = later_than(before.name_changed_ns);
-  if (after.level != before.level) after.level_changed_ns = later_than(before.level_changed_ns);
-  after.removed = before.removed;
-  for (wire::HomeEntry& home : after.homes) {
-    auto known = std::ranges::find(before.homes, home.id, &wire::HomeEntry::id);
-    auto gone = std::ranges::find(after.removed, home.id, &wire::RemovedHome::id);
-    std::int64_t before_ns = known != before.homes.end() ? known->changed_ns : INT64_MIN;
-    home.changed_ns = before_ns;
-    if (known != before.homes.end() && home == *known) continue;
-    if (gone != after.removed.end()) {
-      before_ns = std::max(before_ns, gone->changed_ns);
-      after.removed.erase(gone);
+namespace {
+
+/// Times for what is there and in what it differs from before, and what is gone of it. `Gone` names its id `gone_id`.
+template <class There, class Gone, class IdType>
+class Changes {
+ public:
+  Changes(IdType There::* id, IdType Gone::* gone_id, std::int64_t now_ns)
+      : id_(id), gone_id_(gone_id), now_ns_(now_ns) {}
+
+  void apply(const std::vector<There>& before, std::vector<There>& after, std::vector<Gone>& gone) const {
+    for (There& one : after) {
+      const auto known = std::ranges::find(before, one.*id_, id_);
+      const auto left = std::ranges::find(gone, one.*id_, gone_id_);
+      std::int64_t before_ns = known != before.end() ? known->changed_ns : INT64_MIN;
+      one.changed_ns = before_ns;
+      if (known != before.end() && one == *known) continue;
+      if (left != gone.end()) {
+        before_ns = std::max(before_ns, left->changed_ns);
+        gone.erase(left);
+      }
+      one.changed_ns = later_than(before_ns, now_ns_);
     }
-    home.changed_ns = later_than(before_ns);
+    for (const There& one : before) {
+      if (std::ranges::find(after, one.*id_, id_) != after.end()) continue;
+      Gone& left = gone.emplace_back();
+      left.*gone_id_ = one.*id_;
+      left.changed_ns = later_than(one.changed_ns, now_ns_);
+    }
   }
-  for (const wire::HomeEntry& home : before.homes) {
-    if (std::ranges::find(after.homes, home.id, &wire::HomeEntry::id) != after.homes.end()) continue;
-    after.removed.push_back({.id = home.id, .changed_ns = later_than(home.changed_ns)});
+  static std::int64_t later_than(std::int64_t time_ns, std::int64_t now_ns) {
+    return std::max(now_ns, time_ns == INT64_MAX ? time_ns : time_ns + 1);
   }
-  std::ranges::sort(after.removed, std::greater(), [](const auto& one) { return std::pair(one.changed_ns, one.id); });
-  if (after.removed.size() > wire::kMaxRemovedHomes) after.removed.resize(wire::kMaxRemovedHomes);
+
+ private:
+  IdType There::* id_;
+  IdType Gone::* gone_id_;
+  std::int64_t now_ns_;
+};
+
+}  // namespace
+
+wire::VaultPrivate with_times(const wire::VaultPrivate& before, wire::VaultPrivate after, std::int64_t now_ns) {
+  const Changes homes(&wire::HomeEntry::id, &wire::RemovedHome::id, now_ns);
+  const Changes clouds(&wire::Membership::cloud, &wire::LeftCloud::cloud, now_ns);
+  if (after.name != before.name) after.name_changed_ns = homes.later_than(before.name_changed_ns, now_ns);
+  if (after.level != before.level) after.level_changed_ns = homes.later_than(before.level_changed_ns, now_ns);
+  after.removed = before.removed;
+  homes.apply(before.homes, after.homes, after.removed);
+  after.left_clouds = before.left_clouds;
+  clouds.apply(before.clouds, after.clouds, after.left_clouds);
+  impl::fit_what_is_gone(after);
   return after;
 }
 
@@ -279,13 +312,28 @@ std::vector<primitives::PublicKey> card_signers(const wire::VaultRecord& record)
   return signers;
 }
 
+/// Nothing where `bytes` is not the identity's word on a device of this vault.
+static std::optional<wire::DeviceCertificate> certificate_in(const wire::VaultRecord& record, const Bytes& bytes) {
+  const auto body = identity_statement(bytes, wire::kSignDevice, record.identity);
+  if (!body) return std::nullopt;
+  auto certificate = wire::parse_device_certificate(*body);
+  if (!certificate || certificate->vault != record.vault) return std::nullopt;
+  return std::move(*certificate);
+}
+
+Bytes signed_certificate_of(const wire::VaultRecord& record, const DeviceId& device) {
+  for (const Bytes& bytes : record.devices) {
+    const auto certificate = certificate_in(record, bytes);
+    if (certificate && certificate->device == device) return bytes;
+  }
+  return {};
+}
+
 std::vector<wire::DeviceCertificate> devices_of(const wire::VaultRecord& record) {
   std::vector<wire::DeviceCertificate> out;
   for (const Bytes& bytes : record.devices) {
-    auto body = identity_statement(bytes, wire::kSignDevice, record.identity);
-    if (!body) continue;
-    auto certificate = wire::parse_device_certificate(*body);
-    if (certificate && certificate->vault == record.vault) out.push_back(std::move(*certificate));
+    auto certificate = certificate_in(record, bytes);
+    if (certificate) out.push_back(std::move(*certificate));
   }
   return out;
 }

@@ -86,6 +86,8 @@ std::vector<wire::Revocation> revocations_of(const wire::VaultRecord& record);
 /// Whose last good head is the highest: what a home keeps of that device. Null where it is not revoked.
 const wire::Revocation* highest_of(const std::vector<wire::Revocation>& revocations, const DeviceId& device);
 std::vector<wire::DeviceCertificate> devices_of(const wire::VaultRecord& record);
+/// What proves to others that a device is the vault's, signed by the identity; empty where there is none.
+Bytes signed_certificate_of(const wire::VaultRecord& record, const DeviceId& device);
 /// Whose signature makes a card: the identity, and every device that was ever enrolled. A device that was shut out
 /// signed cards of segments that are still needed.
 std::vector<primitives::PublicKey> card_signers(const wire::VaultRecord& record);

@@ -250,6 +250,56 @@ TEST_F(Keys, ChangesOfTwoDevicesAreJoined) {
   }
 }
 
+TEST_F(Keys, CloudsOfTwoDevicesAreJoined) {
+  const auto cloud = [](std::uint8_t number) { return CloudId::from_bytes(home_id(number).bytes()); };
+  const auto with_clouds = [&](const OpenRecord& from, const Device& device, std::vector<wire::Membership> clouds) {
+    wire::VaultPrivate content = from.content;
+    content.clouds = std::move(clouds);
+    auto next = next_record(from, device, content, random_, ++now_ns_);
+    EXPECT_TRUE(next) << next.error().detail;
+    return next ? *next : from;
+  };
+  const wire::Membership one{.cloud = cloud(1), .member_secret = random_.array<32>(), .name = "Ann", .later = ""};
+  const wire::Membership two{.cloud = cloud(2), .member_secret = random_.array<32>(), .name = "A. Berg", .later = ""};
+  const Device other = make_device(root_.vault(), random_);
+  const OpenRecord base = with_clouds(first_, device_, {one});
+  const OpenRecord enrolled = recovered(base, other, Earlier::keep);
+  EXPECT_EQ(open(enrolled.signed_bytes, root_)->content.clouds[0].member_secret, one.member_secret);
+  // One leaves the cloud, the other joins a second one without the other's knowledge.
+  auto as_first = join_records({base.signed_bytes, enrolled.signed_bytes}, device_);
+  ASSERT_TRUE(as_first);
+  const OpenRecord left = with_clouds(*as_first, device_, {});
+  const OpenRecord joins = with_clouds(enrolled, other, {enrolled.content.clouds[0], two});
+  EXPECT_EQ(joins.content.clouds[0].changed_ns, base.content.clouds[0].changed_ns);
+  auto joined = join_records({left.signed_bytes, joins.signed_bytes}, other);
+  ASSERT_TRUE(joined) << joined.error().detail;
+  ASSERT_EQ(joined->content.clouds.size(), 1u);
+  EXPECT_EQ(joined->content.clouds[0].member_secret, two.member_secret);
+  ASSERT_EQ(joined->content.left_clouds.size(), 1u);
+  EXPECT_EQ(joined->content.left_clouds[0].cloud, one.cloud);
+  // Who joins again is in again.
+  const OpenRecord again = with_clouds(*joined, other, {joined->content.clouds[0], one});
+  auto last = join_records({left.signed_bytes, again.signed_bytes}, device_);
+  ASSERT_TRUE(last);
+  EXPECT_EQ(last->content.clouds.size(), 2u);
+  EXPECT_TRUE(last->content.left_clouds.empty());
+}
+
+TEST_F(Keys, WhatIsRememberedAsGoneKeepsWithinTheFormat) {
+  OpenRecord full = first_;
+  for (unsigned i = 0; i < wire::kMaxRemovedHomes; ++i)
+    full.content.removed.push_back({.id = HomeId::from_array(random_.array<32>()), .changed_ns = i});
+  wire::VaultPrivate content = full.content;
+  content.clouds.assign(wire::kMaxClouds, {});
+  for (auto& cloud : content.clouds) cloud.cloud = CloudId::from_array(random_.array<32>());
+  const auto next = next_record(full, device_, content, random_, ++now_ns_);
+  ASSERT_TRUE(next) << next.error().detail;
+  EXPECT_EQ(next->content.removed.size(), wire::kMaxRemovedHomes - wire::kMaxClouds);
+  EXPECT_EQ(next->content.removed[0].changed_ns, wire::kMaxRemovedHomes - 1);
+  content.clouds.resize(wire::kMaxClouds + 1);
+  EXPECT_FALSE(next_record(full, device_, content, random_, ++now_ns_));
+}
+
 TEST_F(Keys, ADeviceThatWasNotKnownYetIsReadAllTheSame) {
   // The first device changes its list before it has heard of the second: keys are not wrapped for that one, which has
   // them from its own record.

@@ -116,6 +116,11 @@ TEST(Golden, WhatTheVaultRecordSeals) {
   unknown_kind.later = "\xe2\x03\x03new";  // field 60
   expect_golden("vault_private_with_computers",
                 VaultPrivate{.name = "Ann", .level = 1, .homes = {computer, unknown_kind}}, parse_vault_private);
+  VaultPrivate of_clouds{.name = "Ann", .level = 1};
+  of_clouds.clouds = {{id<CloudId>(63), run(64), "Ann", kTime + 4}, {id<CloudId>(65), run(66), "A. Berg", kTime + 5}};
+  of_clouds.clouds[1].later = "\xe2\x03\x03new";  // field 60
+  of_clouds.left_clouds = {{id<CloudId>(67), kTime + 6}};
+  expect_golden("vault_private_with_clouds", of_clouds, parse_vault_private);
 }
 
 TEST(Golden, Segment) {
@@ -181,6 +186,7 @@ TEST(Golden, Tree) {
 
 TEST(Golden, State) {
   expect_golden("device_secret", DeviceSecret{id<VaultId>(80), run(81), run(82)}, parse_device_secret);
+  expect_golden("computer_secret", ComputerSecret{run(92)}, parse_computer_secret);
   expect_golden("known_records", KnownRecords{{some_bytes(40), some_bytes(41)}}, parse_known_records);
   expect_golden("seen_heads",
                 SeenHeads{{{id<DeviceId>(83), 300, id<HeadHash>(84)}, {id<DeviceId>(85), 1, id<HeadHash>(86)}}},

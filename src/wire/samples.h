@@ -146,6 +146,9 @@ inline VaultPrivate vault_private(Random& random) {
     home.changed_ns = random.time();
   }
   for (std::uint64_t i = random.below(5); i > 0; --i) out.removed.push_back({random.id<HomeId>(), random.time()});
+  for (std::uint64_t i = random.below(5); i > 0; --i)
+    out.clouds.push_back({random.id<CloudId>(), random.array(), random.text(kMaxNameBytes), random.time()});
+  for (std::uint64_t i = random.below(5); i > 0; --i) out.left_clouds.push_back({random.id<CloudId>(), random.time()});
   out.name_changed_ns = random.time();
   out.level_changed_ns = random.time();
   return out;
@@ -276,6 +279,8 @@ inline PageList page_list(Random& random, std::size_t count) {
   for (std::string& path : paths(random, count)) out.pages.push_back({random.id<ChunkId>(), std::move(path)});
   return out;
 }
+
+inline ComputerSecret computer_secret(Random& random) { return {random.array()}; }
 
 inline DeviceSecret device_secret(Random& random) { return {random.id<VaultId>(), random.array(), random.array()}; }
 

@@ -3,6 +3,8 @@
 
 #include <wire/state.pb.h>
 
+#include <optional>
+
 #include "base/check.h"
 #include "wire/impl/directory.h"
 #include "wire/impl/fixed.h"
@@ -21,6 +23,24 @@ Result<JournalEntry> parse_entry(ByteView bytes) {
   return entry;
 }
 
+Bytes framed(ByteView body) {
+  Bytes out(kFrameBytes + body.size());
+  impl::put(out, 0, static_cast<std::uint32_t>(body.size()));
+  impl::put_bytes(out, 4, primitives::blake3(body));
+  impl::put_bytes(out, kFrameBytes, body);
+  return out;
+}
+
+/// What the frame at the start of `bytes` holds; nothing where it is cut off, too long or damaged.
+std::optional<ByteView> unframed(ByteView bytes, std::uint64_t limit) {
+  if (bytes.size() < kFrameBytes) return std::nullopt;
+  const std::size_t length = impl::get<std::uint32_t>(bytes, 0);
+  if (length > limit || length > bytes.size() - kFrameBytes) return std::nullopt;
+  const ByteView body = bytes.subspan(kFrameBytes, length);
+  if (!std::ranges::equal(primitives::blake3(body), bytes.subspan(4, 32))) return std::nullopt;
+  return body;
+}
+
 }  // namespace
 
 Bytes encode(const DeviceSecret& secret) {
@@ -31,6 +51,16 @@ Bytes encode(const DeviceSecret& secret) {
   Bytes out = impl::serialize(message);
   impl::wipe_field(message.mutable_signing_seed());
   impl::wipe_field(message.mutable_x25519_secret());
+  return out;
+}
+
+Bytes encode(const ComputerSecret& secret) {
+  auto message = impl::make<proto::ComputerSecret>();
+  message.set_seed(secret.seed.data(), secret.seed.size());
+  Bytes body = impl::serialize(message);
+  impl::wipe_field(message.mutable_seed());
+  Bytes out = framed(body);
+  wipe(body);
   return out;
 }
 
@@ -78,11 +108,7 @@ Bytes encode(const JournalEntry& entry) {
   impl::to_proto(entry.segment, *message.mutable_segment());
   const Bytes body = impl::serialize(message);
   MHP_CHECK(body.size() <= kMaxIndexObjectBytes);  // its directory has been inside a segment
-  Bytes out(kFrameBytes + body.size());
-  impl::put(out, 0, static_cast<std::uint32_t>(body.size()));
-  impl::put_bytes(out, 4, primitives::blake3(body));
-  impl::put_bytes(out, kFrameBytes, body);
-  return out;
+  return framed(body);
 }
 
 Result<DeviceSecret> parse_device_secret(ByteView bytes) {
@@ -94,6 +120,17 @@ Result<DeviceSecret> parse_device_secret(ByteView bytes) {
   MHP_TRY(out.x25519_secret, impl::take_array<32>(message.x25519_secret(), bounds.what));
   impl::wipe_field(message.mutable_signing_seed());
   impl::wipe_field(message.mutable_x25519_secret());
+  return out;
+}
+
+Result<ComputerSecret> parse_computer_secret(ByteView bytes) {
+  const impl::Bounds bounds{.what = "this computer's key", .bytes = kMaxStateBytes};
+  const auto body = unframed(bytes, kMaxStateBytes);
+  if (!body || body->size() + kFrameBytes != bytes.size()) return impl::bad(bounds.what, "cut off or changed");
+  MHP_TRY(auto message, impl::read<proto::ComputerSecret>(*body, bounds));
+  ComputerSecret out;
+  MHP_TRY(out.seed, impl::take_array<32>(message.seed(), bounds.what));
+  impl::wipe_field(message.mutable_seed());
   return out;
 }
 
@@ -166,15 +203,11 @@ Result<UnlistedSeen> parse_unlisted_seen(ByteView bytes) {
 
 std::vector<JournalEntry> parse_journal(ByteView bytes) {
   std::vector<JournalEntry> entries;
-  while (bytes.size() >= kFrameBytes) {
-    const std::size_t length = impl::get<std::uint32_t>(bytes, 0);
-    if (length > kMaxIndexObjectBytes || length > bytes.size() - kFrameBytes) break;
-    const ByteView body = bytes.subspan(kFrameBytes, length);
-    if (!std::ranges::equal(primitives::blake3(body), bytes.subspan(4, 32))) break;
-    auto entry = parse_entry(body);
+  while (const auto body = unframed(bytes, kMaxIndexObjectBytes)) {
+    auto entry = parse_entry(*body);
     if (!entry) break;
     entries.push_back(std::move(*entry));
-    bytes = bytes.subspan(kFrameBytes + length);
+    bytes = bytes.subspan(kFrameBytes + body->size());
   }
   return entries;
 }

@@ -21,6 +21,12 @@ struct DeviceSecret {
   friend bool operator==(const DeviceSecret&, const DeviceSecret&) = default;
 };
 
+/// File `computer`: 0600, framed as an entry of the journal. The key that this computer shows to others in the network.
+struct ComputerSecret {
+  primitives::Key seed{};  // of an Ed25519 key
+  friend bool operator==(const ComputerSecret&, const ComputerSecret&) = default;
+};
+
 /// File `vault-records`: the newest vault record of each device, signed, as far as this one has seen them.
 struct KnownRecords {
   std::vector<Bytes> records{};  // at most kMaxDevices
@@ -64,12 +70,14 @@ struct JournalEntry {
 };
 
 Bytes encode(const DeviceSecret&);
+Bytes encode(const ComputerSecret&);  // with its frame
 Bytes encode(const KnownRecords&);
 Bytes encode(const SeenHeads&);
 Bytes encode(const BadRows&);
 Bytes encode(const UnlistedSeen&);
 Bytes encode(const JournalEntry&);  // with its frame
 Result<DeviceSecret> parse_device_secret(ByteView bytes);
+Result<ComputerSecret> parse_computer_secret(ByteView bytes);
 Result<KnownRecords> parse_known_records(ByteView bytes);
 Result<SeenHeads> parse_seen_heads(ByteView bytes);
 Result<BadRows> parse_bad_rows(ByteView bytes);

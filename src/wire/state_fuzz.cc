@@ -9,7 +9,7 @@ using namespace mhp::wire;
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const FuzzInput input(data, size);
-  switch (input.parser % 7) {
+  switch (input.parser % 9) {
     case 0:
       fuzz_parser(parse_device_secret, input.bytes);
       break;
@@ -38,6 +38,17 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     case 6:
       fuzz_parser(parse_known_records, input.bytes);
       break;
+    case 7:
+      fuzz_parser(parse_computer_secret, input.bytes);
+      break;
+    case 8: {
+      Bytes frame(36 + input.bytes.size());
+      impl::put(frame, 0, static_cast<std::uint32_t>(input.bytes.size()));
+      impl::put_bytes(frame, 4, primitives::blake3(input.bytes));
+      impl::put_bytes(frame, 36, input.bytes);
+      fuzz_parser(parse_computer_secret, ByteView(frame));
+      break;
+    }
     default:
       break;
   }

@@ -9,6 +9,9 @@ namespace mhp::wire {
 namespace {
 
 TEST(DeviceSecret, RoundTrips) { expect_round_trips("DeviceSecret", samples::device_secret, parse_device_secret); }
+TEST(ComputerSecret, RoundTrips) {
+  expect_round_trips("ComputerSecret", samples::computer_secret, parse_computer_secret);
+}
 TEST(SeenHeads, RoundTrips) { expect_round_trips("SeenHeads", samples::seen_heads, parse_seen_heads); }
 TEST(KnownRecords, RoundTrips) { expect_round_trips("KnownRecords", samples::known_records, parse_known_records); }
 TEST(UnlistedSeen, RoundTrips) { expect_round_trips("UnlistedSeen", samples::unlisted_seen, parse_unlisted_seen); }
@@ -24,6 +27,22 @@ TEST(State, GuardsFormats) {
   expect_guards_format(message_of<proto::UnlistedSeen>(samples::unlisted_seen(random)), parse_unlisted_seen,
                        kMaxUnlistedBytes);
   expect_guards_format(message_of<proto::BadRows>(samples::bad_rows(random)), parse_bad_rows, kMaxBadRowsBytes);
+}
+
+TEST(ComputerSecret, EachChangedByteIsNoticed) {
+  samples::Random random(3);
+  const Bytes whole = encode(samples::computer_secret(random));
+  for (std::size_t i = 0; i < whole.size(); ++i) {
+    Bytes bytes = whole;
+    bytes[i] ^= std::byte{1};
+    expect_refused(parse_computer_secret(bytes), Errc::invalid, "this computer's key");
+    bytes = whole;
+    bytes.resize(i);
+    expect_refused(parse_computer_secret(bytes), Errc::invalid, "this computer's key");
+  }
+  Bytes longer = whole;
+  longer.push_back(std::byte{0});
+  expect_refused(parse_computer_secret(longer), Errc::invalid, "cut off or changed");
 }
 
 TEST(State, RefusesEachBound) {

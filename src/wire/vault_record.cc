@@ -15,7 +15,8 @@ constexpr std::uint32_t kMaxLevel = 2;
 constexpr std::uint32_t kMaxHomeKind = 255;
 // The highest numbers of fields that this program knows.
 constexpr std::uint32_t kLastOfHomeEntry = proto::HomeEntry::kChangedNsFieldNumber;
-constexpr std::uint32_t kLastOfVaultPrivate = proto::VaultPrivate::kRemovedFieldNumber;
+constexpr std::uint32_t kLastOfMembership = proto::Membership::kChangedNsFieldNumber;
+constexpr std::uint32_t kLastOfVaultPrivate = proto::VaultPrivate::kLeftCloudsFieldNumber;
 constexpr std::uint32_t kLastOfVaultRecord = proto::VaultRecord::kEpochFieldNumber;
 
 Result<std::vector<Bytes>> take_signed_list(const google::protobuf::RepeatedPtrField<std::string>& list,
@@ -72,6 +73,39 @@ Result<HomeEntry> take_home(const proto::HomeEntry& message) {
   home.changed_ns = message.changed_ns();
   MHP_TRY(home.later, impl::later_fields(message, kLastOfHomeEntry, kWhat));
   return home;
+}
+
+Result<Membership> take_membership(const proto::Membership& message) {
+  constexpr const char* kWhat = "membership";
+  Membership out;
+  MHP_TRY(out.cloud, impl::take_id<CloudId>(message.cloud(), kWhat));
+  MHP_TRY(out.member_secret, impl::take_array<32>(message.member_secret(), kWhat));
+  if (message.name().size() > kMaxNameBytes || impl::has_nul(message.name())) return impl::bad(kWhat, "name");
+  out.name = message.name();
+  out.changed_ns = message.changed_ns();
+  MHP_TRY(out.later, impl::later_fields(message, kLastOfMembership, kWhat));
+  return out;
+}
+
+Result<void> take_clouds(const proto::VaultPrivate& message, VaultPrivate& out) {
+  constexpr const char* kWhat = "private vault data";
+  if (message.clouds_size() > static_cast<int>(kMaxClouds)) return impl::bad(kWhat, "too many clouds");
+  if (message.left_clouds_size() > static_cast<int>(kMaxLeftClouds)) return impl::bad(kWhat, "too many clouds left");
+  for (const proto::Membership& field : message.clouds()) {
+    MHP_TRY(Membership cloud, take_membership(field));
+    out.clouds.push_back(std::move(cloud));
+  }
+  for (const proto::LeftCloud& field : message.left_clouds()) {
+    LeftCloud cloud{.changed_ns = field.changed_ns()};
+    MHP_TRY(cloud.cloud, impl::take_id<CloudId>(field.cloud(), kWhat));
+    out.left_clouds.push_back(cloud);
+  }
+  return {};
+}
+
+/// What was in a message is secret, too.
+void wipe_secrets(proto::VaultPrivate& message) {
+  for (proto::Membership& cloud : *message.mutable_clouds()) impl::wipe_field(cloud.mutable_member_secret());
 }
 
 }  // namespace
@@ -168,8 +202,23 @@ Bytes encode(const VaultPrivate& vault) {
     out.set_id(impl::to_field(home.id.bytes()));
     out.set_changed_ns(home.changed_ns);
   }
+  for (const Membership& cloud : vault.clouds) {
+    proto::Membership& out = *message.add_clouds();
+    out.set_cloud(impl::to_field(cloud.cloud.bytes()));
+    out.set_member_secret(cloud.member_secret.data(), cloud.member_secret.size());
+    out.set_name(cloud.name);
+    out.set_changed_ns(cloud.changed_ns);
+    MHP_CHECK(out.MergeFromString(cloud.later));
+  }
+  for (const LeftCloud& cloud : vault.left_clouds) {
+    proto::LeftCloud& out = *message.add_left_clouds();
+    out.set_cloud(impl::to_field(cloud.cloud.bytes()));
+    out.set_changed_ns(cloud.changed_ns);
+  }
   MHP_CHECK(message.MergeFromString(vault.later));
-  return impl::serialize(message);
+  Bytes bytes = impl::serialize(message);
+  wipe_secrets(message);
+  return bytes;
 }
 
 Result<DeviceCertificate> parse_device_certificate(ByteView bytes) {
@@ -258,14 +307,14 @@ Result<VaultKeys> parse_vault_keys(ByteView bytes) {
   return out;
 }
 
-Result<VaultPrivate> parse_vault_private(ByteView bytes) {
-  constexpr std::size_t kMaxFields = kMaxHomes + kMaxRemovedHomes + 16;
-  const impl::Bounds bounds{.what = "private vault data", .bytes = kMaxSealedPrivateBytes, .fields = kMaxFields};
-  MHP_TRY(const auto message, impl::read<proto::VaultPrivate>(bytes, bounds));
+namespace {
+
+Result<VaultPrivate> take_private(const proto::VaultPrivate& message) {
+  constexpr const char* kWhat = "private vault data";
   VaultPrivate out;
-  if (message.name().size() > kMaxNameBytes || impl::has_nul(message.name())) return impl::bad(bounds.what, "name");
-  if (message.level() > kMaxLevel) return impl::bad(bounds.what, "unknown level");
-  if (message.homes_size() > static_cast<int>(kMaxHomes)) return impl::bad(bounds.what, "too many homes");
+  if (message.name().size() > kMaxNameBytes || impl::has_nul(message.name())) return impl::bad(kWhat, "name");
+  if (message.level() > kMaxLevel) return impl::bad(kWhat, "unknown level");
+  if (message.homes_size() > static_cast<int>(kMaxHomes)) return impl::bad(kWhat, "too many homes");
   out.name = message.name();
   out.level = static_cast<std::uint8_t>(message.level());
   for (const proto::HomeEntry& field : message.homes()) {
@@ -274,14 +323,26 @@ Result<VaultPrivate> parse_vault_private(ByteView bytes) {
   }
   out.name_changed_ns = message.name_changed_ns();
   out.level_changed_ns = message.level_changed_ns();
-  if (message.removed_size() > static_cast<int>(kMaxRemovedHomes))
-    return impl::bad(bounds.what, "too many removed homes");
+  if (message.removed_size() > static_cast<int>(kMaxRemovedHomes)) return impl::bad(kWhat, "too many removed homes");
   for (const proto::RemovedHome& field : message.removed()) {
     RemovedHome home{.changed_ns = field.changed_ns()};
-    MHP_TRY(home.id, impl::take_id<HomeId>(field.id(), bounds.what));
+    MHP_TRY(home.id, impl::take_id<HomeId>(field.id(), kWhat));
     out.removed.push_back(home);
   }
-  MHP_TRY(out.later, impl::later_fields(message, kLastOfVaultPrivate, bounds.what));
+  MHP_TRY_VOID(take_clouds(message, out));
+  MHP_TRY(out.later, impl::later_fields(message, kLastOfVaultPrivate, kWhat));
+  return out;
+}
+
+}  // namespace
+
+Result<VaultPrivate> parse_vault_private(ByteView bytes) {
+  // No more fields than programs read that knew of no clouds: who writes forgets homes that were removed, for clouds.
+  constexpr std::size_t kMaxFields = kMaxHomes + kMaxRemovedHomes + 16;
+  const impl::Bounds bounds{.what = "private vault data", .bytes = kMaxSealedPrivateBytes, .fields = kMaxFields};
+  MHP_TRY(auto message, impl::read<proto::VaultPrivate>(bytes, bounds));
+  Result<VaultPrivate> out = take_private(message);
+  wipe_secrets(message);
   return out;
 }
 

@@ -98,6 +98,22 @@ struct RemovedHome {
   friend bool operator==(const RemovedHome&, const RemovedHome&) = default;
 };
 
+/// A cloud that the owner is a member of. The key comes back with the vault, so that who recovers is the same member.
+struct Membership {
+  CloudId cloud{};
+  primitives::Key member_secret{};  // seed of the member's Ed25519 key
+  std::string name{};               // of the member there
+  std::int64_t changed_ns = 0;      // of all records the newest change of a cloud counts
+  std::string later{};              // as in HomeEntry
+  friend bool operator==(const Membership&, const Membership&) = default;
+};
+
+struct LeftCloud {
+  CloudId cloud{};
+  std::int64_t changed_ns = 0;
+  friend bool operator==(const LeftCloud&, const LeftCloud&) = default;
+};
+
 struct VaultPrivate {
   std::string name{};      // of the owner or vault, as given to init
   std::uint8_t level = 1;  // dispersal::Level
@@ -105,7 +121,9 @@ struct VaultPrivate {
   std::int64_t name_changed_ns = 0;
   std::int64_t level_changed_ns = 0;
   std::vector<RemovedHome> removed{};  // none of them is in `homes`
-  std::string later{};                 // as in HomeEntry
+  std::vector<Membership> clouds{};
+  std::vector<LeftCloud> left_clouds{};  // none of them is in `clouds`
+  std::string later{};                   // as in HomeEntry
   friend bool operator==(const VaultPrivate&, const VaultPrivate&) = default;
 };
 

@@ -104,6 +104,41 @@ TEST(VaultPrivate, RefusesIdsThatAreNone) {
   refused([](proto::HomeEntry& home) { home.set_kind(256); }, "no kind");
 }
 
+TEST(VaultPrivate, RefusesEachBoundOfClouds) {
+  VaultPrivate good;
+  good.clouds.assign(kMaxClouds, Membership{.name = std::string(kMaxNameBytes, 'x')});
+  good.left_clouds.assign(kMaxLeftClouds, LeftCloud{});
+  ASSERT_EQ(*parse_vault_private(encode(good)), good);
+  const auto refused = [&](auto spoil, const char* words) {
+    VaultPrivate bad = good;
+    spoil(bad);
+    expect_refused(parse_vault_private(encode(bad)), Errc::invalid, words);
+  };
+  refused([](VaultPrivate& v) { v.clouds.resize(kMaxClouds + 1); }, "too many clouds");
+  refused([](VaultPrivate& v) { v.left_clouds.resize(kMaxLeftClouds + 1); }, "too many clouds left");
+  refused([](VaultPrivate& v) { v.clouds[0].name += 'x'; }, "membership: name");
+  refused([](VaultPrivate& v) { v.clouds[0].name = std::string(1, '\0'); }, "membership: name");
+  auto message = message_of<proto::VaultPrivate>(good);
+  message.mutable_clouds(0)->mutable_member_secret()->pop_back();
+  expect_refused(parse_vault_private(impl::serialize(message)), Errc::invalid, "wrong length");
+  message = message_of<proto::VaultPrivate>(good);
+  message.mutable_left_clouds(0)->mutable_cloud()->pop_back();
+  expect_refused(parse_vault_private(impl::serialize(message)), Errc::invalid, "not 32 bytes");
+}
+
+/// Programs that know of no clouds read no more fields than so many, and keep those of clouds as they are.
+TEST(VaultPrivate, WithCloudsIsReadByProgramsOfBefore) {
+  constexpr int kMostFieldsOfBefore = 255 + 1024 + 16;
+  VaultPrivate full{.name = "Ann", .level = 1, .name_changed_ns = 1, .level_changed_ns = 1};
+  full.homes.resize(kMaxHomes);
+  full.clouds.resize(kMaxClouds);
+  full.left_clouds.resize(kMaxLeftClouds);
+  full.removed.resize(kMaxRemovedHomes - kMaxClouds - kMaxLeftClouds);
+  EXPECT_LE(5 + full.homes.size() + full.removed.size() + full.clouds.size() + full.left_clouds.size(),
+            static_cast<std::size_t>(kMostFieldsOfBefore));
+  EXPECT_EQ(*parse_vault_private(encode(full)), full);
+}
+
 /// Another device may run a newer program: what this one does not know, it must not lose when it writes the record.
 TEST(VaultRecord, FieldsOfANewerProgramAreWrittenBack) {
   samples::Random random(5);

@@ -25,7 +25,8 @@ MESSAGES = STATE | {
     "revocation_distrusted": vault.REVOCATION, "segment_directory": segments.DIRECTORY,
     "segment_directory_of_index": segments.DIRECTORY, "signed": SIGNED, "snapshot_part": tree.SNAPSHOT_PART,
     "tombstone": vault.TOMBSTONE, "tree_page": tree.TREE_PAGE, "vault_keys": vault.VAULT_KEYS,
-    "vault_private": vault.VAULT_PRIVATE, "vault_private_with_computers": vault.VAULT_PRIVATE,
+    "vault_private": vault.VAULT_PRIVATE, "vault_private_with_clouds": vault.VAULT_PRIVATE,
+    "vault_private_with_computers": vault.VAULT_PRIVATE,
     "vault_record": vault.VAULT_RECORD,
 }
 

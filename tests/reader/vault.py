@@ -20,8 +20,12 @@ HOME_ENTRY = Message(stored=False, id=(1, "id"), name=(2, "bytes"), kind=(3, "ui
                      same_disk=(5, "bool"), max_used_bytes=(6, "uint"), min_free_bytes=(7, "uint"),
                      member=(8, "bytes"), cloud=(9, "bytes"), addresses=(10, ["bytes"]), changed_ns=(11, "sfixed64"))
 REMOVED_HOME = Message(stored=False, id=(1, "id"), changed_ns=(2, "sfixed64"))
+MEMBERSHIP = Message(stored=False, cloud=(1, "id"), member_secret=(2, "id"), name=(3, "bytes"),
+                     changed_ns=(4, "sfixed64"))
+LEFT_CLOUD = Message(stored=False, cloud=(1, "id"), changed_ns=(2, "sfixed64"))
 VAULT_PRIVATE = Message(name=(2, "bytes"), level=(3, "uint"), homes=(4, [HOME_ENTRY]), name_changed_ns=(5, "sfixed64"),
-                        level_changed_ns=(6, "sfixed64"), removed=(7, [REMOVED_HOME]))
+                        level_changed_ns=(6, "sfixed64"), removed=(7, [REMOVED_HOME]),
+                        clouds=(8, [MEMBERSHIP]), left_clouds=(9, [LEFT_CLOUD]))
 HEAD = Message(vault=(2, "id"), device=(3, "id"), seq=(4, "uint"), previous=(5, "id"), vault_record=(6, "id"),
                time_ns=(7, "sfixed64"), sealed_root=(8, "bytes"), epoch=(9, "uint"), vault_record_version=(10, "uint"))
 REFERENCE = Message(segment=(2, "id"), chunk=(3, "id"))

@@ -69,15 +69,18 @@ Result<void> check_format(bool present, std::uint32_t format, const char* what) 
 
 Result<std::string> later_fields(const google::protobuf::MessageLite& message, std::uint32_t last_known,
                                  const char* what) {
-  const Bytes bytes = serialize(message);  // in one form, however it came
+  Bytes bytes = serialize(message);  // in one form, however it came
   std::string later;
-  for (std::size_t at = 0; at < bytes.size();) {
+  bool has_group = false;
+  for (std::size_t at = 0; at < bytes.size() && !has_group;) {
     const std::size_t begin = at;
     std::size_t after_tag = at;
     std::uint64_t tag = 0;
-    if (!read_varint(bytes, after_tag, tag) || !skip_field(bytes, at)) return bad(what, "a field that is a group");
-    if (tag >> 3 > last_known) later += as_text(ByteView(bytes).subspan(begin, at - begin));
+    has_group = !read_varint(bytes, after_tag, tag) || !skip_field(bytes, at);
+    if (!has_group && tag >> 3 > last_known) later += as_text(ByteView(bytes).subspan(begin, at - begin));
   }
+  wipe(bytes);  // what is not wanted of it may be secret
+  if (has_group) return bad(what, "a field that is a group");
   return later;
 }
 
