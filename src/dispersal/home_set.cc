@@ -66,6 +66,7 @@ namespace impl {
 void Set::report(std::size_t member, TroubleKind kind, std::string detail) {
   const Member& who = members.at(member);
   if (refuses_writes(kind)) standings[member].no_writes = true;
+  if (kind == TroubleKind::away && !who.is_wanted()) return;
   for (Trouble& known : troubles) {
     if (known.home != who.id || known.kind != kind) continue;
     ++known.count;
@@ -117,7 +118,7 @@ std::string Set::called(const std::string& name, const HomeId& id) const {
 std::vector<std::string> Set::names_away() const {
   std::vector<std::string> names;
   for (const Member& member : members) {
-    if (!member.home) names.push_back(called(member.name, member.id));
+    if (!member.home && member.is_wanted()) names.push_back(called(member.name, member.id));
   }
   return names;
 }
@@ -206,6 +207,11 @@ std::size_t HomeSet::reachable() const {
       std::count_if(state_->members.begin(), state_->members.end(), [](const Member& m) { return m.home != nullptr; }));
 }
 
+std::size_t HomeSet::missing() const {
+  const auto is_missing = [](const Member& m) { return m.home == nullptr && m.is_wanted(); };
+  return static_cast<std::size_t>(std::count_if(state_->members.begin(), state_->members.end(), is_missing));
+}
+
 void HomeSet::trust(std::vector<primitives::PublicKey> signers) {
   state_->trusted.insert(signers.begin(), signers.end());
 }
@@ -231,10 +237,17 @@ std::vector<std::size_t> planned_on(const std::vector<Member>& members) {
 
 }  // namespace
 
-Plan HomeSet::plan(Level level) const {
-  const std::size_t homes = planned_on(state_->members).size();
-  MHP_CHECK(homes > 0);
-  return make_plan(level, static_cast<unsigned>(std::min<std::size_t>(homes, wire::kMaxHomes)));
+std::vector<std::uint32_t> owners_of(const std::vector<Member>& members, const std::vector<std::size_t>& which) {
+  std::vector<std::uint32_t> owners;
+  for (const std::size_t member : which) owners.push_back(members.at(member).owner);
+  return owners;
+}
+
+Plan HomeSet::plan(Level level, const std::vector<std::size_t>& without) const {
+  std::vector<std::size_t> usable = planned_on(state_->members);
+  std::erase_if(usable, [&](std::size_t member) { return std::ranges::find(without, member) != without.end(); });
+  if (usable.empty()) return make_plan(level, 1);
+  return make_plan(level, owners_of(state_->members, usable));
 }
 
 std::vector<RowsFor> HomeSet::place_new(const Plan& plan, const SegmentId& segment) const {
@@ -250,7 +263,9 @@ std::vector<RowsFor> HomeSet::place_new(const Plan& plan, const SegmentId& segme
 }
 
 std::vector<RowsFor> HomeSet::lacking(const Located& located, Level level) const {
-  return plan_repair(located.holders, planned_on(state_->members), level, located.card.n(), located.card.segment);
+  const std::vector<std::size_t> usable = planned_on(state_->members);
+  return plan_repair(located.holders, usable, level, located.card.n(), located.card.segment,
+                     owners_of(state_->members, usable));
 }
 
 int HomeSet::repairable_margin(Level level) const {
@@ -259,7 +274,7 @@ int HomeSet::repairable_margin(Level level) const {
   if (usable.empty()) return 0;
   usable.resize(std::min<std::size_t>(usable.size(), kMaxHomesPerSegment));
   std::vector<RowsFor> placed;
-  for (auto& rows : place(make_plan(level, static_cast<unsigned>(usable.size())), SegmentId())) {
+  for (auto& rows : place(make_plan(level, owners_of(state_->members, usable)), SegmentId())) {
     placed.push_back({.home = usable[placed.size()], .rows = std::move(rows)});
   }
   return margin_of(placed, kNeed);

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -54,9 +55,15 @@ struct Member {
   std::string away_reason;
   Errc away_code = Errc::unavailable;
   std::uint32_t domain = 0;  // homes on one disk share it
-  bool counts = true;        // false: shares the source's disk
+  std::uint32_t owner = 0;   // 0: the vault's owner; else a number for each other person who lends a home
+  bool counts = true;        // false: shares the source's disk, or is on its way out
   bool read_only = false;    // seen when it was opened: nothing can be written to it
+  /// False for a home that is not to be used here (usage): nobody misses it.
+  bool is_wanted() const { return home != nullptr || away_code != Errc::usage; }
 };
+
+/// Owners of some of them, in that order, as make_plan() takes them.
+std::vector<std::uint32_t> owners_of(const std::vector<Member>& members, const std::vector<std::size_t>& which);
 
 /// Where the rows of a segment are now.
 struct Holder {
@@ -117,6 +124,8 @@ class HomeSet {
 
   const std::vector<Member>& members() const;
   std::size_t reachable() const;
+  /// Wanted, and away.
+  std::size_t missing() const;
   /// Keys whose cards are believed: the vault's identity and all its certified devices.
   void trust(std::vector<primitives::PublicKey> signers);
   /// A home that failed during this run is not asked again for writing.
@@ -142,7 +151,8 @@ class HomeSet {
 
   /// Plan and placement of a new segment over ALL members that count in the margin, away ones too (their rows are left
   /// out when putting); over all members where none counts. Of more than 36 the first 36.
-  Plan plan(Level level) const;
+  /// Without those of `without`: as if they had gone already.
+  Plan plan(Level level, const std::vector<std::size_t>& without = {}) const;
   std::vector<RowsFor> place_new(const Plan& plan, const SegmentId& segment) const;
   /// Rows that members lack of a segment by that plan, away ones too, as far as `located` knows.
   std::vector<RowsFor> lacking(const Located& located, Level level) const;
@@ -188,9 +198,11 @@ class HomeSet {
 };
 
 /// What is to be made so that a segment follows the plan on the homes at hand. Pure.
-/// @param holders  rows that are there and good, by member;  usable: members to plan on, in order.
+/// @param holders  rows that are there and good, by member;  usable: members to plan on, in order;
+/// owners: of these, as make_plan() takes them; empty: all of them are the vault owner's own.
 /// Rows that nobody holds are given first, then new numbers up to 254. Never takes a row away. Empty: nothing to do.
 std::vector<RowsFor> plan_repair(const std::vector<Holder>& holders, const std::vector<std::size_t>& usable,
-                                 Level level, unsigned known_rows, const SegmentId& segment);
+                                 Level level, unsigned known_rows, const SegmentId& segment,
+                                 std::span<const std::uint32_t> owners = {});
 
 }  // namespace mhp::dispersal

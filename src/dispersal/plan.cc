@@ -56,10 +56,67 @@ unsigned margin_of_falling(const std::vector<unsigned>& rows, unsigned n, unsign
   return lost;
 }
 
-/// With three homes and more none may hold k rows (it could read with a stolen key) or more than n - k (it could
-/// destroy).
-bool allowed(const std::vector<unsigned>& rows, unsigned n, unsigned k) {
-  return rows.size() < 3 || (rows[0] < k && rows[0] <= n - k);
+/// Rows by position, dealt one after the other from `start` on, past owners that have all they may. `owner_of` empty:
+/// no bounds.
+std::vector<std::vector<std::uint8_t>> deal(unsigned n, unsigned k, unsigned homes,
+                                            std::span<const std::uint32_t> owner_of, std::size_t start) {
+  std::vector<std::vector<std::uint8_t>> rows(homes);
+  std::vector<unsigned> given(homes, 0);  // by owner
+  const unsigned most = most_of_one(n, k);
+  std::size_t at = start;
+  for (unsigned row = 0; row < n; ++row) {
+    for (unsigned passed = 0; !owner_of.empty() && given[owner_of[at]] == most; ++passed) {
+      MHP_CHECK(passed < homes);
+      at = (at + 1) % homes;
+    }
+    rows[at].push_back(static_cast<std::uint8_t>(row));
+    if (!owner_of.empty()) ++given[owner_of[at]];
+    at = (at + 1) % homes;
+  }
+  return rows;
+}
+
+/// How many rows the positions get, falling.
+std::vector<unsigned> sizes_of(const std::vector<std::vector<std::uint8_t>>& rows) {
+  std::vector<unsigned> sizes;
+  for (const auto& of_one : rows) sizes.push_back(static_cast<unsigned>(of_one.size()));
+  std::sort(sizes.begin(), sizes.end(), std::greater<>());
+  return sizes;
+}
+
+/// The best plan of a range; n is 0 where none is allowed.
+Plan best_of(const Range& range, unsigned homes, unsigned owners, const std::vector<std::uint32_t>& owner_of) {
+  Plan best;
+  for (unsigned n = range.least; n <= range.most; ++n) {
+    const unsigned most = most_of_one(n, kNeed);
+    if (!owner_of.empty() && owners * most < n) continue;
+    std::vector<unsigned> rows = owner_of.empty() ? spread(n, homes) : sizes_of(deal(n, kNeed, homes, owner_of, 0));
+    if (homes >= 3 && rows[0] > most) continue;
+    const unsigned margin = margin_of_falling(rows, n, kNeed);
+    if (best.n != 0 && margin <= best.margin) continue;
+    best = Plan{.homes = homes,
+                .k = kNeed,
+                .n = n,
+                .margin = margin,
+                .rows_per_home = std::move(rows),
+                .owners = owners,
+                .owner_of = owner_of};
+  }
+  return best;
+}
+
+/// Owners by position, numbered from 0 as they are met; each home of the vault's owner is one.
+std::vector<std::uint32_t> numbered(std::span<const std::uint32_t> owners, unsigned& count) {
+  std::map<std::uint32_t, std::uint32_t> numbers;
+  std::vector<std::uint32_t> out;
+  count = 0;
+  for (const std::uint32_t owner : owners) {
+    const auto [at, fresh] = numbers.try_emplace(owner, count);
+    if (owner == 0) at->second = count;
+    if (owner == 0 || fresh) ++count;
+    out.push_back(at->second);
+  }
+  return out;
 }
 
 }  // namespace
@@ -86,27 +143,67 @@ Result<Level> parse_level(std::string_view text) {
 Plan make_plan(Level level, unsigned usable_homes) {
   MHP_CHECK(usable_homes >= 1);
   const unsigned homes = std::min(usable_homes, kMaxHomesPerSegment);
-  const Range range = range_of(level, homes);
-  Plan best;
-  for (unsigned n = range.least; n <= range.most; ++n) {
-    const std::vector<unsigned> rows = spread(n, homes);
-    if (!allowed(rows, n, kNeed)) continue;
-    const unsigned margin = margin_of_falling(rows, n, kNeed);
-    if (best.n != 0 && margin <= best.margin) continue;
-    best = Plan{.homes = homes, .k = kNeed, .n = n, .margin = margin, .rows_per_home = rows};
+  const Plan best = best_of(range_of(level, homes), homes, homes, {});
+  MHP_CHECK(best.n != 0);
+  return best;
+}
+
+Plan make_plan(Level level, std::span<const std::uint32_t> owners) {
+  MHP_CHECK(!owners.empty());
+  const auto homes = static_cast<unsigned>(std::min<std::size_t>(owners.size(), kMaxHomesPerSegment));
+  unsigned count = 0;
+  const std::vector<std::uint32_t> owner_of = numbered(owners.first(homes), count);
+  if (count == homes || count < 3) {
+    Plan plan = make_plan(level, homes);
+    plan.owners = count;
+    return plan;
   }
+  // What the bounds leave of a plan for all the homes may cost more than one for fewer, and save no more of them.
+  Plan best;
+  for (unsigned as_if = count; as_if <= homes; ++as_if) {
+    Plan plan = best_of(range_of(level, as_if), homes, count, owner_of);
+    if (plan.n == 0) continue;
+    const bool is_better = plan.margin > best.margin || (plan.margin == best.margin && plan.n < best.n);
+    if (best.n == 0 || is_better) best = std::move(plan);
+  }
+  if (best.n == 0) best = best_of(range_of(level, 3), homes, count, owner_of);  // six rows of three owners always fit
   MHP_CHECK(best.n != 0);
   return best;
 }
 
 std::vector<std::vector<std::uint8_t>> place(const Plan& plan, const SegmentId& segment) {
   MHP_CHECK(plan.homes >= 1 && plan.n <= 255);
-  std::vector<std::vector<std::uint8_t>> rows(plan.homes);
-  const std::size_t start = IdHash{}(segment) % plan.homes;
-  for (unsigned row = 0; row < plan.n; ++row) {
-    rows[(start + row) % plan.homes].push_back(static_cast<std::uint8_t>(row));
+  return deal(plan.n, plan.k, plan.homes, plan.owner_of, IdHash{}(segment) % plan.homes);
+}
+
+Parts parts_of(const Plan& plan) {
+  Parts parts;
+  for (unsigned i = 0; i < plan.homes; ++i) parts.owner.push_back(plan.owner_of.empty() ? i : plan.owner_of[i]);
+  std::vector<unsigned> homes_of(plan.homes, 0);  // by owner
+  for (const std::size_t owner : parts.owner) ++homes_of[owner];
+  const unsigned most = plan.owner_of.empty() ? plan.n : most_of_one(plan.n, plan.k);
+  const auto all_at = [&](unsigned each) {
+    unsigned rows = 0;
+    for (const unsigned homes : homes_of) rows += std::min(most, homes * each);
+    return rows;
+  };
+  unsigned each = 0;  // so many rows for every home whose owner may have them
+  while (each < plan.n && all_at(each + 1) <= plan.n) ++each;
+  parts.more = {plan.n - all_at(each)};
+  std::vector<std::size_t> pools(plan.homes, 0);  // by owner
+  for (std::size_t owner = 0; owner < plan.homes; ++owner) {
+    const unsigned homes = homes_of[owner];
+    const bool is_full = homes * each > most;
+    if (is_full) pools[owner] = parts.more.size();
+    if (is_full) parts.more.push_back(most % homes);
+    parts.most_more.push_back(is_full ? most % homes : most - homes * each);
   }
-  return rows;
+  for (const std::size_t owner : parts.owner) {
+    const bool is_full = pools[owner] != 0;
+    parts.least.push_back(is_full ? most / homes_of[owner] : each);
+    parts.pool_of.push_back(pools[owner]);
+  }
+  return parts;
 }
 
 namespace {

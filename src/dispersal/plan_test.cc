@@ -7,6 +7,8 @@
 #include <bit>
 #include <cstdio>
 #include <fstream>
+#include <functional>
+#include <map>
 #include <numeric>
 #include <random>
 #include <set>
@@ -247,6 +249,84 @@ TEST(Plan, ChanceOfRestore) {
 TEST(Level, Names) {
   for (Level level : kLevels) EXPECT_EQ(*parse_level(to_string(level)), level);
   EXPECT_EQ(parse_level("Normal").error().code, Errc::usage);
+}
+
+/// Homes of up to `people` others among up to 40, some of them the vault owner's own.
+std::vector<std::uint32_t> random_owners(std::mt19937_64& random) {
+  std::vector<std::uint32_t> owners(1 + random() % 40);
+  const std::uint64_t people = 1 + random() % 8;
+  for (std::uint32_t& owner : owners) owner = random() % 4 == 0 ? 0 : static_cast<std::uint32_t>(1 + random() % people);
+  return owners;
+}
+
+std::size_t count_owners(std::span<const std::uint32_t> owners) {
+  const std::set<std::uint32_t> others(owners.begin(), owners.end());
+  const auto own = static_cast<std::size_t>(std::ranges::count(owners, 0u));
+  return own + others.size() - (others.contains(0) ? 1 : 0);
+}
+
+TEST(PlanOfOwners, IsThatOfTheHomesWhereNobodyHasTwo) {
+  for (Level level : kLevels) {
+    for (unsigned homes = 1; homes <= 255; ++homes) {
+      std::vector<std::uint32_t> owners(homes, 0);
+      EXPECT_EQ(make_plan(level, owners), make_plan(level, homes)) << homes;
+      for (unsigned i = homes / 2; i < homes; ++i) owners[i] = 1 + i;
+      EXPECT_EQ(make_plan(level, owners), make_plan(level, homes)) << homes;
+    }
+  }
+}
+
+TEST(PlanOfOwners, WithFewerThanThreeThereIsNoDispersal) {
+  const std::vector<std::vector<std::uint32_t>> few = {{7, 7, 7, 7}, {0, 7, 7, 7}, {5, 7, 7, 5, 7}, {0, 0}, {5, 0}};
+  for (const auto& owners : few) {
+    const Plan plan = make_plan(Level::normal, owners);
+    EXPECT_TRUE(plan.sealed_mirror());
+    Plan of_homes = make_plan(Level::normal, static_cast<unsigned>(owners.size()));
+    of_homes.owners = plan.owners;
+    EXPECT_EQ(plan, of_homes);
+  }
+  EXPECT_FALSE(make_plan(Level::normal, std::vector<std::uint32_t>{0, 0, 7, 7}).sealed_mirror());
+}
+
+TEST(PlanOfOwners, OneWithManyHomesGetsNoMoreThanOneMay) {
+  // Two homes of one's own and three of a neighbour: six rows each, whatever the level's table has for five homes.
+  const Plan plan = make_plan(Level::normal, std::vector<std::uint32_t>{0, 0, 7, 7, 7});
+  EXPECT_EQ(plan.n, 18u);
+  EXPECT_EQ(plan.margin, 1u);
+  EXPECT_EQ(plan.rows_per_home, (std::vector<unsigned>{6, 6, 2, 2, 2}));
+}
+
+/// Every promise, for every size: whoever wants to read or to destroy has to rob or to persuade two people.
+TEST(PlanOfOwners, KeepsItsPromisesForAllSizes) {
+  std::mt19937_64 random(testing::seed_of_run());
+  for (int round = 0; round < 1500; ++round) {
+    const std::vector<std::uint32_t> owners = random_owners(random);
+    const std::span<const std::uint32_t> used = std::span(owners).first(std::min<std::size_t>(owners.size(), 36));
+    for (Level level : kLevels) {
+      const Plan plan = make_plan(level, owners);
+      ASSERT_EQ(plan.homes, used.size());
+      ASSERT_EQ(plan.owners, count_owners(used));
+      ASSERT_EQ(std::accumulate(plan.rows_per_home.begin(), plan.rows_per_home.end(), 0u), plan.n);
+      const auto placed = place(plan, segment_of(random()));
+      std::map<std::uint32_t, unsigned> of_owner;
+      std::multiset<unsigned, std::greater<>> sizes;
+      std::set<std::uint8_t> rows;
+      std::vector<RowsAt> at;
+      for (std::uint32_t i = 0; i < placed.size(); ++i) {
+        of_owner[used[i] == 0 ? 1000 + i : used[i]] += static_cast<unsigned>(placed[i].size());
+        sizes.insert(static_cast<unsigned>(placed[i].size()));
+        rows.insert(placed[i].begin(), placed[i].end());
+        at.push_back({.domain = i, .counts = true, .rows = placed[i]});
+      }
+      ASSERT_EQ(rows.size(), plan.n);
+      ASSERT_EQ(*rows.rbegin(), plan.n - 1);
+      ASSERT_TRUE(std::ranges::equal(sizes, plan.rows_per_home));
+      ASSERT_EQ(margin_of(at, plan.k), static_cast<int>(plan.margin));
+      if (plan.sealed_mirror()) continue;
+      ASSERT_GE(plan.margin, 1u);
+      for (const auto& [owner, count] : of_owner) ASSERT_LE(count, most_of_one(plan.n, plan.k));
+    }
+  }
 }
 
 }  // namespace

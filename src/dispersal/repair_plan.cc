@@ -2,7 +2,9 @@
 #include <algorithm>
 #include <array>
 #include <bitset>
+#include <map>
 #include <numeric>
+#include <span>
 
 #include "base/check.h"
 #include "dispersal/home_set.h"
@@ -49,21 +51,54 @@ std::vector<unsigned> missing_rows(const Plan& plan, const std::vector<RowSet>& 
                                    const std::vector<std::size_t>& order) {
   Places places(held);
   std::vector<unsigned> missing(held.size(), 0);
-  const unsigned least = plan.n / plan.homes;
+  Parts parts = parts_of(plan);
   for (unsigned i = 0; i < plan.homes; ++i) {
-    for (unsigned row = 0; row < least; ++row) missing[order[i]] += places.fill(order[i]) ? 0 : 1;
+    for (unsigned row = 0; row < parts.least[i]; ++row) missing[order[i]] += places.fill(order[i]) ? 0 : 1;
   }
-  unsigned larger = plan.n % plan.homes;
-  std::vector<std::size_t> rest;
+  const auto may_have_more = [&](unsigned i) {
+    return parts.more[parts.pool_of[i]] > 0 && parts.most_more[parts.owner[i]] > 0;
+  };
+  const auto take_one_more = [&](unsigned i) {
+    --parts.more[parts.pool_of[i]];
+    --parts.most_more[parts.owner[i]];
+  };
+  std::vector<unsigned> rest;
   for (unsigned i = 0; i < plan.homes; ++i) {
-    if (larger > 0 && missing[order[i]] == 0 && places.fill(order[i]))
-      --larger;
+    if (may_have_more(i) && missing[order[i]] == 0 && places.fill(order[i]))
+      take_one_more(i);
     else
-      rest.push_back(order[i]);
+      rest.push_back(i);
   }
-  for (unsigned i = 0; i < larger; ++i) ++missing[rest[i]];
+  for (const unsigned i : rest) {
+    if (!may_have_more(i)) continue;
+    take_one_more(i);
+    ++missing[order[i]];
+  }
   return missing;
 }
+
+/// What other people hold on all their homes together. The plan keeps them from k rows; but some have more than their
+/// part by it, as when others were given rows of a home that came back.
+class OwnersRows {
+ public:
+  /// `owners`: by place in `held`; empty: there are no others.
+  OwnersRows(const Plan& plan, const std::vector<RowSet>& held, std::span<const std::uint32_t> owners)
+      : k_(plan.k), owners_(plan.owner_of.empty() ? std::span<const std::uint32_t>() : owners) {
+    for (std::size_t at = 0; at < owners_.size(); ++at) rows_[owners_[at]] |= held[at];
+  }
+  bool has_room(std::size_t at) const {
+    if (owners_.empty() || owners_[at] == 0) return true;
+    return rows_.at(owners_[at]).count() + 1 < k_;
+  }
+  void add(std::size_t at, std::uint8_t row) {
+    if (!owners_.empty()) rows_[owners_[at]].set(row);
+  }
+
+ private:
+  unsigned k_;
+  std::span<const std::uint32_t> owners_;
+  std::map<std::uint32_t, RowSet> rows_;
+};
 
 /// Row numbers in the order in which they are given out: lost ones, new ones, at last those that only members
 /// outside the plan hold.
@@ -83,8 +118,9 @@ std::vector<std::uint8_t> free_rows(const RowSet& held, const RowSet& held_in_pl
 }  // namespace
 
 std::vector<RowsFor> plan_repair(const std::vector<Holder>& holders, const std::vector<std::size_t>& usable,
-                                 Level level, unsigned known_rows, const SegmentId& segment) {
-  MHP_CHECK(known_rows <= kRows);
+                                 Level level, unsigned known_rows, const SegmentId& segment,
+                                 std::span<const std::uint32_t> owners) {
+  MHP_CHECK(known_rows <= kRows && (owners.empty() || owners.size() == usable.size()));
   if (usable.empty()) return {};
   RowSet held_by_any;
   std::vector<RowSet> held(usable.size());
@@ -108,14 +144,20 @@ std::vector<RowsFor> plan_repair(const std::vector<Holder>& holders, const std::
     return (a + start) % count < (b + start) % count;
   });
 
-  const Plan plan = make_plan(level, static_cast<unsigned>(std::min<std::size_t>(count, kRows)));
+  std::vector<std::uint32_t> in_order;
+  for (const std::size_t at : order) in_order.push_back(owners.empty() ? 0 : owners[at]);
+  const Plan plan = make_plan(level, in_order);
   const std::vector<unsigned> missing = missing_rows(plan, held, order);
   const std::vector<std::uint8_t> rows = free_rows(held_by_any, held_in_plan, known_rows);
   auto next = rows.begin();
+  OwnersRows of_owners(plan, held, owners);
   std::vector<RowsFor> wanted;
   for (std::size_t at : order) {
     RowsFor give{.home = usable[at], .rows = {}};
-    for (unsigned i = 0; i < missing[at] && next != rows.end(); ++i) give.rows.push_back(*next++);
+    for (unsigned i = 0; i < missing[at] && next != rows.end() && of_owners.has_room(at); ++i) {
+      of_owners.add(at, *next);
+      give.rows.push_back(*next++);
+    }
     if (!give.rows.empty()) wanted.push_back(std::move(give));
   }
   return wanted;

@@ -23,6 +23,7 @@ struct History {
   std::map<std::size_t, std::set<std::uint8_t>> held;
   unsigned known_rows = 0;
   std::size_t next_member = 0;
+  std::map<std::size_t, std::uint32_t> owner = {};  // by member; the others are the vault owner's own
 
   std::vector<Holder> holders() const {
     std::vector<Holder> out;
@@ -35,7 +36,22 @@ struct History {
     for (const auto& [member, rows] : held) out.push_back(member);
     return out;
   }
-  std::vector<RowsFor> wanted() const { return plan_repair(holders(), members(), level, known_rows, segment); }
+  std::vector<std::uint32_t> owners() const {
+    std::vector<std::uint32_t> out;
+    for (const std::size_t member : members()) out.push_back(owner.contains(member) ? owner.at(member) : 0);
+    return out;
+  }
+  std::vector<RowsFor> wanted() const {
+    return plan_repair(holders(), members(), level, known_rows, segment, owners());
+  }
+  /// Distinct rows on all homes of an owner.
+  std::size_t rows_of(std::uint32_t who) const {
+    std::set<std::uint8_t> rows;
+    for (const auto& [member, of_it] : held) {
+      if (owner.contains(member) && owner.at(member) == who) rows.insert(of_it.begin(), of_it.end());
+    }
+    return rows.size();
+  }
   std::size_t repair() {
     std::size_t made = 0;
     for (const RowsFor& give : wanted()) {
@@ -156,6 +172,61 @@ TEST(RepairPlan, RowsOfMembersOutsideThePlanAreNotGivenAgainWhileThereAreOthers)
   EXPECT_EQ(rows.size(), 18u);
   EXPECT_EQ(*rows.begin(), 24);
   EXPECT_TRUE(plan_repair(holders, {}, Level::normal, 24, SegmentId()).empty());
+}
+
+/// `homes`, most of them of a few other people.
+void join_with_owners(History& history, std::mt19937_64& random, std::size_t homes) {
+  for (; homes > 0; --homes) {
+    if (random() % 3 > 0) history.owner[history.next_member] = static_cast<std::uint32_t>(1 + random() % 5);
+    history.join(1);
+  }
+}
+
+TEST(RepairPlanOfOwners, NewPlacementsAreAsPlannedAndThenLeftAlone) {
+  std::mt19937_64 random(testing::seed_of_run());
+  for (int round = 0; round < 600; ++round) {
+    History fresh{.segment = random_id<SegmentId>(random), .level = static_cast<Level>(random() % 3), .held = {}};
+    join_with_owners(fresh, random, 1 + random() % 36);
+    const Plan plan = make_plan(fresh.level, fresh.owners());
+    History placed = fresh;
+    placed.known_rows = plan.n;
+    std::size_t member = 0;
+    for (auto& rows : place(plan, placed.segment)) placed.held[member++] = {rows.begin(), rows.end()};
+    EXPECT_TRUE(placed.wanted().empty());
+    EXPECT_EQ(fresh.repair(), plan.n);
+    EXPECT_EQ(fresh.margin(), static_cast<int>(plan.margin));
+    for (std::uint32_t who = 1; !plan.sealed_mirror() && who <= 5; ++who)
+      EXPECT_LE(fresh.rows_of(who), most_of_one(plan.n, plan.k));
+    EXPECT_TRUE(fresh.wanted().empty());
+  }
+}
+
+/// People come and go, and come back with what they had: nobody is ever given what makes k rows of it.
+TEST(RepairPlanOfOwners, NobodyIsGivenEnoughToReadOverRandomHistories) {
+  std::mt19937_64 random(testing::seed_of_run());
+  for (int round = 0; round < 150; ++round) {
+    History history{.segment = random_id<SegmentId>(random), .level = static_cast<Level>(random() % 3), .held = {}};
+    join_with_owners(history, random, 4 + random() % 20);
+    std::map<std::size_t, std::set<std::uint8_t>> away;
+    for (int step = 0; step < 12; ++step) {
+      const Plan plan = make_plan(history.level, history.owners());
+      std::map<std::uint32_t, std::size_t> before;
+      for (std::uint32_t who = 1; who <= 5; ++who) before[who] = history.rows_of(who);
+      history.repair();
+      for (std::uint32_t who = 1; !plan.sealed_mirror() && !plan.owner_of.empty() && who <= 5; ++who) {
+        EXPECT_LT(history.rows_of(who), std::max<std::size_t>(plan.k, before[who] + 1));
+      }
+      if (away.empty()) EXPECT_GE(history.margin(), plan.sealed_mirror() ? 0 : 1);
+      if (random() % 2 == 0 && !away.empty()) {
+        history.held.insert(away.extract(away.begin()));
+      } else if (history.held.size() > 5) {
+        auto gone = history.held.begin();
+        std::advance(gone, random() % history.held.size());
+        away.insert(history.held.extract(gone));
+      }
+      if (random() % 4 == 0) join_with_owners(history, random, 1);
+    }
+  }
 }
 
 }  // namespace

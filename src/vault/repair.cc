@@ -177,7 +177,9 @@ class Repairer {
       holder->rows.insert(holder->rows.end(), rows.rows.begin(), rows.rows.end());
     }
     const std::uint32_t n = located.card.n();
-    for (const RowsFor& rows : dispersal::plan_repair(holders, usable_, vault_.level(), n, located.card.segment)) {
+    const auto owners = dispersal::owners_of(vault_.homes_.members(), usable_);
+    for (const RowsFor& rows :
+         dispersal::plan_repair(holders, usable_, vault_.level(), n, located.card.segment, owners)) {
       add_rows(wanted, rows.home, rows.rows);
     }
     return wanted;
@@ -185,9 +187,10 @@ class Repairer {
 
   /// More rows on the homes that take some, until as many homes may be lost as is planned, or as can be.
   std::vector<RowsFor> with_more(const Located& located, std::vector<RowsFor> rows) const {
-    const auto homes = static_cast<unsigned>(std::min<std::size_t>(usable_.size(), wire::kMaxHomes));
+    if (usable_.empty()) return rows;
+    const auto plan = dispersal::make_plan(vault_.level(), dispersal::owners_of(vault_.homes_.members(), usable_));
     const int now = margin_with(located, rows);
-    for (int wanted = static_cast<int>(dispersal::make_plan(vault_.level(), homes).margin); wanted > now; --wanted) {
+    for (int wanted = static_cast<int>(plan.margin); wanted > now; --wanted) {
       std::vector<RowsFor> more = rows;
       while (margin_with(located, more) < wanted && add_one_row(located, more)) {
       }
@@ -212,12 +215,24 @@ class Repairer {
       const auto held = std::ranges::find(there, member, &RowsFor::home);
       const std::size_t count = held == there.end() ? 0 : held->rows.size();
       if (count >= fewest || !vault_.homes_.takes_writes(member)) continue;
+      if (has_all_it_may(there, member, taken.count() + 1)) continue;
       fewest = count;
       chosen = member;
     }
     if (!chosen || free == taken.size()) return false;
     add_rows(rows, *chosen, {static_cast<std::uint8_t>(free)});
     return true;
+  }
+
+  /// Whether the owner of `member` has as many rows on all its homes as one other person may have of `n`.
+  bool has_all_it_may(const std::vector<RowsFor>& there, std::size_t member, std::size_t n) const {
+    const auto& members = vault_.homes_.members();
+    const std::uint32_t owner = members[member].owner;
+    const auto plan = dispersal::make_plan(vault_.level(), dispersal::owners_of(members, usable_));
+    if (owner == 0 || plan.sealed_mirror()) return false;
+    std::size_t rows = 0;
+    for (const RowsFor& held : there) rows += members[held.home].owner == owner ? held.rows.size() : 0;
+    return n < dispersal::kNeed || rows >= dispersal::most_of_one(static_cast<unsigned>(n), dispersal::kNeed);
   }
 
   int margin_with(const Located& located, const std::vector<RowsFor>& more) const {
