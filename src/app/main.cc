@@ -26,8 +26,6 @@ void add_commands(Command& program) {
   add_demo(program);
 }
 
-mhp::Task<int> run(Work work, Session& session) { co_return co_await work(session); }
-
 int run_asked(Asked asked) {
   if (!asked.work) return asked.exit_code;
   if (asked.state_folder.empty()) {
@@ -37,7 +35,7 @@ int run_asked(Asked asked) {
   const auto platform = mhp::platform::make_posix_platform();
   Session session{
       .platform = *platform, .out = asked.out, .state_folder = asked.state_folder, .command = asked.command};
-  const int code = platform->run(run(std::move(asked.work), session));
+  const int code = platform->run(run_command(std::move(asked.work), session));
   auto written = asked.out.flush();
   if (written || code != kDone) return code;
   // A reader that has seen enough (head) is no trouble to tell of.

@@ -8,7 +8,9 @@
 #include <map>
 #include <utility>
 
+#include "app/cloud_homes.h"
 #include "app/text.h"
+#include "cloud/network_line.h"
 #include "home/folder_home.h"
 #include "vault/snapshot_order.h"
 
@@ -24,6 +26,7 @@ std::string default_state_folder() {
 
 /// `into` outlives it: the caller joins.
 static Task<> ask_path(Session& session, std::string path, std::optional<platform::PathInfo>& into) {
+  if (path.empty()) co_return;  // of a home that is no folder
   auto job = [&disk = session.platform.disk(), path] { return disk.info(path); };
   const auto info = co_await on_path(session, path, std::move(job));
   if (info) into = *info;
@@ -37,36 +40,104 @@ Task<std::vector<std::optional<platform::PathInfo>>> infos_of_paths(Session& ses
   co_return infos;
 }
 
-using Reached = std::optional<Result<home::ReachedFolder>>;
+/// A home that answered.
+struct Reached {
+  std::unique_ptr<home::Home> home;
+  std::optional<std::uint64_t> device = {};  // of the disk it lies on
+  bool read_only = false;
+};
 
-/// `entry` and `into` outlive it: the caller joins.
-static Task<> reach(Session& session, const wire::HomeEntry& entry, Reached& into) {
-  if (entry.kind != wire::HomeKind::folder) {
-    into = fail(Errc::unavailable, Subject::home, "a home of a kind that this mhp cannot reach: a newer one added it");
-    co_return;
-  }
-  if (session.silent.contains(entry.path)) {
-    into = fail(Errc::timed_out, Subject::home, entry.path + ": does not answer");
-    co_return;
-  }
+/// What is not asked again where it did not answer.
+static std::string silence_of(const wire::HomeEntry& entry) {
+  return entry.kind == wire::HomeKind::computer ? entry.id.hex() : entry.path;
+}
+
+std::string place_of(const wire::HomeEntry& entry) {
+  return entry.kind == wire::HomeKind::computer ? fmt::format("{}", fmt::join(entry.addresses, ", ")) : entry.path;
+}
+
+static Task<Result<Reached>> reach_folder(Session& session, wire::HomeEntry entry) {
   home::FolderAddress address;
   address.path = entry.path;
   address.id = entry.id;
   address.limits = {.max_used_bytes = entry.max_used_bytes, .min_free_bytes = entry.min_free_bytes};
   address.same_disk = entry.same_disk;
-  into = co_await home::reach_folder_home(session.platform, std::move(address), kPathLimit);
-  if (!*into && (*into).error().code == Errc::timed_out) session.silent.insert(entry.path);
+  MHP_CO_TRY(home::ReachedFolder folder,
+             co_await home::reach_folder_home(session.platform, std::move(address), kPathLimit));
+  Reached reached{.home = std::move(folder.home), .read_only = folder.read_only};
+  if (!entry.same_disk) reached.device = folder.device;
+  co_return reached;
+}
+
+using Connection = std::optional<Result<std::shared_ptr<net::Caller>>>;
+
+/// All borrowed: the caller joins.
+static Task<> try_line(cloud::Line& line, Connection& made, platform::Nursery& both) {
+  made.emplace(co_await line.reach());
+  both.cancel();
+}
+
+static Task<> give_up_after(platform::Clock& clock, std::chrono::nanoseconds limit, platform::Nursery& both) {
+  co_await clock.sleep(limit);
+  both.cancel();
+}
+
+/// Connects once, so that a computer that is away is known to be.
+static Task<Result<Reached>> reach_computer(Session& session, wire::HomeEntry entry, cloud::VaultKey key) {
+  std::vector<net::Address> addresses = addresses_of(entry.addresses);
+  if (addresses.empty()) co_return fail(Errc::unavailable, Subject::home, "no address of this computer is known");
+  MHP_CO_TRY(Network * network, network_of(session));
+  if (network->id() == entry.id) {
+    co_return fail(Errc::usage, Subject::home,
+                   "is on this computer: what is saved from here is kept on others, that of your other computers here");
+  }
+  auto line = cloud::make_network_line(network->others(), entry.id, std::move(addresses));
+  Connection made;
+  platform::Nursery both(session.platform.executor());
+  both.start(try_line(*line, made, both));
+  both.start(give_up_after(session.platform.clock(), kPathLimit, both));
+  co_await both.join();
+  if (!made) co_return fail(Errc::timed_out, Subject::home, place_of(entry) + ": does not answer");
+  if (!*made) co_return fail(made->error().code, Subject::home, made->error().detail);
+  std::vector<cloud::VaultKey> keys = {std::move(key)};
+  const cloud::RemoteLimits limits;
+  Reached reached;
+  reached.home = cloud::make_remote_home(session.platform, entry.id, std::move(line), std::move(keys), limits);
+  co_return reached;
+}
+
+/// `entry`, `key` and `into` outlive it: the caller joins.
+static Task<> reach(Session& session, const wire::HomeEntry& entry, const cloud::VaultKey& key,
+                    std::optional<Result<Reached>>& into) {
+  if (session.silent.contains(silence_of(entry))) {
+    into = fail(Errc::timed_out, Subject::home, place_of(entry) + ": does not answer");
+  } else if (entry.kind == wire::HomeKind::folder) {
+    into = co_await reach_folder(session, entry);
+  } else if (entry.kind == wire::HomeKind::computer) {
+    into = co_await reach_computer(session, entry, key);
+  } else {
+    into = fail(Errc::unavailable, Subject::home, "a home of a kind that this mhp cannot reach: a newer one added it");
+  }
+  if (!*into && (*into).error().code == Errc::timed_out) session.silent.insert(silence_of(entry));
+}
+
+cloud::VaultKey speaking_as(const vault::Device& device, const vault::OpenRecord& record) {
+  return {.vault = record.record.vault,
+          .key = device.signing,
+          .identity = record.record.identity,
+          .certificate = vault::signed_certificate_of(record.record, device.id)};
 }
 
 Task<std::vector<dispersal::Member>> open_members(Session& session, std::vector<wire::HomeEntry> entries,
-                                                  std::set<std::uint64_t> source_devices) {
-  std::vector<Reached> reached(entries.size());
+                                                  std::set<std::uint64_t> source_devices, cloud::VaultKey key) {
+  std::vector<std::optional<Result<Reached>>> reached(entries.size());
   platform::Nursery scope(session.platform.executor());
-  for (std::size_t i = 0; i < entries.size(); ++i) scope.start(reach(session, entries[i], reached[i]));
+  for (std::size_t i = 0; i < entries.size(); ++i) scope.start(reach(session, entries[i], key, reached[i]));
   co_await scope.join();
   // A home that shares no disk is a domain of its own, numbered from here; disks are numbered from 0.
   constexpr std::uint32_t kOwnDomain = 1u << 20;
   std::vector<std::uint64_t> disks;
+  std::map<std::array<std::byte, 32>, std::uint32_t> owners = {{{}, 0}};  // the owner's own have no member
   std::vector<dispersal::Member> members;
   for (std::size_t i = 0; i < entries.size(); ++i) {
     const wire::HomeEntry& entry = entries[i];
@@ -76,24 +147,51 @@ Task<std::vector<dispersal::Member>> open_members(Session& session, std::vector<
                              .away_reason = "",
                              .away_code = Errc::unavailable,
                              .domain = kOwnDomain + static_cast<std::uint32_t>(i),
+                             .owner = owners.try_emplace(entry.member, owners.size()).first->second,
                              .counts = true};
-    Result<home::ReachedFolder>& folder = *reached[i];
-    if (!folder) {
-      member.away_reason = folder.error().detail;
-      member.away_code = folder.error().code;
+    Result<Reached>& home = *reached[i];
+    if (!home) {
+      member.away_reason = home.error().detail;
+      member.away_code = home.error().code;
+      member.counts = home.error().code != Errc::usage;  // this computer's own
     } else {
-      member.home = std::move(folder->home);
-      member.read_only = folder->read_only;
+      member.home = std::move(home->home);
+      member.read_only = home->read_only;
     }
-    if (folder && !entry.same_disk) {
-      const auto known = std::ranges::find(disks, folder->device);
+    if (home && home->device) {
+      const auto known = std::ranges::find(disks, *home->device);
       member.domain = static_cast<std::uint32_t>(known - disks.begin());
-      if (known == disks.end()) disks.push_back(folder->device);
-      member.counts = !source_devices.contains(folder->device);
+      if (known == disks.end()) disks.push_back(*home->device);
+      member.counts = !source_devices.contains(*home->device);
     }
     members.push_back(std::move(member));
   }
   co_return members;
+}
+
+/// The end of the work is the end of its connections.
+static Task<> work_in(std::function<Task<int>(Session&)> work, Session& session, int& code, platform::Nursery& all) {
+  auto task = work(session);
+  code = co_await std::move(task);
+  all.cancel();
+}
+
+Task<int> run_command(std::function<Task<int>(Session&)> work, Session& session) {
+  int code = kInterrupted;
+  platform::Nursery all(session.platform.executor());
+  struct Lent {  // gone before the nursery is, however this ends
+    explicit Lent(Session& to, platform::Nursery& connections) : session(to) { session.connections = &connections; }
+    Lent(const Lent&) = delete;
+    Lent& operator=(const Lent&) = delete;
+    ~Lent() {
+      session.network.reset();
+      session.connections = nullptr;
+    }
+    Session& session;
+  } const lent(session, all);
+  all.start(work_in(std::move(work), session, code, all));
+  co_await all.join();
+  co_return code;
 }
 
 /// All that a file of the state folder has, or an error: one record in it that is not genuine is damage.
@@ -153,7 +251,7 @@ static Result<Opened> open_state(Session& session) {
 
 /// Homes may hold what other devices have written since, or what this one has lost. True where the list of homes is
 /// another now.
-static Task<Result<bool>> take_newer_records(Session& session, Opened& opened) {
+static Task<Result<bool>> take_newer_records(Session& session, Opened& opened, bool keeps_homes) {
   std::vector<home::Home*> reachable;
   std::vector<std::size_t> numbers;  // of these in the set
   for (std::size_t i = 0; i < opened.homes->members().size(); ++i) {
@@ -164,30 +262,43 @@ static Task<Result<bool>> take_newer_records(Session& session, Opened& opened) {
   }
   auto seen = co_await vault::seen_records(reachable, opened.record->record.vault, &session.platform.clock());
   for (const std::size_t one : seen.silent) {
-    session.silent.insert(opened.record->content.homes[numbers[one]].path);
+    session.silent.insert(silence_of(opened.record->content.homes[numbers[one]]));
     opened.homes->give_up(numbers[one]);
   }
   for (const auto& own : opened.record->records) seen.records.push_back(own.signed_record);
   MHP_CO_TRY(vault::OpenRecord joined, vault::join_records(seen.records, *opened.device));
-  const bool other_homes = joined.content.homes != opened.record->content.homes;
   if (joined.records != opened.record->records) {
     MHP_CO_TRY_VOID(opened.state->set_records(joined));
   }
+  const auto homes_before = opened.record->content.homes;
+  const auto leaving_before = opened.leaving;
   *opened.record = std::move(joined);
-  co_return other_homes;
+  MHP_CO_TRY_VOID(follow_clouds(session, opened, keeps_homes));
+  co_return opened.record->content.homes != homes_before || opened.leaving != leaving_before;
 }
 
 static Task<> make_home_set(Session& session, Opened& opened, std::set<std::uint64_t> source_devices) {
-  auto members = co_await open_members(session, opened.record->content.homes, std::move(source_devices));
+  auto key = speaking_as(*opened.device, *opened.record);
+  auto members =
+      co_await open_members(session, opened.record->content.homes, std::move(source_devices), std::move(key));
+  for (dispersal::Member& member : members) member.counts = member.counts && !opened.leaving.contains(member.id);
   opened.homes =
       std::make_unique<dispersal::HomeSet>(session.platform, opened.record->record.vault, std::move(members));
   opened.homes->trust(vault::card_signers(opened.record->record));
 }
 
+std::vector<std::size_t> members_leaving(const Opened& opened) {
+  std::vector<std::size_t> leaving;
+  for (std::size_t i = 0; i < opened.homes->members().size(); ++i) {
+    if (opened.leaving.contains(opened.homes->members()[i].id)) leaving.push_back(i);
+  }
+  return leaving;
+}
+
 void report_away(dispersal::HomeSet& homes) {
   for (std::size_t i = 0; i < homes.members().size(); ++i) {
     const dispersal::Member& member = homes.members()[i];
-    if (member.home) continue;
+    if (member.home || !member.is_wanted()) continue;
     const bool is_damaged = member.away_code == Errc::corrupt;
     homes.report(i, is_damaged ? dispersal::TroubleKind::damaged : dispersal::TroubleKind::away, member.away_reason);
   }
@@ -252,8 +363,9 @@ Task<Result<Opened>> open_vault(Session& session, OpenOptions options) {
   for (const auto& info : co_await infos_of_paths(session, options.sources)) {
     if (info) source_devices.insert(info->device);
   }
+  MHP_CO_TRY_VOID(follow_clouds(session, opened, options.keeps_homes));
   co_await make_home_set(session, opened, source_devices);
-  MHP_CO_TRY(const bool other_homes, co_await take_newer_records(session, opened));
+  MHP_CO_TRY(const bool other_homes, co_await take_newer_records(session, opened, options.keeps_homes));
   if (other_homes) co_await make_home_set(session, opened, source_devices);
   if (opened.homes->exhausted()) co_return tl::unexpected<Error>(*opened.homes->exhausted());
   if (!options.read_index) co_return opened;

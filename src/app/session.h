@@ -2,13 +2,16 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <set>
 #include <string>
 #include <vector>
 
+#include "app/network.h"
 #include "app/output.h"
+#include "cloud/remote_home.h"
 #include "dispersal/home_set.h"
 #include "platform/patience.h"
 #include "platform/platform.h"
@@ -22,14 +25,22 @@ struct Session {
   Output out;
   std::string state_folder;
   std::string command = "mhp";        // for those who wait for its lock: "mhp backup"
-  std::set<std::string> silent = {};  // paths that did not answer in time: they are not asked again in this run
+  std::set<std::string> silent = {};  // places that did not answer in time: they are not asked again in this run
+  bool is_guest = false;              // has no state folder yet: what others are shown of this computer is kept nowhere
+  platform::Nursery* connections = nullptr;    // where connections to other computers run; none: none are made
+  std::shared_ptr<Network> network = nullptr;  // what makes them, shared by copies of this: see network_of()
 };
+
+/// What main gives the loop: runs `work`, then ends the connections that it made. `session` outlives it.
+Task<int> run_command(std::function<Task<int>(Session&)> work, Session& session);
 
 /// Options that every command that opens a vault takes into account.
 struct OpenOptions {
   /// Paths that are being backed up: homes on their disks do not count, unless they were added with --same-disk.
   std::vector<std::string> sources;
   bool read_index = true;  // false: homes only, `vault` stays null
+  /// What clouds change of the list of homes is signed and kept; else it is used in this run only.
+  bool keeps_homes = false;
 };
 
 /// Everything a command works on. Order matters: what is below borrows what is above.
@@ -37,12 +48,16 @@ struct Opened {
   std::unique_ptr<vault::State> state;
   std::unique_ptr<vault::Device> device;
   std::unique_ptr<vault::OpenRecord> record;
+  std::set<HomeId> leaving;  // homes on the list that are no longer lent: see cloud_homes.h
   std::unique_ptr<dispersal::HomeSet> homes;
   std::unique_ptr<vault::Vault> vault;
 };
 
 /// Errors: not_found (no vault here; run init or recover), corrupt (damaged state folder), and those of Vault::open.
 Task<Result<Opened>> open_vault(Session& session, OpenOptions options);
+
+/// Members whose homes are leaving.
+std::vector<std::size_t> members_leaving(const Opened& opened);
 
 /// How long a drive may take to answer a first question about a path: it may have to start turning.
 constexpr std::chrono::seconds kPathLimit{10};
@@ -52,9 +67,16 @@ std::uint64_t count_in_future(const Session& session, const std::vector<wire::Sn
 /// Says so where snapshots bear a time in the future: a clock was wrong when they were made, or is now.
 void note_wrong_clocks(const Session& session, const std::vector<wire::SnapshotRecord>& snapshots);
 
+/// How to speak for the vault to homes that are computers: with this device's key.
+cloud::VaultKey speaking_as(const vault::Device& device, const vault::OpenRecord& record);
+
 /// Opens every home of a list, all at once; those that are away say why, also those that do not answer in time.
+/// `key`: what computers among them are asked with.
 Task<std::vector<dispersal::Member>> open_members(Session& session, std::vector<wire::HomeEntry> entries,
-                                                  std::set<std::uint64_t> source_devices);
+                                                  std::set<std::uint64_t> source_devices, cloud::VaultKey key);
+
+/// Where a home is, for people: its path, or its addresses.
+std::string place_of(const wire::HomeEntry& entry);
 
 /// What each path is, all asked at once; nothing where it does not exist, or does not answer.
 Task<std::vector<std::optional<platform::PathInfo>>> infos_of_paths(Session& session, std::vector<std::string> paths);

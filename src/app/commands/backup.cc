@@ -61,7 +61,7 @@ static Result<void> say_left_out(const Session& session, const Opened& opened, c
 static Task<Result<void>> settle(Opened& opened, BackupDone& done) {
   const vault::Progress silent = [](const vault::CheckProgress&) {};
   MHP_CO_TRY(done.after, co_await opened.vault->standing());
-  const bool all_there = done.homes_reachable == done.homes;
+  const bool all_there = opened.homes->missing() == 0;
   // What is in use by another mhp will take its rows next time: nothing is to be put elsewhere for it.
   const bool in_use = std::ranges::find(opened.homes->troubles(), dispersal::TroubleKind::busy,
                                         &dispersal::Trouble::kind) != opened.homes->troubles().end();
@@ -79,7 +79,7 @@ static Task<Result<void>> store_snapshot(Session& session, const BackupArgs& arg
   MHP_CO_TRY_VOID(say_left_out(session, opened, options.scan));
   co_await leave_out_own_folders(session, opened, options.scan);
   const dispersal::HomeSet& homes = *opened.homes;
-  done.homes = homes.members().size();
+  done.homes = homes.reachable() + homes.missing();
   done.homes_reachable = homes.reachable();
   done.planned_margin = homes.plan(opened.vault->level()).margin;
   done.repairable_margin = homes.repairable_margin(opened.vault->level());
@@ -110,6 +110,7 @@ Task<Result<BackupDone>> do_backup(Session& session, BackupArgs args, snapshot::
   if (args.options.host.empty()) args.options.host = host_name();
   OpenOptions open_options;
   open_options.sources = args.options.scan.paths;
+  open_options.keeps_homes = !args.options.dry_run;
   MHP_CO_TRY(Opened opened, co_await open_vault(session, open_options));
   note_clock_behind(session, opened.vault->snapshots());
   BackupDone done;

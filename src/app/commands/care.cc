@@ -41,7 +41,7 @@ std::string state_sentence(const std::string& state, const vault::CheckReport& r
 /// Where less may be lost than the plan for these homes has: what would change that. 'repair' only where it would.
 std::string advice(const vault::CheckReport& report, const dispersal::HomeSet& homes, int planned, int repairable) {
   if (report.segments == 0 || report.unrestorable > 0 || report.margin >= planned) return "";
-  const bool some_away = homes.reachable() < homes.members().size();
+  const bool some_away = homes.missing() > 0;
   const bool repair_helps = report.margin < repairable;
   std::string how = "homes on one disk, with each other or with what is saved, are lost together: add homes on others";
   if (repair_helps) how = "run 'mhp repair'";
@@ -75,6 +75,7 @@ Task<nlohmann::json> homes_json(const dispersal::HomeSet& homes, const vault::Ch
                              {"condemned_bytes", nullptr},
                              {"next_due", nullptr}};
     if (member.away_code == Errc::corrupt) object["state"] = "damaged";
+    if (!member.is_wanted()) object["state"] = "here";
     if (member.home) {
       const auto usage = co_await member.home->usage();
       object["state"] = usage ? "ok" : "failed";
@@ -91,14 +92,21 @@ Task<nlohmann::json> homes_json(const dispersal::HomeSet& homes, const vault::Ch
   co_return list;
 }
 
-void show_homes(const Session& session, const dispersal::HomeSet& homes, const vault::CheckReport& report,
+/// Why a home does not count in the margin; empty where it does.
+const char* why_not_counted(const Opened& opened, const dispersal::Member& member) {
+  if (member.counts || !member.is_wanted()) return "";
+  if (opened.leaving.contains(member.id)) return "  (no longer lent to you: 'mhp repair' hands over what it holds)";
+  return "  (on the disk of what is saved: does not count)";
+}
+
+void show_homes(const Session& session, const Opened& opened, const vault::CheckReport& report,
                 const nlohmann::json& list) {
   for (std::size_t i = 0; i < list.size(); ++i) {
-    const dispersal::Member& member = homes.members()[i];
+    const dispersal::Member& member = opened.homes->members()[i];
     session.out.say(fmt::format("  {}  {:<16} {:<6} {:>9} used, {:>9} free{}", member.id.short_hex(),
                                 printable(member.name), list[i]["state"].get<std::string>(),
                                 space_text(list[i]["used_bytes"]), space_text(list[i]["free_bytes"]),
-                                member.counts ? "" : "  (on the disk of what is saved: does not count)"));
+                                why_not_counted(opened, member)));
     if (list[i]["state"] == "lacking")
       session.out.say("            brings nothing back alone: its vault record or heads are old, missing or damaged");
     const std::uint64_t bad = i < report.rows_by_home.size() ? report.rows_by_home[i].bad : 0;
@@ -109,6 +117,12 @@ void show_homes(const Session& session, const dispersal::HomeSet& homes, const v
     }
     if (!member.away_reason.empty()) session.out.say("            " + printable(member.away_reason));
   }
+}
+
+const char* mirror_words(const dispersal::Plan& plan) {
+  if (!plan.sealed_mirror()) return "";
+  if (plan.homes <= 2) return " (sealed whole copies: there is no dispersal with so few homes)";
+  return " (sealed, and all of it with one person: there is dispersal only with homes of three owners)";
 }
 
 }  // namespace
@@ -130,7 +144,7 @@ static Task<int> show_unreadable(Session& session, const Error& problem) {
                       {"reason", json_text(problem.detail)}});
   session.out.say(no_homes ? "NOT YET: the vault has no home. Add one with 'mhp home add DIR'."
                            : "HELP: the vault cannot be read: " + printable(problem.detail));
-  show_homes(session, *opened->homes, nothing_known, list);
+  show_homes(session, *opened, nothing_known, list);
   co_return no_homes ? kDone : kFailed;
 }
 
@@ -155,7 +169,7 @@ static Task<int> run_status(Session& session) {
   if (!report) co_return session.out.fail(report.error(), hint_for(report.error()));
   const dispersal::Plan plan = homes.plan(opened->vault->level());
   const bool has_snapshots = !opened->vault->snapshots().empty();
-  const std::string state = state_word(*report, homes.reachable() < homes.members().size(), has_snapshots, plan.margin);
+  const std::string state = state_word(*report, homes.missing() > 0, has_snapshots, plan.margin);
   Trash trash;
   const nlohmann::json list = co_await homes_json(homes, *report, trash);
   const auto& newest = opened->vault->snapshots();
@@ -183,12 +197,11 @@ static Task<int> run_status(Session& session) {
   }
   session.out.say(
       fmt::format("Level {}: any {} of {} fragments bring a segment back, {:.2f} bytes are stored for each byte{}.",
-                  dispersal::to_string(opened->vault->level()), plan.k, plan.n, plan.expansion(),
-                  plan.sealed_mirror() ? " (sealed whole copies: there is no dispersal with so few homes)" : ""));
+                  dispersal::to_string(opened->vault->level()), plan.k, plan.n, plan.expansion(), mirror_words(plan)));
   if (plan.homes == 3) session.out.say("Three homes are a backup, not an archive: more homes make it one.");
   note_wrong_clocks(session, newest);
   if (trash.condemned_bytes > 0) session.out.say(trash_sentence(trash, session.platform.clock().unix_ns()));
-  show_homes(session, homes, *report, list);
+  show_homes(session, *opened, *report, list);
   name_troubles(session, homes);
   name_reprieved(session, *opened->vault);
   co_return state == "help" ? kFailed : kDone;
@@ -296,7 +309,7 @@ static int show_check(Session& session, const vault::CheckReport& report, const 
                               format_count(report.rows_expected), format_count(report.rows_bad), read));
   say_rows_by_home(session, report, homes);
   if (report.unrestorable > 0) {
-    const bool some_away = homes.reachable() < homes.members().size();
+    const bool some_away = homes.missing() > 0;
     session.out.say(fmt::format("{} of {} segments cannot be brought back from the homes that answer. {}",
                                 format_count(report.unrestorable), format_count(report.segments),
                                 some_away
@@ -342,11 +355,38 @@ static Task<int> run_check(Session& session, CheckArgs args) {
                        std::chrono::duration<double>(session.platform.clock().steady() - start).count());
 }
 
+/// Homes that are no longer lent go off the list once the others hold all that is needed, as with 'mhp home remove'.
+static Task<Result<void>> take_off_leaving(Session& session, Opened& opened, vault::RepairReport report) {
+  const std::vector<std::size_t> leaving = members_leaving(opened);
+  const int planned = static_cast<int>(opened.homes->plan(opened.vault->level(), leaving).margin);
+  const bool is_handed_over =
+      report.unrestorable == 0 && report.margin >= 0 && (report.refusing.empty() || report.margin >= planned);
+  const std::string names = names_of_members(*opened.homes, leaving);
+  if (!is_handed_over) {
+    session.out.note(fmt::format(
+        "no longer lent to you, and kept on the list until the other homes hold what is on them: {}", names));
+    co_return Result<void>();
+  }
+  opened.vault.reset();
+  MHP_CO_TRY(const auto lock, opened.state->lock(session.command));
+  auto entries = opened.record->content.homes;
+  std::erase_if(entries, [&](const wire::HomeEntry& entry) { return opened.leaving.contains(entry.id); });
+  MHP_CO_TRY_VOID(co_await change_homes(session, opened, std::move(entries)));
+  if (!session.out.mute) session.out.note(fmt::format("no longer lent to you, and now off the list: {}", names));
+  co_return Result<void>();
+}
+
 Task<Result<vault::RepairReport>> do_repair(Session& session, bool read_all, bool dry_run, vault::Progress progress) {
-  MHP_CO_TRY(Opened opened, co_await open_vault(session, {}));
-  auto report = co_await opened.vault->repair(read_all, {}, dry_run, std::move(progress));
+  OpenOptions options;
+  options.keeps_homes = !dry_run;
+  MHP_CO_TRY(Opened opened, co_await open_vault(session, options));
+  const std::vector<std::size_t> leaving = members_leaving(opened);
+  auto report = co_await opened.vault->repair(read_all, leaving, dry_run, std::move(progress));
   report_away(*opened.homes);
   name_troubles(session, *opened.homes);
+  if (report && !dry_run && !leaving.empty()) {
+    MHP_CO_TRY_VOID(co_await take_off_leaving(session, opened, *report));
+  }
   co_return report;
 }
 

@@ -62,6 +62,9 @@ struct HomeAdded {
 };
 Task<Result<HomeAdded>> do_home_add(Session& session, HomeAddArgs args);
 
+/// Signs and keeps a new list of homes, then tells every reachable home, those of the new list included.
+Task<Result<void>> change_homes(Session& session, Opened& opened, std::vector<wire::HomeEntry> entries);
+
 struct BackupArgs {
   snapshot::BackupOptions options;
 };
@@ -79,7 +82,8 @@ Task<Result<BackupDone>> do_backup(Session& session, BackupArgs args, snapshot::
 
 struct RecoverArgs {
   std::string phrase;
-  std::vector<std::string> homes;  // folders
+  std::vector<std::string> homes;      // folders
+  std::vector<std::string> from = {};  // computers that serve a home: "HOST:PORT"
   bool keep_devices = false;
   bool with_late = false;                    // what computers that were shut out saved after that, too
   bool ignore_clock = false;                 // go on where this computer's clock is behind what homes have seen

@@ -9,8 +9,7 @@
 
 namespace mhp::app {
 
-/// Signs and keeps a new list of homes, then tells every reachable home, those of the new list included.
-static Task<Result<void>> change_homes(Session& session, Opened& opened, std::vector<wire::HomeEntry> entries) {
+Task<Result<void>> change_homes(Session& session, Opened& opened, std::vector<wire::HomeEntry> entries) {
   wire::VaultPrivate content = opened.record->content;
   content.homes = std::move(entries);
   auto next = vault::next_record(*opened.record, *opened.device, std::move(content), session.platform.random(),
@@ -20,7 +19,8 @@ static Task<Result<void>> change_homes(Session& session, Opened& opened, std::ve
   *opened.record = std::move(*next);
   opened.homes.reset();  // its homes' locks go before they are opened again
   const std::set<std::uint64_t> no_sources;
-  auto members = co_await open_members(session, opened.record->content.homes, no_sources);
+  auto key = speaking_as(*opened.device, *opened.record);
+  auto members = co_await open_members(session, opened.record->content.homes, no_sources, std::move(key));
   opened.homes =
       std::make_unique<dispersal::HomeSet>(session.platform, opened.record->record.vault, std::move(members));
   opened.homes->trust(vault::card_signers(opened.record->record));
@@ -111,6 +111,7 @@ static Result<wire::HomeEntry> entry_for(platform::Disk& disk, platform::Random&
 Task<Result<HomeAdded>> do_home_add(Session& session, HomeAddArgs args) {
   OpenOptions without_index;
   without_index.read_index = false;
+  without_index.keeps_homes = !args.dry_run;
   MHP_CO_TRY(Opened opened, co_await open_vault(session, without_index));
   MHP_CO_TRY(const auto lock, opened.state->lock("mhp home add"));
   if (args.path.empty()) co_return fail(Errc::usage, Subject::home, "an empty path is no folder");
@@ -227,16 +228,19 @@ static Task<int> run_home_list(Session& session) {
       if (answer) usage = *answer;
     } else if (member.away_code == Errc::corrupt) {
       state = "damaged";
+    } else if (!member.is_wanted()) {
+      state = "here";
     }
     list.push_back({{"id", entries[i].id.hex()},
                     {"name", json_text(entries[i].name)},
                     {"path", json_text(entries[i].path)},
+                    {"addresses", json_texts(entries[i].addresses)},
                     {"state", state},
                     {"used_bytes", usage ? nlohmann::json(usage->used_bytes) : nlohmann::json()},
                     {"free_bytes", usage ? nlohmann::json(usage->free_bytes) : nlohmann::json()}});
     session.out.say(fmt::format("{}  {:<16} {:<6} {:>9} used, {:>9} free   {}", entries[i].id.short_hex(),
                                 printable(entries[i].name), state, usage ? format_bytes(usage->used_bytes) : "-",
-                                usage ? format_bytes(usage->free_bytes) : "-", printable(entries[i].path)));
+                                usage ? format_bytes(usage->free_bytes) : "-", printable(place_of(entries[i]))));
     if (!member.away_reason.empty()) session.out.say("          " + printable(member.away_reason));
   }
   session.out.result({{"homes", list}});
@@ -268,17 +272,15 @@ static Result<std::size_t> choose_home(const std::vector<wire::HomeEntry>& entri
 struct RemoveDone {
   vault::RepairReport report;
   int margin_before = 0;  // with it
-  std::string path;       // of the home that was removed
+  std::string place;      // of the home that was removed
+  bool is_folder = true;
   std::size_t homes_left = 0;
 };
 
 /// A home goes only when the others have taken what it held. Errors: as HomeSet::took_too_little().
 static Result<void> check_handed_over(const Opened& opened, std::size_t chosen, const vault::RepairReport& report) {
   const auto& members = opened.homes->members();
-  unsigned staying = 0;
-  for (std::size_t i = 0; i < members.size(); ++i) staying += i != chosen && members[i].counts ? 1 : 0;
-  const int wanted = static_cast<int>(
-      dispersal::make_plan(opened.vault->level(), std::clamp<unsigned>(staying, 1, wire::kMaxHomes)).margin);
+  const int wanted = static_cast<int>(opened.homes->plan(opened.vault->level(), {chosen}).margin);
   if (report.refusing.empty() || report.margin >= wanted) return {};
   return opened.homes->took_too_little(
       fmt::format("home '{}' stays: not all that it holds could be handed over, {} did not take what it was to get. "
@@ -291,12 +293,16 @@ static Result<void> check_handed_over(const Opened& opened, std::size_t chosen, 
 static Task<Result<RemoveDone>> do_home_remove(Session& session, RemoveArgs args) {
   OpenOptions options;
   options.read_index = !args.lost;
+  options.keeps_homes = !args.dry_run;
   MHP_CO_TRY(Opened opened, co_await open_vault(session, options));
   auto entries = opened.record->content.homes;
   auto resolve = [&disk = session.platform.disk(), home = args.home] { return disk.absolute(home); };
   const auto absolute = co_await on_path(session, args.home, std::move(resolve));
   MHP_CO_TRY(const std::size_t chosen, choose_home(entries, args.home, absolute));
-  RemoveDone done{.report = {}, .path = entries[chosen].path, .homes_left = entries.size() - 1};
+  RemoveDone done{.report = {},
+                  .place = place_of(entries[chosen]),
+                  .is_folder = entries[chosen].kind == wire::HomeKind::folder,
+                  .homes_left = entries.size() - 1};
   if (!args.lost && entries.size() == 1) {
     co_return fail(Errc::usage,
                    fmt::format("home '{}' is the only one: nothing else would hold what is saved. Add another first. "
@@ -325,6 +331,21 @@ static Task<Result<RemoveDone>> do_home_remove(Session& session, RemoveArgs args
   entries.erase(entries.begin() + static_cast<std::ptrdiff_t>(chosen));
   MHP_CO_TRY_VOID(co_await change_homes(session, opened, std::move(entries)));
   co_return done;
+}
+
+/// What becomes of what lies on the home that is no longer one.
+static void say_what_is_left(const Session& session, const RemoveArgs& args, const RemoveDone& done) {
+  const std::string place = printable(done.place);
+  if (args.lost && done.is_folder) {
+    session.out.say(
+        fmt::format("If {} is still there, keep it until 'mhp repair' and 'mhp check' say that everything is there "
+                    "without it; 'mhp home add' takes it back.",
+                    place));
+  } else if (done.is_folder) {
+    session.out.say(fmt::format("Nothing in {} was deleted: mhp needs it no more, delete it when you like.", place));
+  } else {
+    session.out.say("Nothing was deleted on that computer: what it holds is of no use to anybody else.");
+  }
 }
 
 static Task<int> run_home_remove(Session& session, RemoveArgs args) {
@@ -362,15 +383,7 @@ static Task<int> run_home_remove(Session& session, RemoveArgs args) {
                                  format_margin(done->margin_before), format_margin(margin_now),
                                  margin_now == 0 ? " Add another home with 'mhp home add DIR'." : ""));
   }
-  if (!args.dry_run && args.lost) {
-    session.out.say(
-        fmt::format("If {} is still there, keep it until 'mhp repair' and 'mhp check' say that everything is there "
-                    "without it; 'mhp home add' takes it back.",
-                    printable(done->path)));
-  } else if (!args.dry_run) {
-    session.out.say(fmt::format("Nothing in {} was deleted: mhp needs it no more, delete it when you like.",
-                                printable(done->path)));
-  }
+  if (!args.dry_run) say_what_is_left(session, args, *done);
   co_return kDone;
 }
 

@@ -21,7 +21,8 @@ constexpr const char* kNoStateFolder = "/dev/null/mhp";
 /// A home named on the command line.
 struct NamedHome {
   HomeId id;
-  std::string path;
+  std::string path = {};
+  std::string address = {};  // where it is a computer
 };
 
 Result<NamedHome> look_at(platform::Disk& disk, const std::string& folder) {
@@ -31,8 +32,28 @@ Result<NamedHome> look_at(platform::Disk& disk, const std::string& folder) {
   return named;
 }
 
-Task<Result<std::vector<NamedHome>>> find_named(Session& session, std::vector<std::string> folders) {
+/// Whoever answers: whether it has something of the vault, its records prove.
+Task<Result<NamedHome>> look_at_computer(Session& session, std::string text) {
+  auto address = platform::parse_host_and_port(text, 0);
+  if (!address || address->port == 0)
+    co_return fail(Errc::usage, fmt::format("--from takes HOST:PORT, not '{}'", printable(text)));
+  MHP_CO_TRY(Network * network, network_of(session));
+  auto asking = network->who_answers(std::move(*address), kPathLimit);
+  const auto id = co_await std::move(asking);
+  if (!id) {
+    co_return fail(Errc::unavailable, Subject::homes,
+                   fmt::format("{}: no home answers there ({})", text, id.error().detail));
+  }
+  co_return NamedHome{.id = *id, .address = std::move(text)};
+}
+
+Task<Result<std::vector<NamedHome>>> find_named(Session& session, std::vector<std::string> folders,
+                                                std::vector<std::string> computers) {
   std::vector<NamedHome> named;
+  for (const std::string& computer : computers) {
+    MHP_CO_TRY(NamedHome home, co_await look_at_computer(session, computer));
+    named.push_back(std::move(home));
+  }
   for (const std::string& folder : folders) {
     auto job = [&disk = session.platform.disk(), folder] { return look_at(disk, folder); };
     auto home = co_await on_path(session, folder, std::move(job));
@@ -55,17 +76,40 @@ std::vector<home::Home*> reachable(const std::vector<dispersal::Member>& members
   return homes;
 }
 
-/// The list, with the paths where the named homes are now, and those of them that it lacks.
+/// Where it was named is where it is tried first.
+void set_first(std::vector<std::string>& addresses, const std::string& address) {
+  std::erase(addresses, address);
+  addresses.insert(addresses.begin(), address);
+  if (addresses.size() > wire::kMaxHomeAddresses) addresses.resize(wire::kMaxHomeAddresses);
+}
+
+wire::HomeEntry entry_of(const NamedHome& named) {
+  wire::HomeEntry entry{.id = named.id, .name = last_part(named.path), .path = named.path};
+  if (named.address.empty()) return entry;
+  entry.name = named.address;
+  entry.kind = wire::HomeKind::computer;
+  entry.addresses = {named.address};
+  return entry;
+}
+
+/// The list, with the places where the named homes are now, and those of them that it lacks.
 std::vector<wire::HomeEntry> with_named(std::vector<wire::HomeEntry> entries, const std::vector<NamedHome>& named) {
   for (const NamedHome& home : named) {
     const auto known = std::ranges::find(entries, home.id, &wire::HomeEntry::id);
-    if (known != entries.end()) {
+    if (known == entries.end()) {
+      if (entries.size() < wire::kMaxHomes) entries.push_back(entry_of(home));
+    } else if (home.address.empty()) {
       known->path = home.path;
-    } else if (entries.size() < wire::kMaxHomes) {
-      entries.push_back({.id = home.id, .name = last_part(home.path), .path = home.path});
+    } else {
+      set_first(known->addresses, home.address);
     }
   }
   return entries;
+}
+
+/// The phrase speaks for the vault wherever it is: no device is known yet.
+cloud::VaultKey speaking_as(const vault::Root& root) {
+  return {.vault = root.vault(), .key = root.identity(), .identity = root.identity().public_key()};
 }
 
 wire::VaultPrivate content_with(const wire::VaultPrivate& before, std::vector<wire::HomeEntry> homes,
@@ -87,7 +131,8 @@ Task<Result<vault::OpenRecord>> find_records(Session& session, const vault::Root
   std::vector<Bytes> known;
   for (int round = 0; round < kRounds; ++round) {
     const std::set<std::uint64_t> no_sources;
-    const auto members = co_await open_members(session, asked, no_sources);
+    auto key = speaking_as(root);
+    const auto members = co_await open_members(session, asked, no_sources, std::move(key));
     const auto seen = co_await vault::seen_records(reachable(members), root.vault(), &session.platform.clock());
     const std::size_t before = known.size();
     for (const Bytes& record : seen.records) {
@@ -162,7 +207,7 @@ static Task<Result<std::size_t>> enrol(Session& session, const RecoverArgs& args
 /// An error where homes hold something of the vault and none shows a head, while others are away or heads are damaged:
 /// going on would shut out the state that those name. Where all are there, there never was a head.
 static Task<Result<void>> need_some_head(const Opened& opened) {
-  const bool all_there = opened.homes->reachable() == opened.homes->members().size();
+  const bool all_there = opened.homes->missing() == 0;
   const bool damaged = std::ranges::any_of(opened.homes->troubles(), [](const dispersal::Trouble& trouble) {
     return trouble.kind == dispersal::TroubleKind::damaged;
   });
@@ -216,10 +261,11 @@ Task<Result<RecoverDone>> do_recover(Session& session, RecoverArgs args) {
   }
   if (args.dry_run)
     opened.state = std::make_unique<vault::State>(session.platform.disk(), kNoStateFolder, session.command);
+  session.is_guest = true;
   MHP_CO_TRY(primitives::Key entropy, about(Subject::phrase, primitives::entropy_of(args.phrase)));
   const vault::Root root(entropy);
   wipe(entropy);
-  MHP_CO_TRY(const auto named, co_await find_named(session, args.homes));
+  MHP_CO_TRY(const auto named, co_await find_named(session, args.homes, args.from));
   auto found = co_await find_records(session, root, named);
   if (!found) {
     if (found.error().code != Errc::not_found) co_return pass(found);
@@ -234,7 +280,8 @@ Task<Result<RecoverDone>> do_recover(Session& session, RecoverArgs args) {
   opened.record->content = content_with(opened.record->content, homes, session.platform.clock().unix_ns());
   opened.device = std::make_unique<vault::Device>(vault::make_device(root.vault(), session.platform.random()));
   const std::set<std::uint64_t> no_sources;
-  auto members = co_await open_members(session, homes, no_sources);
+  auto key = speaking_as(root);
+  auto members = co_await open_members(session, homes, no_sources, std::move(key));
   opened.homes = std::make_unique<dispersal::HomeSet>(session.platform, root.vault(), std::move(members));
   opened.homes->trust(vault::card_signers(opened.record->record));
   const vault::OpenHow how{.newest_readable = !args.keep_devices, .as_of_s = args.as_of_s, .with_late = args.with_late};
@@ -269,6 +316,7 @@ Task<Result<RecoverDone>> do_recover(Session& session, RecoverArgs args) {
 struct RecoverOptions {
   std::string phrase_file;
   std::vector<std::string> homes;
+  std::vector<std::string> from;
   std::vector<std::string> as_of;  // at most one; an empty text is a wrong date, not none
   bool keep_devices = false;
   bool with_late = false;
@@ -287,10 +335,11 @@ static std::string recover_hint(const Error& error) {
   switch (error.code) {
     case Errc::timed_out:
     case Errc::unavailable:
-      return "Nothing was changed. Name more surviving homes with --home DIR (it may be given several times).";
+      return "Nothing was changed. Name more surviving homes with --home DIR, or computers that serve one with --from "
+             "HOST:PORT (each may be given several times).";
     case Errc::not_found:
       if (error.detail.find("damaged") != std::string::npos)
-        return "Name another home with --home DIR: its record brings this one back too.";
+        return "Name another home with --home DIR or --from HOST:PORT: its record brings this one back too.";
       if (error.detail.find("by then") != std::string::npos)
         return "Nothing was changed. Name a later date, or more homes.";
       return "Name a folder that is one of the vault's homes, with the drive connected and mounted.";
@@ -385,6 +434,11 @@ static void show_would_recover(const Session& session, const RecoverDone& done) 
 static Task<int> run_recover(Session& session, RecoverOptions options) {
   RecoverArgs args;
   args.homes = options.homes;
+  args.from = options.from;
+  if (args.homes.empty() && args.from.empty()) {
+    const Error none{Errc::usage, "no home is named: --home DIR or --from HOST:PORT is needed"};
+    co_return session.out.fail(none, "Example: mhp recover --home /media/drive-b");
+  }
   args.keep_devices = options.keep_devices;
   args.with_late = options.with_late;
   args.ignore_clock = options.ignore_clock;
@@ -439,10 +493,14 @@ static Task<int> run_recover(Session& session, RecoverOptions options) {
 void add_recover(Command& program) {
   auto options = std::make_shared<RecoverOptions>();
   Command command = program.add("recover", "Bring a vault back on a new computer with its 24 words",
-                                "Example:\n  mhp recover --home /media/drive-b\n"
+                                "Examples:\n  mhp recover --home /media/drive-b\n"
+                                "  mhp recover --from ben.example.org:7070\n"
                                 "Exit codes: 0 it is back; 3 an older state is back, the newest cannot be "
                                 "read from these homes; 4 too few homes, or none there; 5 the words are wrong");
-  command.needs("--home", options->homes, "Folder of any surviving home (may be given again, for drives at new paths)");
+  command.takes("--home", options->homes, "Folder of any surviving home (may be given again, for drives at new paths)");
+  command.takes("--from", options->from,
+                "HOST:PORT of any computer that serves a home of the vault (may be given again, and together with "
+                "--home). Whoever answers there is believed nothing that the words do not prove");
   command.takes("--phrase-file", options->phrase_file, "Read the words from this file instead of asking");
   command.takes("--as-of", options->as_of,
                 "Only what homes had taken by then (2026-11-22, or 2026-11-22T14:00:00Z): where an enemy wrote to the "

@@ -1,0 +1,49 @@
+// Homes that the owner's clouds lend: from what their rosters say to the vault's list of homes.
+#pragma once
+
+#include <optional>
+#include <set>
+#include <vector>
+
+#include "app/session.h"
+#include "cloud/roster.h"
+#include "wire/vault_record.h"
+
+namespace mhp::app {
+
+/// A cloud that the vault's owner is in, as its roster is known on this computer.
+struct CloudNow {
+  CloudId cloud;
+  MemberId self;  // the owner there
+  cloud::View view;
+};
+
+/// What is decided on.
+struct HomesNow {
+  VaultId vault;
+  std::vector<wire::HomeEntry> homes;
+  std::vector<wire::RemovedHome> removed;
+  std::set<CloudId> left;             // clouds
+  std::optional<HomeId> here;         // this computer's own home
+  std::vector<CloudNow> clouds = {};  // those whose roster is at hand
+};
+
+struct HomesDecided {
+  std::vector<wire::HomeEntry> homes;  // the list as it is to be, those that leave with it
+  std::set<HomeId> leaving;            // no longer lent: nothing is planned on them, and what they hold goes to others
+  friend bool operator==(const HomesDecided&, const HomesDecided&) = default;
+};
+
+/// Of homes that are lent in the clouds as many as a segment can have rows on: first those of the owner's other
+/// computers, then of each member one, of each a second, and so on, in an order of this vault's own. Those that the
+/// owner took off the list, and that of this computer, are not added. Homes of clouds whose roster is not at hand stay
+/// as they are. Pure; what it decided it decides again.
+HomesDecided decide_homes(const HomesNow& now);
+
+/// Brings the list of an opened vault up to what its clouds' rosters say on this computer. `keep`: it is also signed
+/// and kept, to be given to homes by whatever writes to them; else it is only used in this run. Blocking, shortly.
+/// Errors: those of the state folder; but a roster that cannot be read is only told of: then its homes stay as they
+/// are.
+Result<void> follow_clouds(const Session& session, Opened& opened, bool keep);
+
+}  // namespace mhp::app

@@ -1,0 +1,156 @@
+// Which homes of clouds a vault uses: decided from rosters alone.
+#include "app/cloud_homes.h"
+
+#include <gtest/gtest.h>
+
+#include "cloud/test_cloud.h"
+#include "dispersal/plan.h"
+
+namespace mhp::app {
+namespace {
+
+using cloud::Person;
+
+class CloudHomes : public ::testing::Test {
+ protected:
+  CloudHomes() { primitives::init_sodium(); }
+
+  CloudNow known() const { return {.cloud = cloud_.roster.cloud(), .self = ann_.id(), .view = cloud_.roster.view()}; }
+  HomesNow now(std::vector<wire::HomeEntry> homes = {}) const {
+    HomesNow out;
+    out.homes = std::move(homes);
+    out.clouds.push_back(known());
+    return out;
+  }
+  static std::set<HomeId> ids(const HomesDecided& decided) {
+    std::set<HomeId> out;
+    for (const wire::HomeEntry& home : decided.homes) out.insert(home.id);
+    return out;
+  }
+  static const wire::HomeEntry& entry_of(const HomesDecided& decided, const Person& person) {
+    return *std::ranges::find(decided.homes, person.home_id(), &wire::HomeEntry::id);
+  }
+  static std::array<std::byte, 32> bytes_of(ByteView id) {
+    std::array<std::byte, 32> out;
+    std::copy_n(id.begin(), out.size(), out.begin());
+    return out;
+  }
+
+  const Person ann_{"Ann"}, ben_{"Ben"}, eve_{"Eve"};
+  cloud::Cloud cloud_{ann_};
+};
+
+TEST_F(CloudHomes, AreTakenOnTheListWithAllThatIsKnownOfThem) {
+  cloud_.let_in(ann_, ben_);
+  HomesNow from = now();
+  from.here = ann_.home_id();
+  const HomesDecided decided = decide_homes(from);
+  EXPECT_EQ(ids(decided), std::set<HomeId>{ben_.home_id()});  // the one of this computer is not used
+  const wire::HomeEntry& home = entry_of(decided, ben_);
+  EXPECT_EQ(home.kind, wire::HomeKind::computer);
+  EXPECT_EQ(home.name, "Ben's attic");
+  EXPECT_EQ(home.member, bytes_of(ben_.id().bytes()));
+  EXPECT_EQ(home.cloud, bytes_of(cloud_.roster.cloud().bytes()));
+  EXPECT_EQ(home.addresses, std::vector<std::string>{"Ben.example:7070"});
+  EXPECT_TRUE(decided.leaving.empty());
+  from.homes = decided.homes;
+  EXPECT_EQ(decide_homes(from), decided);
+}
+
+TEST_F(CloudHomes, OfOtherComputersOfOnesOwnAreOnesOwn) {
+  const HomesDecided decided = decide_homes(now());
+  EXPECT_EQ(ids(decided), std::set<HomeId>{ann_.home_id()});
+  EXPECT_EQ(entry_of(decided, ann_).member, (std::array<std::byte, 32>{}));
+}
+
+TEST_F(CloudHomes, MoveWhereTheRosterSays) {
+  cloud_.let_in(ann_, ben_);
+  HomesNow from = now(decide_homes(now()).homes);
+  std::ranges::find(from.homes, ben_.home_id(), &wire::HomeEntry::id)->name = "attic";
+  cloud_.tell_address(ben_, "192.0.2.7:7070");
+  from.clouds = {known()};
+  const HomesDecided decided = decide_homes(from);
+  EXPECT_EQ(entry_of(decided, ben_).addresses, std::vector<std::string>{"192.0.2.7:7070"});
+  EXPECT_EQ(entry_of(decided, ben_).name, "attic");  // what the owner calls it stays
+}
+
+TEST_F(CloudHomes, LeaveWithWhoLendsThem) {
+  cloud_.let_in(ann_, ben_);
+  cloud_.let_in(ann_, eve_);
+  HomesNow from = now(decide_homes(now()).homes);
+  cloud_.remove(ann_, eve_);
+  cloud_.say(ben_, wire::HomeKey{ben_.home_key(), "Ben's attic", 0, false});
+  from.clouds = {known()};
+  const HomesDecided decided = decide_homes(from);
+  EXPECT_EQ(decided.homes, from.homes);  // on the list until what they hold is elsewhere
+  EXPECT_EQ(decided.leaving, (std::set<HomeId>{ben_.home_id(), eve_.home_id()}));
+}
+
+TEST_F(CloudHomes, AllLeaveWhenTheOwnerDoes) {
+  cloud_.let_in(ann_, ben_);
+  HomesNow from = now(decide_homes(now()).homes);
+  from.clouds.clear();
+  EXPECT_TRUE(decide_homes(from).leaving.empty());  // a roster that is not at hand says nothing
+  from.left.insert(cloud_.roster.cloud());
+  EXPECT_EQ(decide_homes(from).leaving.size(), 2u);
+  from.left.clear();
+  from.clouds = {known()};
+  from.clouds[0].self = Person("Nobody").id();
+  EXPECT_EQ(decide_homes(from).leaving.size(), 2u);
+}
+
+TEST_F(CloudHomes, ThatTheOwnerTookOffTheListStayOff) {
+  cloud_.let_in(ann_, ben_);
+  HomesNow from = now();
+  from.removed = {{.id = ben_.home_id(), .changed_ns = 1}};
+  EXPECT_EQ(ids(decide_homes(from)), std::set<HomeId>{ann_.home_id()});
+}
+
+TEST_F(CloudHomes, FoldersAreNobodysBusiness) {
+  wire::HomeEntry folder{.id = Person("a drive").home_id(), .name = "drive", .path = "/media/drive"};
+  wire::HomeEntry named{.id = Person("a friend").home_id(), .name = "friend", .kind = wire::HomeKind::computer};
+  const HomesDecided decided = decide_homes(now({folder, named}));
+  EXPECT_EQ(decided.homes.size(), 3u);
+  EXPECT_EQ(decided.homes[0], folder);
+  EXPECT_EQ(decided.homes[1], named);
+  EXPECT_TRUE(decided.leaving.empty());
+}
+
+TEST_F(CloudHomes, OfManyEachMemberLendsOneBeforeAnyLendsTwo) {
+  HomesNow from = now();
+  cloud::View& view = from.clouds[0].view;
+  view.homes.clear();
+  for (int member = 0; member < 30; ++member) {
+    const Person person("member " + std::to_string(member));
+    view.members[person.id()] = {.name = person.name};
+    for (int i = 0; i < 3; ++i) {
+      const Person computer(person.name + " " + std::to_string(i));
+      view.homes[computer.home_id()] = {.member = person.id(), .name = computer.name, .lend_bytes = 1};
+    }
+  }
+  const HomesDecided decided = decide_homes(from);
+  EXPECT_EQ(decided.homes.size(), dispersal::kMaxHomesPerSegment);
+  std::map<std::array<std::byte, 32>, int> of_member;
+  for (const wire::HomeEntry& home : decided.homes) ++of_member[home.member];
+  EXPECT_EQ(of_member.size(), 30u);
+  for (const auto& [member, homes] : of_member) EXPECT_LE(homes, 2);
+  // Another vault has another order.
+  from.vault = VaultId::from_array(cloud::test_key("vault").public_key());
+  EXPECT_NE(ids(decide_homes(from)), ids(decided));
+}
+
+TEST_F(CloudHomes, OfOneNameAreToldApart) {
+  HomesNow from = now();
+  cloud::View& view = from.clouds[0].view;
+  for (const std::string& name : {"Ben", "Eve", "Bea"}) {
+    const Person person(name);
+    view.members[person.id()] = {.name = "B"};
+    view.homes[person.home_id()] = {.member = person.id(), .name = "laptop", .lend_bytes = 1};
+  }
+  std::set<std::string> names;
+  for (const wire::HomeEntry& home : decide_homes(from).homes) names.insert(home.name);
+  EXPECT_EQ(names.size(), 4u);
+}
+
+}  // namespace
+}  // namespace mhp::app
