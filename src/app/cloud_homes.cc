@@ -7,6 +7,7 @@
 #include <map>
 
 #include "app/text.h"
+#include "cloud/book.h"
 #include "cloud/computer.h"
 #include "dispersal/plan.h"
 #include "primitives/hash/blake3.h"
@@ -143,9 +144,18 @@ class Decision {
   HomesDecided out_;
 };
 
-/// Whose rosters this computer has: none yet, since no command founds or joins a cloud.
-Result<std::vector<CloudNow>> rosters_of(const Session&, const std::vector<wire::Membership>&) {
-  return std::vector<CloudNow>();
+/// Whose rosters this computer has; `error` where the book as a whole cannot be read.
+Result<std::vector<CloudNow>> rosters_of(const Session& session, const std::vector<wire::Membership>& memberships) {
+  cloud::Book book(session.platform.disk(), session.state_folder + "/clouds", session.command);
+  if (const auto read = book.refresh(); !read && book.clouds().empty()) return tl::unexpected<Error>(read.error());
+  std::vector<CloudNow> out;
+  for (const wire::Membership& membership : memberships) {
+    const auto roster = book.find(membership.cloud);
+    if (!roster) continue;
+    const primitives::SigningKey key(membership.member_secret);
+    out.push_back({.cloud = membership.cloud, .self = cloud::as_member(key.public_key()), .view = roster->view()});
+  }
+  return out;
 }
 
 }  // namespace

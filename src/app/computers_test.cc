@@ -6,8 +6,10 @@
 
 #include "app/commands/commands.h"
 #include "app/compare_trees.h"
+#include "cloud/book.h"
 #include "cloud/computer.h"
 #include "cloud/home_service.h"
+#include "cloud/test_cloud.h"
 #include "home/folder_home.h"
 #include "net/server.h"
 #include "net/testing/station.h"
@@ -23,7 +25,7 @@ constexpr std::uint16_t kPort = 7070;
 class Lender final : public net::Service {
  public:
   Lender(platform::MemoryWorld& world, unsigned number)
-      : machine_(world), computer_(machine_, 100 + number), server_(computer_.station, *this) {
+      : number_(100 + number), machine_(world), computer_(machine_, number_) {
     const HomeId id = computer_.identity.id();
     EXPECT_TRUE(home::create_folder_home(machine_.disk(), machine_.random(), "/home", id));
     home_ = std::move(*home::open_folder_home(machine_, "/home", id, {}));
@@ -38,10 +40,13 @@ class Lender final : public net::Service {
   Task<> run() {
     std::vector<std::unique_ptr<platform::Listener>> listeners;
     listeners.push_back(std::move(*machine_.network().listen({machine_.address(), kPort})));
-    auto running = server_.run(std::move(listeners));
+    server_ = std::make_unique<net::Server>(computer_.station, *this);
+    auto running = server_->run(std::move(listeners));
     co_await std::move(running);
   }
-  void stop() { server_.stop({}); }
+  void stop() { server_->stop({}); }
+  primitives::SigningKey key() const { return primitives::SigningKey(net::testing::key_of(number_)); }
+  KeyId key_id() const { return cloud::as_key(computer_.identity.public_key()); }
   std::string place() const { return fmt::format("{}:{}", machine_.address(), kPort); }
   const std::string& address() const { return machine_.address(); }
   wire::HomeEntry entry(unsigned number) const {
@@ -53,11 +58,12 @@ class Lender final : public net::Service {
   }
 
  private:
+  const unsigned number_;
   platform::MemoryPlatform machine_;
   net::testing::Computer computer_;
   std::unique_ptr<home::SharedHome> home_;
   std::unique_ptr<cloud::HomeService> service_;
-  net::Server server_;
+  std::unique_ptr<net::Server> server_;
 };
 
 class Computers : public ::testing::Test {
@@ -186,6 +192,7 @@ TEST_F(Computers, ThatAreAwayAreNamedAndDoneWithout) {
   struct Work {
     static Task<int> save(Session& session, Computers& test, std::vector<wire::HomeEntry> homes, std::string path) {
       co_await make_vault(session, std::move(homes));
+      session.network.reset();  // as the next command: it has no connections yet
       test.world_.wires().unplug(test.lenders_[1]->address());
       const BackupDone done = co_await back_up(session, path);
       EXPECT_EQ(done.homes_reachable, 3u);
@@ -247,6 +254,70 @@ TEST_F(Computers, OnesOwnIsNotUsed) {
   for (unsigned i = 0; i < lenders_.size(); ++i) homes.push_back(lenders_[i]->entry(i));
   Session session = session_on(own_);
   run([&](Session& at) { return Work::save(at, homes, source_.path()); }, session);
+}
+
+/// A member lends one of the computers, and nothing else.
+void lend(cloud::Cloud& cloud, const cloud::Person& person, const Lender& lender) {
+  cloud.say(person, wire::HomeKey{person.home_key(), "attic", 0, false});
+  cloud.say(person, wire::HomeKey{lender.key_id(), person.name + "'s computer", 1_GiB, false});
+  cloud.say(lender.key(), person.id(), wire::HomeAddresses{{lender.place()}});
+}
+
+/// As after `mhp join`: the vault's record names the cloud, and this computer has its roster.
+Task<> make_vault_in(Session& session, const cloud::Cloud& cloud, const cloud::Person& owner) {
+  co_await make_vault(session, {});
+  OpenOptions without_index;
+  without_index.read_index = false;
+  auto opened = co_await open_vault(session, std::move(without_index));
+  EXPECT_TRUE(opened);
+  wire::VaultPrivate content = opened->record->content;
+  const auto seed = primitives::blake3_derive("mhp test key", as_bytes(owner.name));
+  content.clouds.push_back({.cloud = cloud.roster.cloud(), .member_secret = seed, .name = owner.name});
+  const auto next = vault::next_record(*opened->record, *opened->device, std::move(content), session.platform.random(),
+                                       session.platform.clock().unix_ns());
+  EXPECT_TRUE(next && opened->state->set_records(*next));
+  cloud::Book book(session.platform.disk(), session.state_folder + "/clouds");
+  EXPECT_TRUE(book.refresh() && book.add(cloud.roster));
+}
+
+TEST_F(Computers, OfACloudAreUsedAsItsRosterSays) {
+  struct Work {
+    static Task<std::size_t> count_homes(Session& session) {
+      OpenOptions without_index;
+      without_index.read_index = false;
+      const auto opened = co_await open_vault(session, std::move(without_index));
+      EXPECT_TRUE(opened);
+      co_return opened ? opened->record->content.homes.size() : 0;
+    }
+    static Task<int> save(Session& session, Computers& test, std::string path) {
+      const cloud::Person ann("Ann");
+      cloud::Cloud cloud(ann);
+      cloud.say(ann, wire::HomeKey{ann.home_key(), "attic", 0, false});
+      std::vector<cloud::Person> members;
+      for (const auto& lender : test.lenders_) {
+        members.emplace_back("member " + std::to_string(members.size()));
+        cloud.let_in(ann, members.back());
+        lend(cloud, members.back(), *lender);
+      }
+      co_await make_vault_in(session, cloud, ann);
+      const BackupDone done = co_await back_up(session, path);
+      EXPECT_EQ(done.homes_reachable, 4u);
+      EXPECT_EQ(done.after.margin, 2);
+      // Who is removed is planned without; repair hands over what is there.
+      cloud.remove(ann, members[1]);
+      cloud::Book book(session.platform.disk(), session.state_folder + "/clouds");
+      EXPECT_TRUE(book.refresh() && book.add(cloud.roster));
+      const vault::Progress silent = [](const vault::CheckProgress&) {};
+      const auto repaired = co_await do_repair(session, false, false, silent);
+      EXPECT_TRUE(repaired) << (repaired ? "" : repaired.error().detail);
+      if (repaired) EXPECT_GE(repaired->margin, 1);
+      const std::size_t homes = co_await count_homes(session);
+      EXPECT_EQ(homes, 3u);
+      co_return kDone;
+    }
+  };
+  Session session = session_on(own_);
+  run([&](Session& at) { return Work::save(at, *this, source_.path()); }, session);
 }
 
 }  // namespace

@@ -1,8 +1,6 @@
 // Making connections for a command, and who is at the other end.
 #include "app/network.h"
 
-#include <algorithm>
-
 #include "app/session.h"
 #include "cloud/computer.h"
 
@@ -10,7 +8,7 @@ namespace mhp::app {
 
 static net::ReachLimits limits_of_commands() {
   net::ReachLimits limits;
-  limits.patience = kPathLimit;
+  limits.patience = kPathLimit - std::chrono::seconds(1);  // then there is a word for each address
   return limits;
 }
 
@@ -37,15 +35,6 @@ Task<Result<HomeId>> Network::who_answers(net::Address address, std::chrono::nan
     last = std::move(made.error());
   }
   co_return tl::unexpected<Error>(std::move(last));
-}
-
-std::vector<net::Address> addresses_of(const std::vector<std::string>& texts) {
-  std::vector<net::Address> out;
-  for (const std::string& text : texts) {
-    auto address = platform::parse_host_and_port(text, 0);
-    if (address && address->port != 0) out.push_back(std::move(*address));
-  }
-  return out;
 }
 
 static Result<primitives::Key> seed_of(Session& session) {

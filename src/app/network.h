@@ -43,7 +43,4 @@ struct Session;
 /// none).
 Result<Network*> network_of(Session& session);
 
-/// "HOST:PORT" each; what is not understood is passed over.
-std::vector<net::Address> addresses_of(const std::vector<std::string>& texts);
-
 }  // namespace mhp::app

@@ -10,6 +10,7 @@
 
 #include "app/cloud_homes.h"
 #include "app/text.h"
+#include "cloud/exchange.h"
 #include "cloud/network_line.h"
 #include "home/folder_home.h"
 #include "vault/snapshot_order.h"
@@ -84,7 +85,7 @@ static Task<> give_up_after(platform::Clock& clock, std::chrono::nanoseconds lim
 
 /// Connects once, so that a computer that is away is known to be.
 static Task<Result<Reached>> reach_computer(Session& session, wire::HomeEntry entry, cloud::VaultKey key) {
-  std::vector<net::Address> addresses = addresses_of(entry.addresses);
+  std::vector<net::Address> addresses = cloud::addresses_of(entry.addresses);
   if (addresses.empty()) co_return fail(Errc::unavailable, Subject::home, "no address of this computer is known");
   MHP_CO_TRY(Network * network, network_of(session));
   if (network->id() == entry.id) {

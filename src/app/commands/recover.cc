@@ -8,6 +8,7 @@
 
 #include "app/commands/commands.h"
 #include "app/text.h"
+#include "cloud/exchange.h"
 #include "home/folder_home.h"
 #include "primitives/phrase/phrase.h"
 
@@ -34,7 +35,7 @@ Result<NamedHome> look_at(platform::Disk& disk, const std::string& folder) {
 
 /// Whoever answers: whether it has something of the vault, its records prove.
 Task<Result<NamedHome>> look_at_computer(Session& session, std::string text) {
-  auto address = platform::parse_host_and_port(text, 0);
+  auto address = platform::parse_host_and_port(text, cloud::kUsualPort);
   if (!address || address->port == 0)
     co_return fail(Errc::usage, fmt::format("--from takes HOST:PORT, not '{}'", printable(text)));
   MHP_CO_TRY(Network * network, network_of(session));
