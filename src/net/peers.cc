@@ -16,8 +16,8 @@ struct Peers::Attempt {
   std::shared_ptr<Caller> caller;              // the first that answered
 };
 
-Peers::Peers(Station station, platform::Network& network, platform::Nursery& scope, ReachLimits limits)
-    : station_(station), network_(network), scope_(scope), limits_(limits) {}
+Peers::Peers(Station station, platform::Network& network, platform::Nursery& scope, ReachLimits limits, Helpers helpers)
+    : station_(station), network_(network), scope_(scope), limits_(limits), helpers_(helpers) {}
 
 Peers::~Peers() = default;
 

@@ -5,35 +5,68 @@
 #include <memory>
 #include <vector>
 
+#include "net/relay.h"
 #include "net/station.h"
 #include "platform/nursery.h"
 
 namespace mhp::net {
 
-/// Where a computer may be found: a number or a name, and a port.
-using Address = platform::HostAndPort;
+class Neighbours;
+
+/// How a home may be reached: directly, or through homes at which it may wait.
+struct Ways {
+  std::vector<Address> addresses{};  // the best first
+  std::vector<Relay> relays{};       // in any order: in_order_for() is applied
+};
+
+/// One way that was tried, for people.
+struct TriedWay {
+  std::string name;  // "192.0.2.1 port 7070", "relay 1a2b3c4d"
+  bool relayed = false;
+  bool local = false;            // heard in the local network
+  std::optional<Error> failure;  // none: it was taken, or another one was before it answered
+  bool taken = false;
+};
 
 struct ReachLimits {
-  std::chrono::milliseconds head_start{300};  // of an address before the next one is tried too
-  std::chrono::seconds patience{10};          // for all of them together
-  std::chrono::seconds first_pause{1};        // after a failure; twice as long after each further one,
-  std::chrono::seconds longest_pause{300};    // up to this
-  std::size_t addresses = 16;                 // that are tried; the rest is left out
+  std::chrono::milliseconds head_start{300};   // of an address before the next one is tried too
+  std::chrono::seconds patience{10};           // for all of them together
+  std::chrono::seconds first_pause{1};         // after a failure; twice as long after each further one,
+  std::chrono::seconds longest_pause{300};     // up to this
+  std::size_t addresses = 16;                  // that are tried; the rest is left out
+  std::size_t relays = 8;                      // the same
+  std::chrono::milliseconds relay_wait{1000};  // after the last address, before the first relay; less where all failed
+  std::chrono::seconds better_after{300};      // through a relay for so long: then it is tried directly once more;
+  std::chrono::seconds better_limit{2};        // for so long. After each failure it waits twice as long, up to
+  std::chrono::seconds better_longest{3600};   // this
+};
+
+/// What helps to reach others, where it is there. All is borrowed and outlives its user.
+struct Helpers {
+  RelayDesk* desk = nullptr;               // of this computer: those who wait here are called through it
+  const Neighbours* neighbours = nullptr;  // addresses that were heard are tried first
 };
 
 /// One loop thread.
 class Peers {
  public:
   /// The connections run in `scope`, which is joined after this has gone. `network` outlives it.
-  Peers(Station station, platform::Network& network, platform::Nursery& scope, ReachLimits limits = {});
+  Peers(Station station, platform::Network& network, platform::Nursery& scope, ReachLimits limits = {},
+        Helpers helpers = {});
   ~Peers();
   Peers(const Peers&) = delete;
   Peers& operator=(const Peers&) = delete;
 
-  /// The connection to `home` that is up, or a new one over the first of `addresses` at which it answers. After a
-  /// failure the same addresses are left alone for a while, and the failure is told again.
-  /// Errors: unavailable, denied where it answers and wants none of us; the detail says of each address why not.
+  /// The connection to `home` that is up, or a new one over the first of `ways` that leads there: what was heard in
+  /// the local network, the addresses, then relays. After a failure the same ways are left alone for a while, and the
+  /// failure is told again. A connection through a relay is given up for a direct one when that becomes possible.
+  /// Errors: unavailable, denied where it answers and wants none of us; the detail says of each way why not.
+  Task<Result<std::shared_ptr<Caller>>> reach(HomeId home, Ways ways);
   Task<Result<std::shared_ptr<Caller>>> reach(HomeId home, std::vector<Address> addresses);
+  /// What was tried when `home` was last to be reached, in order: for `mhp homes --verbose`.
+  std::vector<TriedWay> tried(const HomeId& home) const;
+  /// Whether the connection that is up goes through a relay.
+  bool is_relayed(const HomeId& home) const;
 
  private:
   struct Entry {
@@ -56,6 +89,7 @@ class Peers {
   platform::Network& network_;
   platform::Nursery& scope_;
   const ReachLimits limits_;
+  const Helpers helpers_;
   std::map<HomeId, std::unique_ptr<Entry>> entries_;  // of all that were ever wanted: as many as the callers know
 };
 

@@ -15,7 +15,8 @@ constexpr std::chrono::milliseconds kPause{100};  // before accept() is tried ag
 
 }  // namespace
 
-Server::Server(Station station, Service& service) : station_(station), service_(service) {}
+Server::Server(Station station, Service& service, RelayDesk* desk)
+    : station_(station), service_(service), desk_(desk) {}
 
 Server::~Server() { MHP_CHECK(tasks_ == nullptr && connections_.empty()); }
 
@@ -48,7 +49,7 @@ Task<> Server::accept_loop(platform::Listener& listener) {
   }
 }
 
-void Server::adopt(std::unique_ptr<platform::Stream> stream) {
+void Server::adopt(std::unique_ptr<platform::Stream> stream, std::string) {
   if (stopping_ || tasks_ == nullptr) return stream->close();
   ++station_.traffic.counts.accepted;
   tasks_->start(look_after(std::move(stream)));

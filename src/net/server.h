@@ -9,6 +9,7 @@
 
 namespace mhp::net {
 
+class RelayDesk;
 namespace impl {
 class AnswerSession;
 }
@@ -16,8 +17,8 @@ class AnswerSession;
 /// One service on any number of listeners. One loop thread.
 class Server {
  public:
-  /// `service` outlives it.
-  Server(Station station, Service& service);
+  /// `service` outlives it, and `desk`, which takes those who speak the relay's protocol; without it they are refused.
+  Server(Station station, Service& service, RelayDesk* desk = nullptr);
   ~Server();
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
@@ -25,8 +26,9 @@ class Server {
   /// Takes connections and answers them until stop() or until this task is canceled; then every connection has ended.
   /// Once only. `listeners`: at least one.
   Task<> run(std::vector<std::unique_ptr<platform::Listener>> listeners);
-  /// One connection that came another way, such as through a relay, as if it had been accepted. While run() runs.
-  void adopt(std::unique_ptr<platform::Stream> stream);
+  /// One connection that came another way, such as through a relay, as if it had been accepted; for requests only.
+  /// `remote`: what Peer::remote shall say. While run() runs; else, and after stop(), it is closed.
+  void adopt(std::unique_ptr<platform::Stream> stream, std::string remote = {});
   /// Accepts no more; what is being answered may go on for `limit`, then it is canceled. run() ends when all have.
   void stop(std::chrono::nanoseconds limit);
   std::size_t strangers() const;
@@ -57,6 +59,7 @@ class Server {
 
   const Station station_;
   Service& service_;
+  RelayDesk* const desk_;
   platform::Nursery* tasks_ = nullptr;
   std::vector<std::unique_ptr<platform::Listener>> listeners_;
   std::list<Connection> connections_;

@@ -8,6 +8,9 @@
 
 namespace mhp::net {
 
+/// Where a computer may be found: a number or a name, and a port.
+using Address = platform::HostAndPort;
+
 /// All of it is borrowed and outlives whatever is made with it.
 struct Station {
   platform::Clock& clock;

@@ -1,0 +1,187 @@
+// Reaching homes behind routers: they wait at relays, other homes that anybody can reach, which pass sealed bytes on.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "net/server.h"
+#include "platform/random.h"
+#include "platform/token_bucket.h"
+#include "wire/relay.h"
+
+namespace mhp::net {
+
+/// A home that can be a relay.
+struct Relay {
+  HomeId home{};
+  std::vector<Address> addresses{};
+};
+
+/// The order in which `home` waits at `relays`, and in which callers ask there: the same for all who know the same
+/// relays, another one for each home, so that nothing has to be told and the load is spread. `home` itself is left out.
+std::vector<Relay> in_order_for(const HomeId& home, std::vector<Relay> relays);
+
+/// Who may do what at a relay; upper rooms decide by membership. Asked when it begins, and every minute again.
+class RelayRights {
+ public:
+  virtual ~RelayRights() = default;
+  virtual bool may_wait(const HomeId& home) = 0;
+  /// Both are of one cloud that this relay serves.
+  virtual bool may_call(const HomeId& caller, const HomeId& home) = 0;
+};
+
+struct RelayLimits {
+  std::size_t waiting = 512;                 // homes that wait here; each has one connection for it, the newest
+  std::size_t pairs = 128;                   // of callers and homes that are joined, or about to be
+  std::size_t pairs_each = 16;               // of them with the same home at either end
+  std::size_t buffer_bytes = 64_KiB;         // of each direction of a pair: more is not read before this is written
+  platform::Rate rate{};                     // of all pairs together, both directions
+  platform::Rate pair_rate{};                // of two homes, over all their pairs
+  std::uint64_t burst_bytes = 1_MiB;         // of either rate
+  std::uint64_t quota_bytes = 1024_GiB;      // of all, in each 24 hours
+  std::uint64_t pair_quota_bytes = 256_GiB;  // of two homes, in each 24 hours
+  std::size_t remembered_pairs = 4096;       // of which the quota is kept; more in 24 hours are refused
+  std::chrono::seconds come_time{10};        // from a call until the home has come
+  std::chrono::seconds silence{60};          // a home that waits and has not pinged for so long is gone
+  std::chrono::seconds stall_time{60};       // one buffer is not taken for so long: the pair ends
+  std::chrono::seconds idle_time{300};       // nothing passes for so long: the pair ends
+  std::chrono::seconds finish_time{60};      // one direction has ended: the other one may go on for so long
+  std::chrono::seconds ask_again{60};        // whether it all is still allowed
+};
+
+/// Since the program began, but for those that say "now".
+struct RelayCounts {
+  std::size_t waiting = 0;    // homes, now
+  std::size_t pairs = 0;      // now
+  std::uint64_t joined = 0;   // calls that found their home
+  std::uint64_t refused = 0;  // not allowed, or too much
+  std::uint64_t cut_off = 0;  // pairs ended for quota, slowness or lost rights
+  std::uint64_t bytes = 0;    // passed on
+};
+
+namespace impl {
+class RelayControl;
+struct RelayPair;
+}  // namespace impl
+
+/// The relay's side: what a Server does with connections that speak the relay's protocol. Sees who speaks with whom,
+/// when and how much; of what they say only ciphertext. One loop thread.
+class RelayDesk {
+ public:
+  /// `rights` and `random` outlive it.
+  RelayDesk(Station station, RelayRights& rights, platform::Random& random, const RelayLimits& limits = {});
+  ~RelayDesk();
+  RelayDesk(const RelayDesk&) = delete;
+  RelayDesk& operator=(const RelayDesk&) = delete;
+
+  /// One connection, from the end of its handshake to its own end. `admitted` becomes true once its first frame has
+  /// shown that it may be here; that must come before `until` (steady clock). Called by Server.
+  Task<> serve(Secured connection, std::chrono::nanoseconds until, bool& admitted);
+
+  /// For this computer's own calls to a home that waits here: a stream to it, for call_over(). Errors: not_found (it
+  /// does not wait here), timed_out, unavailable, and what the home says.
+  Task<Result<std::unique_ptr<platform::Stream>>> call(HomeId home, std::chrono::nanoseconds limit);
+  bool is_waiting(const HomeId& home) const { return waiting_.contains(home); }
+  std::vector<HomeId> waiting() const;
+  const RelayCounts& counts() const { return counts_; }
+
+ private:
+  struct Coming;  // a call whose home has been told to come
+  struct Use;     // what two homes have used of their quota and rate
+  class Paired;   // a call's place among the pairs
+
+  Task<> keep_waiting(std::unique_ptr<impl::RelayControl> control, HomeId home);
+  Task<> watch_waiting(impl::RelayControl& control, HomeId home, platform::Nursery& both);
+  Task<> read_pings(impl::RelayControl& control, platform::Nursery& both);
+  Task<> place_call(std::unique_ptr<impl::RelayControl> control, HomeId caller, HomeId home);
+  Task<> take_comer(std::unique_ptr<impl::RelayControl> control, HomeId home, wire::RelayNumber number);
+  Task<> splice(impl::RelayPair& pair);
+  Task<> pass_on(impl::RelayPair& pair, int from, platform::Nursery& all);
+  Task<> watch_pair(impl::RelayPair& pair, platform::Nursery& all);
+  /// The home's connection, once it has come. Errors: as call().
+  Task<Result<std::unique_ptr<impl::RelayControl>>> bring(HomeId caller, HomeId home, std::chrono::nanoseconds limit);
+  /// Why a call cannot be now, if it cannot.
+  std::optional<Error> refusal_of(const HomeId& caller, const HomeId& home);
+  Use& use_of(const HomeId& a, const HomeId& b);
+  void forget_yesterday();
+  bool over_quota(const Use& use) const;
+
+  const Station station_;
+  RelayRights& rights_;
+  platform::Random& random_;
+  const RelayLimits limits_;
+  RelayCounts counts_;
+  std::map<HomeId, impl::RelayControl*> waiting_;  // each in the frame of its serve()
+  std::map<wire::RelayNumber, Coming*> coming_;    // each in the frame of its bring()
+  std::map<HomeId, std::size_t> pairs_of_;         // at either end
+  std::map<std::pair<HomeId, HomeId>, Use> uses_;  // of today
+  platform::TokenBucket bucket_;
+  std::chrono::nanoseconds day_began_;
+  std::uint64_t used_today_ = 0;
+};
+
+struct WaitLimits {
+  std::size_t relays = 3;                     // at which it waits, while so many can be reached
+  std::size_t coming = 64;                    // calls that it goes to at once; more are refused
+  std::chrono::seconds connect_time{10};      // to a relay, until it has said yes
+  std::chrono::seconds ping_time{20};         // between pings: routers forget what is quiet for longer than 25 s
+  std::chrono::seconds pong_time{10};         // no answer to one for so long: the relay is gone
+  std::chrono::seconds first_pause{1};        // after a failure; twice as long after each further one,
+  std::chrono::seconds longest_pause{300};    // up to this; less by up to a half, at random
+  std::chrono::seconds settle_time{600};      // at a relay that is not among the first; then those are tried again
+  std::chrono::milliseconds head_start{300};  // of one address of a relay before the next
+};
+
+/// The side of a home that cannot be dialed: waits at some relays, and brings those who call there to its Server.
+class Waiter {
+ public:
+  /// All outlive it. `answering` gets every stream that comes (Server::adopt()).
+  Waiter(Station station, platform::Network& network, platform::Random& random, Server& answering, HomeId own,
+         const WaitLimits& limits = {});
+  ~Waiter();
+  Waiter(const Waiter&) = delete;
+  Waiter& operator=(const Waiter&) = delete;
+
+  /// Waits, at other relays where one is lost, until it is canceled.
+  Task<> run();
+  /// All that are known now, in any order; at those that are no longer named it stops to wait.
+  void set_relays(std::vector<Relay> relays);
+  /// Where it waits at this moment.
+  std::vector<HomeId> waits_at() const;
+  /// Why it does not wait at those where it last failed.
+  const std::map<HomeId, Error>& failures() const { return failures_; }
+
+ private:
+  struct Try;  // when a relay may be tried again
+
+  Task<> keep_one();
+  Task<Result<void>> wait_at(Relay relay);
+  Task<> read_calls(impl::RelayControl& control, Relay relay, platform::Nursery& all);
+  Task<> send_pings(impl::RelayControl& control, platform::Nursery& all);
+  Task<> watch_place(HomeId relay, bool first, platform::Nursery& all);
+  Task<> come(impl::RelayControl& control, Relay relay, wire::RelayNumber number);
+  std::optional<Relay> next_relay();
+  bool is_known(const HomeId& relay) const;
+
+  const Station station_;
+  platform::Network& network_;
+  platform::Random& random_;
+  Server& answering_;
+  const HomeId own_;
+  const WaitLimits limits_;
+  std::vector<Relay> relays_;  // in the order for this home
+  std::map<HomeId, Try> tries_;
+  std::map<HomeId, bool> taken_;  // by a keep_one(); true: it waits there
+  std::map<HomeId, Error> failures_;
+  std::size_t coming_ = 0;
+};
+
+/// A stream to `home` through `relay`, where it waits; nothing has been said on it yet: call_over() proves who is at
+/// its other end, and hides all from the relay. `network` outlives the task. Errors: not_found (it does not wait
+/// there), denied (the relay does not let this caller), full (its bounds), timed_out, unavailable, invalid.
+Task<Result<std::unique_ptr<platform::Stream>>> call_through(Station station, platform::Network& network, Relay relay,
+                                                             HomeId home, std::chrono::nanoseconds limit);
+
+}  // namespace mhp::net
