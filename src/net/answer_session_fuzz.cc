@@ -20,6 +20,7 @@ class InputStream final : public platform::Stream {
     co_return size;
   }
   Task<Result<void>> write_all(ByteView) override { co_return Result<void>(); }
+  Task<Result<void>> finish() override { co_return Result<void>(); }
   void close() override { input_ = {}; }
   const platform::Endpoint& remote() const override { return endpoint_; }
   const platform::Endpoint& local() const override { return endpoint_; }

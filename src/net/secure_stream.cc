@@ -14,7 +14,10 @@ namespace mhp::net {
 namespace {
 
 constexpr char kExporterLabel[] = "EXPORTER-mhp-1";
-constexpr unsigned char kProtocols[] = {2, 'h', '2'};       // ALPN, as it stands in the handshake
+// ALPN, as it stands in the handshake: its length before each name.
+constexpr std::string_view kRequests = "\2h2";
+constexpr std::string_view kRelay = "\13mhp-relay-1";
+constexpr std::string_view kBoth = "\2h2\13mhp-relay-1";
 constexpr std::size_t kMostCertificateBytes = 2048;         // ours have 300
 constexpr std::size_t kMostBytesFromServer = 8192;          // of a handshake, as the client
 constexpr std::size_t kBatchBytes = 64_KiB;                 // sealed together: one write below for four records
@@ -58,10 +61,19 @@ int judge(X509_STORE_CTX* context, void*) {
   return 1;
 }
 
+const unsigned char* alpn(std::string_view names) { return reinterpret_cast<const unsigned char*>(names.data()); }
+
+std::string_view chosen_protocol(SSL* ssl) {
+  const unsigned char* name = nullptr;
+  unsigned size = 0;
+  SSL_get0_alpn_selected(ssl, &name, &size);
+  return {reinterpret_cast<const char*>(name), size};
+}
+
 int choose_protocol(SSL*, const unsigned char** out, unsigned char* out_size, const unsigned char* in, unsigned in_size,
                     void*) {
   unsigned char* chosen = nullptr;
-  const int found = SSL_select_next_proto(&chosen, out_size, kProtocols, sizeof kProtocols, in, in_size);
+  const int found = SSL_select_next_proto(&chosen, out_size, alpn(kBoth), kBoth.size(), in, in_size);
   *out = chosen;
   return found == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL;
 }
@@ -121,6 +133,7 @@ class SecureStream final : public platform::Stream {
 
   Task<Result<std::size_t>> read_some(MutableBytes out) override;
   Task<Result<void>> write_all(ByteView bytes) override;
+  Task<Result<void>> finish() override;
   void close() override { below_->close(); }
   const platform::Endpoint& remote() const override { return below_->remote(); }
   const platform::Endpoint& local() const override { return below_->local(); }
@@ -249,17 +262,23 @@ Task<Result<void>> SecureStream::write_all(ByteView bytes) {
   co_return Result<void>();
 }
 
-Task<Result<Secured>> secured(std::unique_ptr<SecureStream> stream, std::size_t most_bytes, bool await_word) {
+Task<Result<void>> SecureStream::finish() {
+  ERR_clear_error();
+  if (SSL_shutdown(ssl_) < 0) co_return tl::unexpected<Error>(tls_error(shown_));
+  co_return co_await flush();
+}
+
+/// `wanted`: what the caller asked for; none: as the one who was called.
+Task<Result<Secured>> secured(std::unique_ptr<SecureStream> stream, std::size_t most_bytes,
+                              std::optional<std::string_view> wanted) {
   MHP_CO_TRY_VOID(co_await stream->handshake(most_bytes));
-  if (await_word) {
-    const unsigned char* protocol = nullptr;
-    unsigned size = 0;
-    SSL_get0_alpn_selected(stream->ssl(), &protocol, &size);
-    if (size != 2 || std::memcmp(protocol, kProtocols + 1, 2) != 0)
-      co_return fail(Errc::invalid, "the other end speaks no HTTP/2");
+  if (wanted) {
+    if (chosen_protocol(stream->ssl()) != wanted->substr(1))
+      co_return fail(Errc::invalid, "the other end does not speak " + std::string(wanted->substr(1)));
     MHP_CO_TRY_VOID(co_await stream->await_first_byte());
   }
-  Secured out{nullptr, stream->peer(), stream->received_bytes()};
+  const bool relay = chosen_protocol(stream->ssl()) == kRelay.substr(1);
+  Secured out{nullptr, stream->peer(), stream->received_bytes(), relay ? Protocol::relay : Protocol::requests};
   out.stream = std::move(stream);
   co_return out;
 }
@@ -276,18 +295,22 @@ Task<Result<Secured>> secured_within(platform::Clock& clock, std::chrono::nanose
 void Tls::Free::operator()(ssl_ctx_st* context) const { SSL_CTX_free(context); }
 
 Tls::Tls(const Identity& identity)
-    : caller_(make_context(TLS_client_method(), identity)), answerer_(make_context(TLS_server_method(), identity)) {
-  MHP_CHECK(SSL_CTX_set_alpn_protos(caller_.get(), kProtocols, sizeof kProtocols) == 0);  // 0 is success here
+    : id_(identity.id()),
+      caller_(make_context(TLS_client_method(), identity)),
+      answerer_(make_context(TLS_server_method(), identity)) {
   SSL_CTX_set_alpn_select_cb(answerer_.get(), choose_protocol, nullptr);
 }
 
 Tls::~Tls() = default;
 
 Task<Result<Secured>> Tls::connect(std::unique_ptr<platform::Stream> stream, std::optional<HomeId> expected,
-                                   platform::Clock& clock, std::chrono::nanoseconds limit) const {
+                                   platform::Clock& clock, std::chrono::nanoseconds limit, Protocol protocol) const {
   auto mine = std::make_unique<SecureStream>(std::move(stream), caller_.get(), expected);
   SSL_set_connect_state(mine->ssl());
-  auto work = secured(std::move(mine), kMostBytesFromServer, true);
+  const auto name = protocol == Protocol::relay ? kRelay : kRequests;
+  MHP_CHECK(SSL_set_alpn_protos(mine->ssl(), alpn(name), static_cast<unsigned>(name.size())) ==
+            0);  // 0 is success here
+  auto work = secured(std::move(mine), kMostBytesFromServer, name);
   co_return co_await secured_within(clock, limit, std::move(work));
 }
 
@@ -295,7 +318,7 @@ Task<Result<Secured>> Tls::accept(std::unique_ptr<platform::Stream> stream, std:
                                   platform::Clock& clock, std::chrono::nanoseconds limit) const {
   auto mine = std::make_unique<SecureStream>(std::move(stream), answerer_.get(), std::nullopt);
   SSL_set_accept_state(mine->ssl());
-  auto work = secured(std::move(mine), most_bytes, false);
+  auto work = secured(std::move(mine), most_bytes, std::nullopt);
   co_return co_await secured_within(clock, limit, std::move(work));
 }
 

@@ -46,6 +46,8 @@ class Stream {
   virtual Task<Result<std::size_t>> read_some(MutableBytes out) = 0;
   /// Done when the system has taken all, long before they are there: only an answer tells that.
   virtual Task<Result<void>> write_all(ByteView bytes) = 0;
+  /// Nothing more is written: the other side reads what was, then its end. Reading goes on. Once, in place of a write.
+  virtual Task<Result<void>> finish() = 0;
   /// Both ways, at once; reads and writes under way fail. Never blocks. What was written still goes out, then its end;
   /// not where something was left unread: then the other side sees a connection lost.
   virtual void close() = 0;

@@ -19,6 +19,7 @@ struct Pipe {
   Bytes bytes;
   std::size_t taken = 0;  // of `bytes`
   bool closed = false;
+  bool ended = false;  // nothing more is written
   impl::Bell readable;
   impl::Bell writable;
 };
@@ -30,7 +31,7 @@ class MemoryStream final : public platform::Stream {
 
   Task<Result<std::size_t>> read_some(MutableBytes out) override {
     const auto pipe = in_;
-    while (pipe->taken == pipe->bytes.size() && !pipe->closed) co_await pipe->readable.wait();
+    while (pipe->taken == pipe->bytes.size() && !pipe->closed && !pipe->ended) co_await pipe->readable.wait();
     const std::size_t size = std::min(out.size(), pipe->bytes.size() - pipe->taken);
     std::copy_n(pipe->bytes.begin() + static_cast<std::ptrdiff_t>(pipe->taken), size, out.begin());
     pipe->taken += size;
@@ -47,6 +48,11 @@ class MemoryStream final : public platform::Stream {
     if (pipe->closed) co_return fail(Errc::unavailable, "closed");
     pipe->bytes.insert(pipe->bytes.end(), bytes.begin(), bytes.end());
     pipe->readable.ring();
+    co_return Result<void>();
+  }
+  Task<Result<void>> finish() override {
+    out_->ended = true;
+    out_->readable.ring();
     co_return Result<void>();
   }
   void close() override {

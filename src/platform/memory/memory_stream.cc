@@ -60,6 +60,7 @@ Task<Result<void>> write_connection(std::shared_ptr<State> state, std::shared_pt
     co_await stop_if_canceled();
     if (auto error = trouble(*connection, side)) co_return tl::unexpected<Error>(std::move(*error));
     if (bytes.empty()) co_return Result<void>();
+    MHP_CHECK(!connection->finished[at(side)]);
     const std::size_t room = Pipe::kWindowBytes - pipe.unread_bytes;
     const auto now = bytes.first(std::min({bytes.size(), room, kSegmentBytes}));
     bytes = bytes.subspan(now.size());
@@ -72,6 +73,15 @@ Task<Result<void>> write_connection(std::shared_ptr<State> state, std::shared_pt
   }
 }
 
+Task<Result<void>> finish_connection(std::shared_ptr<State> state, std::shared_ptr<Connection> connection, int side) {
+  co_await stop_if_canceled();
+  if (auto error = trouble(*connection, side)) co_return tl::unexpected<Error>(std::move(*error));
+  MHP_CHECK(!connection->finished[at(side)]);
+  connection->finished[at(side)] = true;
+  state->send(connection, side, Pipe::Kind::end, {});
+  co_return Result<void>();
+}
+
 class MemoryStream : public Stream {
  public:
   MemoryStream(std::shared_ptr<State> state, std::shared_ptr<Connection> connection, int side)
@@ -81,6 +91,7 @@ class MemoryStream : public Stream {
   MemoryStream& operator=(const MemoryStream&) = delete;
   Task<Result<std::size_t>> read_some(MutableBytes out) override { return read_connection(connection_, side_, out); }
   Task<Result<void>> write_all(ByteView bytes) override { return write_connection(state_, connection_, side_, bytes); }
+  Task<Result<void>> finish() override { return finish_connection(state_, connection_, side_); }
   void close() override { state_->close(connection_, side_); }
   const Endpoint& remote() const override { return connection_->remote[at(side_)]; }
   const Endpoint& local() const override { return connection_->local[at(side_)]; }

@@ -92,6 +92,7 @@ struct Connection {
   std::array<Endpoint, 2> remote;  // as each side sees the other
   std::array<Pipe, 2> pipes;
   std::array<bool, 2> closed{};
+  std::array<bool, 2> finished{};  // writes no more
   std::array<std::optional<Error>, 2> lost;
 };
 

@@ -68,6 +68,14 @@ Task<Result<void>> write_line(std::shared_ptr<Line> line, ByteView bytes) {
   co_return Result<void>();
 }
 
+Task<Result<void>> finish_line(std::shared_ptr<Line> line) {
+  co_await stop_if_canceled();
+  asio::error_code error;
+  line->socket.shutdown(tcp::socket::shutdown_send, error);
+  if (error) co_return co_await why(error, line->name());
+  co_return Result<void>();
+}
+
 class TcpStream : public Stream {
  public:
   explicit TcpStream(std::shared_ptr<Line> line) : line_(std::move(line)) {}
@@ -76,6 +84,7 @@ class TcpStream : public Stream {
   TcpStream& operator=(const TcpStream&) = delete;
   Task<Result<std::size_t>> read_some(MutableBytes out) override { return read_line(line_, out); }
   Task<Result<void>> write_all(ByteView bytes) override { return write_line(line_, bytes); }
+  Task<Result<void>> finish() override { return finish_line(line_); }
   void close() override {
     asio::error_code ignored;
     line_->socket.close(ignored);
