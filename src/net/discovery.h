@@ -43,7 +43,7 @@ struct NeighbourLimits {
 class Neighbours {
  public:
   /// All outlive it. `port`: where this home answers; 0: it only looks for others.
-  Neighbours(Station station, platform::Network& network, platform::Random& random, Interest& interest, HomeId own,
+  Neighbours(Station station, platform::Network& network, platform::Random& random, Interest& interest,
              std::uint16_t port, const NeighbourLimits& limits = {});
   ~Neighbours();
   Neighbours(const Neighbours&) = delete;
@@ -80,7 +80,6 @@ class Neighbours {
   platform::Network& network_;
   platform::Random& random_;
   Interest& interest_;
-  const HomeId own_;
   const std::uint16_t port_;
   const NeighbourLimits limits_;
   std::vector<std::unique_ptr<Group>> groups_;

@@ -1,19 +1,36 @@
-// Trying addresses side by side, and pausing after failures.
+// Trying ways side by side, pausing after failures, and leaving relays where it goes without.
 #include "net/peers.h"
 
 #include <algorithm>
 
 #include "net/dial.h"
+#include "net/discovery.h"
+#include "net/impl/race.h"
 
 namespace mhp::net {
+namespace {
 
-/// One round of trying all addresses of a home.
-struct Peers::Attempt {
+using std::chrono::nanoseconds;
+
+bool is_direct(const std::optional<Address>& address) { return address.has_value(); }
+
+std::string name_of(const std::optional<Address>& address, const std::optional<Relay>& relay) {
+  if (address) return address->host + " port " + std::to_string(address->port);
+  if (relay) return "relay " + relay->home.short_hex();
+  return "relay here";
+}
+
+}  // namespace
+
+/// One round of trying all ways to a home.
+struct Peers::TryOne {
+  Peers& peers;
   HomeId home;
-  std::vector<Address> addresses;
-  std::chrono::nanoseconds until;
-  std::vector<std::optional<Error>> failures;  // by address; none: it was not answered
-  std::shared_ptr<Caller> caller;              // the first that answered
+  const std::vector<Way>& ways;
+  nanoseconds until;
+  Task<Result<std::shared_ptr<Caller>>> operator()(std::size_t which) {
+    return peers.try_way(ways[which], home, until - peers.station_.clock.steady());
+  }
 };
 
 Peers::Peers(Station station, platform::Network& network, platform::Nursery& scope, ReachLimits limits, Helpers helpers)
@@ -21,72 +38,147 @@ Peers::Peers(Station station, platform::Network& network, platform::Nursery& sco
 
 Peers::~Peers() = default;
 
+std::vector<TriedWay> Peers::tried(const HomeId& home) const {
+  const auto found = entries_.find(home);
+  return found == entries_.end() ? std::vector<TriedWay>{} : found->second->tried;
+}
+
+bool Peers::is_relayed(const HomeId& home) const {
+  const auto found = entries_.find(home);
+  return found != entries_.end() && found->second->caller && found->second->caller->is_up() && found->second->relayed;
+}
+
+std::vector<Peers::Way> Peers::list_of(const HomeId& home, Ways ways) const {
+  std::vector<Way> out;
+  const auto add = [&out](const Address& address, bool local) {
+    const auto same = [&address](const Way& way) {
+      return way.address->host == address.host && way.address->port == address.port;
+    };
+    if (std::ranges::none_of(out, same)) out.push_back({address, std::nullopt, local});
+  };
+  if (helpers_.neighbours != nullptr) {
+    for (const Address& address : helpers_.neighbours->addresses_of(home)) add(address, true);
+  }
+  for (const Address& address : ways.addresses) add(address, false);
+  out.resize(std::min(out.size(), limits_.addresses));
+  if (helpers_.desk != nullptr && helpers_.desk->is_waiting(home)) out.push_back({});
+  std::size_t relays = 0;
+  for (Relay& relay : in_order_for(home, std::move(ways.relays))) {
+    if (relay.home != station_.tls.id() && relays++ < limits_.relays) out.push_back({std::nullopt, std::move(relay)});
+  }
+  return out;
+}
+
 Task<Result<std::shared_ptr<Caller>>> Peers::reach(HomeId home, std::vector<Address> addresses) {
+  Ways ways{std::move(addresses), {}};
+  auto reaching = reach(home, std::move(ways));
+  co_return co_await std::move(reaching);
+}
+
+Task<Result<std::shared_ptr<Caller>>> Peers::reach(HomeId home, Ways ways) {
   auto& place = entries_[home];
   if (!place) place = std::make_unique<Entry>(station_.executor);
   Entry& entry = *place;
   co_await entry.turn.take();
   const platform::Permit permit(entry.turn);
-  if (entry.caller && entry.caller->is_up()) co_return entry.caller;
+  auto list = list_of(home, std::move(ways));
+  if (entry.caller && entry.caller->is_up()) {
+    auto looking = look_for_better(entry, home, std::move(list));
+    co_await std::move(looking);
+    if (entry.caller->is_up()) co_return entry.caller;
+    co_return fail(Errc::unavailable, "the connection to " + home.short_hex() + " was lost a moment ago");
+  }
   entry.caller.reset();
-  const auto alike = [](const Address& a, const Address& b) { return a.host == b.host && a.port == b.port; };
-  const bool same = std::ranges::equal(entry.failed_at, addresses, alike);
-  if (entry.failure && same && station_.clock.steady() < entry.not_before)
+  std::vector<std::string> names;
+  for (const Way& way : list) names.push_back(name_of(way.address, way.relay));
+  if (entry.failure && entry.failed_at == names && station_.clock.steady() < entry.not_before)
     co_return tl::unexpected<Error>(*entry.failure);
-  auto trying = try_all(home, addresses);
+  auto trying = try_all(entry, home, std::move(list), limits_.patience);
   auto made = co_await std::move(trying);
   if (!made) {
-    remember_failure(entry, std::move(addresses), made.error());
+    remember_failure(entry, std::move(names), made.error());
     co_return made;
   }
   entry.failure.reset();
   entry.pause = {};
-  entry.caller = *made;
+  entry.better_pause = limits_.better_after;
+  entry.better_at = station_.clock.steady() + entry.better_pause;
   co_return made;
 }
 
-void Peers::remember_failure(Entry& entry, std::vector<Address> addresses, const Error& failure) {
+Task<> Peers::look_for_better(Entry& entry, HomeId home, std::vector<Way> ways) {
+  std::erase_if(ways, [](const Way& way) { return !is_direct(way.address); });
+  if (!entry.relayed || ways.empty() || station_.clock.steady() < entry.better_at) co_return;
+  auto before = entry.tried;
+  auto trying = try_all(entry, home, std::move(ways), limits_.better_limit);
+  const auto made = co_await std::move(trying);
+  if (made) co_return;
+  entry.tried = std::move(before);
+  entry.better_pause = std::min<nanoseconds>(2 * entry.better_pause, limits_.better_longest);
+  entry.better_at = station_.clock.steady() + entry.better_pause;
+}
+
+void Peers::remember_failure(Entry& entry, std::vector<std::string> names, const Error& failure) {
   entry.failure = failure;
-  entry.failed_at = std::move(addresses);
-  entry.pause = std::clamp<std::chrono::nanoseconds>(2 * entry.pause, limits_.first_pause, limits_.longest_pause);
+  entry.failed_at = std::move(names);
+  entry.pause = std::clamp<nanoseconds>(2 * entry.pause, limits_.first_pause, limits_.longest_pause);
   entry.not_before = station_.clock.steady() + entry.pause;
 }
 
-Task<Result<std::shared_ptr<Caller>>> Peers::try_all(HomeId home, std::vector<Address> addresses) {
-  if (addresses.empty()) co_return fail(Errc::unavailable, "no address of " + home.short_hex() + " is known");
-  addresses.resize(std::min(addresses.size(), limits_.addresses));
-  Attempt attempt{home, std::move(addresses), station_.clock.steady() + limits_.patience, {}, nullptr};
-  attempt.failures.resize(attempt.addresses.size());
-  platform::Nursery attempts(station_.executor);
-  for (std::size_t i = 0; i < attempt.addresses.size(); ++i) attempts.start(try_one(attempt, i, attempts));
-  co_await attempts.join();
-  if (attempt.caller) co_return attempt.caller;
+std::vector<nanoseconds> Peers::starts_of(const std::vector<Way>& ways) const {
+  std::vector<nanoseconds> out;
+  nanoseconds next{0};
+  for (std::size_t i = 0; i < ways.size(); ++i) {
+    const bool first_relay = i > 0 && !is_direct(ways[i].address) && is_direct(ways[i - 1].address);
+    if (first_relay) next += limits_.relay_wait - limits_.head_start;
+    out.push_back(next);
+    next += limits_.head_start;
+  }
+  return out;
+}
+
+Task<Result<std::shared_ptr<Caller>>> Peers::try_all(Entry& entry, HomeId home, std::vector<Way> ways,
+                                                     nanoseconds limit) {
+  if (ways.empty()) co_return fail(Errc::unavailable, "no address of " + home.short_hex() + " is known");
+  TryOne one{*this, home, ways, station_.clock.steady() + limit};
+  impl::Race<std::shared_ptr<Caller>, TryOne> race(station_.clock, station_.executor, starts_of(ways), one);
+  co_await race.run();
+  auto& outcomes = race.outcomes();
+  entry.tried.clear();
   bool all_denied = true;
   std::string why;
-  for (std::size_t i = 0; i < attempt.addresses.size(); ++i) {
-    const auto& failure = attempt.failures[i];
-    all_denied = all_denied && failure && failure->code == Errc::denied;
-    why += (i == 0 ? "" : "; ") + attempt.addresses[i].host + " port " + std::to_string(attempt.addresses[i].port) +
-           ": " + (failure ? failure->detail : "no answer");
+  for (std::size_t i = 0; i < ways.size(); ++i) {
+    const bool taken = outcomes.won && outcomes.winner == i;
+    TriedWay way{name_of(ways[i].address, ways[i].relay), !is_direct(ways[i].address), ways[i].local,
+                 std::move(outcomes.failures[i]), taken};
+    all_denied = all_denied && way.failure && way.failure->code == Errc::denied;
+    why += (i == 0 ? "" : "; ") + way.name + ": " + (way.failure ? way.failure->detail : "no answer");
+    if (taken) entry.relayed = way.relayed;
+    entry.tried.push_back(std::move(way));
+  }
+  if (outcomes.won) {
+    entry.caller = *outcomes.won;
+    co_return entry.caller;
   }
   co_return fail(all_denied ? Errc::denied : Errc::unavailable, home.short_hex() + " is not reached: " + why);
 }
 
-Task<> Peers::try_one(Attempt& attempt, std::size_t which, platform::Nursery& attempts) {
-  co_await station_.clock.sleep(static_cast<int>(which) * limits_.head_start);
-  const auto left = attempt.until - station_.clock.steady();
-  auto dialing = dial_address(attempt.addresses[which], attempt.home, left);
-  auto made = co_await std::move(dialing);
-  if (!made) {
-    attempt.failures[which] = made.error();
-    co_return;
-  }
-  if (!attempt.caller) attempt.caller = std::move(*made);
-  attempts.cancel();
+Task<Result<std::shared_ptr<Caller>>> Peers::try_way(Way way, HomeId home, nanoseconds limit) {
+  auto work = way.address ? dial_address(std::move(*way.address), home, limit)
+                          : call_by_relay(std::move(way.relay), home, limit);
+  co_return co_await std::move(work);
 }
 
-Task<Result<std::shared_ptr<Caller>>> Peers::dial_address(Address address, HomeId home,
-                                                          std::chrono::nanoseconds limit) {
+Task<Result<std::shared_ptr<Caller>>> Peers::call_by_relay(std::optional<Relay> relay, HomeId home, nanoseconds limit) {
+  const auto until = station_.clock.steady() + limit;
+  auto work =
+      relay ? call_through(station_, network_, std::move(*relay), home, limit) : helpers_.desk->call(home, limit);
+  MHP_CO_TRY(auto stream, co_await std::move(work));
+  auto calling = call_over(station_, scope_, std::move(stream), home, until - station_.clock.steady());
+  co_return co_await std::move(calling);
+}
+
+Task<Result<std::shared_ptr<Caller>>> Peers::dial_address(Address address, HomeId home, nanoseconds limit) {
   const auto until = station_.clock.steady() + limit;
   const std::uint16_t port = address.port;
   MHP_CO_TRY(auto endpoints, co_await network_.resolve(std::move(address), limit));

@@ -69,21 +69,39 @@ class Peers {
   bool is_relayed(const HomeId& home) const;
 
  private:
+  /// One way of those that are tried.
+  struct Way {
+    std::optional<Address> address;  // or
+    std::optional<Relay> relay;      // or neither: this computer's own desk
+    bool local = false;
+  };
   struct Entry {
     explicit Entry(asio::any_io_executor executor) : turn(std::move(executor), 1) {}
     platform::Semaphore turn;        // one dials, the others wait and find what it made
     std::shared_ptr<Caller> caller;  // shared with all who call
-    std::vector<Address> failed_at;
+    bool relayed = false;            // how that one goes
+    std::vector<TriedWay> tried;
+    std::vector<std::string> failed_at;  // the names of the ways
     std::optional<Error> failure;
     std::chrono::nanoseconds not_before{};
     std::chrono::nanoseconds pause{};
+    std::chrono::nanoseconds better_at{};  // through a relay: when it is tried directly
+    std::chrono::nanoseconds better_pause{};
   };
-  struct Attempt;
+  struct TryOne;
 
-  Task<Result<std::shared_ptr<Caller>>> try_all(HomeId home, std::vector<Address> addresses);
-  Task<> try_one(Attempt& attempt, std::size_t which, platform::Nursery& attempts);
+  /// What is to be tried for `home`, in order.
+  std::vector<Way> list_of(const HomeId& home, Ways ways) const;
+  Task<Result<std::shared_ptr<Caller>>> try_all(Entry& entry, HomeId home, std::vector<Way> ways,
+                                                std::chrono::nanoseconds limit);
+  std::vector<std::chrono::nanoseconds> starts_of(const std::vector<Way>& ways) const;
+  Task<Result<std::shared_ptr<Caller>>> try_way(Way way, HomeId home, std::chrono::nanoseconds limit);
   Task<Result<std::shared_ptr<Caller>>> dial_address(Address address, HomeId home, std::chrono::nanoseconds limit);
-  void remember_failure(Entry& entry, std::vector<Address> addresses, const Error& failure);
+  Task<Result<std::shared_ptr<Caller>>> call_by_relay(std::optional<Relay> relay, HomeId home,
+                                                      std::chrono::nanoseconds limit);
+  /// Where a connection goes through a relay and it is time: one that goes directly, in its place.
+  Task<> look_for_better(Entry& entry, HomeId home, std::vector<Way> ways);
+  void remember_failure(Entry& entry, std::vector<std::string> names, const Error& failure);
 
   const Station station_;
   platform::Network& network_;

@@ -1,9 +1,10 @@
 // Reaching homes behind routers: they wait at relays, other homes that anybody can reach, which pass sealed bytes on.
 #pragma once
 
-#include <functional>
 #include <map>
 #include <memory>
+#include <optional>
+#include <utility>
 #include <vector>
 
 #include "net/server.h"
@@ -62,8 +63,8 @@ struct RelayCounts {
 };
 
 namespace impl {
+class InFlight;
 class RelayControl;
-struct RelayPair;
 }  // namespace impl
 
 /// The relay's side: what a Server does with connections that speak the relay's protocol. Sees who speaks with whom,
@@ -80,46 +81,64 @@ class RelayDesk {
   /// shown that it may be here; that must come before `until` (steady clock). Called by Server.
   Task<> serve(Secured connection, std::chrono::nanoseconds until, bool& admitted);
 
-  /// For this computer's own calls to a home that waits here: a stream to it, for call_over(). Errors: not_found (it
-  /// does not wait here), timed_out, unavailable, and what the home says.
+  /// For this computer's own calls to a home that waits here: a stream to it, for call_over(). Not counted as a pair.
+  /// Errors: not_found (it does not wait here), timed_out, unavailable, and what the home says.
   Task<Result<std::unique_ptr<platform::Stream>>> call(HomeId home, std::chrono::nanoseconds limit);
   bool is_waiting(const HomeId& home) const { return waiting_.contains(home); }
   std::vector<HomeId> waiting() const;
   const RelayCounts& counts() const { return counts_; }
 
  private:
-  struct Coming;  // a call whose home has been told to come
-  struct Use;     // what two homes have used of their quota and rate
-  class Paired;   // a call's place among the pairs
+  using Control = std::unique_ptr<impl::RelayControl>;
+  /// A home that waits.
+  struct Place {
+    impl::RelayControl* control;
+    platform::Nursery* all;  // its tasks, to be canceled
+    std::chrono::nanoseconds heard_at;
+  };
+  /// A call whose home has been told to come.
+  struct Coming;
+  /// What two homes have used of their rate, and today of their quota.
+  struct Use {
+    platform::TokenBucket bucket;
+    std::uint64_t bytes = 0;
+  };
+  /// A caller and a home that are joined.
+  struct Pair;
+  /// A call's share of the bounds.
+  class Share;
 
-  Task<> keep_waiting(std::unique_ptr<impl::RelayControl> control, HomeId home);
-  Task<> watch_waiting(impl::RelayControl& control, HomeId home, platform::Nursery& both);
-  Task<> read_pings(impl::RelayControl& control, platform::Nursery& both);
-  Task<> place_call(std::unique_ptr<impl::RelayControl> control, HomeId caller, HomeId home);
-  Task<> take_comer(std::unique_ptr<impl::RelayControl> control, HomeId home, wire::RelayNumber number);
-  Task<> splice(impl::RelayPair& pair);
-  Task<> pass_on(impl::RelayPair& pair, int from, platform::Nursery& all);
-  Task<> watch_pair(impl::RelayPair& pair, platform::Nursery& all);
-  /// The home's connection, once it has come. Errors: as call().
-  Task<Result<std::unique_ptr<impl::RelayControl>>> bring(HomeId caller, HomeId home, std::chrono::nanoseconds limit);
-  /// Why a call cannot be now, if it cannot.
+  Task<> refuse(impl::RelayControl& control, Error why);
+  Task<> keep_waiting(Control control, bool& admitted);
+  Task<> hear_waiting(Place& place);
+  Task<> watch_waiting(Place& place);
+  Task<> place_call(Control control, HomeId home, bool& admitted);
+  Task<> join_pair(Control caller, Control home);
+  Task<> take_comer(Control control, wire::RelayNumber number, bool& admitted);
+  Task<> pass_on(Pair& pair, std::size_t from);
+  Task<> watch_pair(Pair& pair);
+  /// Waits until so many bytes may pass. False: the quota is used up.
+  Task<bool> may_pass(HomeId a, HomeId b, std::size_t bytes);
+  /// The home's own connection for this call, once it has come. Errors: as call().
+  Task<Result<Control>> bring(HomeId caller, HomeId home, std::chrono::nanoseconds limit);
+  /// Why a call cannot be now.
   std::optional<Error> refusal_of(const HomeId& caller, const HomeId& home);
-  Use& use_of(const HomeId& a, const HomeId& b);
-  void forget_yesterday();
-  bool over_quota(const Use& use) const;
+  std::size_t pairs_with(const HomeId& home) const;
+  /// Null where too many are remembered.
+  Use* use_of(const HomeId& a, const HomeId& b);
 
   const Station station_;
   RelayRights& rights_;
   platform::Random& random_;
   const RelayLimits limits_;
   RelayCounts counts_;
-  std::map<HomeId, impl::RelayControl*> waiting_;  // each in the frame of its serve()
+  std::map<HomeId, Place*> waiting_;               // each in the frame of its keep_waiting()
   std::map<wire::RelayNumber, Coming*> coming_;    // each in the frame of its bring()
-  std::map<HomeId, std::size_t> pairs_of_;         // at either end
+  std::map<HomeId, std::size_t> pairs_of_;         // with this home at either end
   std::map<std::pair<HomeId, HomeId>, Use> uses_;  // of today
-  platform::TokenBucket bucket_;
-  std::chrono::nanoseconds day_began_;
   std::uint64_t used_today_ = 0;
+  std::chrono::nanoseconds day_began_;
+  platform::TokenBucket bucket_;
 };
 
 struct WaitLimits {
@@ -138,41 +157,50 @@ struct WaitLimits {
 class Waiter {
  public:
   /// All outlive it. `answering` gets every stream that comes (Server::adopt()).
-  Waiter(Station station, platform::Network& network, platform::Random& random, Server& answering, HomeId own,
+  Waiter(Station station, platform::Network& network, platform::Random& random, Server& answering,
          const WaitLimits& limits = {});
   ~Waiter();
   Waiter(const Waiter&) = delete;
   Waiter& operator=(const Waiter&) = delete;
 
-  /// Waits, at other relays where one is lost, until it is canceled.
+  /// Waits, at other relays where one is lost, until it is canceled. Once only.
   Task<> run();
   /// All that are known now, in any order; at those that are no longer named it stops to wait.
   void set_relays(std::vector<Relay> relays);
   /// Where it waits at this moment.
   std::vector<HomeId> waits_at() const;
-  /// Why it does not wait at those where it last failed.
+  /// Of those where it last failed, why.
   const std::map<HomeId, Error>& failures() const { return failures_; }
 
  private:
-  struct Try;  // when a relay may be tried again
+  /// When a relay may be tried again.
+  struct Pause {
+    std::chrono::nanoseconds not_before{};
+    std::chrono::nanoseconds length{};
+  };
+  /// A connection at which it waits.
+  struct Place;
 
   Task<> keep_one();
   Task<Result<void>> wait_at(Relay relay);
-  Task<> read_calls(impl::RelayControl& control, Relay relay, platform::Nursery& all);
-  Task<> send_pings(impl::RelayControl& control, platform::Nursery& all);
-  Task<> watch_place(HomeId relay, bool first, platform::Nursery& all);
-  Task<> come(impl::RelayControl& control, Relay relay, wire::RelayNumber number);
-  std::optional<Relay> next_relay();
-  bool is_known(const HomeId& relay) const;
+  Task<> hear_calls(Place& place);
+  Task<> send_pings(Place& place);
+  Task<> watch_place(Place& place);
+  Task<> come(Place& place, wire::RelayFrame call, impl::InFlight count);
+  Task<Result<void>> bring_here(Relay relay, wire::RelayFrame call);
+  std::optional<Relay> next_relay() const;
+  std::chrono::nanoseconds until_next() const;
+  void remember(const HomeId& relay, const Error& failure);
+  /// Its number among the known ones; nothing where it is none of them.
+  std::optional<std::size_t> rank_of(const HomeId& relay) const;
 
   const Station station_;
   platform::Network& network_;
   platform::Random& random_;
   Server& answering_;
-  const HomeId own_;
   const WaitLimits limits_;
   std::vector<Relay> relays_;  // in the order for this home
-  std::map<HomeId, Try> tries_;
+  std::map<HomeId, Pause> pauses_;
   std::map<HomeId, bool> taken_;  // by a keep_one(); true: it waits there
   std::map<HomeId, Error> failures_;
   std::size_t coming_ = 0;

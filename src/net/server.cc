@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "net/impl/answer_session.h"
+#include "net/relay.h"
 
 namespace mhp::net {
 namespace {
@@ -41,7 +42,7 @@ Task<> Server::accept_loop(platform::Listener& listener) {
   while (!stopping_) {
     auto stream = co_await listener.accept();
     if (stream)
-      adopt(std::move(*stream));
+      take({std::move(*stream), {}, false});
     else if (stream.error().code == Errc::unavailable)
       co_return;  // closed
     else
@@ -49,14 +50,18 @@ Task<> Server::accept_loop(platform::Listener& listener) {
   }
 }
 
-void Server::adopt(std::unique_ptr<platform::Stream> stream, std::string) {
-  if (stopping_ || tasks_ == nullptr) return stream->close();
+void Server::adopt(std::unique_ptr<platform::Stream> stream, std::string remote) {
+  take({std::move(stream), std::move(remote), true});
+}
+
+void Server::take(Arrival arrival) {
+  if (stopping_ || tasks_ == nullptr) return arrival.stream->close();
   ++station_.traffic.counts.accepted;
-  tasks_->start(look_after(std::move(stream)));
+  tasks_->start(look_after(std::move(arrival)));
 }
 
 bool Server::is_stranger(const Connection& one) {
-  return !one.going && (one.session == nullptr || one.session->is_stranger());
+  return !one.going && !one.admitted && (one.session == nullptr || one.session->is_stranger());
 }
 
 std::size_t Server::strangers() const {
@@ -95,27 +100,36 @@ class Server::Guest {
   Place place_;
 };
 
-Task<> Server::look_after(std::unique_ptr<platform::Stream> stream) {
+Task<> Server::look_after(Arrival arrival) {
   platform::Nursery own(station_.executor);  // so that this one can be ended from outside
   const Guest guest(*this, own);
-  own.start(serve(std::move(stream), guest.place()));
+  own.start(serve(std::move(arrival), guest.place()));
   co_await own.join();
 }
 
-Task<> Server::serve(std::unique_ptr<platform::Stream> stream, Place place) {
+Task<> Server::serve(Arrival arrival, Place place) {
   const CallLimits& limits = station_.traffic.limits;
   const auto until = station_.clock.steady() + limits.stranger_time;
-  auto secured =
-      co_await station_.tls.accept(std::move(stream), limits.stranger_bytes, station_.clock, limits.stranger_time);
-  if (!secured) {
+  auto secured = co_await station_.tls.accept(std::move(arrival.stream), limits.stranger_bytes, station_.clock,
+                                              limits.stranger_time);
+  const bool relay = secured && secured->protocol == Protocol::relay;
+  if (!secured || (relay && (desk_ == nullptr || arrival.adopted))) {  // no relays through relays
     ++station_.traffic.counts.refused;
     co_return;
   }
-  const HomeId id = secured->peer.id;
-  const auto standing = service_.standing(secured->peer);
+  if (!arrival.remote.empty()) secured->peer.remote = std::move(arrival.remote);
+  auto work =
+      relay ? desk_->serve(std::move(*secured), until, place->admitted) : answer(std::move(*secured), until, place);
+  co_await std::move(work);
+}
+
+Task<> Server::answer(Secured secured, std::chrono::nanoseconds until, Place place) {
+  const CallLimits& limits = station_.traffic.limits;
+  const HomeId id = secured.peer.id;
+  const auto standing = service_.standing(secured.peer);
   std::optional<impl::StrangerBounds> bounds;
   if (standing != Service::Standing::member)
-    bounds = {limits.stranger_bytes - std::min(limits.stranger_bytes, secured->received_bytes), until};
+    bounds = {limits.stranger_bytes - std::min(limits.stranger_bytes, secured.received_bytes), until};
   Use& use = uses_[id];
   struct Leave {  // also where a cancellation leaves this frame
     Server& server;
@@ -127,8 +141,7 @@ Task<> Server::serve(std::unique_ptr<platform::Stream> stream, Place place) {
     }
   } leave{*this, id, place};
   ++use.connections;
-  AnswerSession session(station_, service_, std::move(secured->stream), std::move(secured->peer), bounds,
-                        use.in_flight);
+  AnswerSession session(station_, service_, std::move(secured.stream), std::move(secured.peer), bounds, use.in_flight);
   place->session = &session;
   if (standing == Service::Standing::refused)
     session.finish(Error{Errc::denied, "this computer is not wanted here"});

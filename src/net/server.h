@@ -44,14 +44,23 @@ class Server {
     platform::Nursery* task = nullptr;       // to be canceled
     impl::AnswerSession* session = nullptr;  // once the handshake is done
     bool going = false;                      // it made room for another and is about to end
+    bool admitted = false;                   // by the relay's desk
   };
   using Place = std::list<Connection>::iterator;  // in order of arrival
   class Guest;                                    // a connection's entry in the list, and its share
   friend class Guest;
+  /// How a connection came.
+  struct Arrival {
+    std::unique_ptr<platform::Stream> stream;
+    std::string remote;    // what Peer::remote shall say; empty: as it is
+    bool adopted = false;  // another computer's relay brought it
+  };
 
   Task<> accept_loop(platform::Listener& listener);
-  Task<> look_after(std::unique_ptr<platform::Stream> stream);
-  Task<> serve(std::unique_ptr<platform::Stream> stream, Place place);
+  void take(Arrival arrival);
+  Task<> look_after(Arrival arrival);
+  Task<> serve(Arrival arrival, Place place);
+  Task<> answer(Secured secured, std::chrono::nanoseconds until, Place place);
   static bool is_stranger(const Connection& one);
   void make_room();
   Task<> cut_after(std::chrono::nanoseconds limit);

@@ -4,9 +4,9 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <utility>
 
 #include "net/impl/http2.h"
+#include "net/impl/in_flight.h"
 
 namespace mhp::net::impl {
 
@@ -14,22 +14,6 @@ namespace mhp::net::impl {
 struct StrangerBounds {
   std::size_t bytes;               // to be sent by it
   std::chrono::nanoseconds until;  // of the steady clock; then the connection ends
-};
-
-/// One more answer that runs, as long as it lives: counted from the moment it is promised, since a peer may send and
-/// give up a thousand requests before the first of their tasks begins.
-class InFlight {
- public:
-  explicit InFlight(std::size_t& count) : count_(&count) { ++count; }
-  InFlight(InFlight&& other) noexcept : count_(std::exchange(other.count_, nullptr)) {}
-  InFlight& operator=(InFlight&&) = delete;
-  ~InFlight() { end(); }
-  void end() {
-    if (count_ != nullptr) --*std::exchange(count_, nullptr);
-  }
-
- private:
-  std::size_t* count_;
 };
 
 class AnswerSession final : public Http2 {

@@ -24,4 +24,10 @@ class Bell {
   bool rung_ = false;
 };
 
+/// The same for within() and others that want a value. `bell` outlives the task.
+inline Task<bool> rung(Bell& bell) {
+  co_await bell.wait();
+  co_return true;
+}
+
 }  // namespace mhp::net::impl
