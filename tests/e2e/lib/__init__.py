@@ -1,0 +1,1 @@
+# What tests over several machines share: small internets of network namespaces.
