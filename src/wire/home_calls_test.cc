@@ -4,6 +4,7 @@
 #include <wire/home_calls.pb.h>
 
 #include "wire/golden_support.h"
+#include "wire/home_log.h"
 #include "wire/test_support.h"
 
 namespace mhp::wire {
@@ -73,7 +74,8 @@ HeadsPage heads_page(samples::Random& random) {
   HeadsPage out;
   for (const auto& id : some_ids<DeviceId>(random, random.below(10))) {
     HeadsPage::Device device{id, some_heads(random, 0), {}};
-    for (std::size_t i = 0; i < device.heads.size(); ++i) device.received_s.push_back(random.time());
+    for (std::size_t i = 0; i < device.heads.size(); ++i)
+      device.received_s.push_back(static_cast<std::int64_t>(random.below(kMaxReceivedS + 1)));
     out.devices.push_back(std::move(device));
   }
   out.more = !out.devices.empty() && random.flip();
@@ -151,6 +153,8 @@ TEST(HomeCalls, HeadsMustFitTheirDevices) {
   expect_refused(spoilt([](auto& m) { m.set_head_counts(0, UINT32_MAX); }), Errc::invalid, "do not fit");
   expect_refused(spoilt([](auto& m) { m.mutable_heads(0)->clear(); }), Errc::invalid, "wrong length");
   expect_refused(spoilt([](auto& m) { m.mutable_heads(0)->resize(kMaxHeadBytes + 1); }), Errc::invalid, "wrong length");
+  expect_refused(spoilt([](auto& m) { m.set_received_s(0, -1); }), Errc::invalid, "a time of receipt");
+  expect_refused(spoilt([](auto& m) { m.set_received_s(0, INT64_MAX); }), Errc::invalid, "a time of receipt");
   expect_refused(parse_heads_page(encode(HeadsPage{{}, true})), Errc::invalid, "empty page");
   expect_refused(parse_head_chain(encode(HeadChain{})), Errc::invalid, "number of heads");
   expect_refused(parse_head_chain(encode(HeadChain{std::vector<Bytes>(kMaxChainHeads + 1, Bytes(1))})), Errc::invalid,

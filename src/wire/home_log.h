@@ -15,6 +15,8 @@ constexpr std::size_t kLogBlockBytes = 4096;         // a log header, a commit m
 constexpr std::uint64_t kMaxLogBytes = 1_GiB;        // of one log
 constexpr std::uint64_t kMaxHomeIndexBytes = 1_GiB;  // a bigger home is scanned instead
 constexpr std::uint64_t kMaxHeadsFileBytes = 512_KiB;
+/// Unix seconds, the year 2255: the last time at which a home may say that it took a head. In nanoseconds it fits.
+constexpr std::int64_t kMaxReceivedS = 9'000'000'000;
 constexpr std::uint64_t kMaxCondemnedFileBytes = 256_MiB;  // five million segments
 static_assert(kMaxHeadsFileBytes > kMaxHeadsHeld * (kMaxHeadBytes + 12) + 256);
 
@@ -106,7 +108,7 @@ Result<HomeIndex> parse_home_index(ByteView bytes);
 /// A signed head, and when the home took it, by the home's own clock.
 struct HeldHead {
   Bytes signed_bytes;
-  std::int64_t received_s = 0;  // Unix time
+  std::int64_t received_s = 0;  // Unix time, 0 to kMaxReceivedS
   friend bool operator==(const HeldHead&, const HeldHead&) = default;
 };
 

@@ -1,6 +1,9 @@
 // The files of a folder home: round trip, every changed byte found, each bound refused, stamps bound to their place.
 #include "wire/home_log.h"
 
+#include <algorithm>
+
+#include "primitives/hash/blake3.h"
 #include "wire/golden_support.h"
 #include "wire/impl/fixed.h"
 #include "wire/test_support.h"
@@ -15,7 +18,7 @@ HeadsFile heads_file(samples::Random& random) {
   const std::size_t count = 1 + random.below(kMaxHeadsHeld);
   for (std::size_t i = 0; i < count; ++i) {
     Bytes head = random.bytes(1 + random.below(kMaxHeadBytes));
-    file.chain.push_back({std::move(head), static_cast<std::int64_t>(random.below(1ull << 40)) - (1ll << 39)});
+    file.chain.push_back({std::move(head), static_cast<std::int64_t>(random.below(kMaxReceivedS + 1))});
   }
   return file;
 }
@@ -175,6 +178,23 @@ TEST(HomeLog, RefusesNewerFormatsAndOtherFiles) {
   expect_refused(parse_home_file({}), Errc::invalid, "cut short");
   expect_refused(parse_home_index(Bytes(200)), Errc::invalid, "some other file");
   expect_refused(parse_heads_file(Bytes(200)), Errc::invalid, "some other file");
+}
+
+TEST(HomeLog, HeadsAreTakenAtTimesThatExist) {
+  samples::Random random(test_seed());
+  const auto taken_at = [&](std::int64_t unix_s) {
+    HeadsFile file{.vault = random.id<VaultId>(), .device = random.id<DeviceId>(), .chain = {{random.bytes(9), 0}}};
+    Bytes bytes = encode(file);
+    constexpr std::size_t kAt = 80;
+    impl::put(MutableBytes(bytes), kAt, static_cast<std::uint64_t>(unix_s));
+    const auto content = ByteView(bytes).first(bytes.size() - 32);
+    std::ranges::copy(primitives::blake3_derive("mhp 1 heads file", content), bytes.end() - 32);
+    return parse_heads_file(bytes);
+  };
+  EXPECT_TRUE(taken_at(0));
+  EXPECT_TRUE(taken_at(kMaxReceivedS));
+  for (const std::int64_t unix_s : {std::int64_t{-1}, kMaxReceivedS + 1, INT64_MAX, INT64_MIN})
+    expect_refused(taken_at(unix_s), Errc::invalid, "a time of receipt");
 }
 
 TEST(HomeLog, LogHeaderRoundTrips) {

@@ -245,8 +245,9 @@ Result<std::vector<wire::HeldHead>> join_heads(const Members& members, const Dev
     MHP_TRY_VOID(check_against_held(parsed, known));
     MHP_TRY_VOID(check_gap(parsed, known.back().head.seq));
   }
+  const std::int64_t taken_s = std::clamp<std::int64_t>(now_s, 0, wire::kMaxReceivedS);
   for (std::size_t i = 0; i < chain.size(); ++i)
-    all.try_emplace(parsed[i].head.seq, wire::HeldHead{std::move(chain[i]), now_s});
+    all.try_emplace(parsed[i].head.seq, wire::HeldHead{std::move(chain[i]), taken_s});
   return thinned_out(std::move(all));
 }
 
