@@ -313,17 +313,20 @@ static bool all_set_back(const dispersal::HomeSet& homes) {
   return homes.reachable() > 0 && static_cast<std::size_t>(older) >= homes.reachable();
 }
 
-static std::string about_unread(const vault::UnreadHead& head) {
+static std::string about_unread(const vault::UnreadHead& head, const Opened& opened) {
   if (head.is_locked) {
     return fmt::format(
         "what computer {} saved last, at {}, was saved after another recovery of this vault and is not shown: run 'mhp "
         "recover --state NEW-FOLDER --home DIR' with your 24 words, and both come together.",
         head.device.short_hex(), format_time(head.newest_ns));
   }
+  const bool is_former = vault::highest_of(vault::revocations_of(opened.record->record), head.device) != nullptr;
   return fmt::format(
-      "what the former computer {} saved last, at {}, cannot be read from the homes at hand and is not shown ({}). It "
-      "is "
-      "still there: connect the homes that have it.",
+      "what {}computer {} saved last, at {}, cannot be read from the homes at hand and is not shown ({}). It is still "
+      "there: connect the homes that have it.",
+      is_former                          ? "the former "
+      : head.device == opened.device->id ? "this "
+                                         : "",
       head.device.short_hex(), format_time(head.newest_ns), printable(head.reason));
 }
 
@@ -335,8 +338,36 @@ std::string names_of_members(const dispersal::HomeSet& homes, const std::vector<
   return names;
 }
 
-static void note_what_is_not_shown(const Session& session, const Opened& opened) {
-  for (const vault::UnreadHead& head : opened.vault->unread_heads()) session.out.note(about_unread(head));
+nlohmann::json json_unread(const std::vector<vault::UnreadHead>& unread) {
+  nlohmann::json list = nlohmann::json::array();
+  for (const vault::UnreadHead& head : unread) {
+    list.push_back({{"device", head.device.hex()},
+                    {"newest_time", format_rfc3339(head.newest_ns)},
+                    {"used_time", head.used_ns ? format_rfc3339(*head.used_ns) : ""},
+                    {"locked", head.is_locked},
+                    {"reason", json_text(head.reason)}});
+  }
+  return list;
+}
+
+nlohmann::json json_late(const Opened& opened) {
+  nlohmann::json list = nlohmann::json::array();
+  for (const vault::LateState& late : opened.vault->late_states()) {
+    nlohmann::json homes = nlohmann::json::array();
+    for (const std::size_t member : late.members) homes.push_back(json_text(opened.homes->members()[member].name));
+    list.push_back(
+        {{"device", late.device.hex()}, {"newest_time", format_rfc3339(late.newest_ns)}, {"homes", std::move(homes)}});
+  }
+  return list;
+}
+
+bool may_lack_newest(const Opened& opened, const std::string& snapshot) {
+  return (snapshot.empty() || snapshot == "latest") && !opened.vault->unread_heads().empty();
+}
+
+void note_what_is_not_shown(const Session& session, const Opened& opened) {
+  if (session.out.mute) return;
+  for (const vault::UnreadHead& head : opened.vault->unread_heads()) session.out.note(about_unread(head, opened));
   for (const vault::LateState& late : opened.vault->late_states()) {
     session.out.note(fmt::format(
         "the former computer {} was shut out, and saved something after that by the clocks of the homes: home {} has "
@@ -373,8 +404,9 @@ Task<Result<Opened>> open_vault(Session& session, OpenOptions options) {
   if (opened.record->content.homes.empty()) {
     co_return fail(Errc::unavailable, Subject::vault, "this vault has no home yet: there is nowhere to keep anything");
   }
+  const vault::OpenHow how{.newest_readable = options.only_reads};
   auto vault =
-      co_await vault::Vault::open(session.platform, *opened.homes, *opened.state, *opened.device, *opened.record);
+      co_await vault::Vault::open(session.platform, *opened.homes, *opened.state, *opened.device, *opened.record, how);
   if (!vault) {
     report_away(*opened.homes);
     name_troubles(session, *opened.homes);
@@ -386,7 +418,7 @@ Task<Result<Opened>> open_vault(Session& session, OpenOptions options) {
     co_return pass(vault);
   }
   opened.vault = std::move(*vault);
-  if (!session.out.mute) note_what_is_not_shown(session, opened);
+  if (options.tells_what_is_not_shown) note_what_is_not_shown(session, opened);
   co_return opened;
 }
 

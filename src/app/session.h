@@ -41,6 +41,9 @@ struct OpenOptions {
   bool read_index = true;  // false: homes only, `vault` stays null
   /// What clouds change of the list of homes is signed and kept; else it is used in this run only.
   bool keeps_homes = false;
+  /// The command writes nothing: where a newer state cannot be read from the homes at hand, an older one is shown.
+  bool only_reads = false;
+  bool tells_what_is_not_shown = true;
 };
 
 /// Everything a command works on. Order matters: what is below borrows what is above.
@@ -58,6 +61,13 @@ Task<Result<Opened>> open_vault(Session& session, OpenOptions options);
 
 /// Members whose homes are leaving.
 std::vector<std::size_t> members_leaving(const Opened& opened);
+/// Each state that is there and not shown, with the reason, on standard error.
+void note_what_is_not_shown(const Session& session, const Opened& opened);
+/// The same for scripts.
+nlohmann::json json_unread(const std::vector<vault::UnreadHead>& unread);
+nlohmann::json json_late(const Opened& opened);
+/// True where what is asked for ("": all snapshots) may be in a state that cannot be read now: the answer is a part.
+bool may_lack_newest(const Opened& opened, const std::string& snapshot = "");
 
 /// How long a drive may take to answer a first question about a path: it may have to start turning.
 constexpr std::chrono::seconds kPathLimit{10};

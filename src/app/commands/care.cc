@@ -12,24 +12,29 @@ namespace mhp::app {
 
 namespace {
 
-/// safe: any one home may be lost. help: something cannot be brought back now, or homes are missing, or damaged, so
-/// that nothing more may be lost.
+/// safe: any one home may be lost. help: something cannot be brought back now, or is not even shown, or homes are
+/// missing, or damaged, so that nothing more may be lost. `unread`: computers whose newest state cannot be read.
 const char* state_word(const vault::CheckReport& report, bool homes_missing, bool has_snapshots,
-                       unsigned planned_margin) {
-  if (report.unrestorable > 0) return "help";
+                       unsigned planned_margin, std::size_t unread) {
+  if (report.unrestorable > 0 || unread > 0) return "help";
   if (!has_snapshots) return "not_yet";
   if (report.margin >= 1) return "safe";
   const bool was_safe = (homes_missing || report.rows_bad > 0) && planned_margin >= 1;
   return was_safe ? "help" : "not_yet";
 }
 
-std::string state_sentence(const std::string& state, const vault::CheckReport& report, bool has_snapshots) {
+std::string state_sentence(const std::string& state, const vault::CheckReport& report, bool has_snapshots,
+                           std::size_t unread) {
   const std::string homes = plural(report.homes, "home", "homes");
   if (state == "safe") return fmt::format("SAFE: everything is on {}, {}.", homes, format_margin(report.margin));
   if (report.unrestorable > 0) {
     return fmt::format(
         "HELP: {} of {} segments cannot be brought back from the homes that answer ('mhp check' says which files).",
         format_count(report.unrestorable), format_count(report.segments));
+  }
+  if (unread > 0) {
+    return fmt::format("HELP: what {} saved last cannot be read now. All else is on {}, {}.",
+                       plural(unread, "computer", "computers"), homes, format_margin(report.margin));
   }
   if (state == "help")
     return fmt::format("HELP: homes are {}; everything can be brought back, but no further home may be lost.",
@@ -62,24 +67,23 @@ std::vector<std::string> source_paths(const std::vector<wire::SnapshotRecord>& s
 }
 
 /// Homes with their space; "away" where they do not answer, "lacking" where the newest vault record or heads are not
-/// there, or damaged. Sums up in `trash` what they will give back. All but this outlive it.
+/// there, or damaged, "bad_rows" where some of what they hold was found wrong. Sums up in `trash` what they will give
+/// back. All but this outlive it.
 Task<nlohmann::json> homes_json(const dispersal::HomeSet& homes, const vault::CheckReport& report, Trash& trash) {
   nlohmann::json list = nlohmann::json::array();
-  for (const dispersal::Member& member : homes.members()) {
-    nlohmann::json object = {{"id", member.id.hex()},
-                             {"name", json_text(member.name)},
-                             {"state", "away"},
-                             {"used_bytes", nullptr},
-                             {"free_bytes", nullptr},
-                             {"counts", member.counts},
-                             {"condemned_bytes", nullptr},
-                             {"next_due", nullptr}};
+  for (std::size_t i = 0; i < homes.members().size(); ++i) {
+    const dispersal::Member& member = homes.members()[i];
+    const std::uint64_t rows_bad = i < report.rows_by_home.size() ? report.rows_by_home[i].bad : 0;
+    nlohmann::json object = {{"id", member.id.hex()}, {"name", json_text(member.name)}, {"state", "away"},
+                             {"used_bytes", nullptr}, {"free_bytes", nullptr},          {"counts", member.counts},
+                             {"rows_bad", rows_bad},  {"condemned_bytes", nullptr},     {"next_due", nullptr}};
     if (member.away_code == Errc::corrupt) object["state"] = "damaged";
     if (!member.is_wanted()) object["state"] = "here";
     if (member.home) {
       const auto usage = co_await member.home->usage();
       object["state"] = usage ? "ok" : "failed";
       const bool lacking = std::ranges::find(report.homes_lacking, member.id) != report.homes_lacking.end();
+      if (usage && rows_bad > 0) object["state"] = "bad_rows";
       if (usage && lacking) object["state"] = "lacking";
       if (usage) object["used_bytes"] = usage->used_bytes;
       if (usage) object["free_bytes"] = usage->free_bytes;
@@ -99,17 +103,17 @@ const char* why_not_counted(const Opened& opened, const dispersal::Member& membe
   return "  (on the disk of what is saved: does not count)";
 }
 
-void show_homes(const Session& session, const Opened& opened, const vault::CheckReport& report,
-                const nlohmann::json& list) {
+void show_homes(const Session& session, const Opened& opened, const nlohmann::json& list) {
   for (std::size_t i = 0; i < list.size(); ++i) {
     const dispersal::Member& member = opened.homes->members()[i];
+    const std::string state = list[i]["state"];
     session.out.say(fmt::format("  {}  {:<16} {:<6} {:>9} used, {:>9} free{}", member.id.short_hex(),
-                                printable(member.name), list[i]["state"].get<std::string>(),
+                                printable(member.name), state == "bad_rows" ? "damaged" : state,
                                 space_text(list[i]["used_bytes"]), space_text(list[i]["free_bytes"]),
                                 why_not_counted(opened, member)));
-    if (list[i]["state"] == "lacking")
+    if (state == "lacking")
       session.out.say("            brings nothing back alone: its vault record or heads are old, missing or damaged");
-    const std::uint64_t bad = i < report.rows_by_home.size() ? report.rows_by_home[i].bad : 0;
+    const std::uint64_t bad = list[i]["rows_bad"];
     if (bad > 0) {
       session.out.say(
           fmt::format("            {} on it found wrong when they were read: 'mhp repair --read-data' mends that",
@@ -144,32 +148,51 @@ static Task<int> show_unreadable(Session& session, const Error& problem) {
                       {"reason", json_text(problem.detail)}});
   session.out.say(no_homes ? "NOT YET: the vault has no home. Add one with 'mhp home add DIR'."
                            : "HELP: the vault cannot be read: " + printable(problem.detail));
-  show_homes(session, *opened, nothing_known, list);
+  show_homes(session, *opened, list);
   co_return no_homes ? kDone : kFailed;
 }
 
+/// What to do about less safety than these homes could give.
+static std::string what_now(const Opened& opened, const vault::CheckReport& report, unsigned planned_margin) {
+  if (opened.vault->joins_histories()) {
+    return "What a former computer saved last is on some homes only: the next 'mhp backup' brings it to all of them.";
+  }
+  const int repairable = opened.homes->repairable_margin(opened.vault->level());
+  return advice(report, *opened.homes, static_cast<int>(planned_margin), repairable);
+}
+
+/// Homes on the disks of what is saved do not count: opened again where that is known only from the snapshots.
+static Task<Result<Opened>> open_for_status(Session& session) {
+  OpenOptions options;
+  options.only_reads = true;
+  options.tells_what_is_not_shown = false;
+  MHP_CO_TRY(Opened opened, co_await open_vault(session, options));
+  options.sources = source_paths(opened.vault->snapshots());
+  if (!options.sources.empty()) {
+    opened.vault.reset();
+    opened.homes.reset();
+    MHP_CO_TRY(opened, co_await open_vault(session, options));
+  }
+  note_what_is_not_shown(session, opened);
+  co_return opened;
+}
+
 static Task<int> run_status(Session& session) {
-  auto opened = co_await open_vault(session, {});
+  auto opened = co_await open_for_status(session);
   if (!opened) {
     const Error& error = opened.error();
     const bool damaged = error.code == Errc::corrupt && error.subject == Subject::none;
     if (error.code == Errc::unavailable || damaged) co_return co_await show_unreadable(session, opened.error());
     co_return session.out.fail(opened.error(), hint_for(opened.error()));
   }
-  const auto& snapshots = opened->vault->snapshots();
-  const std::vector<std::string> sources = source_paths(snapshots);
-  if (!sources.empty()) {  // homes on the disks of what is saved do not count: open again, knowing them
-    OpenOptions knowing;
-    knowing.sources = sources;
-    opened = co_await open_vault(session, knowing);
-    if (!opened) co_return session.out.fail(opened.error(), hint_for(opened.error()));
-  }
   dispersal::HomeSet& homes = *opened->homes;
   const auto report = co_await opened->vault->standing();
   if (!report) co_return session.out.fail(report.error(), hint_for(report.error()));
   const dispersal::Plan plan = homes.plan(opened->vault->level());
   const bool has_snapshots = !opened->vault->snapshots().empty();
-  const std::string state = state_word(*report, homes.missing() > 0, has_snapshots, plan.margin);
+  const std::size_t unread = opened->vault->unread_heads().size();
+  const bool homes_missing = homes.missing() > 0;
+  const std::string state = state_word(*report, homes_missing, has_snapshots, plan.margin, unread);
   Trash trash;
   const nlohmann::json list = co_await homes_json(homes, *report, trash);
   const auto& newest = opened->vault->snapshots();
@@ -186,11 +209,12 @@ static Task<int> run_status(Session& session) {
                       {"condemned_bytes", trash.condemned_bytes},
                       {"next_due", json_time(trash.next_due_ns)},
                       {"newest", has_snapshots ? format_rfc3339(newest.back().time_ns) : ""},
+                      {"unread", json_unread(opened->vault->unread_heads())},
+                      {"late", json_late(*opened)},
                       {"homes", list}});
-  session.out.say(state_sentence(state, *report, has_snapshots));
-  const int repairable = homes.repairable_margin(opened->vault->level());
-  const std::string what_now = advice(*report, homes, static_cast<int>(plan.margin), repairable);
-  if (!what_now.empty()) session.out.say(what_now);
+  session.out.say(state_sentence(state, *report, has_snapshots, unread));
+  const std::string next = what_now(*opened, *report, plan.margin);
+  if (!next.empty()) session.out.say(next);
   if (has_snapshots) {
     session.out.say(fmt::format("{}, the newest of {}.", plural(newest.size(), "snapshot", "snapshots"),
                                 format_time(newest.back().time_ns)));
@@ -201,7 +225,7 @@ static Task<int> run_status(Session& session) {
   if (plan.homes == 3) session.out.say("Three homes are a backup, not an archive: more homes make it one.");
   note_wrong_clocks(session, newest);
   if (trash.condemned_bytes > 0) session.out.say(trash_sentence(trash, session.platform.clock().unix_ns()));
-  show_homes(session, *opened, *report, list);
+  show_homes(session, *opened, list);
   name_troubles(session, homes);
   name_reprieved(session, *opened->vault);
   co_return state == "help" ? kFailed : kDone;
@@ -275,15 +299,30 @@ static void say_lost(const Session& session, const std::vector<snapshot::LostFil
   }
 }
 
-static int show_check(Session& session, const vault::CheckReport& report, const dispersal::HomeSet& homes,
+/// The exit code where all rows that are known of are there.
+static int show_whole(const Session& session, const vault::CheckReport& report, const std::string& read,
+                      std::size_t unread) {
+  session.out.say(fmt::format("{}: {}, {} on {}, {}.{}", unread == 0 ? "Whole" : "Whole are",
+                              plural(report.segments, "segment", "segments"),
+                              plural(report.rows_expected, "row", "rows"), plural(report.homes, "home", "homes"),
+                              format_margin(report.margin), read));
+  if (unread == 0) return kDone;
+  session.out.say(fmt::format("But what {} saved last cannot be read now: nobody knows what is there of it.",
+                              plural(unread, "computer", "computers")));
+  return kTooFew;
+}
+
+static int show_check(Session& session, const vault::CheckReport& report, const Opened& opened,
                       const std::vector<snapshot::LostFiles>& lost, double seconds) {
+  const dispersal::HomeSet& homes = *opened.homes;
+  const std::size_t unread = opened.vault->unread_heads().size();
   nlohmann::json bad = nlohmann::json::array();
   for (const HomeId& home : report.homes_bad) bad.push_back(home.hex());
   nlohmann::json lacking = nlohmann::json::array();
   for (const HomeId& home : report.homes_lacking) lacking.push_back(home.hex());
   const bool whole = report.rows_bad == 0 && report.rows_missing == 0 && report.unrestorable == 0 &&
                      report.homes_bad.empty() && report.homes_lacking.empty();
-  session.out.result({{"ok", whole},
+  session.out.result({{"ok", whole && unread == 0},
                       {"segments", report.segments},
                       {"rows", report.rows_expected},
                       {"rows_missing", report.rows_missing},
@@ -295,16 +334,13 @@ static int show_check(Session& session, const vault::CheckReport& report, const 
                       {"homes", rows_by_home(report, homes)},
                       {"margin", std::max(report.margin, 0)},
                       {"condemned", report.condemned},
+                      {"unread", json_unread(opened.vault->unread_heads())},
+                      {"late", json_late(opened)},
                       {"bytes_read", report.bytes_read}});
   const std::string read = report.bytes_read > 0 ? fmt::format(" {} were read and verified in {}.",
                                                                format_bytes(report.bytes_read), format_seconds(seconds))
                                                  : "";
-  if (whole) {
-    session.out.say(fmt::format("Whole: {}, {} on {}, {}.{}", plural(report.segments, "segment", "segments"),
-                                plural(report.rows_expected, "row", "rows"), plural(report.homes, "home", "homes"),
-                                format_margin(report.margin), read));
-    return kDone;
-  }
+  if (whole) return show_whole(session, report, read, unread);
   session.out.say(fmt::format("{} of {} rows are missing, {} are bad.{}", format_count(report.rows_missing),
                               format_count(report.rows_expected), format_count(report.rows_bad), read));
   say_rows_by_home(session, report, homes);
@@ -324,10 +360,9 @@ static int show_check(Session& session, const vault::CheckReport& report, const 
         fmt::format("The vault record or heads of {} are old, missing or damaged: alone they bring nothing back.",
                     plural(report.homes_lacking.size(), "home", "homes")));
   }
-  session.out.say(
-      fmt::format("Everything can be brought back; of the homes that answer {}. 'mhp repair' makes it whole again.",
-                  format_margin(report.margin)));
-  return kFailed;
+  session.out.say(fmt::format("{} can be brought back; of the homes that answer {}. 'mhp repair' makes it whole again.",
+                              unread == 0 ? "Everything" : "Everything that is shown", format_margin(report.margin)));
+  return unread == 0 ? kFailed : kTooFew;
 }
 
 static Task<int> run_check(Session& session, CheckArgs args) {
@@ -337,7 +372,9 @@ static Task<int> run_check(Session& session, CheckArgs args) {
     if (!parsed) co_return session.out.fail(parsed.error(), "Example: mhp check --read-data=10");
     percent = *parsed;
   }
-  auto opened = co_await open_vault(session, {});
+  OpenOptions options;
+  options.only_reads = true;
+  auto opened = co_await open_vault(session, options);
   if (!opened) co_return session.out.fail(opened.error(), hint_for(opened.error()));
   vault::CheckProgress state;
   ProgressLine progress(session, [&state] { return "checking " + check_line(state); });
@@ -351,7 +388,7 @@ static Task<int> run_check(Session& session, CheckArgs args) {
   if (!report) co_return session.out.fail(report.error(), hint_for(report.error()));
   std::vector<snapshot::LostFiles> lost;
   if (report->unrestorable > 0) lost = co_await snapshot::lost_files(*opened->vault);
-  co_return show_check(session, *report, *opened->homes, lost,
+  co_return show_check(session, *report, *opened, lost,
                        std::chrono::duration<double>(session.platform.clock().steady() - start).count());
 }
 
@@ -452,7 +489,8 @@ static Task<int> run_repair(Session& session, RepairArgs args) {
 void add_status(Command& program) {
   program
       .add("status", "Is it safe? How many homes may be lost, which are there",
-           "Example:\n  mhp status\nExit codes: 0 safe, or not yet; 1 HELP: a home is missing that is needed")
+           "Example:\n  mhp status\nExit codes: 0 safe, or not yet; 1 HELP: a home is missing that is needed, or "
+           "something saved cannot be read now")
       .runs(run_status);
 }
 

@@ -111,7 +111,11 @@ struct RestoreArgs {
   bool dry_run = false;
   bool no_sync = false;  // does not wait for the disk
 };
-Task<Result<snapshot::RestoreReport>> do_restore(Session& session, RestoreArgs args, snapshot::Counters& counters);
+struct RestoreDone : snapshot::RestoreReport {
+  std::vector<vault::UnreadHead> unread;  // states that are not shown now
+  bool may_lack_newest = false;           // and one of them may have what was asked for
+};
+Task<Result<RestoreDone>> do_restore(Session& session, RestoreArgs args, snapshot::Counters& counters);
 
 Task<Result<vault::RepairReport>> do_repair(Session& session, bool read_all, bool dry_run, vault::Progress progress);
 

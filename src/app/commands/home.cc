@@ -289,6 +289,37 @@ static Result<void> check_handed_over(const Opened& opened, std::size_t chosen, 
                   printable(members[chosen].name), plural(report.refusing.size(), "home", "homes")));
 }
 
+/// What nobody here can see nobody can hand over: the home may have the last rows of it. Errors: unavailable, denied.
+static Result<void> check_all_is_seen(const Opened& opened, std::size_t chosen) {
+  const dispersal::Member& home = opened.homes->members()[chosen];
+  const std::string name = printable(home.name);
+  if (!home.home && home.is_wanted()) {
+    return fail(Errc::unavailable, Subject::homes,
+                fmt::format("home '{}' is away, so nobody can see what it holds: it stays on the list until it is "
+                            "connected. (--lost takes it off where it is gone for good.)",
+                            name));
+  }
+  std::string why;
+  if (!opened.vault->late_states().empty()) why = "it is not decided what becomes of what a former computer saved late";
+  if (!opened.vault->unread_heads().empty()) why = "what another computer saved last cannot be read now";
+  if (!why.empty()) {
+    return fail(Errc::unavailable, Subject::homes,
+                fmt::format("home '{}' stays: {}, and it may hold what is needed for that. (--lost takes it off all "
+                            "the same.)",
+                            name, why));
+  }
+  if (!opened.vault->joins_histories()) return {};
+  return fail(Errc::denied, Subject::home,
+              fmt::format("home '{}' stays: what a former computer saved last is on some homes only, until the next "
+                          "backup brings it to all of them",
+                          name));
+}
+
+static std::string remove_hint(const Error& error) {
+  if (error.subject != Subject::home) return hint_for(error, true);
+  return error.code == Errc::denied ? "Run 'mhp backup', then remove it." : "'mhp home list' names them.";
+}
+
 /// Hands over what it held; then it is no longer on the list.
 static Task<Result<RemoveDone>> do_home_remove(Session& session, RemoveArgs args) {
   OpenOptions options;
@@ -310,6 +341,7 @@ static Task<Result<RemoveDone>> do_home_remove(Session& session, RemoveArgs args
                                printable(entries[chosen].name)));
   }
   if (!args.lost) {
+    MHP_CO_TRY_VOID(check_all_is_seen(opened, chosen));
     MHP_CO_TRY(const vault::CheckReport before, co_await opened.vault->standing());
     done.margin_before = before.margin;
     const std::vector<std::size_t> without = {chosen};
@@ -350,10 +382,7 @@ static void say_what_is_left(const Session& session, const RemoveArgs& args, con
 
 static Task<int> run_home_remove(Session& session, RemoveArgs args) {
   const auto done = co_await do_home_remove(session, args);
-  if (!done) {
-    const bool which = done.error().subject == Subject::home;
-    co_return session.out.fail(done.error(), which ? "'mhp home list' names them." : hint_for(done.error(), true));
-  }
+  if (!done) co_return session.out.fail(done.error(), remove_hint(done.error()));
   const vault::RepairReport* report = &done->report;
   // With --lost nobody has looked what may be lost now.
   const nlohmann::json margin = args.lost ? nlohmann::json() : nlohmann::json(std::max(report->margin, 0));
@@ -408,7 +437,8 @@ void add_home(Command& program) {
 
   auto remove = std::make_shared<RemoveArgs>();
   Command remove_command = home.add("remove", "Hand over what a home holds, then take it off the list",
-                                    "Example:\n  mhp home remove drive-a");
+                                    "Example:\n  mhp home remove drive-a\nExit codes: 0 done; 1 a backup has to come "
+                                    "first; 4 it stays: not all that it may hold can be seen, or handed over");
   remove_command.needs("home", remove->home, "Its name, path or the first letters of its id");
   remove_command.flag("--lost", remove->lost, "It is gone: nothing can be handed over");
   remove_command.flag("--dry-run", remove->dry_run, "Say what would be done, change nothing");

@@ -62,6 +62,12 @@ void show_entry(Session& session, const wire::TreeEntry& entry, bool detailed) {
                            : path);
 }
 
+OpenOptions only_reading() {
+  OpenOptions options;
+  options.only_reads = true;
+  return options;
+}
+
 /// True where `path` lies right in `folder` (both as entries have them).
 bool directly_in(std::string_view path, std::string_view folder) {
   if (!folder.empty()) {
@@ -74,7 +80,7 @@ bool directly_in(std::string_view path, std::string_view folder) {
 }  // namespace
 
 static Task<int> run_snapshots(Session& session) {
-  auto opened = co_await open_vault(session, {});
+  auto opened = co_await open_vault(session, only_reading());
   if (!opened) co_return session.out.fail(opened.error(), hint_for(opened.error()));
   name_troubles(session, *opened->homes);
   nlohmann::json list = nlohmann::json::array();
@@ -98,7 +104,7 @@ static Task<int> run_snapshots(Session& session) {
   note_wrong_clocks(session, opened->vault->snapshots());
   if (list.empty()) session.out.say("No snapshot yet. Make one with 'mhp backup PATH'.");
   session.out.result(list);
-  co_return kDone;
+  co_return may_lack_newest(*opened) ? kPartly : kDone;
 }
 
 struct LsArgs {
@@ -111,7 +117,7 @@ static Task<int> run_ls(Session& session, LsArgs args) {
   const auto named = split_snapshot_path(args.where);
   if (!named) co_return session.out.fail(named.error(), hint_for(named.error()));
   const auto& [name, path] = *named;
-  auto opened = co_await open_vault(session, {});
+  auto opened = co_await open_vault(session, only_reading());
   if (!opened) co_return session.out.fail(opened.error(), hint_for(opened.error()));
   auto chosen = snapshot::choose_snapshot(opened->vault->snapshots(), name);
   if (!chosen) co_return session.out.fail(chosen.error(), hint_for(chosen.error()));
@@ -132,7 +138,7 @@ static Task<int> run_ls(Session& session, LsArgs args) {
     const Error missing{Errc::not_found, fmt::format("{}: not in this snapshot", path), Subject::entry};
     co_return session.out.fail(missing, hint_for(missing));
   }
-  co_return kDone;
+  co_return may_lack_newest(*opened, name) ? kPartly : kDone;
 }
 
 struct FindArgs {
@@ -157,7 +163,7 @@ static Task<int> run_find(Session& session, FindArgs args) {
   if (args.pattern.empty()) {
     co_return session.out.fail({Errc::usage, "an empty pattern fits nothing"}, "For all files write '*'.");
   }
-  auto opened = co_await open_vault(session, {});
+  auto opened = co_await open_vault(session, only_reading());
   if (!opened) co_return session.out.fail(opened.error(), hint_for(opened.error()));
   std::vector<wire::SnapshotRecord> searched = opened->vault->snapshots();
   if (!args.snapshot.empty()) {
@@ -189,7 +195,7 @@ static Task<int> run_find(Session& session, FindArgs args) {
   }
   name_troubles(session, *opened->homes);
   if (!found) session.out.say(nothing_fits(args.pattern));
-  co_return kDone;
+  co_return may_lack_newest(*opened, args.snapshot) ? kPartly : kDone;
 }
 
 struct DiffArgs {
@@ -200,7 +206,7 @@ struct DiffArgs {
 static Task<int> run_diff(Session& session, DiffArgs args) {
   static constexpr std::string_view kMarks[] = {"+", "-", "M", "m", "T"};
   static constexpr const char* kWords[] = {"added", "removed", "content", "metadata", "kind"};
-  auto opened = co_await open_vault(session, {});
+  auto opened = co_await open_vault(session, only_reading());
   if (!opened) co_return session.out.fail(opened.error(), hint_for(opened.error()));
   auto older = snapshot::choose_snapshot(opened->vault->snapshots(), args.older);
   auto newer = snapshot::choose_snapshot(opened->vault->snapshots(), args.newer);
@@ -217,7 +223,8 @@ static Task<int> run_diff(Session& session, DiffArgs args) {
     session.out.say(fmt::format("{}  /{}", kMarks[kind], printable(change.path)));
   }
   if (changes->empty()) session.out.say("Both snapshots hold the same.");
-  co_return kDone;
+  const bool lacks_some = args.older == "latest" || args.newer == "latest";
+  co_return lacks_some&& may_lack_newest(*opened) ? kPartly : kDone;
 }
 
 void add_snapshots(Command& program) {

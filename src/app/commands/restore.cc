@@ -70,8 +70,10 @@ std::string entry_path(std::string path) {
   return path;
 }
 
-Task<Result<snapshot::RestoreReport>> do_restore(Session& session, RestoreArgs args, snapshot::Counters& counters) {
-  MHP_CO_TRY(Opened opened, co_await open_vault(session, {}));
+Task<Result<RestoreDone>> do_restore(Session& session, RestoreArgs args, snapshot::Counters& counters) {
+  OpenOptions how;
+  how.only_reads = true;
+  MHP_CO_TRY(Opened opened, co_await open_vault(session, how));
   MHP_CO_TRY_VOID(co_await check_outside_own(session, opened, args.to));
   auto check = [&platform = session.platform, to = args.to] { return check_target(platform, to); };
   MHP_CO_TRY_VOID(co_await on_path(session, args.to, std::move(check)));
@@ -83,12 +85,13 @@ Task<Result<snapshot::RestoreReport>> do_restore(Session& session, RestoreArgs a
       .snapshot = chosen, .path = args.path, .to = args.to, .dry_run = args.dry_run, .sync = !args.no_sync};
   auto report = co_await snapshot::restore(session.platform, *opened.vault, options, counters);
   name_troubles(session, *opened.homes);
-  if (report) say_if_partial(session, chosen);
-  co_return report;
+  if (!report) co_return pass(report);
+  say_if_partial(session, chosen);
+  RestoreDone done{std::move(*report), opened.vault->unread_heads(), may_lack_newest(opened, args.snapshot)};
+  co_return done;
 }
 
-static void show_report(Session& session, const RestoreArgs& args, const snapshot::RestoreReport& report,
-                        double seconds) {
+static void show_report(Session& session, const RestoreArgs& args, const RestoreDone& report, double seconds) {
   nlohmann::json errors = nlohmann::json::array();
   for (const auto& error : report.errors)
     errors.push_back({{"path", json_text(error.path)}, {"reason", json_text(error.reason)}});
@@ -100,6 +103,7 @@ static void show_report(Session& session, const RestoreArgs& args, const snapsho
                       {"folders", report.folders},
                       {"errors", errors},
                       {"warnings", warnings},
+                      {"unread", json_unread(report.unread)},
                       {"dry_run", args.dry_run}});
   if (session.out.json) return;
   for (const auto& error : report.errors)
@@ -113,9 +117,10 @@ static void show_report(Session& session, const RestoreArgs& args, const snapsho
   }
 }
 
-/// 0 all back; the code of the gravest reason where homes were too few or bytes damaged; 3 for all others.
-static int exit_code(Session& session, const snapshot::RestoreReport& report) {
-  if (report.errors.empty()) return kDone;
+/// 0 all back; the code of the gravest reason where homes were too few or bytes damaged; 3 for all others, and where
+/// the newest was asked for and there may be a newer one.
+static int exit_code(Session& session, const RestoreDone& report) {
+  if (report.errors.empty()) return report.may_lack_newest ? kPartly : kDone;
   const Errc worst = report.worst ? report.worst->code : Errc::not_found;
   const bool of_homes = worst == Errc::unavailable || worst == Errc::timed_out || worst == Errc::corrupt;
   if (!of_homes || report.worst->subject == Subject::target) return kPartly;
@@ -153,11 +158,12 @@ static Task<int> run_restore(Session& session, RestoreArgs args) {
 void add_restore(Command& program) {
   auto args = std::make_shared<RestoreArgs>();
   args->snapshot.clear();
-  Command command =
-      program.add("restore", "Bring a snapshot, or a path in it, back to this computer",
-                  "Examples:\n  mhp restore latest --to /tmp/back              keeps the snapshot's paths below it\n"
-                  "  mhp restore 3f2a:/home/ann/Photos --to ~/Photos   puts the folder's content there\n"
-                  "Exit codes: 0 all back; 3 some files not, each named; 4 too few homes; 5 damaged");
+  Command command = program.add(
+      "restore", "Bring a snapshot, or a path in it, back to this computer",
+      "Examples:\n  mhp restore latest --to /tmp/back              keeps the snapshot's paths below it\n"
+      "  mhp restore 3f2a:/home/ann/Photos --to ~/Photos   puts the folder's content there\n"
+      "Exit codes: 0 all back; 3 some files not, each named, or there is a newer snapshot that cannot be read "
+      "now; 4 too few homes; 5 damaged");
   command.needs("snapshot", args->snapshot,
                 "An id, the first letters of one, or 'latest'; with :PATH only that folder or file");
   command.needs("--to", args->to, "Folder to fill; must be empty or absent");
