@@ -48,12 +48,16 @@ Task<Result<NamedHome>> look_at_computer(Session& session, std::string text) {
   co_return NamedHome{.id = *id, .address = std::move(text)};
 }
 
+/// One that is there is enough to begin with: the others are said.
 Task<Result<std::vector<NamedHome>>> find_named(Session& session, std::vector<std::string> folders,
                                                 std::vector<std::string> computers) {
   std::vector<NamedHome> named;
+  std::vector<Error> problems;
   for (const std::string& computer : computers) {
-    MHP_CO_TRY(NamedHome home, co_await look_at_computer(session, computer));
-    named.push_back(std::move(home));
+    auto home = co_await look_at_computer(session, computer);
+    if (!home && home.error().code != Errc::unavailable) co_return pass(home);
+    if (home) named.push_back(std::move(*home));
+    if (!home) problems.push_back(std::move(home.error()));
   }
   for (const std::string& folder : folders) {
     auto job = [&disk = session.platform.disk(), folder] { return look_at(disk, folder); };
@@ -62,9 +66,15 @@ Task<Result<std::vector<NamedHome>>> find_named(Session& session, std::vector<st
       // There is no home to begin with: too few are reachable.
       const bool away = home.error().code == Errc::not_found || home.error().code == Errc::timed_out;
       if (away) home.error().subject = Subject::homes;
-      co_return pass(home);
+      if (home.error().code == Errc::exhausted) co_return pass(home);
+      problems.push_back(std::move(home.error()));
+    } else {
+      named.push_back(std::move(*home));
     }
-    named.push_back(std::move(*home));
+  }
+  if (named.empty() && !problems.empty()) co_return tl::unexpected<Error>(std::move(problems.front()));
+  for (const Error& problem : problems) {
+    if (!session.out.mute) session.out.note(printable(problem.detail) + ": recovery goes on without this one");
   }
   co_return named;
 }
@@ -108,19 +118,34 @@ std::vector<wire::HomeEntry> with_named(std::vector<wire::HomeEntry> entries, co
   return entries;
 }
 
+std::string place_of(const NamedHome& home) { return home.address.empty() ? home.path : home.address; }
+
 /// The phrase speaks for the vault wherever it is: no device is known yet.
 cloud::VaultKey speaking_as(const vault::Root& root) {
   return {.vault = root.vault(), .key = root.identity(), .identity = root.identity().public_key()};
 }
 
+void note_listed_again(const Session& session, const wire::VaultPrivate& before, const std::vector<NamedHome>& named) {
+  for (const NamedHome& home : named) {
+    const bool was_off = std::ranges::find(before.removed, home.id, &wire::RemovedHome::id) != before.removed.end();
+    if (!was_off || session.out.mute) continue;
+    session.out.note(fmt::format("home {} had been taken off the list; as it was named it is on it again",
+                                 printable(place_of(home))));
+  }
+}
+
+/// What is named now is the owner's newest word, whoever took it off the list.
 wire::VaultPrivate content_with(const wire::VaultPrivate& before, std::vector<wire::HomeEntry> homes,
                                 std::int64_t now_ns) {
-  std::erase_if(homes, [&](const wire::HomeEntry& home) {
-    return std::ranges::find(before.removed, home.id, &wire::RemovedHome::id) != before.removed.end();
-  });
   wire::VaultPrivate after = before;
   after.homes = std::move(homes);
   return vault::with_times(before, std::move(after), now_ns);
+}
+
+std::string places_of(const std::vector<NamedHome>& named) {
+  std::string places;
+  for (const NamedHome& home : named) places += (places.empty() ? "" : ", ") + place_of(home);
+  return places;
 }
 
 /// Asks the named homes, then the homes that any record lists, until no other record turns up.
@@ -139,8 +164,10 @@ Task<Result<vault::OpenRecord>> find_records(Session& session, const vault::Root
     for (const Bytes& record : seen.records) {
       if (std::ranges::find(known, record) == known.end()) known.push_back(record);
     }
-    if (known.empty() && seen.damaged > 0)
-      co_return fail(Errc::not_found, "the vault records that are kept here are damaged");
+    if (known.empty() && seen.damaged > 0) {
+      co_return fail(Errc::corrupt, Subject::home,
+                     fmt::format("the vault records that are kept in {} are damaged", places_of(named)));
+    }
     if (known.size() == before) break;
     joined = vault::join_records(known, root);
     if (!joined) break;
@@ -270,13 +297,12 @@ Task<Result<RecoverDone>> do_recover(Session& session, RecoverArgs args) {
   auto found = co_await find_records(session, root, named);
   if (!found) {
     if (found.error().code != Errc::not_found) co_return pass(found);
-    if (found.error().detail.find("damaged") != std::string::npos) co_return pass(found);
     co_return fail(Errc::denied,
                    "this home keeps nothing for these 24 words: another phrase made its vault, or the home belongs to "
                    "somebody else");
   }
   opened.record = std::make_unique<vault::OpenRecord>(std::move(*found));
-  // A home that was taken off the list may be a way in; that alone does not bring it back.
+  note_listed_again(session, opened.record->content, named);
   const std::vector<wire::HomeEntry> homes = with_named(opened.record->content.homes, named);
   opened.record->content = content_with(opened.record->content, homes, session.platform.clock().unix_ns());
   opened.device = std::make_unique<vault::Device>(vault::make_device(root.vault(), session.platform.random()));
@@ -338,9 +364,11 @@ static std::string recover_hint(const Error& error) {
     case Errc::unavailable:
       return "Nothing was changed. Name more surviving homes with --home DIR, or computers that serve one with --from "
              "HOST:PORT (each may be given several times).";
+    case Errc::corrupt:
+      return error.subject == Subject::home
+                 ? "Name another home with --home DIR or --from HOST:PORT: its record brings this one back too."
+                 : "";
     case Errc::not_found:
-      if (error.detail.find("damaged") != std::string::npos)
-        return "Name another home with --home DIR or --from HOST:PORT: its record brings this one back too.";
       if (error.detail.find("by then") != std::string::npos)
         return "Nothing was changed. Name a later date, or more homes.";
       return "Name a folder that is one of the vault's homes, with the drive connected and mounted.";
@@ -470,13 +498,6 @@ static Task<int> run_recover(Session& session, RecoverOptions options) {
     co_return done->unread.empty() ? kDone : kPartly;
   }
   session.out.done = "the vault is back on this computer";
-  nlohmann::json unread = nlohmann::json::array();
-  for (const vault::UnreadHead& head : done->unread) {
-    unread.push_back({{"device", head.device.hex()},
-                      {"newest_time", format_rfc3339(head.newest_ns)},
-                      {"used_time", head.used_ns ? format_rfc3339(*head.used_ns) : ""},
-                      {"reason", json_text(head.reason)}});
-  }
   session.out.result({{"name", json_text(done->name)},
                       {"homes", done->homes},
                       {"homes_reachable", done->homes_reachable},
@@ -486,7 +507,7 @@ static Task<int> run_recover(Session& session, RecoverOptions options) {
                       {"homes_agree", done->newest.homes_agree},
                       {"reprieved", done->reprieved},
                       {"late", done->late},
-                      {"unread", unread}});
+                      {"unread", json_unread(done->unread)}});
   show_recovered(session, options, *done);
   co_return done->unread.empty() ? kDone : kPartly;
 }

@@ -1,0 +1,238 @@
+# What cannot be seen or read now: it is said by every command, nothing is called safe, and no home goes that may hold
+# what is needed for it.
+import pathlib
+import shutil
+import struct
+import sys
+
+from support import homes, trees, world
+from support.world import DONE, FAILED, PARTLY, REFUSED, TOO_FEW
+
+
+def saved(w, number):
+    source = w.folder / f"source-{w.vaults}"
+    trees.make_files(source, w.random, 20, 20 << 10)
+    vault = w.vault(number)
+    return vault, source, vault.backup(source)["snapshot"]
+
+
+def more(w, source):
+    (source / f"more-{w.random.randrange(1 << 30)}").write_bytes(w.random.randbytes(40_000))
+
+
+def apart(vault, away, there):
+    for home in away:
+        if home.exists():
+            vault.take_away(home)
+    for home in there:
+        if not home.exists():
+            vault.bring_back(home)
+
+
+def second_computer(vault, home, *options):
+    state = vault.folder / f"state-{len(list(vault.folder.glob('state*')))}"
+    vault.mhp("--json", "recover", "--phrase-file", vault.phrase, "--home", home, *options, state=state)
+    return state
+
+
+def ids(run):
+    return [one["id"] for one in run.json]
+
+
+def check_unread(w, vault, shown, what, state=None):
+    """Every command says that there is more: status HELP, check 4, what reads 3; a snapshot that is named is whole."""
+    run = vault.mhp("--json", "status", state=state, code=FAILED)
+    w.equal((run.json["state"], len(run.json["unread"])), ("help", 1), f"{what}: status\n{run}")
+    run = vault.mhp("status", state=state, code=FAILED)
+    w.check(run.out.startswith("HELP: what 1 computer saved last cannot be read now"), f"{what}: its words\n{run}")
+    w.equal(run.err.count("is not shown"), 1, f"{what}: said once\n{run}")
+    run = vault.mhp("--json", "check", state=state, code=TOO_FEW)
+    w.equal((run.json["ok"], len(run.json["unread"])), (False, 1), f"{what}: check\n{run}")
+    w.check("Whole:" not in vault.mhp("check", state=state, code=TOO_FEW).out, f"{what}: check's words")
+    w.equal(ids(vault.mhp("--json", "snapshots", state=state, code=PARTLY)), shown, f"{what}: snapshots")
+    for args in (["ls", "latest"], ["find", "*"], ["diff", shown[0], "latest"]):
+        vault.mhp(*args, state=state, code=PARTLY)
+        if "latest" in args:
+            vault.mhp(*[shown[0] if word == "latest" else word for word in args], state=state)
+    _, run = vault.restore(code=PARTLY, state=state)
+    w.equal((len(run.json["unread"]), run.json["errors"]), (1, []), f"{what}: restore latest\n{run}")
+    vault.restore(shown[0], state=state)
+
+
+def swap(w, home):
+    """An older copy of a home in its place, or the newer one again."""
+    home.rename(w.folder / "between")
+    (w.folder / "copies" / home.name).rename(home)
+    (w.folder / "between").rename(w.folder / "copies" / home.name)
+
+
+def set_back_homes(w):
+    """Four of five homes are older copies: the last snapshot cannot be read, whatever else is whole."""
+    vault, source, first = saved(w, 5)
+    for home in vault.homes[1:]:
+        shutil.copytree(home, w.folder / "copies" / home.name)
+    more(w, source)
+    second = vault.backup(source)["snapshot"]
+    for home in vault.homes[1:]:
+        swap(w, home)
+    vault.lose_state()
+    vault.recover(vault.homes[0], code=PARTLY)
+    check_unread(w, vault, [first], "set back")
+    for home in vault.homes[1:]:
+        swap(w, home)
+    w.equal(ids(vault.mhp("--json", "snapshots")), [first, second], "all is back")
+    for home in vault.homes[1:]:
+        swap(w, home)
+    shutil.rmtree(vault.state / "cache")
+    third = vault.backup(source)["snapshot"]
+    check_unread(w, vault, [first, third], "after a backup")
+    run = vault.mhp("--json", "home", "remove", vault.homes[0].name, code=TOO_FEW)
+    w.check("stays" in run.error["error"] and "--lost" in run.error["error"], f"no home goes meanwhile\n{run}")
+
+
+def others_state(w):
+    """Too few rows of what another computer saved last: what was there before is read all the same."""
+    vault, source, first = saved(w, 10)
+    other = second_computer(vault, vault.homes[0], "--keep-devices")
+    apart(vault, vault.homes[:5], [])
+    more(w, source)
+    second = vault.mhp("--json", "backup", source, state=other, code={DONE, TOO_FEW}).json["snapshot"]
+    apart(vault, vault.homes[6:], vault.homes[:6])
+    check_unread(w, vault, [first], "another's")
+    run = vault.mhp("--json", "backup", source, code=TOO_FEW)
+    w.check("more of these homes are needed" in run.error["error"], f"nothing is written on what is not read\n{run}")
+    apart(vault, [], vault.homes)
+    w.equal(ids(vault.mhp("--json", "snapshots")), [first, second], "all there")
+    w.equal(vault.status()["unread"], [], "status")
+
+
+def locked_state(w):
+    """What another recovery saved is locked here: that is no safe vault."""
+    vault, source, first = saved(w, 2)
+    one, other = vault.homes
+    apart(vault, [other], [one])
+    vault.lose_state()
+    vault.recover(one)
+    more(w, source)
+    vault.backup(source, code={DONE, TOO_FEW})
+    apart(vault, [one], [other])
+    vault.lose_state()
+    vault.recover(other)
+    more(w, source)
+    second = vault.backup(source, code={DONE, TOO_FEW})["snapshot"]
+    apart(vault, [], vault.homes)
+    vault.mhp("repair", code={DONE, FAILED})
+    run = vault.mhp("--json", "status", code=FAILED)
+    w.equal((run.json["state"], [one["locked"] for one in run.json["unread"]]), ("help", [True]), f"status\n{run}")
+    w.equal(ids(vault.mhp("--json", "snapshots", code=PARTLY)), [first, second], "snapshots")
+    vault.mhp("home", "remove", one.name, code=TOO_FEW)
+    vault.lose_state()
+    vault.recover(one)
+    vault.backup(source)
+    w.equal((vault.status()["state"], len(vault.snapshots())), ("safe", 4), "joined")
+
+
+def homes_that_are_away_stay(w):
+    """`home remove` lets no home go that cannot be seen: it may have what nobody here knows of."""
+    vault, source, _ = saved(w, 10)
+    low, high = vault.homes[:5], vault.homes[5:]
+    other = second_computer(vault, low[0], "--keep-devices")
+    apart(vault, low, high)
+    more(w, source)
+    second = vault.mhp("--json", "backup", source, state=other, code={DONE, TOO_FEW}).json["snapshot"]
+    wanted = trees.tree_of(source)
+    apart(vault, high, low)
+    for home in high:
+        for option in ([], ["--dry-run"]):
+            run = vault.mhp("--json", "home", "remove", home.name, *option, code=TOO_FEW)
+            w.check("is away" in run.error["error"] and "--lost" in run.error["error"], f"it is away\n{run}")
+    w.equal(len(vault.mhp("--json", "home", "list").json["homes"]), 10, "homes")
+    apart(vault, [], vault.homes)
+    vault.mhp("home", "remove", high[0].name)
+    shutil.rmtree(high[0])
+    back, _ = vault.restore(second)
+    trees.check_same(w, wanted, back / source.relative_to("/"), "the other's, after one was handed over")
+    apart(vault, high[1:], low)
+    run = vault.mhp("home", "remove", high[1].name, "--lost")
+    w.check("keep it until" in run.out, f"with --lost nothing is to be deleted\n{run}")
+
+
+def named_homes(w):
+    """Homes named at a recovery: those off the list are on it again, one that is not there is said and passed over."""
+    vault, source, first = saved(w, 5)
+    for home in vault.homes[:4]:
+        vault.mhp("home", "remove", home.name, "--lost")
+    vault.lose_state()
+    nowhere = w.folder / "nowhere"
+    named = [word for home in [nowhere, *vault.homes] for word in ("--home", home)]
+    run = vault.mhp("recover", "--phrase-file", vault.phrase, *named)
+    w.check(str(nowhere) in run.err and "goes on without" in run.err, f"the missing one\n{run}")
+    w.equal(run.err.count("taken off the list"), 4, f"what is listed again\n{run}")
+    w.equal(len(vault.mhp("--json", "home", "list").json["homes"]), 5, "the list")
+    back, _ = vault.restore()
+    trees.check_same(w, trees.tree_of(source), back / source.relative_to("/"), "restored")
+    vault.lose_state()
+    run = vault.mhp("--json", "recover", "--phrase-file", vault.phrase, "--home", nowhere, "--home", w.folder / "no",
+                    code=TOO_FEW)
+    w.check(str(nowhere) in run.error["error"], f"none of them is there\n{run}")
+
+
+def damaged_record(w):
+    """A home whose only vault record is damaged brings nothing back: refused, and another home is asked for."""
+    vault, source, _ = saved(w, 2)
+    bad, good = vault.homes
+    apart(vault, [good], [bad])
+    [record] = [path for path in bad.glob("vaults/*/record-*") if "." not in path.name]
+    homes.flip_byte(record, 200, w.random)
+    vault.lose_state()
+    run = vault.recover(bad, code=REFUSED)
+    w.equal(run.error["code"], "corrupt", f"the error's code\n{run}")
+    w.check(str(bad) in run.error["error"] and "another home" in run.error["hint"], f"it names the home\n{run}")
+    apart(vault, [], vault.homes)
+    vault.recover(good)
+
+
+def bad_rows_are_shown(w):
+    """A home with rows that were found wrong is not "ok"."""
+    vault, source, _ = saved(w, 5)
+    bad = vault.homes[2]
+    homes.flip_row(homes.rows_in(bad)[0], w.random)
+    vault.check("--read-data", code=FAILED)
+    status = vault.mhp("--json", "status", code=None).json
+    w.equal([home["state"] for home in status["homes"]], ["ok", "ok", "bad_rows", "ok", "ok"], "states")
+    w.equal([home["rows_bad"] > 0 for home in status["homes"]], [False, False, True, False, False], "rows")
+    vault.mhp("repair", "--read-data")
+    w.equal({home["state"] for home in vault.status()["homes"]}, {"ok"}, "mended")
+
+
+def set_receipts(home, unix_s):
+    """As a home that lies about when it took the heads."""
+    sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "reader"))
+    from hashes import derive_key  # pylint: disable=import-outside-toplevel
+    for path in home.glob("vaults/*/heads-*"):
+        data = bytearray(path.read_bytes())
+        at = 80
+        for _ in range(struct.unpack_from("<I", data, 12)[0]):
+            struct.pack_into("<q", data, at, unix_s)
+            at += 12 + struct.unpack_from("<I", data, at + 8)[0]
+        data[at:] = derive_key("mhp 1 heads file", bytes(data[:at]))
+        path.write_bytes(data)
+
+
+def impossible_receipts(w):
+    """A home that took heads at a time which cannot be is damaged, and named; the others bring the vault back."""
+    for unix_s in (1 << 62, (1 << 63) - 1, 9223372036, -5):
+        vault, source, first = saved(w, 2)
+        good, liar = vault.homes
+        set_receipts(liar, unix_s)
+        vault.lose_state()
+        run = vault.recover(good)
+        w.check(f"home '{liar.name}'" in run.err and "cannot be read" in run.err, f"at {unix_s}: it is named\n{run}")
+        w.equal(ids(vault.mhp("--json", "snapshots")), [first], f"at {unix_s}")
+        vault.backup(source)
+        w.equal((vault.status()["state"], vault.check()["ok"]), ("safe", True), f"at {unix_s}: mended")
+
+
+if __name__ == "__main__":
+    world.main(set_back_homes, others_state, locked_state, homes_that_are_away_stay, named_homes,
+               damaged_record, bad_rows_are_shown, impossible_receipts)
