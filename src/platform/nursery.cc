@@ -70,6 +70,18 @@ Task<> Nursery::join() {
 
 std::size_t Nursery::running() const { return state_->children.size(); }
 
+Task<> until_canceled(asio::any_io_executor executor) {
+  Waiter never(std::move(executor));
+  std::exception_ptr stopped;
+  try {
+    co_await never.wait();
+  } catch (...) {
+    stopped = std::current_exception();
+  }
+  if (outcome_of(stopped) == Outcome::failed) die_of(stopped);
+  co_await asio::this_coro::reset_cancellation_state();
+}
+
 struct Semaphore::State {
   State(asio::any_io_executor on, std::size_t count) : executor(std::move(on)), permits(count) {}
   asio::any_io_executor executor;

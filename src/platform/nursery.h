@@ -32,6 +32,10 @@ class Nursery {
   std::shared_ptr<State> state_;  // shared with the children's completion handlers, which may run last
 };
 
+/// Returns when the awaiting task is canceled, and takes that back: the task goes on, to end in order (a service that
+/// was told to stop). What is canceled again after that ends as usual.
+Task<> until_canceled(asio::any_io_executor executor);
+
 /// Counts permits; take() waits in order of arrival. One loop thread only.
 class Semaphore {
  public:

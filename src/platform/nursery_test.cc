@@ -65,6 +65,35 @@ struct Leaving {
   ~Leaving() { log.push_back(name); }
 };
 
+Task<> end_in_order(Platform& platform, std::vector<std::string>& log) {
+  Leaving leaving{log, "gone"};
+  co_await until_canceled(platform.executor());
+  log.push_back("told to stop");
+  co_await platform.clock().sleep(seconds(5));
+  log.push_back("in order");
+  co_await platform.clock().sleep(hours(24));
+  log.push_back("never");
+}
+
+Task<int> stop_twice(Platform& platform, std::vector<std::string>& log) {
+  Nursery scope(platform.executor());
+  scope.start(end_in_order(platform, log));
+  co_await platform.clock().sleep(seconds(10));
+  scope.cancel();
+  co_await platform.clock().sleep(seconds(10));
+  scope.cancel();
+  co_await scope.join();
+  co_return 0;
+}
+
+TEST(Nursery, LetsATaskThatAwaitsItsCancellationEndInOrder) {
+  MemoryPlatform platform(1);
+  std::vector<std::string> log;
+  run_task(platform, stop_twice(platform, log));
+  EXPECT_EQ(log, (std::vector<std::string>{"told to stop", "in order", "gone"}));
+  EXPECT_EQ(platform.clock().steady(), seconds(20));
+}
+
 Task<> long_child(Clock& clock, std::vector<std::string>& log) {
   Leaving leaving{log, "child"};
   co_await clock.sleep(hours(24));
