@@ -84,7 +84,11 @@ function(mhp_room name)
     gtest_discover_tests(${name}_test WORKING_DIRECTORY ${PROJECT_SOURCE_DIR} TEST_PREFIX "${name}." DISCOVERY_TIMEOUT 60
       PROPERTIES TIMEOUT ${MHP_TEST_SECONDS} LABELS ${name})
   endif()
-  if(MHP_FUZZ)
+  if(MHP_FUZZ AND MHP_SANITIZE AND fuzzers)
+    # What libFuzzer is guided by, in the rooms that parse. (-fsanitize=fuzzer-no-link is the same and would need
+    # precompiled headers of its own.)
+    target_compile_options(mhp_${name} PRIVATE
+      -fsanitize-coverage=inline-8bit-counters,indirect-calls,trace-cmp,pc-table)
     foreach(source IN LISTS fuzzers)
       get_filename_component(target ${source} NAME_WE)
       add_executable(${target} ${source})

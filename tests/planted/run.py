@@ -56,7 +56,7 @@ class Bug:
     @property
     def preset(self):
         target = self.keys["build"]
-        return "release" if target == "mhp" else "fuzz" if target.endswith("_fuzz") else "dev"
+        return "release" if target == "mhp" else "dev"
 
     def changed_source(self):
         path = ROOT / self.keys["file"]
@@ -120,7 +120,7 @@ def test_command(bug, program):
     what = bug.keys["run"]
     if bug.preset == "release":
         return ["python3", *shlex.split(what)]
-    if bug.preset == "fuzz":
+    if bug.keys["build"].endswith("_fuzz"):
         corpus = ROOT / "tests" / "corpus" / bug.keys["build"]
         return [program, *FUZZ_OPTIONS, program.parent, *([corpus] if corpus.exists() else [])]
     return [program, f"--gtest_filter={what}", "--gtest_brief=1"]
