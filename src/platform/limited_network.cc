@@ -70,6 +70,7 @@ class LimitedStream final : public Stream {
     }
     co_return Result<void>();
   }
+  Task<Result<void>> finish() override { return inner_->finish(); }
   void close() override { inner_->close(); }
   const Endpoint& remote() const override { return inner_->remote(); }
   const Endpoint& local() const override { return inner_->local(); }

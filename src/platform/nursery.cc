@@ -48,7 +48,7 @@ void Nursery::cancel() {
   for (auto& child : state_->children) child.emit(asio::cancellation_type::terminal);
 }
 
-Task<> Nursery::join() {
+Task<bool> Nursery::settle() {
   const auto state = state_;
   bool caller_canceled = false;
   while (!state->children.empty()) {
@@ -65,6 +65,11 @@ Task<> Nursery::join() {
     cancel();
     co_await asio::this_coro::reset_cancellation_state();  // or the next wait would end at once
   }
+  co_return caller_canceled;
+}
+
+Task<> Nursery::join() {
+  const bool caller_canceled = co_await settle();
   if (caller_canceled) throw asio::system_error(asio::error::operation_aborted);
 }
 

@@ -25,6 +25,8 @@ class Nursery {
   void cancel();
   /// Waits until no child runs. If the caller itself is canceled, the children are canceled and then awaited.
   Task<> join();
+  /// The same, but where the caller is canceled that ends here, and it goes on: true then.
+  Task<bool> settle();
   std::size_t running() const;
 
  private:

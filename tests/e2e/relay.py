@@ -5,7 +5,7 @@ import subprocess
 import sys
 import time
 
-from lib import namespaces
+from support import namespaces
 
 NET_TEST = pathlib.Path(os.environ.get("MHP_NET_TEST") or
                         pathlib.Path(os.environ.get("MHP_BIN", "build/release/mhp")).parent / "src/net/net_test")

@@ -1,1 +1,0 @@
-# What tests over several machines share: small internets of network namespaces.
