@@ -142,6 +142,13 @@ void Command::runs(Work work) {
   app_->callback([work = std::move(work), chosen = chosen_] { *chosen = work; });
 }
 
+void Command::runs_alone_too(Work work) {
+  app_->require_subcommand(0, 1);
+  app_->callback([work = std::move(work), chosen = chosen_, app = app_] {
+    if (app->get_subcommands().empty()) *chosen = work;
+  });
+}
+
 Asked read_command_line(int argc, char** argv, const std::function<void(Command&)>& add_commands) {
   Asked asked;
   asked.state_folder = default_state_folder();

@@ -38,6 +38,8 @@ class Command {
   void takes_with_value_or_without(const std::string& name, bool& given, std::string& value, const std::string& help);
   void flag(const std::string& name, bool& value, const std::string& help);
   void runs(Work work);
+  /// For a command with others below it, that also does something without them. After they were added.
+  void runs_alone_too(Work work);
 
  private:
   CLI::App* app_;

@@ -49,6 +49,27 @@ TEST(CommandLine, BindsWhatIsGiven) {
   EXPECT_EQ(asked.out.state_folder, "s");
 }
 
+TEST(CommandLine, ACommandMayRunAloneOrByOneBelowIt) {
+  const auto ran = [](std::vector<std::string> words) {
+    words.insert(words.begin(), "mhp");
+    std::vector<char*> argv;
+    for (std::string& word : words) argv.push_back(word.data());
+    std::string name;
+    const Asked asked = read_command_line(static_cast<int>(argv.size()), argv.data(), [&name](Command& program) {
+      Command members = program.add("members", "who is in", "");
+      Command remove = members.add("remove", "takes one out", "");
+      remove.needs("name", name, "Whom");
+      remove.runs([](Session&) -> Task<int> { co_return 7; });
+      members.runs_alone_too([](Session&) -> Task<int> { co_return 8; });
+    });
+    return asked.work ? asked.command : "refused";
+  };
+  EXPECT_EQ(ran({"members"}), "mhp members");
+  EXPECT_EQ(ran({"members", "remove", "Eve"}), "mhp members remove");
+  EXPECT_EQ(ran({"members", "remove"}), "refused");
+  EXPECT_EQ(ran({"members", "remov", "Eve"}), "refused");
+}
+
 TEST(CommandLine, AValueMayBeLeftOut) {
   Bound without, with;
   EXPECT_TRUE(read({"group", "save", "a"}, without).work);

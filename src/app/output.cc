@@ -16,7 +16,7 @@ int exit_code_of(const Error& error) {
   if (of_homes) return kTooFew;  // whatever kept them: full, in use, write-protected, away
   const bool of_a_place = error.subject == Subject::state || error.subject == Subject::target ||
                           error.subject == Subject::home || error.subject == Subject::phrase ||
-                          error.subject == Subject::clock;
+                          error.subject == Subject::clock || error.subject == Subject::network;
   switch (error.code) {
     case Errc::unavailable:
     case Errc::timed_out:

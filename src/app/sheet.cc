@@ -121,6 +121,11 @@ std::string phrase_table(const std::string& phrase) {
   return out;
 }
 
+std::string qr_code_text(const std::string& text) {
+  const Code code = encode_qr(text);
+  return code ? qr_text(*code) : "";
+}
+
 std::string recovery_sheet(const std::string& name, const VaultId& vault, const std::string& phrase, bool html) {
   const Code code = encode_qr(phrase);
   if (html) return html_sheet(name, vault, phrase, code ? qr_svg(*code) : "");

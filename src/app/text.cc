@@ -162,6 +162,21 @@ static bool steers_terminal(std::string_view sequence) {
          (sequence.substr(0, 2) == turn_b && last >= 0xA6 && last <= 0xA9);
 }
 
+Result<std::int64_t> parse_duration(std::string_view text) {
+  constexpr std::int64_t kMost = 10 * 366 * 86'400LL;
+  const auto wrong = [text] {
+    return fail(Errc::usage, fmt::format("'{}' is no time: write 90s, 30m, 24h or 7d", printable(text)));
+  };
+  std::int64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end + 1 != text.data() + text.size() || number < 1 || number > kMost) return wrong();
+  constexpr std::string_view kUnits = "smhd";
+  constexpr std::array<std::int64_t, 4> kSeconds = {1, 60, 3600, 86'400};
+  const std::size_t unit = kUnits.find(*end);
+  if (unit == std::string_view::npos || number > kMost / kSeconds[unit]) return wrong();
+  return number * kSeconds[unit];
+}
+
 std::string printable(std::string_view name) {
   std::string out;
   while (!name.empty()) {

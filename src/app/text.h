@@ -26,6 +26,9 @@ std::string format_margin(int margin);
 /// "200G", "1.5 GiB", "500M", "4096": bytes. Errors: usage.
 Result<std::uint64_t> parse_size(std::string_view text);
 
+/// "30m", "24h", "7d", "90s": seconds, at least 1, at most ten years. Errors: usage.
+Result<std::int64_t> parse_duration(std::string_view text);
+
 /// Safe for a terminal: control characters and bytes that are not UTF-8 become \xNN, the backslash itself is doubled
 /// only then.
 std::string printable(std::string_view name);

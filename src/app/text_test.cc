@@ -39,6 +39,15 @@ TEST(Text, SizesAreRead) {
   for (const char* bad : {"", "G", "-1", "12X", "1e99T", "1GBB"}) EXPECT_FALSE(parse_size(bad)) << bad;
 }
 
+TEST(Text, TimesAreRead) {
+  EXPECT_EQ(*parse_duration("90s"), 90);
+  EXPECT_EQ(*parse_duration("30m"), 1800);
+  EXPECT_EQ(*parse_duration("24h"), 86'400);
+  EXPECT_EQ(*parse_duration("7d"), 604'800);
+  for (const char* bad : {"", "h", "0h", "-1h", "24", "24 h", "1w", "1.5h", "9999999d", "99999999999999999999s"})
+    EXPECT_FALSE(parse_duration(bad)) << bad;
+}
+
 TEST(Text, NamesCannotSteerTheTerminal) {
   EXPECT_EQ(printable("plain.txt"), "plain.txt");
   EXPECT_EQ(printable("gr\xC3\xBC\xC3\x9F"), "gr\xC3\xBC\xC3\x9F");

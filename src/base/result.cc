@@ -55,6 +55,10 @@ const char* to_string(Subject subject) {
       return "phrase";
     case Subject::clock:
       return "clock";
+    case Subject::network:
+      return "network";
+    case Subject::cloud:
+      return "cloud";
   }
   return "";
 }

@@ -36,6 +36,8 @@ enum class Subject : unsigned char {
   entry,     // a path in a snapshot
   phrase,    // the recovery words, or a file with them
   clock,     // of this computer
+  network,   // of this computer: an address or port
+  cloud,     // a cloud, its members or an invitation
 };
 
 /// One word for a code, as printed in `--json` errors: "not_found", "full", ...
