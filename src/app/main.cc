@@ -23,6 +23,13 @@ void add_commands(Command& program) {
   add_status(program);
   add_check(program);
   add_repair(program);
+  add_cloud(program);
+  add_invite(program);
+  add_join(program);
+  add_members(program);
+  add_homes(program);
+  add_up(program);
+  add_lab(program);
   add_demo(program);
 }
 

@@ -191,7 +191,7 @@ Task<int> run_command(std::function<Task<int>(Session&)> work, Session& session)
     Session& session;
   } const lent(session, all);
   all.start(work_in(std::move(work), session, code, all));
-  co_await all.join();
+  (void)co_await all.settle();  // a service that was told to stop ends in order, and has a code of its own
   co_return code;
 }
 
@@ -234,7 +234,7 @@ static Result<void> check_is_certified(const vault::State& state, const vault::D
               state.device_path() + ": damaged (its key is of no computer that the vault record names)");
 }
 
-static Result<Opened> open_state(Session& session) {
+Result<Opened> open_records(Session& session) {
   Opened opened;
   opened.state = std::make_unique<vault::State>(session.platform.disk(), session.state_folder, session.command);
   MHP_TRY(const bool there, opened.state->exists());
@@ -390,7 +390,7 @@ void note_what_is_not_shown(const Session& session, const Opened& opened) {
 }
 
 Task<Result<Opened>> open_vault(Session& session, OpenOptions options) {
-  MHP_CO_TRY(Opened opened, open_state(session));
+  MHP_CO_TRY(Opened opened, open_records(session));
   std::set<std::uint64_t> source_devices;
   for (const auto& info : co_await infos_of_paths(session, options.sources)) {
     if (info) source_devices.insert(info->device);

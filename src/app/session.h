@@ -56,7 +56,11 @@ struct Opened {
   std::unique_ptr<vault::Vault> vault;
 };
 
-/// Errors: not_found (no vault here; run init or recover), corrupt (damaged state folder), and those of Vault::open.
+/// State, device and vault record as this computer has them; no home is asked. Errors: not_found (no vault here; run
+/// init or recover), corrupt (damaged state folder).
+Result<Opened> open_records(Session& session);
+
+/// Errors: as open_records(), and those of Vault::open.
 Task<Result<Opened>> open_vault(Session& session, OpenOptions options);
 
 /// Members whose homes are leaving.

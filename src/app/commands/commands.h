@@ -27,6 +27,13 @@ void add_status(Command& program);
 void add_check(Command& program);
 void add_repair(Command& program);
 void add_demo(Command& program);
+void add_cloud(Command& program);
+void add_invite(Command& program);
+void add_join(Command& program);
+void add_members(Command& program);
+void add_homes(Command& program);
+void add_up(Command& program);
+void add_lab(Command& program);
 
 // --- What commands do, without saying it ---
 

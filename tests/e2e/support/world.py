@@ -25,7 +25,8 @@ ITEMS = {"kills": (4, "runs of the program killed"), "bare-metal restores": (13,
          "names restored": (15, "names made of every byte, or reserved somewhere, restored"),
          "entries of one folder": (15, "entries of one folder restored"),
          "homes lost": (2, "homes lost in restores"),
-         "golden snapshots restored": (1, "snapshots of golden vaults restored")}
+         "golden snapshots restored": (1, "snapshots of golden vaults restored"),
+         "computers killed": (12, "computers of a cloud killed")}
 RUN_LIMIT_S = 600  # of one run of the program; more means that it hangs
 SKIPPED = 77       # exit status that ctest takes for "not run"
 DONE, FAILED, USAGE, PARTLY, TOO_FEW, REFUSED, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
@@ -212,6 +213,69 @@ class Vault:
     def home_id(self, home):
         listed = self.mhp("--json", "home", "list").json["homes"]
         return next(entry["id"] for entry in listed if entry["name"] == home.name)
+
+
+class Computer:
+    """A person's computer in a cloud: a state folder, and `mhp up` on a loopback port while it is up."""
+
+    def __init__(self, world, name, lend="1G", init=True):
+        self.world, self.name, self.lend = world, name, lend
+        self.folder = world.folder / name
+        self.folder.mkdir()
+        self.state, self.phrase = self.folder / "state", self.folder / "phrase.txt"
+        self.process, self.address, self.log = None, "127.0.0.1:0", self.folder / "up.log"
+        self.restores = 0
+        world.undo.append(self.kill)
+        if init:
+            self.mhp("init", name, "--phrase-file", self.phrase)
+
+    def mhp(self, *args, code=DONE, **options):
+        return self.world.run(*args, state=self.state, code=code, **options)
+
+    def json(self, *args, code=DONE, **options):
+        return self.mhp("--json", *args, code=code, **options).json
+
+    def up(self, *args):
+        """Starts `mhp up` and waits until it answers; the second time at the same port."""
+        start = self.log.stat().st_size if self.log.exists() else 0
+        with open(self.log, "ab") as log:
+            self.process = self.world.start("up", "--lend", self.lend, "--name", f"{self.name}'s home", "--listen",
+                                            self.address, *args, state=self.state, stderr=log)
+        line = self.wait_for_log(" info up ", start)
+        self.address = line.split("listen=")[1].split()[0]
+        return self
+
+    def wait_for_log(self, text, start=0, limit_s=60):
+        """The first line of the log, from byte `start` on, that has `text` in it."""
+        until = time.monotonic() + limit_s
+        while time.monotonic() < until:
+            lines = self.log.read_bytes()[start:].decode("utf-8", "backslashreplace").splitlines(keepends=True)
+            for line in lines:
+                if text in line and line.endswith("\n"):
+                    return line
+            if self.process.poll() is not None:
+                break
+            time.sleep(0.02)
+        raise Failure(f"{self.name}: no {text!r} in the log within {limit_s} s:\n{self.log.read_text()[-3000:]}")
+
+    def down(self, how=signal.SIGTERM):
+        """Ends `mhp up`, by default in order."""
+        self.process.send_signal(how)
+        code = self.process.wait(30)
+        self.process = None
+        if how == signal.SIGTERM:
+            self.world.equal(code, DONE, f"exit code of {self.name}'s 'mhp up'")
+
+    def kill(self):
+        if self.process is not None and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        self.process = None
+
+    def restore(self, what="latest", code=DONE):
+        self.restores += 1
+        target = self.folder / f"back-{self.restores}"
+        return target, self.mhp("--json", "restore", "--no-sync", what, "--to", target, code=code)
 
 
 def program_to_test():

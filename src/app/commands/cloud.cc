@@ -1,0 +1,287 @@
+// `mhp cloud new | list | show | policy | leave`: founding a cloud, and its rules.
+#include <fmt/format.h>
+
+#include <charconv>
+
+#include "app/commands/commands.h"
+#include "app/memberships.h"
+#include "app/text.h"
+#include "cloud/exchange.h"
+
+namespace mhp::app {
+
+namespace {
+
+constexpr std::uint64_t kDayS = 86'400;
+constexpr std::uint64_t kUsualHoldDays = 30;
+
+/// Rules as a person gives them; what is empty stays as it is.
+struct RuleArgs {
+  std::string who_invites;  // "admins", "members"
+  std::string lend_floor;
+  std::string take;  // percent of what a member lends; "any"
+  std::string hold;  // days
+};
+
+void take_rules(Command& command, RuleArgs& rules) {
+  command.takes("--who-invites", rules.who_invites, "Who may invite: admins or members");
+  command.takes("--lend-floor", rules.lend_floor, "What each member lends at least, e.g. 50G");
+  command.takes("--take", rules.take, "A member may store so many percent of what it lends; 'any': without a bound");
+  command.takes("--hold", rules.hold, "Days for which nothing can be deleted, not even by its owner");
+}
+
+Result<std::uint64_t> parse_count(const std::string& text, std::uint64_t most, const std::string& what) {
+  std::uint64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size() || value > most)
+    return fail(Errc::usage, fmt::format("{} is a whole number, at most {}, not '{}'", what, most, printable(text)));
+  return value;
+}
+
+Result<wire::Rules> with_rules(wire::Rules rules, const RuleArgs& args) {
+  if (!args.who_invites.empty()) {
+    if (args.who_invites != "admins" && args.who_invites != "members")
+      return fail(Errc::usage, "--who-invites is 'admins' or 'members'");
+    rules.members_invite = args.who_invites == "members";
+  }
+  if (!args.lend_floor.empty()) {
+    MHP_TRY(rules.lend_floor_bytes, parse_size(args.lend_floor));
+  }
+  if (args.take == "any") {
+    rules.take_percent = 0;
+  } else if (!args.take.empty()) {
+    MHP_TRY(const std::uint64_t percent, parse_count(args.take, 1'000'000, "--take"));
+    if (percent == 0) return fail(Errc::usage, "--take 0 would let nobody store anything: 'any' means without a bound");
+    rules.take_percent = static_cast<std::uint32_t>(percent);
+  }
+  if (!args.hold.empty()) {
+    MHP_TRY(const std::uint64_t days, parse_count(args.hold, wire::kMaxHoldS / kDayS, "--hold"));
+    rules.minimum_hold_s = days * kDayS;
+  }
+  return rules;
+}
+
+nlohmann::json rules_json(const wire::Rules& rules) {
+  return {{"open", rules.open},
+          {"who_invites", rules.members_invite ? "members" : "admins"},
+          {"lend_floor_bytes", rules.lend_floor_bytes},
+          {"take_percent", rules.take_percent},
+          {"hold_days", rules.minimum_hold_s / kDayS}};
+}
+
+std::string rules_text(const wire::Rules& rules) {
+  const std::string take =
+      rules.take_percent == 0 ? "as much as others lend" : fmt::format("{} % of what it lends", rules.take_percent);
+  return fmt::format("{}; {} invite; each lends {}; a member may store {}; nothing is deleted before {} days are over",
+                     rules.open ? "open to everyone" : "private", rules.members_invite ? "all members" : "admins",
+                     rules.lend_floor_bytes == 0 ? "what it likes" : "at least " + format_bytes(rules.lend_floor_bytes),
+                     take, rules.minimum_hold_s / kDayS);
+}
+
+// ---- new ----
+
+struct NewArgs {
+  std::string name;
+  std::string as;
+  RuleArgs rules;
+  bool dry_run = false;
+};
+
+struct NewDone {
+  CloudId cloud{};
+  std::string name;
+  std::string as;
+  wire::Rules rules;
+};
+
+Task<Result<NewDone>> do_new(Session& session, NewArgs args) {
+  if (args.name.empty() || args.name.size() > wire::kMaxNameBytes)
+    co_return fail(Errc::usage, "a cloud's name has 1 to 255 bytes");
+  MHP_CO_TRY(const Opened opened, open_records(session));
+  NewDone done{.name = args.name, .as = args.as.empty() ? opened.record->content.name : args.as, .rules = {}};
+  if (done.as.empty()) co_return fail(Errc::usage, "say what you are called in it, with --as NAME");
+  done.rules.take_percent = 0;
+  done.rules.minimum_hold_s = kUsualHoldDays * kDayS;
+  MHP_CO_TRY(done.rules, with_rules(done.rules, args.rules));
+  MHP_CO_TRY(const auto book, co_await open_book(session));
+  for (const CloudId& one : book->clouds()) {
+    const cloud::RosterPointer roster = book->find(one);
+    if (roster && roster->view().name == args.name)
+      co_return fail(Errc::usage, Subject::cloud, "you are in a cloud of this name already");
+  }
+  if (args.dry_run) co_return done;
+  platform::Random& random = session.platform.random();
+  const primitives::Key secret = random.array<32>();
+  const primitives::SigningKey key(secret);
+  const wire::Founding founding{args.name, done.as, done.rules, session.platform.clock().unix_ns(), random.array<16>()};
+  MHP_CO_TRY(cloud::Roster roster, cloud::Roster::found(cloud::found_cloud(key, founding)));
+  done.cloud = roster.cloud();
+  MHP_CO_TRY_VOID(co_await keep_membership(session, done.cloud, secret, done.as));  // the key first: it is all of it
+  MHP_CO_TRY_VOID(co_await book->add_aside(session.platform, std::move(roster)));
+  co_return done;
+}
+
+Task<int> run_new(Session& session, NewArgs args) {
+  auto done = co_await do_new(session, args);
+  if (!done) co_return session.out.fail(done.error(), cloud_hint(done.error()));
+  session.out.result({{"id", args.dry_run ? nlohmann::json() : nlohmann::json(done->cloud.hex())},
+                      {"name", json_text(done->name)},
+                      {"as", json_text(done->as)},
+                      {"dry_run", args.dry_run},
+                      {"rules", rules_json(done->rules)}});
+  session.out.say(fmt::format("{} cloud '{}', with you in it as '{}'.", args.dry_run ? "Would make" : "Made",
+                              printable(done->name), printable(done->as)));
+  session.out.say("Rules: " + rules_text(done->rules) + ".");
+  session.out.say("Next: run 'mhp up' on this computer and leave it running, then 'mhp invite' for each who may join.");
+  co_return kDone;
+}
+
+// ---- list, show ----
+
+Task<int> run_list(Session& session) {
+  auto memberships = memberships_of(session);
+  if (!memberships) co_return session.out.fail(memberships.error(), cloud_hint(memberships.error()));
+  auto book = co_await open_book(session);
+  if (!book) co_return session.out.fail(book.error(), cloud_hint(book.error()));
+  nlohmann::json list = nlohmann::json::array();
+  for (const Membership& one : *memberships) {
+    const cloud::RosterPointer roster = (*book)->find(one.cloud);
+    const std::string name = roster ? roster->view().name : "";
+    list.push_back({{"id", one.cloud.hex()},
+                    {"name", json_text(name)},
+                    {"as", json_text(one.name)},
+                    {"known", roster != nullptr},
+                    {"members", roster ? roster->view().members.size() : 0},
+                    {"homes", roster ? roster->view().homes.size() : 0}});
+    session.out.say(roster
+                        ? fmt::format("{}  {:<20} you are '{}'; {}, {}", one.cloud.short_hex(), printable(name),
+                                      printable(one.name), plural(roster->view().members.size(), "member", "members"),
+                                      plural(roster->view().homes.size(), "home", "homes"))
+                        : fmt::format("{}  you are '{}'; who else is in it is not known on this computer yet: 'mhp up' "
+                                      "finds out",
+                                      one.cloud.short_hex(), printable(one.name)));
+  }
+  if (memberships->empty())
+    session.out.say(
+        "You are in no cloud yet. 'mhp cloud new NAME' makes one, 'mhp join CODE' lets you into another's.");
+  session.out.result({{"clouds", list}});
+  co_return kDone;
+}
+
+Task<int> run_show(Session& session, std::string which) {
+  auto at = co_await at_cloud(session, which);
+  if (!at) co_return session.out.fail(at.error(), cloud_hint(at.error()));
+  const cloud::View& view = at->chosen.view();
+  std::uint64_t lent = 0;
+  for (const auto& [id, home] : view.homes) lent += home.lend_bytes;
+  session.out.result({{"id", at->chosen.membership.cloud.hex()},
+                      {"name", json_text(view.name)},
+                      {"as", json_text(at->chosen.membership.name)},
+                      {"rules", rules_json(view.rules)},
+                      {"members", view.members.size()},
+                      {"homes", view.homes.size()},
+                      {"lend_bytes", lent}});
+  session.out.say(fmt::format("Cloud '{}' ({}): {}, {} that lend {}. You are '{}'.", printable(view.name),
+                              at->chosen.membership.cloud.short_hex(), plural(view.members.size(), "member", "members"),
+                              plural(view.homes.size(), "home", "homes"), format_bytes(lent),
+                              printable(at->chosen.membership.name)));
+  session.out.say("Rules: " + rules_text(view.rules) + ".");
+  co_return kDone;
+}
+
+// ---- policy, leave ----
+
+struct PolicyArgs {
+  std::string cloud;
+  RuleArgs rules;
+  bool dry_run = false;
+};
+
+Task<int> run_policy(Session& session, PolicyArgs args) {
+  auto at = co_await at_cloud(session, args.cloud);
+  if (!at) co_return session.out.fail(at.error(), cloud_hint(at.error()));
+  const wire::Rules before = at->chosen.view().rules;
+  const auto rules = with_rules(before, args.rules);
+  if (!rules) co_return session.out.fail(rules.error(), cloud_hint(rules.error()));
+  std::size_t told = 0;
+  if (*rules != before && !args.dry_run) {
+    const auto said =
+        co_await say(session, *at, wire::RuleChange{*rules}, "only an admin of the cloud may change its rules");
+    if (!said) co_return session.out.fail(said.error(), cloud_hint(said.error()));
+    told = *said;
+  }
+  session.out.result({{"rules", rules_json(*rules)}, {"changed", *rules != before}, {"homes_told", told}});
+  session.out.say("Rules: " + rules_text(*rules) + ".");
+  if (*rules != before && args.dry_run) session.out.say("Nothing was changed.");
+  if (*rules != before && !args.dry_run)
+    session.out.say(
+        fmt::format("{} told at once; the others hear of it from them.", plural(told, "home was", "homes were")));
+  co_return kDone;
+}
+
+struct LeaveArgs {
+  std::string cloud;
+  bool dry_run = false;
+};
+
+Task<int> run_leave(Session& session, LeaveArgs args) {
+  auto at = co_await at_cloud(session, args.cloud);
+  if (!at) co_return session.out.fail(at.error(), cloud_hint(at.error()));
+  const Membership membership = at->chosen.membership;
+  const std::string name = at->chosen.view().name;
+  std::size_t told = 0;
+  if (!args.dry_run) {
+    const wire::Removal removal = at->chosen.roster->removal(wire::Removal::What::member, membership.member());
+    const auto said = co_await say(session, *at, removal, "the roster does not take it");
+    if (!said) co_return session.out.fail(said.error(), cloud_hint(said.error()));
+    told = *said;
+    auto dropped = co_await drop_membership(session, membership.cloud);
+    if (dropped) dropped = at->book->drop(membership.cloud);
+    if (!dropped) co_return session.out.fail(dropped.error(), cloud_hint(dropped.error()));
+  }
+  session.out.result(
+      {{"id", membership.cloud.hex()}, {"name", json_text(name)}, {"dry_run", args.dry_run}, {"homes_told", told}});
+  session.out.say(fmt::format("{} cloud '{}'; {} told.", args.dry_run ? "Would leave" : "You have left",
+                              printable(name), plural(told, "home was", "homes were")));
+  session.out.say("What you stored there does not count any more: run 'mhp repair', so that other homes take it over.");
+  co_return kDone;
+}
+
+}  // namespace
+
+void add_cloud(Command& program) {
+  Command cloud = program.add("cloud", "Clouds: people's computers that keep each other's backups",
+                              "Examples:\n  mhp cloud new Family\n  mhp cloud show\n  mhp cloud policy --take 100\n"
+                              "See also 'mhp invite --help', 'mhp join --help' and 'mhp up --help'.");
+  auto found = std::make_shared<NewArgs>();
+  Command found_command =
+      cloud.add("new", "Make a cloud, with you as its first admin", "Example:\n  mhp cloud new Family");
+  found_command.needs("name", found->name, "What it is called");
+  found_command.takes("--as", found->as, "What you are called in it (default: the name you gave to 'mhp init')");
+  take_rules(found_command, found->rules);
+  found_command.flag("--dry-run", found->dry_run, "Say what would be made, make nothing");
+  found_command.runs([found](Session& session) { return run_new(session, *found); });
+
+  cloud.add("list", "Show the clouds you are in", "Example:\n  mhp cloud list --json").runs(run_list);
+
+  auto which = std::make_shared<std::string>();
+  Command show = cloud.add("show", "Show a cloud and its rules", "Example:\n  mhp cloud show Family");
+  show.takes("cloud", *which, "Its name or the first letters of its id (needed where you are in several)");
+  show.runs([which](Session& session) { return run_show(session, *which); });
+
+  auto policy = std::make_shared<PolicyArgs>();
+  Command policy_command =
+      cloud.add("policy", "Show or change the rules of a cloud", "Example:\n  mhp cloud policy Family --take 200");
+  policy_command.takes("cloud", policy->cloud, "Its name or the first letters of its id");
+  take_rules(policy_command, policy->rules);
+  policy_command.flag("--dry-run", policy->dry_run, "Say what the rules would be, change nothing");
+  policy_command.runs([policy](Session& session) { return run_policy(session, *policy); });
+
+  auto leave = std::make_shared<LeaveArgs>();
+  Command leave_command = cloud.add("leave", "Leave a cloud", "Example:\n  mhp cloud leave Family");
+  leave_command.takes("cloud", leave->cloud, "Its name or the first letters of its id");
+  leave_command.flag("--dry-run", leave->dry_run, "Say what would be left, change nothing");
+  leave_command.runs([leave](Session& session) { return run_leave(session, *leave); });
+}
+
+}  // namespace mhp::app

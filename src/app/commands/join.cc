@@ -1,0 +1,313 @@
+// `mhp invite` and `mhp join`: one code lets one person into a cloud.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <iostream>
+
+#include "app/commands/commands.h"
+#include "app/memberships.h"
+#include "app/network.h"
+#include "app/sheet.h"
+#include "app/text.h"
+#include "app/up_settings.h"
+#include "cloud/invitation.h"
+#include "cloud/join.h"
+
+namespace mhp::app {
+
+namespace {
+
+constexpr std::int64_t kNsPerS = 1'000'000'000;
+constexpr std::chrono::seconds kRequestLimit{20};
+
+// ---- invite ----
+
+struct InviteArgs {
+  std::string cloud;
+  std::string for_name;
+  std::string role = "member";
+  std::string expires = "24h";
+  std::string lend;
+  bool wait = false;
+};
+
+struct InviteDone {
+  std::string cloud;
+  std::string code;
+  std::int64_t expires_s = 0;
+  TicketId ticket{};
+  std::size_t homes_told = 0;
+};
+
+Result<wire::Role> parse_role(const std::string& text) {
+  if (text == "member") return wire::Role::member;
+  if (text == "admin") return wire::Role::admin;
+  return fail(Errc::usage, fmt::format("a role is 'member' or 'admin', not '{}'", printable(text)));
+}
+
+Task<Result<InviteDone>> do_invite(Session& session, AtCloud& at, InviteArgs args) {
+  cloud::Wish wish{.inviter = at.chosen.membership.member()};
+  MHP_CO_TRY(wish.role, parse_role(args.role));
+  MHP_CO_TRY(const std::int64_t lasts_s, parse_duration(args.expires));
+  wish.expires_s = session.platform.clock().unix_ns() / kNsPerS + lasts_s;
+  if (!args.lend.empty()) {
+    MHP_CO_TRY(wish.lend_bytes, parse_size(args.lend));
+  }
+  wish.for_name = args.for_name;
+  if (wish.for_name.size() > wire::kMaxNameBytes) co_return fail(Errc::usage, "a name has at most 255 bytes");
+  wire::Invitation::Secret secret = session.platform.random().array<16>();
+  auto invited = cloud::invite(at.view(), at.chosen.membership.cloud, wish, secret);
+  wipe(secret);
+  if (!invited) co_return about(Subject::cloud, Result<InviteDone>(pass(invited)));
+  InviteDone done{.cloud = at.view().name,
+                  .code = wire::code_of(invited->invitation),
+                  .expires_s = wish.expires_s,
+                  .ticket = invited->ticket.ticket};
+  MHP_CO_TRY(done.homes_told, co_await say(session, at, invited->ticket, "you may not invite"));
+  co_return done;
+}
+
+std::string invite_hint(const Error& error) {
+  if (error.subject == Subject::cloud && error.code == Errc::unavailable)
+    return "Run 'mhp up' on this computer and leave it running: the guest's computer has to reach one of an admin.";
+  return cloud_hint(error);
+}
+
+/// Until somebody has used it, or it has expired.
+Task<std::optional<MemberId>> wait_for_guest(Session& session, AtCloud& at, const InviteDone& done) {
+  const CloudId cloud = at.chosen.membership.cloud;
+  Network* const net = *network_of(session);
+  while (session.platform.clock().unix_ns() / kNsPerS < done.expires_s) {
+    co_await session.platform.clock().sleep(std::chrono::seconds(2));
+    (void)co_await at.book->refresh_aside(session.platform);
+    (void)co_await cloud::spread(session.platform, *at.book, cloud, net->others(), net->id(), {.most = 3});
+    at.chosen.roster = at.book->find(cloud);
+    const auto& tickets = at.view().tickets;
+    const auto found = tickets.find({at.chosen.membership.member(), done.ticket});
+    if (found != tickets.end() && found->second.used_by) co_return found->second.used_by;
+  }
+  co_return std::nullopt;
+}
+
+void show_code(const Session& session, const InviteDone& done) {
+  session.out.say(
+      fmt::format("Give this code to whom you invite, by a way that nobody else reads. It lets one person "
+                  "into '{}', once, until {}:\n\n{}\n",
+                  printable(done.cloud), format_time(done.expires_s * kNsPerS), done.code));
+  if (isatty(STDOUT_FILENO) == 1) session.out.say(qr_code_text(done.code));
+  session.out.say("There, 'mhp join' asks for it. This computer may sleep meanwhile if another admin's home is up.");
+}
+
+Task<int> run_invite(Session& session, InviteArgs args) {
+  auto at = co_await at_cloud(session, args.cloud);
+  if (!at) co_return session.out.fail(at.error(), cloud_hint(at.error()));
+  auto done = co_await do_invite(session, *at, args);
+  if (!done) co_return session.out.fail(done.error(), invite_hint(done.error()));
+  session.out.result({{"code", done->code},
+                      {"cloud", json_text(done->cloud)},
+                      {"expires", format_rfc3339(done->expires_s * kNsPerS)},
+                      {"homes_told", done->homes_told}});
+  show_code(session, *done);
+  if (!args.wait) {
+    session.out.say("'mhp members' shows who came, with four words to compare.");
+    co_return kDone;
+  }
+  (void)session.out.flush();
+  session.out.say("Waiting for the guest (Ctrl-C ends the waiting; the code stays good) ...");
+  (void)session.out.flush();
+  const auto guest = co_await wait_for_guest(session, *at, *done);
+  if (!guest) co_return session.out.fail({Errc::timed_out, "nobody used the code before it expired"});
+  const std::string name = at->view().members.at(*guest).name;
+  const std::string words = joining_words(*at->chosen.roster, *guest);
+  session.out.result({{"member", guest->hex()}, {"name", json_text(name)}, {"words", words}});
+  session.out.say(fmt::format("'{}' is in. Both of you see these four words: {}", printable(name), words));
+  co_return kDone;
+}
+
+// ---- join ----
+
+struct JoinArgs {
+  std::string code;
+  std::string as;
+  std::string lend;
+  std::string home_name;
+  std::string phrase_file;
+  bool dry_run = false;
+};
+
+struct JoinDone {
+  std::string cloud;
+  std::string as;
+  std::string words;
+  std::string phrase_file;  // where the words of a vault that was made on the way are; empty: it was there
+  std::uint64_t lend_bytes = 0;
+  MemberId member{};
+};
+
+std::string ask_code() {
+  if (isatty(STDIN_FILENO) == 1) fmt::print(stderr, "The code of the invitation, then Enter:\n");
+  std::string line;
+  std::getline(std::cin, line);
+  return line;
+}
+
+/// A vault for who has none yet; its words go into a file, since a code may be used where nobody looks at the screen.
+Task<Result<std::string>> make_identity(Session& session, JoinArgs args) {
+  vault::State state(session.platform.disk(), session.state_folder, session.command);
+  MHP_CO_TRY(const bool there, state.exists());
+  if (there) co_return std::string();
+  InitArgs init;
+  init.name = args.as;
+  init.phrase_file = args.phrase_file.empty() ? session.state_folder + "-recovery-phrase.txt" : args.phrase_file;
+  MHP_CO_TRY_VOID(session.platform.disk().make_folder(platform::parent_of(init.phrase_file)));
+  MHP_CO_TRY(const InitDone made, co_await do_init(session, init));
+  co_return init.phrase_file;
+}
+
+/// The key of the member to be: the one that was kept when this code was tried before, or a new one.
+Task<Result<Membership>> member_to_be(Session& session, CloudId cloud, std::string name) {
+  const auto find = [&session, cloud]() -> Result<std::optional<Membership>> {
+    MHP_TRY(const auto memberships, memberships_of(session));
+    const auto known = std::ranges::find(memberships, cloud, &Membership::cloud);
+    if (known == memberships.end()) return std::optional<Membership>();
+    return std::optional(*known);
+  };
+  MHP_CO_TRY(auto known, find());
+  if (known) co_return *known;
+  primitives::Key secret = session.platform.random().array<32>();
+  auto kept = co_await keep_membership(session, cloud, secret, std::move(name));
+  wipe(secret);
+  if (!kept) co_return pass(kept);
+  MHP_CO_TRY(known, find());
+  if (!known) co_return fail(Errc::corrupt, Subject::state, "the membership was written and is not there");
+  co_return *known;
+}
+
+/// What `mhp up` will lend: what is said now, what was said before, or a tenth of what is free.
+Result<UpSettings> lending_of(Session& session, const JoinArgs& args) {
+  platform::Disk& disk = session.platform.disk();
+  auto kept = read_up_settings(disk, session.state_folder);
+  if (!kept && kept.error().code != Errc::not_found) return kept;
+  UpSettings settings = kept ? *kept : UpSettings{};
+  MHP_TRY(const std::string state, disk.absolute(session.state_folder));
+  if (settings.home.empty()) settings.home = state + "/home";
+  if (settings.listen.empty()) settings.listen = kUsualListen;
+  if (!args.home_name.empty()) settings.name = args.home_name;
+  if (!args.lend.empty()) {
+    MHP_TRY(settings.lend_bytes, parse_size(args.lend));
+  } else if (!kept) {
+    MHP_TRY(const platform::SpaceInfo space, disk.space(state));
+    settings.lend_bytes = default_lend_bytes(space);
+  }
+  return settings;
+}
+
+Task<Result<JoinDone>> do_join(Session& session, JoinArgs args) {
+  auto invitation = wire::invitation_of(args.code);
+  if (!invitation) co_return about(Subject::cloud, Result<JoinDone>(pass(invitation)));
+  if (session.platform.clock().unix_ns() / kNsPerS >= invitation->expires_s)
+    co_return fail(Errc::denied, Subject::cloud, "this invitation has expired: ask for a new one");
+  JoinDone done;
+  if (args.dry_run) co_return done;
+  MHP_CO_TRY(done.phrase_file, co_await make_identity(session, args));
+  MHP_CO_TRY(const Opened opened, open_records(session));
+  done.as = args.as.empty() ? opened.record->content.name : args.as;
+  if (done.as.empty()) co_return fail(Errc::usage, "say what you are called in the cloud, with --as NAME");
+  MHP_CO_TRY(const Membership membership, co_await member_to_be(session, invitation->cloud, done.as));
+  MHP_CO_TRY(UpSettings settings, lending_of(session, args));
+  if (settings.name.empty()) settings.name = done.as + "'s computer";
+  MHP_CO_TRY_VOID(keep_up_settings(session.platform.disk(), session.state_folder, settings));
+  MHP_CO_TRY(Network* const net, network_of(session));
+  MHP_CO_TRY(const auto book, co_await open_book(session));
+  cloud::Newcomer newcomer{.member = membership.key, .home = net->key()};
+  newcomer.name = membership.name;
+  newcomer.home_name = settings.name;
+  newcomer.lend_bytes = settings.lend_bytes;
+  newcomer.anchor = settings.anchor;
+  auto joined = co_await cloud::join(session.platform, *book, net->others(), *invitation, newcomer, kRequestLimit);
+  if (!joined) co_return about(Subject::cloud, Result<JoinDone>(pass(joined)));
+  done.cloud = joined->roster->view().name;
+  done.words = joined->words;
+  done.member = joined->member;
+  done.lend_bytes = settings.lend_bytes;
+  co_return done;
+}
+
+std::string join_hint(const Error& error) {
+  if (error.subject != Subject::cloud) return cloud_hint(error);
+  switch (error.code) {
+    case Errc::invalid:
+      return "Copy the whole code again: a letter is missing or wrong.";
+    case Errc::unavailable:
+    case Errc::timed_out:
+      return "Is the computer of whoever invited you on, with 'mhp up' running? Try again later with the same code.";
+    default:
+      return "Ask whoever invited you for a new code ('mhp invite').";
+  }
+}
+
+Task<int> run_join(Session& session, JoinArgs args) {
+  if (args.code.empty() || args.code == "-") args.code = ask_code();
+  auto done = co_await do_join(session, args);
+  if (!done) co_return session.out.fail(done.error(), join_hint(done.error()));
+  if (args.dry_run) {
+    session.out.result({{"dry_run", true}});
+    session.out.say("The code is whole and has not expired. Nothing was sent or changed.");
+    co_return kDone;
+  }
+  session.out.done = "you are in the cloud '" + done->cloud + "'";
+  session.out.result({{"cloud", json_text(done->cloud)},
+                      {"as", json_text(done->as)},
+                      {"member", done->member.hex()},
+                      {"words", done->words},
+                      {"lend_bytes", done->lend_bytes},
+                      {"phrase_file", json_text(done->phrase_file)}});
+  session.out.say(fmt::format("You are in the cloud '{}', as '{}'.", printable(done->cloud), printable(done->as)));
+  session.out.say(fmt::format("Whoever invited you sees the same four words: {}", done->words));
+  if (!done->phrase_file.empty())
+    session.out.say(
+        fmt::format("A vault was made for you. The 24 words that bring everything back are in {}: write them "
+                    "on paper, then delete that file.",
+                    printable(done->phrase_file)));
+  session.out.say(
+      fmt::format("Next: run 'mhp up' and leave it running (it lends {}), and save something with 'mhp backup "
+                  "PATH'.",
+                  format_bytes(done->lend_bytes)));
+  co_return kDone;
+}
+
+}  // namespace
+
+void add_invite(Command& program) {
+  auto args = std::make_shared<InviteArgs>();
+  Command command = program.add("invite", "Make a code that lets one person into your cloud",
+                                "Examples:\n  mhp invite --for Ben\n  mhp invite --role admin --expires 7d --wait");
+  command.takes("--cloud", args->cloud, "Which cloud, where you are in several");
+  command.takes("--for", args->for_name, "Whom it is for: a note for you");
+  command.takes("--role", args->role, "member, or admin: may invite, remove and change the rules");
+  command.takes("--expires", args->expires, "How long it is good for: 30m, 24h, 7d");
+  command.takes("--lend", args->lend, "How much space you hope for, e.g. 50G");
+  command.flag("--wait", args->wait, "Wait until it is used, and show the four words to compare");
+  command.runs([args](Session& session) { return run_invite(session, *args); });
+}
+
+void add_join(Command& program) {
+  auto args = std::make_shared<JoinArgs>();
+  Command command =
+      program.add("join", "Join a cloud with the code of an invitation",
+                  "Examples:\n  mhp join                  (asks for the code)\n"
+                  "  mhp join - --lend 50G --as Ben < code.txt\n"
+                  "Exit codes: 0 you are in; 4 nobody could be reached; 5 the code is wrong, used or expired");
+  command.takes("code", args->code, "The code; '-' reads it from standard input, as without it");
+  command.takes("--as", args->as, "What you are called in the cloud (default: the name of your vault)");
+  command.takes("--lend", args->lend,
+                "How much space this computer will lend, e.g. 50G (default: a tenth of what is free)");
+  command.takes("--home-name", args->home_name, "What the others call this computer");
+  command.takes("--phrase-file", args->phrase_file,
+                "Where the 24 words of a vault that is made on the way go (default: beside the state folder)");
+  command.flag("--dry-run", args->dry_run, "Look at the code, send and change nothing");
+  command.runs([args](Session& session) { return run_join(session, *args); });
+}
+
+}  // namespace mhp::app

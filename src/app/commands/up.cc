@@ -1,0 +1,389 @@
+// `mhp up`: this computer as a home of its clouds, until it is stopped.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "app/announce.h"
+#include "app/commands/commands.h"
+#include "app/event_log.h"
+#include "app/memberships.h"
+#include "app/metrics.h"
+#include "app/network.h"
+#include "app/text.h"
+#include "app/trouble.h"
+#include "app/up_settings.h"
+#include "cloud/cloud_service.h"
+#include "cloud/exchange.h"
+#include "cloud/quota.h"
+#include "home/folder_home.h"
+#include "net/server.h"
+
+namespace mhp::app {
+
+namespace {
+
+constexpr std::chrono::seconds kGrace{10};       // for what is being answered when it is told to stop
+constexpr std::chrono::seconds kLookAround{60};  // for other addresses, cables and networks
+
+struct UpArgs {
+  std::string lend;
+  std::string home;
+  std::string name;
+  std::string listen;
+  std::string metrics;
+  std::string trouble_file;
+  std::vector<std::string> addresses;
+  bool anchor = false;
+  bool dry_run = false;
+};
+
+/// What was told now, else what was told last, else what is usual.
+class Wanted {
+ public:
+  Wanted(Session& session, const UpArgs& args) : session_(session), args_(args) {}
+
+  Result<UpSettings> settings() {
+    platform::Disk& disk = session_.platform.disk();
+    auto kept = read_up_settings(disk, session_.state_folder);
+    if (!kept && kept.error().code != Errc::not_found) return kept;
+    UpSettings out = kept ? *kept : UpSettings{};
+    MHP_TRY(const std::string state, disk.absolute(session_.state_folder));
+    if (out.listen.empty()) out.listen = kUsualListen;
+    if (out.home.empty()) out.home = state + "/home";
+    if (!args_.listen.empty()) out.listen = args_.listen;
+    if (!args_.home.empty()) {
+      MHP_TRY(out.home, about(Subject::home, disk.absolute(args_.home)));
+    }
+    if (!args_.addresses.empty()) out.addresses = args_.addresses;
+    for (const std::string& address : out.addresses) {
+      MHP_TRY_VOID(platform::parse_host_and_port(address, cloud::kUsualPort));
+    }
+    out.anchor = out.anchor || args_.anchor;
+    if (!args_.name.empty()) out.name = args_.name;
+    if (out.name.size() > wire::kMaxNameBytes) return fail(Errc::usage, "a name has at most 255 bytes");
+    MHP_TRY_VOID(set_lend(out, /*was_told=*/kept.has_value()));
+    return out;
+  }
+
+ private:
+  Result<void> set_lend(UpSettings& out, bool was_told) {
+    if (!args_.lend.empty()) {
+      MHP_TRY(out.lend_bytes, parse_size(args_.lend));
+      return {};
+    }
+    if (was_told) return {};
+    MHP_TRY(const platform::SpaceInfo space, session_.platform.disk().space(platform::parent_of(out.home)));
+    out.lend_bytes = default_lend_bytes(space);
+    return {};
+  }
+
+  Session& session_;
+  const UpArgs& args_;
+};
+
+class Up final : public MetricsSource {
+ public:
+  Up(Session& session, Network& net, UpSettings settings, const UpArgs& args)
+      : session_(session),
+        net_(net),
+        settings_(std::move(settings)),
+        metrics_at_(args.metrics),
+        trouble_file_(args.trouble_file),
+        log_(session.platform.clock(), session.out.json),
+        book_(session.platform.disk(), session.state_folder + "/clouds", session.command) {}
+
+  Task<Result<void>> run() {
+    MHP_CO_TRY(const auto only_one, lock());
+    MHP_CO_TRY_VOID(co_await book_.refresh_aside(session_.platform));
+    MHP_CO_TRY_VOID(open_home());
+    MHP_CO_TRY_VOID(co_await listen());
+    cloud::CloudService service(session_.platform, book_, net_.key(), lending_ ? &*lending_ : nullptr);
+    TroubledService troubled(session_.platform, service, trouble_file_);
+    net::Server server(net_.station(), trouble_file_.empty() ? static_cast<net::Service&>(service) : troubled);
+    co_await announce();
+    say_hello();
+    platform::Nursery serving(session_.platform.executor()), background(session_.platform.executor());
+    serving.start(server.run(std::move(listeners_)));
+    background.start(keep_announced());
+    background.start(tell_news());
+    background.start(cloud::keep_in_touch(session_.platform, book_, net_.others(), net_.id(), {}, contacts_));
+    if (metrics_listener_) {
+      background.start(
+          serve_metrics(session_.platform.clock(), session_.platform.executor(), *metrics_listener_, *this));
+    }
+    co_await platform::until_canceled(session_.platform.executor());
+    log_.info("stopping");
+    background.cancel();
+    server.stop(kGrace);
+    co_await background.join();
+    co_await serving.join();
+    log_.info("stopped");
+    co_return Result<void>();
+  }
+
+  Task<std::vector<Metric>> metrics() override;
+
+ private:
+  Result<std::unique_ptr<platform::FileLock>> lock() {
+    auto held = session_.platform.disk().lock(session_.state_folder + "/up.lock", "mhp up");
+    if (!held && held.error().code == Errc::busy)
+      held.error().detail = "'mhp up' is running already for this state folder (" + held.error().detail + ")";
+    if (!held) return about(Subject::state, std::move(held));
+    return held;
+  }
+
+  Result<void> open_home() {
+    if (settings_.lend_bytes == 0) return {};
+    platform::Disk& disk = session_.platform.disk();
+    MHP_TRY_VOID(
+        about(Subject::home, home::create_folder_home(disk, session_.platform.random(), settings_.home, net_.id())));
+    MHP_TRY(const platform::SpaceInfo space, about(Subject::home, disk.space(settings_.home)));
+    const home::FolderLimits limits{.max_used_bytes = settings_.lend_bytes,
+                                    .min_free_bytes = lent_min_free_bytes(space)};
+    MHP_TRY(home_, about(Subject::home, home::open_folder_home(session_.platform, settings_.home, net_.id(), limits)));
+    cloud::Lending rules;
+    rules.is_member = [this](const net::Peer& peer) { return book_.has_home(peer.id); };
+    rules.quota_bytes = [this](const net::Peer& peer, const VaultId&) { return quota_of(peer.id); };
+    lending_.emplace(session_.platform, *home_, std::move(rules));
+    return {};
+  }
+
+  /// The most that any cloud which both are in allows.
+  std::uint64_t quota_of(const HomeId& peer) const {
+    std::uint64_t most = 0;
+    for (const auto& mine : book_.belongings(net_.id())) {
+      const cloud::RosterPointer roster = book_.find(mine.cloud);
+      for (const auto& theirs : book_.belongings(peer)) {
+        if (roster && theirs.cloud == mine.cloud)
+          most = std::max(most, cloud::quota_bytes(roster->view(), mine.member, theirs.member, settings_.lend_bytes));
+      }
+    }
+    return most;
+  }
+
+  Task<Result<void>> listen() {
+    MHP_CO_TRY(const platform::HostAndPort at, platform::parse_host_and_port(settings_.listen, cloud::kUsualPort));
+    platform::Network& network = session_.platform.network();
+    auto listener = network.listen({at.host, at.port});
+    if (!listener) co_return about(Subject::network, Result<void>(pass(listener)));
+    listening_.push_back((*listener)->local());
+    listeners_.push_back(std::move(*listener));
+    if (metrics_at_.empty()) co_return Result<void>();
+    MHP_CO_TRY(const platform::HostAndPort metrics, platform::parse_host_and_port(metrics_at_, 9464));
+    auto local = network.listen({metrics.host, metrics.port});
+    if (!local) co_return about(Subject::network, Result<void>(pass(local)));
+    metrics_listener_ = std::move(*local);
+    co_return Result<void>();
+  }
+
+  OwnHome own_home() {
+    OwnHome own{.key = cloud::as_key(net_.key().public_key()),
+                .name = settings_.name,
+                .lend_bytes = settings_.lend_bytes,
+                .anchor = settings_.anchor,
+                .addresses = {}};
+    const auto interfaces = session_.platform.network().own_addresses();
+    own.addresses = addresses_to_tell(settings_.addresses, listening_, interfaces.value_or(std::vector<std::string>()));
+    return own;
+  }
+
+  /// In every cloud that this computer is in: what the roster lacks of its home. Failures are tried again later.
+  Task<> announce() {
+    const auto memberships = memberships_of(session_);
+    if (!memberships) {
+      log_.warn("memberships_unreadable", {{"reason", memberships.error().detail}});
+      co_return;
+    }
+    const OwnHome own = own_home();
+    for (const Membership& one : *memberships) {
+      const cloud::RosterPointer roster = book_.find(one.cloud);
+      if (!roster) continue;
+      const MemberId member = cloud::as_member(one.key.public_key());
+      const Announcement news = to_announce(roster->view(), member, own);
+      std::vector<Bytes> statements;
+      if (news.by_member) statements.push_back(roster->say(one.key, member, *news.by_member));
+      if (news.by_home) statements.push_back(roster->say(net_.key(), member, *news.by_home));
+      if (statements.empty()) continue;
+      const auto merged = co_await book_.merge_aside(session_.platform, one.cloud, std::move(statements));
+      if (!merged) log_.warn("announce_failed", {{"cloud", one.cloud.short_hex()}, {"reason", merged.error().detail}});
+      if (merged)
+        log_.info("announced", {{"cloud", one.cloud.short_hex()}, {"addresses", std::to_string(own.addresses.size())}});
+    }
+  }
+
+  Task<> announce_on_change() {
+    for (;;) {
+      const std::uint64_t seen = book_.changes();
+      co_await announce();
+      co_await book_.changed(seen);
+    }
+  }
+
+  Task<> announce_at_times() {
+    for (;;) {
+      co_await session_.platform.clock().sleep(kLookAround);
+      co_await announce();
+    }
+  }
+
+  Task<> keep_announced() {
+    platform::Nursery both(session_.platform.executor());
+    both.start(announce_on_change());
+    both.start(announce_at_times());
+    co_await both.join();
+  }
+
+  /// Who came, who went, in the log.
+  Task<> tell_news() {
+    std::map<CloudId, cloud::View> known;
+    for (;;) {
+      const std::uint64_t seen = book_.changes();
+      for (const CloudId& cloud : book_.clouds()) {
+        const cloud::RosterPointer roster = book_.find(cloud);
+        if (!roster) continue;
+        const auto before = known.find(cloud);
+        if (before != known.end()) tell_difference(*roster, before->second);
+        known[cloud] = roster->view();
+      }
+      co_await book_.changed(seen);
+    }
+  }
+
+  void tell_difference(const cloud::Roster& roster, const cloud::View& before) {
+    const cloud::View& now = roster.view();
+    for (const auto& [id, member] : now.members) {
+      if (before.members.contains(id)) continue;
+      log_.info("member_joined", {{"cloud", now.name}, {"member", member.name}, {"words", joining_words(roster, id)}});
+    }
+    for (const auto& [id, member] : before.members) {
+      if (!now.members.contains(id)) log_.info("member_left", {{"cloud", now.name}, {"member", member.name}});
+    }
+    for (const auto& [id, home] : now.homes) {
+      const auto old = before.homes.find(id);
+      if (old == before.homes.end() || old->second.lend_bytes != home.lend_bytes)
+        log_.info("home_lends", {{"cloud", now.name}, {"home", home.name}, {"bytes", std::to_string(home.lend_bytes)}});
+    }
+    for (const auto& [id, home] : before.homes) {
+      if (!now.homes.contains(id)) log_.info("home_left", {{"cloud", now.name}, {"home", home.name}});
+    }
+  }
+
+  void say_hello() {
+    std::vector<std::string> at;
+    for (const platform::Endpoint& one : listening_) at.push_back(to_string(one));
+    log_.info("up", {{"home", net_.id().short_hex()},
+                     {"name", settings_.name},
+                     {"listen", fmt::format("{}", fmt::join(at, ","))},
+                     {"lend_bytes", std::to_string(settings_.lend_bytes)},
+                     {"folder", settings_.lend_bytes == 0 ? "" : settings_.home},
+                     {"clouds", std::to_string(book_.clouds().size())}});
+  }
+
+  Session& session_;
+  Network& net_;
+  const UpSettings settings_;
+  const std::string metrics_at_;
+  const std::string trouble_file_;
+  const EventLog log_;
+  cloud::Book book_;
+  std::unique_ptr<home::SharedHome> home_;
+  std::optional<cloud::HomeService> lending_;
+  std::vector<std::unique_ptr<platform::Listener>> listeners_;
+  std::vector<platform::Endpoint> listening_;
+  std::unique_ptr<platform::Listener> metrics_listener_;
+  cloud::Contacts contacts_;
+};
+
+Task<std::vector<Metric>> Up::metrics() {
+  const net::Counts& counts = net_.station().traffic.counts;
+  const auto counter = [](std::string name, std::string help, std::uint64_t value) {
+    return Metric{std::move(name), std::move(help), true, "", static_cast<double>(value)};
+  };
+  const auto gauge = [](std::string name, std::string help, std::uint64_t value) {
+    return Metric{std::move(name), std::move(help), false, "", static_cast<double>(value)};
+  };
+  std::vector<Metric> out = {
+      counter("mhp_connections_accepted_total", "Connections that others made", counts.accepted),
+      gauge("mhp_connections", "Connections of others, now", counts.connections),
+      counter("mhp_connections_refused_total", "Turned away: a bad handshake, unwanted, or too many", counts.refused),
+      counter("mhp_cut_off_total", "Connections and requests ended for being too slow or too much", counts.cut_off),
+      counter("mhp_requests_total", "Requests of others that were begun", counts.requests),
+      counter("mhp_calls_total", "Requests made to others", counts.calls),
+      counter("mhp_received_bytes_total", "Bytes received, without what TLS adds", counts.bytes_in),
+      counter("mhp_sent_bytes_total", "Bytes sent, without what TLS adds", counts.bytes_out),
+      gauge("mhp_buffered_bytes", "Bytes of requests and replies in memory", net_.station().traffic.buffered()),
+      gauge("mhp_lent_bytes", "Space that this home lends", settings_.lend_bytes)};
+  if (home_) {
+    const auto usage = co_await home_->usage();
+    if (usage) out.push_back(gauge("mhp_home_used_bytes", "Space of the home that is used", usage->used_bytes));
+    if (usage) out.push_back(gauge("mhp_home_free_bytes", "Space of the home that is left", usage->free_bytes));
+  }
+  for (const auto& [who, contact] : contacts_) {
+    out.push_back({"mhp_home_reached", "1 where the last attempt to speak with another home went well", false,
+                   fmt::format("home=\"{}\"", who.second.short_hex()), contact.failure.empty() ? 1.0 : 0.0});
+  }
+  co_return out;
+}
+
+std::string up_hint(const Error& error) {
+  switch (error.code) {
+    case Errc::busy:
+      if (error.subject == Subject::network)
+        return "Another program has this port: choose another one with --listen '[::]:7071'.";
+      return "One is enough. To change what it lends, stop it and start it anew with --lend.";
+    case Errc::not_found:
+      return "Begin with 'mhp init', or with 'mhp join CODE' if somebody invited you.";
+    default:
+      return hint_for(error);
+  }
+}
+
+Task<int> run_up(Session& session, UpArgs args) {
+  const auto memberships = memberships_of(session);
+  if (!memberships) co_return session.out.fail(memberships.error(), up_hint(memberships.error()));
+  auto settings = Wanted(session, args).settings();
+  if (!settings) co_return session.out.fail(settings.error(), up_hint(settings.error()));
+  auto net = network_of(session);
+  if (!net) co_return session.out.fail(net.error(), up_hint(net.error()));
+  if (settings->name.empty()) settings->name = (*net)->id().short_hex();
+  if (args.dry_run) {
+    session.out.result({{"dry_run", true},
+                        {"lend_bytes", settings->lend_bytes},
+                        {"home", json_text(settings->home)},
+                        {"listen", settings->listen}});
+    session.out.say(fmt::format("Would lend {} in {} and listen at {}. Nothing was changed.",
+                                format_bytes(settings->lend_bytes), printable(settings->home), settings->listen));
+    co_return kDone;
+  }
+  const auto kept = keep_up_settings(session.platform.disk(), session.state_folder, *settings);
+  if (!kept) co_return session.out.fail(kept.error(), up_hint(kept.error()));
+  Up up(session, **net, std::move(*settings), args);
+  const auto done = co_await up.run();
+  if (!done) co_return session.out.fail(done.error(), up_hint(done.error()));
+  co_return kDone;
+}
+
+}  // namespace
+
+void add_up(Command& program) {
+  auto args = std::make_shared<UpArgs>();
+  Command command = program.add(
+      "up", "Lend this computer's space to its clouds, until it is stopped",
+      "Examples:\n  mhp up --lend 200G\n  systemctl --user enable --now mhp    (keeps it up; see the manual page)\n"
+      "What is told stays until it is told otherwise. Ctrl-C or SIGTERM ends it in order.");
+  command.takes("--lend", args->lend,
+                "How much space (first time: a tenth of what is free; 0: none). A tenth of the disk always stays free");
+  command.takes("--home", args->home, "Folder for what others store here (in the state folder)");
+  command.takes("--name", args->name, "What the others call this home");
+  command.takes("--listen", args->listen, "Address and port to answer at (first time: [::]:7070)");
+  command.takes("--address", args->addresses,
+                "Where others reach this computer besides, HOST:PORT: a name, or a port that the router passes on");
+  command.flag("--anchor", args->anchor, "This computer is always on");
+  command.takes("--metrics", args->metrics, "Serve counts to Prometheus at this address, such as 127.0.0.1:9464");
+  command.takes("--trouble-file", args->trouble_file,
+                "For trials: make the troubles that this file names (see 'mhp lab')");
+  command.flag("--dry-run", args->dry_run, "Say what would be lent and where, change nothing");
+  command.runs([args](Session& session) { return run_up(session, *args); });
+}
+
+}  // namespace mhp::app

@@ -1,0 +1,65 @@
+// In which clouds the owner of this vault is, as whom, and what commands about clouds begin with.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "app/session.h"
+#include "cloud/book.h"
+
+namespace mhp::app {
+
+/// The owner as a member of one cloud. The key is in the vault's sealed record: all of the owner's computers have it,
+/// and the 24 words bring it back.
+struct Membership {
+  CloudId cloud;
+  primitives::SigningKey key;
+  std::string name;
+  MemberId member() const { return cloud::as_member(key.public_key()); }
+};
+
+/// As the state folder has them; no home is asked. Errors: not_found (no vault here), corrupt.
+Result<std::vector<Membership>> memberships_of(Session& session);
+
+/// Makes the membership durable here and on the homes that answer; the vault's lock is taken. One that is there
+/// already stays as it is. Errors: those of the state folder.
+Task<Result<void>> keep_membership(Session& session, CloudId cloud, primitives::Key secret, std::string name);
+/// Takes it out.
+Task<Result<void>> drop_membership(Session& session, CloudId cloud);
+
+/// The rosters of this computer's clouds, in the state folder, read.
+Task<Result<std::unique_ptr<cloud::Book>>> open_book(Session& session);
+
+/// One of the clouds, with its roster.
+struct ChosenCloud {
+  Membership membership;
+  cloud::RosterPointer roster;
+  const cloud::View& view() const { return roster->view(); }
+};
+/// By name or the first letters of its id; the only one where `which` is empty. Errors: not_found, usage (several).
+Result<ChosenCloud> choose_cloud(const std::vector<Membership>& memberships, const cloud::Book& book,
+                                 const std::string& which);
+
+/// What every command on one cloud begins with.
+struct AtCloud {
+  std::unique_ptr<cloud::Book> book;
+  ChosenCloud chosen;
+  const cloud::View& view() const { return chosen.view(); }
+};
+/// Errors: as choose_cloud(), and those of the state folder.
+Task<Result<AtCloud>> at_cloud(Session& session, std::string which);
+
+/// Says `act` as the owner: it is durable here, and told to the homes of the cloud that answer: how many did. `at` gets
+/// the new roster. Errors: denied, with `refused` for the person, where it does not count.
+Task<Result<std::size_t>> say(Session& session, AtCloud& at, wire::Act act, std::string refused);
+
+/// A member by name or the first letters of its id. Errors: not_found, usage (several).
+Result<MemberId> choose_member(const cloud::View& view, const std::string& which);
+
+/// The four words that whoever let a member in compares with it; empty where there was no invitation (the founder).
+std::string joining_words(const cloud::Roster& roster, const MemberId& member);
+
+/// What to do about an error of a command on clouds, in a person's words.
+std::string cloud_hint(const Error& error);
+
+}  // namespace mhp::app

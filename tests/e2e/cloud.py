@@ -1,0 +1,173 @@
+# A cloud of real processes on loopback: founded, joined by one code, backed up to each other, lost and recovered.
+import contextlib
+import shutil
+import signal
+import subprocess
+import time
+
+from support import trees, world
+from support.world import DONE, REFUSED, TOO_FEW, Computer
+
+
+def found(w, names=("ann", "ben", "cat")):
+    """A cloud whose founder is the first; all are up. Their computers."""
+    ann = Computer(w, names[0])
+    ann.mhp("cloud", "new", "Lindenweg")
+    ann.up().wait_for_log(" announced ")
+    computers = [ann]
+    for name in names[1:]:
+        computers.append(let_in(w, ann, name))
+    for computer in computers:
+        wait_for_homes(w, computer, len(names) - 1)
+    return computers
+
+
+def wait_for_homes(w, computer, number):
+    """Until so many others can be reached from this one."""
+    until = time.monotonic() + 60
+    while True:
+        states = [home["state"] for home in computer.json("homes")["homes"]]
+        if states.count("up") == number:
+            return
+        w.check(time.monotonic() < until, f"{computer.name} reaches {number} others: {states}")
+        time.sleep(0.1)
+
+
+def let_in(w, host, name, *args):
+    code = host.json("invite", "--for", name)["code"]
+    guest = Computer(w, name, init=False)
+    joined = guest.json("join", "-", "--as", name, "--lend", guest.lend, "--home-name", f"{name}'s home",
+                        "--phrase-file", guest.phrase, *args, **given(w, guest, code))
+    w.check(joined["words"].count(" ") == 3, f"four words: {joined}")
+    guest.words = joined["words"]
+    guest.up()
+    host.wait_for_log(f"home_lends cloud=Lindenweg home=\"{name}'s home\"")
+    return guest
+
+
+def given(w, computer, text):
+    """Standard input with this text."""
+    path = computer.folder / "input"
+    path.write_text(text + "\n")
+    file = open(path, "rb")
+    w.undo.append(file.close)
+    return {"stdin": file}
+
+
+def make_tree(w, name="tree"):
+    tree = w.folder / name
+    trees.make_everything(tree, w.random)
+    return tree
+
+
+def below(folder, path):
+    return folder / path.relative_to("/")
+
+
+def comes_back(w, computer, tree, what):
+    back, run = computer.restore()
+    w.equal(run.json["errors"], [], f"{what}: errors of restore")
+    trees.check_same(w, trees.tree_of(tree), below(back, tree), what)
+    w.count("restores")
+    return run
+
+
+def main_job(w):
+    """Five people; one saves a tree, `margin` computers and all of the owner's are lost, words and one address bring it
+    back."""
+    ann, *others = found(w, ("ann", "ben", "cat", "dan", "eva"))
+    listed = ann.json("members")["members"]
+    w.equal(sorted(one["name"] for one in listed), ["ann", "ben", "cat", "dan", "eva"], "members")
+    for guest in others:
+        same = [one["words"] for one in listed if one["name"] == guest.name]
+        w.equal(same, [guest.words], "the four words that both see")
+    tree = make_tree(w)
+    done = ann.json("backup", tree)
+    w.equal((done["homes"], done["margin"], done["errors"]), (4, 2, []), "homes, margin and errors of the backup")
+    w.equal(ann.json("status")["state"], "safe", "state")
+    w.equal(ann.json("check", "--read-data")["ok"], True, "check")
+    comes_back(w, ann, tree, "with all up")
+    others[0].down(signal.SIGKILL)
+    others[1].down(signal.SIGKILL)
+    w.count("computers killed", 2)
+    run = comes_back(w, ann, tree, "with two killed")
+    for gone in others[:2]:
+        w.check(f"{gone.name}'s home" in run.err, f"{gone.name}'s home is named\n{run}")
+    ann.down()
+    shutil.rmtree(ann.state)
+    told = ann.json("recover", "--phrase-file", ann.phrase, "--from", others[3].address)
+    w.equal((told["homes_reachable"], told["snapshots"]), (2, 1), "what recover says")
+    w.count("bare-metal restores")
+    comes_back(w, ann, tree, "after the recovery")
+    others[2].down(signal.SIGKILL)
+    w.count("computers killed")
+    _, run = ann.restore(code=TOO_FEW)
+    w.check("needs" in run.err, f"it says what is missing\n{run}")
+
+
+def both_ways(w):
+    """Two people store with each other: a sealed mirror, and it says so; each sees only its own."""
+    ann, ben = found(w, ("ann", "ben"))
+    for computer in (ann, ben):
+        tree = make_tree(w, f"tree-{computer.name}")
+        (tree / "whose").write_text(computer.name)
+        computer.json("backup", tree)
+        comes_back(w, computer, tree, computer.name)
+    for computer in (ann, ben):
+        w.equal(len(computer.json("snapshots")), 1, "snapshots")
+
+
+def invitations(w):
+    """Codes that are wrong, used, expired; a member that was removed."""
+    ann, ben = found(w, ("ann", "ben"))
+    code = ann.json("invite")["code"]
+    eve = Computer(w, "eve")
+
+    def join(text, wanted):
+        return eve.mhp("join", "-", **given(w, eve, text), code=wanted)
+    swapped = code[:20] + ("0" if code[20] != "0" else "1") + code[21:]
+    run = join(swapped, REFUSED)
+    w.check("letter" in run.err, f"a wrong letter is noticed\n{run}")
+    soon = ann.json("invite", "--expires", "1s")["code"]
+    time.sleep(1.2)  # the code's own time
+    run = join(soon, REFUSED)
+    w.check("expired" in run.err, f"said plainly\n{run}")
+    used = ann.json("invite")["code"]
+    join(used, DONE)
+    other = Computer(w, "other")
+    run = other.mhp("join", "-", **given(w, other, used), code=REFUSED)
+    w.check("used already" in run.err, f"said plainly\n{run}")
+    for computer in (ann, ben):
+        for text in (code, used, soon):
+            w.check(text[5:30] not in computer.log.read_text(), "no code in any log")
+    eve.up()
+    ann.json("members", "remove", "eve")
+    ben.wait_for_log("member_left cloud=Lindenweg member=eve")
+    tree = make_tree(w)
+    run = eve.mhp("backup", tree, code=None)
+    w.check(run.code != DONE, f"a removed member stores nothing more\n{run}")
+    w.equal(sorted(one["name"] for one in ann.json("members")["members"]), ["ann", "ben"], "members")
+
+
+def killed_and_started_again(w):
+    """Homes are killed while they receive and come back: nothing that was acknowledged is lost."""
+    ann, *others = found(w, ("ann", "ben", "cat", "dan"))
+    tree = make_tree(w)
+    ann.json("backup", tree)
+    for round_ in range(10 if w.long else 3):
+        (tree / f"more-{round_}").write_bytes(w.random.randbytes(20_000_000))
+        process = w.start("--json", "backup", tree, state=ann.state)
+        victim = w.random.choice(others)
+        with contextlib.suppress(subprocess.TimeoutExpired):  # it should run still
+            process.wait(w.random.uniform(0, 0.5))
+        victim.down(signal.SIGKILL)
+        w.count("computers killed")
+        run = w.finish(process)
+        w.check(run.code in (DONE, TOO_FEW), f"done, or too few\n{run}")
+        victim.up()
+        w.equal(ann.json("backup", tree)["errors"], [], "errors")
+        comes_back(w, ann, tree, f"round {round_}")
+
+
+if __name__ == "__main__":
+    world.main(main_job, both_ways, invitations, killed_and_started_again)
