@@ -12,13 +12,21 @@ static net::ReachLimits limits_of_commands() {
   return limits;
 }
 
-Network::Network(platform::Platform& platform, platform::Nursery& scope, const primitives::Key& seed)
-    : platform_(platform),
-      scope_(scope),
+Network::Network(World world, const primitives::Key& seed, const std::string& state_folder, std::uint16_t port)
+    : platform_(world.platform),
+      scope_(world.scope),
       key_(seed),
       identity_(seed),
       tls_(identity_),
-      others_(station(), platform.network(), scope, limits_of_commands()) {}
+      book_(platform_.disk(), state_folder + "/clouds"),
+      reach_(book_, identity_.id()),
+      desk_(station(), reach_, platform_.random()),
+      neighbours_(station(), platform_.network(), platform_.random(), reach_, port),
+      others_(station(), platform_.network(), scope_, limits_of_commands(),
+              {.desk = &desk_, .neighbours = &neighbours_, .relays = &reach_}) {
+  (void)book_.refresh();  // what cannot be read is told of by who needs it
+  if (port != 0 || !book_.clouds().empty()) scope_.start(neighbours_.run());
+}
 
 Task<Result<HomeId>> Network::who_answers(net::Address address, std::chrono::nanoseconds limit) {
   const auto until = platform_.clock().steady() + limit;
@@ -43,11 +51,12 @@ static Result<primitives::Key> seed_of(Session& session) {
   return cloud::computer_seed(platform.disk(), platform.random(), session.state_folder);
 }
 
-Result<Network*> network_of(Session& session) {
+Result<Network*> network_of(Session& session, std::uint16_t port) {
   if (session.network) return session.network.get();
   if (session.connections == nullptr) return fail(Errc::unavailable, "no computer can be reached from here");
   MHP_TRY(auto seed, seed_of(session));
-  session.network = std::make_shared<Network>(session.platform, *session.connections, seed);
+  const Network::World world{session.platform, *session.connections};
+  session.network = std::make_shared<Network>(world, seed, session.state_folder, port);
   wipe(seed);
   return session.network.get();
 }

@@ -3,6 +3,7 @@
 
 #include <memory>
 
+#include "cloud/reach.h"
 #include "net/dial.h"
 #include "net/peers.h"
 #include "platform/platform.h"
@@ -12,8 +13,14 @@ namespace mhp::app {
 /// One key, its connections, and their common bounds.
 class Network {
  public:
-  /// `platform` outlives it. The connections run in `scope`, which is joined after the last use of this.
-  Network(platform::Platform& platform, platform::Nursery& scope, const primitives::Key& seed);
+  /// Both outlive it. The connections run in `scope`, which is joined after the last use of this.
+  struct World {
+    platform::Platform& platform;
+    platform::Nursery& scope;
+  };
+  /// `state_folder`: with the rosters. `port`: where this computer answers, to be told in the local network; 0:
+  /// nowhere.
+  Network(World world, const primitives::Key& seed, const std::string& state_folder, std::uint16_t port);
   Network(const Network&) = delete;
   Network& operator=(const Network&) = delete;
 
@@ -23,6 +30,10 @@ class Network {
   const primitives::SigningKey& key() const { return key_; }
   net::Station station() const { return {platform_.clock(), platform_.executor(), tls_, traffic_}; }
   net::Peers& others() { return others_; }
+  cloud::Book& book() { return book_; }
+  cloud::CloudReach& reach() { return reach_; }
+  /// Where others wait that cannot be reached, when a net::Server of this computer has it.
+  net::RelayDesk& desk() { return desk_; }
   /// Who answers at `address`, whoever that is. Errors: unavailable, timed_out, denied.
   Task<Result<HomeId>> who_answers(net::Address address, std::chrono::nanoseconds limit);
 
@@ -33,6 +44,10 @@ class Network {
   net::Identity identity_;
   net::Tls tls_;
   mutable net::Traffic traffic_;  // counts
+  cloud::Book book_;
+  cloud::CloudReach reach_;
+  net::RelayDesk desk_;
+  net::Neighbours neighbours_;
   net::Peers others_;
 };
 
@@ -40,7 +55,7 @@ struct Session;
 
 /// That of the session, made with this computer's key (cloud/computer.h) where there is none yet; for a guest with one
 /// that is kept nowhere. Blocking, shortly. Errors: those of the key; unavailable (a command inside of another has
-/// none).
-Result<Network*> network_of(Session& session);
+/// none). `port`: as in Network, for the first call.
+Result<Network*> network_of(Session& session, std::uint16_t port = 0);
 
 }  // namespace mhp::app

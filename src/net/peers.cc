@@ -71,6 +71,7 @@ std::vector<Peers::Way> Peers::list_of(const HomeId& home, Ways ways) const {
 
 Task<Result<std::shared_ptr<Caller>>> Peers::reach(HomeId home, std::vector<Address> addresses) {
   Ways ways{std::move(addresses), {}};
+  if (helpers_.relays != nullptr) ways.relays = helpers_.relays->relays_for(home);
   auto reaching = reach(home, std::move(ways));
   co_return co_await std::move(reaching);
 }

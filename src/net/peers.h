@@ -41,10 +41,18 @@ struct ReachLimits {
   std::chrono::seconds better_longest{3600};   // this
 };
 
+/// Who knows where a home may wait; upper rooms do. Asked each time that a home is to be reached by its addresses.
+class KnownRelays {
+ public:
+  virtual ~KnownRelays() = default;
+  virtual std::vector<Relay> relays_for(const HomeId& home) = 0;
+};
+
 /// What helps to reach others, where it is there. All is borrowed and outlives its user.
 struct Helpers {
   RelayDesk* desk = nullptr;               // of this computer: those who wait here are called through it
   const Neighbours* neighbours = nullptr;  // addresses that were heard are tried first
+  KnownRelays* relays = nullptr;
 };
 
 /// One loop thread.
@@ -62,6 +70,7 @@ class Peers {
   /// failure is told again. A connection through a relay is given up for a direct one when that becomes possible.
   /// Errors: unavailable, denied where it answers and wants none of us; the detail says of each way why not.
   Task<Result<std::shared_ptr<Caller>>> reach(HomeId home, Ways ways);
+  /// The same, with the relays that Helpers::relays knows.
   Task<Result<std::shared_ptr<Caller>>> reach(HomeId home, std::vector<Address> addresses);
   /// What was tried when `home` was last to be reached, in order: for `mhp homes --verbose`.
   std::vector<TriedWay> tried(const HomeId& home) const;

@@ -127,19 +127,25 @@ Task<int> run_homes(Session& session, HomesArgs args) {
     const auto tried = failures.find(id);
     std::string state = "no address";
     if (tried != failures.end()) state = tried->second.empty() ? "up" : "away";
+    const bool relayed = state == "up" && (*net)->others().is_relayed(id);
     if (is_own) state = "this computer";
     const std::string reason = tried == failures.end() ? "" : tried->second;
     list.push_back({{"id", id.hex()},
                     {"name", json_text(home.name)},
                     {"member", home.member.hex()},
                     {"state", state},
+                    {"relayed", relayed},
                     {"lend_bytes", home.lend_bytes},
                     {"anchor", home.anchor},
                     {"addresses", json_texts(home.addresses)},
                     {"reason", json_text(reason)}});
-    session.out.say(home_line(at->view(), id, home, state));
+    session.out.say(home_line(at->view(), id, home, relayed ? "up, through a relay" : state));
     if (!args.verbose) continue;
-    for (const std::string& address : home.addresses) session.out.say("            " + printable(address));
+    for (const net::TriedWay& way : (*net)->others().tried(id)) {
+      const std::string result = way.taken ? "answers" : way.failure ? way.failure->detail : "not needed";
+      session.out.say(fmt::format("            {}{}: {}", printable(way.name), way.local ? " (this network)" : "",
+                                  printable(result)));
+    }
     if (!reason.empty()) session.out.say("            " + printable(reason));
   }
   session.out.result({{"cloud", json_text(at->view().name)}, {"homes", list}});

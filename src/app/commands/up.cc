@@ -81,35 +81,64 @@ class Wanted {
   const UpArgs& args_;
 };
 
+/// What has to be had before anything else: to be the only one, and the ports.
+struct Doors {
+  std::unique_ptr<platform::FileLock> only_one;
+  std::vector<std::unique_ptr<platform::Listener>> listeners;
+  std::vector<platform::Endpoint> listening;  // of these
+  std::unique_ptr<platform::Listener> metrics;
+};
+
+Result<std::unique_ptr<platform::Listener>> listen_at(Session& session, const std::string& text, std::uint16_t port) {
+  MHP_TRY(const platform::HostAndPort at, platform::parse_host_and_port(text, port));
+  return about(Subject::network, session.platform.network().listen({at.host, at.port}));
+}
+
+Result<Doors> open_doors(Session& session, const UpSettings& settings, const UpArgs& args) {
+  Doors doors;
+  auto held = session.platform.disk().lock(session.state_folder + "/up.lock", "mhp up");
+  if (!held && held.error().code == Errc::busy)
+    held.error().detail = "'mhp up' is running already for this state folder (" + held.error().detail + ")";
+  MHP_TRY(doors.only_one, about(Subject::state, std::move(held)));
+  MHP_TRY(auto listener, listen_at(session, settings.listen, cloud::kUsualPort));
+  doors.listening.push_back(listener->local());
+  doors.listeners.push_back(std::move(listener));
+  if (args.metrics.empty()) return doors;
+  constexpr std::uint16_t kMetricsPort = 9464;
+  MHP_TRY(doors.metrics, listen_at(session, args.metrics, kMetricsPort));
+  return doors;
+}
+
 class Up final : public MetricsSource {
  public:
-  Up(Session& session, Network& net, UpSettings settings, const UpArgs& args)
+  Up(Session& session, Network& net, UpSettings settings, Doors doors, std::string trouble_file)
       : session_(session),
         net_(net),
         settings_(std::move(settings)),
-        metrics_at_(args.metrics),
-        trouble_file_(args.trouble_file),
+        doors_(std::move(doors)),
+        trouble_file_(std::move(trouble_file)),
         log_(session.platform.clock(), session.out.json),
-        book_(session.platform.disk(), session.state_folder + "/clouds", session.command) {}
+        book_(net.book()) {}
 
   Task<Result<void>> run() {
-    MHP_CO_TRY(const auto only_one, lock());
     MHP_CO_TRY_VOID(co_await book_.refresh_aside(session_.platform));
     MHP_CO_TRY_VOID(open_home());
-    MHP_CO_TRY_VOID(co_await listen());
     cloud::CloudService service(session_.platform, book_, net_.key(), lending_ ? &*lending_ : nullptr);
     TroubledService troubled(session_.platform, service, trouble_file_);
-    net::Server server(net_.station(), trouble_file_.empty() ? static_cast<net::Service&>(service) : troubled);
+    net::Service& answering = trouble_file_.empty() ? static_cast<net::Service&>(service) : troubled;
+    net::Server server(net_.station(), answering, &net_.desk());
+    net::Waiter waiter(net_.station(), session_.platform.network(), session_.platform.random(), server);
     co_await announce();
     say_hello();
     platform::Nursery serving(session_.platform.executor()), background(session_.platform.executor());
-    serving.start(server.run(std::move(listeners_)));
+    serving.start(server.run(std::move(doors_.listeners)));
     background.start(keep_announced());
     background.start(tell_news());
     background.start(cloud::keep_in_touch(session_.platform, book_, net_.others(), net_.id(), {}, contacts_));
-    if (metrics_listener_) {
-      background.start(
-          serve_metrics(session_.platform.clock(), session_.platform.executor(), *metrics_listener_, *this));
+    background.start(waiter.run());
+    background.start(keep_relays(waiter));
+    if (doors_.metrics) {
+      background.start(serve_metrics(session_.platform.clock(), session_.platform.executor(), *doors_.metrics, *this));
     }
     co_await platform::until_canceled(session_.platform.executor());
     log_.info("stopping");
@@ -124,14 +153,6 @@ class Up final : public MetricsSource {
   Task<std::vector<Metric>> metrics() override;
 
  private:
-  Result<std::unique_ptr<platform::FileLock>> lock() {
-    auto held = session_.platform.disk().lock(session_.state_folder + "/up.lock", "mhp up");
-    if (!held && held.error().code == Errc::busy)
-      held.error().detail = "'mhp up' is running already for this state folder (" + held.error().detail + ")";
-    if (!held) return about(Subject::state, std::move(held));
-    return held;
-  }
-
   Result<void> open_home() {
     if (settings_.lend_bytes == 0) return {};
     platform::Disk& disk = session_.platform.disk();
@@ -161,21 +182,6 @@ class Up final : public MetricsSource {
     return most;
   }
 
-  Task<Result<void>> listen() {
-    MHP_CO_TRY(const platform::HostAndPort at, platform::parse_host_and_port(settings_.listen, cloud::kUsualPort));
-    platform::Network& network = session_.platform.network();
-    auto listener = network.listen({at.host, at.port});
-    if (!listener) co_return about(Subject::network, Result<void>(pass(listener)));
-    listening_.push_back((*listener)->local());
-    listeners_.push_back(std::move(*listener));
-    if (metrics_at_.empty()) co_return Result<void>();
-    MHP_CO_TRY(const platform::HostAndPort metrics, platform::parse_host_and_port(metrics_at_, 9464));
-    auto local = network.listen({metrics.host, metrics.port});
-    if (!local) co_return about(Subject::network, Result<void>(pass(local)));
-    metrics_listener_ = std::move(*local);
-    co_return Result<void>();
-  }
-
   OwnHome own_home() {
     OwnHome own{.key = cloud::as_key(net_.key().public_key()),
                 .name = settings_.name,
@@ -183,7 +189,8 @@ class Up final : public MetricsSource {
                 .anchor = settings_.anchor,
                 .addresses = {}};
     const auto interfaces = session_.platform.network().own_addresses();
-    own.addresses = addresses_to_tell(settings_.addresses, listening_, interfaces.value_or(std::vector<std::string>()));
+    own.addresses =
+        addresses_to_tell(settings_.addresses, doors_.listening, interfaces.value_or(std::vector<std::string>()));
     return own;
   }
 
@@ -233,6 +240,15 @@ class Up final : public MetricsSource {
     co_await both.join();
   }
 
+  /// Behind a router: waits at those that the rosters name now.
+  Task<> keep_relays(net::Waiter& waiter) {
+    for (;;) {
+      const std::uint64_t seen = book_.changes();
+      waiter.set_relays(net_.reach().relays_to_wait_at());
+      co_await book_.changed(seen);
+    }
+  }
+
   /// Who came, who went, in the log.
   Task<> tell_news() {
     std::map<CloudId, cloud::View> known;
@@ -270,7 +286,7 @@ class Up final : public MetricsSource {
 
   void say_hello() {
     std::vector<std::string> at;
-    for (const platform::Endpoint& one : listening_) at.push_back(to_string(one));
+    for (const platform::Endpoint& one : doors_.listening) at.push_back(to_string(one));
     log_.info("up", {{"home", net_.id().short_hex()},
                      {"name", settings_.name},
                      {"listen", fmt::format("{}", fmt::join(at, ","))},
@@ -282,15 +298,12 @@ class Up final : public MetricsSource {
   Session& session_;
   Network& net_;
   const UpSettings settings_;
-  const std::string metrics_at_;
+  Doors doors_;
   const std::string trouble_file_;
   const EventLog log_;
-  cloud::Book book_;
+  cloud::Book& book_;
   std::unique_ptr<home::SharedHome> home_;
   std::optional<cloud::HomeService> lending_;
-  std::vector<std::unique_ptr<platform::Listener>> listeners_;
-  std::vector<platform::Endpoint> listening_;
-  std::unique_ptr<platform::Listener> metrics_listener_;
   cloud::Contacts contacts_;
 };
 
@@ -312,7 +325,10 @@ Task<std::vector<Metric>> Up::metrics() {
       counter("mhp_received_bytes_total", "Bytes received, without what TLS adds", counts.bytes_in),
       counter("mhp_sent_bytes_total", "Bytes sent, without what TLS adds", counts.bytes_out),
       gauge("mhp_buffered_bytes", "Bytes of requests and replies in memory", net_.station().traffic.buffered()),
-      gauge("mhp_lent_bytes", "Space that this home lends", settings_.lend_bytes)};
+      gauge("mhp_lent_bytes", "Space that this home lends", settings_.lend_bytes),
+      gauge("mhp_relay_waiting", "Homes behind routers that wait here", net_.desk().counts().waiting),
+      gauge("mhp_relay_pairs", "Computers that are joined through this one, two each", net_.desk().counts().pairs),
+      counter("mhp_relay_bytes_total", "Bytes passed on for others", net_.desk().counts().bytes)};
   if (home_) {
     const auto usage = co_await home_->usage();
     if (usage) out.push_back(gauge("mhp_home_used_bytes", "Space of the home that is used", usage->used_bytes));
@@ -343,9 +359,6 @@ Task<int> run_up(Session& session, UpArgs args) {
   if (!memberships) co_return session.out.fail(memberships.error(), up_hint(memberships.error()));
   auto settings = Wanted(session, args).settings();
   if (!settings) co_return session.out.fail(settings.error(), up_hint(settings.error()));
-  auto net = network_of(session);
-  if (!net) co_return session.out.fail(net.error(), up_hint(net.error()));
-  if (settings->name.empty()) settings->name = (*net)->id().short_hex();
   if (args.dry_run) {
     session.out.result({{"dry_run", true},
                         {"lend_bytes", settings->lend_bytes},
@@ -355,9 +368,14 @@ Task<int> run_up(Session& session, UpArgs args) {
                                 format_bytes(settings->lend_bytes), printable(settings->home), settings->listen));
     co_return kDone;
   }
+  auto doors = open_doors(session, *settings, args);
+  if (!doors) co_return session.out.fail(doors.error(), up_hint(doors.error()));
+  auto net = network_of(session, doors->listening.front().port);
+  if (!net) co_return session.out.fail(net.error(), up_hint(net.error()));
+  if (settings->name.empty()) settings->name = (*net)->id().short_hex();
   const auto kept = keep_up_settings(session.platform.disk(), session.state_folder, *settings);
   if (!kept) co_return session.out.fail(kept.error(), up_hint(kept.error()));
-  Up up(session, **net, std::move(*settings), args);
+  Up up(session, **net, std::move(*settings), std::move(*doors), args.trouble_file);
   const auto done = co_await up.run();
   if (!done) co_return session.out.fail(done.error(), up_hint(done.error()));
   co_return kDone;

@@ -109,9 +109,9 @@ class World:
         return keep | {"MHP_HOME": text_of(state), "HOME": text_of(self.folder), "TZ": "UTC",
                        "MHP_TMP": text_of(self.folder)}
 
-    def start(self, *args, state, **options):
-        """The program, running; its output goes to files that `finish` reads."""
-        command = [self.program, *map(text_of, args)]
+    def start(self, *args, state, machine=None, **options):
+        """The program, running; its output goes to files that `finish` reads. `machine`: a namespace to run it in."""
+        command = [*(["ip", "netns", "exec", machine.space] if machine else []), self.program, *map(text_of, args)]
         out, err = tempfile.TemporaryFile(), tempfile.TemporaryFile()
         options = {"stdin": subprocess.DEVNULL, "stdout": out, "stderr": err, "cwd": self.folder,
                    "env": self.environment(state)} | options
@@ -218,19 +218,20 @@ class Vault:
 class Computer:
     """A person's computer in a cloud: a state folder, and `mhp up` on a loopback port while it is up."""
 
-    def __init__(self, world, name, lend="1G", init=True):
-        self.world, self.name, self.lend = world, name, lend
+    def __init__(self, world, name, lend="1G", init=True, machine=None):
+        self.world, self.name, self.lend, self.machine = world, name, lend, machine
         self.folder = world.folder / name
         self.folder.mkdir()
         self.state, self.phrase = self.folder / "state", self.folder / "phrase.txt"
-        self.process, self.address, self.log = None, "127.0.0.1:0", self.folder / "up.log"
+        self.process, self.log = None, self.folder / "up.log"
+        self.address = "[::]:7070" if machine else "127.0.0.1:0"
         self.restores = 0
         world.undo.append(self.kill)
         if init:
             self.mhp("init", name, "--phrase-file", self.phrase)
 
     def mhp(self, *args, code=DONE, **options):
-        return self.world.run(*args, state=self.state, code=code, **options)
+        return self.world.run(*args, state=self.state, code=code, machine=self.machine, **options)
 
     def json(self, *args, code=DONE, **options):
         return self.mhp("--json", *args, code=code, **options).json
@@ -240,7 +241,7 @@ class Computer:
         start = self.log.stat().st_size if self.log.exists() else 0
         with open(self.log, "ab") as log:
             self.process = self.world.start("up", "--lend", self.lend, "--name", f"{self.name}'s home", "--listen",
-                                            self.address, *args, state=self.state, stderr=log)
+                                            self.address, *args, state=self.state, machine=self.machine, stderr=log)
         line = self.wait_for_log(" info up ", start)
         self.address = line.split("listen=")[1].split()[0]
         return self

@@ -1,0 +1,39 @@
+// Who may use whom as a relay, and whom to look for in the local network: by the rosters.
+#pragma once
+
+#include "cloud/book.h"
+#include "net/discovery.h"
+#include "net/peers.h"
+
+namespace mhp::cloud {
+
+/// Whether "HOST:PORT" may be reached from everywhere: a name, or a number that is not of a private, local or shared
+/// network (RFC 1918, 6598, 3927, 4193, 4291).
+bool is_public_address(const std::string& address);
+
+/// Homes of a cloud that can be relays: those that tell a public address. None: everybody is in one network, or nobody
+/// can be reached.
+std::vector<net::Relay> relays_of(const View& view);
+
+/// Answers net's questions by what the book says at that moment. One loop thread.
+class CloudReach final : public net::RelayRights, public net::Interest, public net::KnownRelays {
+ public:
+  /// `book` outlives it. `own`: this computer's home.
+  CloudReach(Book& book, const HomeId& own) : book_(book), own_(own) {}
+
+  /// Members' homes wait here, and call others of a cloud that both are in.
+  bool may_wait(const HomeId& home) override { return book_.has_home(home); }
+  bool may_call(const HomeId& caller, const HomeId& home) override;
+  std::vector<CloudId> clouds() override { return book_.clouds(); }
+  bool is_known(const HomeId& home) override { return book_.has_home(home); }
+  /// Of all clouds that `home` and this computer are in; takes in what other processes have written.
+  std::vector<net::Relay> relays_for(const HomeId& home) override;
+  /// Where this computer's home is to wait: nowhere where it tells a public address itself.
+  std::vector<net::Relay> relays_to_wait_at() const;
+
+ private:
+  Book& book_;
+  const HomeId own_;
+};
+
+}  // namespace mhp::cloud

@@ -1,0 +1,72 @@
+// Which addresses are public, who can be a relay, and who may use it.
+#include "cloud/reach.h"
+
+#include "cloud/test_cloud.h"
+#include "platform/memory/memory_platform.h"
+
+namespace mhp::cloud {
+namespace {
+
+TEST(Reach, KnowsPublicAddresses) {
+  for (const char* yes : {"203.0.113.7:7070", "ann.example.org:7070", "[2001:db8::1]:7070", "172.32.0.1:1",
+                          "100.128.0.1:1", "11.0.0.1", "192.169.0.1:7070"})
+    EXPECT_TRUE(is_public_address(yes)) << yes;
+  for (const char* no : {"10.0.0.2:7070", "172.16.0.1:7070", "172.31.255.255:1", "192.168.1.2:7070", "127.0.0.1:7070",
+                         "100.64.0.1:1", "169.254.1.1:1", "[fd00::1]:7070", "[fe80::1]:7070", "[::1]:7070",
+                         "localhost:7070", "attic.local:7070", "0.0.0.0:1", "", "not an address at all"})
+    EXPECT_FALSE(is_public_address(no)) << no;
+}
+
+class Reaching : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    cloud_.let_in(ann_, ben_);
+    cloud_.let_in(ann_, cat_);
+    cloud_.tell_address(ann_, "203.0.113.1:7070");
+    cloud_.tell_address(ben_, "10.1.0.2:7070");
+    cloud_.tell_address(cat_, "10.2.0.2:7070");
+    ASSERT_TRUE(book_.add(cloud_.roster));
+  }
+  std::vector<HomeId> homes_of(const std::vector<net::Relay>& relays) {
+    std::vector<HomeId> out;
+    for (const net::Relay& relay : relays) out.push_back(relay.home);
+    return out;
+  }
+  platform::MemoryPlatform machine_{1};
+  Person ann_{"Ann"}, ben_{"Ben"}, cat_{"Cat"}, eve_{"Eve"};
+  Cloud cloud_{ann_};
+  Book book_{machine_.disk(), "/clouds"};
+};
+
+TEST_F(Reaching, HomesWithPublicAddressesAreRelaysForTheOthers) {
+  CloudReach ben(book_, ben_.home_id()), ann(book_, ann_.home_id());
+  EXPECT_EQ(homes_of(ben.relays_for(cat_.home_id())), std::vector<HomeId>{ann_.home_id()});
+  EXPECT_EQ(homes_of(ben.relays_to_wait_at()), std::vector<HomeId>{ann_.home_id()});
+  EXPECT_TRUE(ann.relays_to_wait_at().empty()) << "it can be reached itself";
+  EXPECT_TRUE(ann.relays_for(cat_.home_id()).empty()) << "it is the only one";
+  EXPECT_TRUE(ben.relays_for(eve_.home_id()).empty());
+}
+
+TEST_F(Reaching, MembersOfOneCloudMayWaitAndCall) {
+  CloudReach ann(book_, ann_.home_id());
+  EXPECT_TRUE(ann.may_wait(cat_.home_id()));
+  EXPECT_TRUE(ann.may_call(ben_.home_id(), cat_.home_id()));
+  EXPECT_FALSE(ann.may_wait(eve_.home_id()));
+  EXPECT_FALSE(ann.may_call(eve_.home_id(), cat_.home_id()));
+  EXPECT_FALSE(ann.may_call(ben_.home_id(), eve_.home_id()));
+  cloud_.remove(ann_, cat_);
+  const auto statements = cloud_.roster.statements();
+  ASSERT_TRUE(book_.merge(cloud_.roster.cloud(), statements.statements));
+  EXPECT_FALSE(ann.may_wait(cat_.home_id()));
+  EXPECT_FALSE(ann.may_call(ben_.home_id(), cat_.home_id()));
+}
+
+TEST_F(Reaching, LooksForMembersOnly) {
+  CloudReach ben(book_, ben_.home_id());
+  EXPECT_EQ(ben.clouds(), std::vector<CloudId>{cloud_.roster.cloud()});
+  EXPECT_TRUE(ben.is_known(cat_.home_id()));
+  EXPECT_FALSE(ben.is_known(eve_.home_id()));
+}
+
+}  // namespace
+}  // namespace mhp::cloud
