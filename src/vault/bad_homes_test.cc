@@ -75,6 +75,19 @@ TEST_F(BadHomes, OneThatHangsDoesNotStopABackup) {
   testing::expect_snapshot(world_, "a", 2, more);
 }
 
+TEST_F(BadHomes, WhatOneDidNotMakeDurableDoesNotCount) {
+  for (const Fault fault : {Fault::makes_nothing_durable, Fault::turns_read_only, Fault::turns_busy}) {
+    world_.spoil_home(2, fault);
+    auto committed = save(world_, "a", testing::few_files(world_));
+    ASSERT_TRUE(committed) << committed.error().detail;
+    EXPECT_EQ(committed->margin, 2) << static_cast<int>(fault);
+    world_.spoil_home(2, Fault::none);
+    committed = save(world_, "a", testing::few_files(world_));
+    ASSERT_TRUE(committed) << committed.error().detail;
+    EXPECT_EQ(committed->margin, 3);
+  }
+}
+
 TEST_F(BadHomes, OneThatFailsIsNamed) { EXPECT_TRUE(names(read_with(Fault::fails), TroubleKind::failed)); }
 
 TEST_F(BadHomes, OneThatForgotTheHeadsIsNamed) {

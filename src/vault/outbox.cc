@@ -39,8 +39,7 @@ bool kept_all(const dispersal::HomeSet& homes, std::size_t member, const std::ve
   if (std::ranges::find(committed, member) != committed.end()) return true;
   const HomeId& id = homes.members()[member].id;
   return std::ranges::none_of(homes.troubles(), [&](const dispersal::Trouble& trouble) {
-    return trouble.home == id && (trouble.kind == TroubleKind::failed || trouble.kind == TroubleKind::full ||
-                                  trouble.kind == TroubleKind::away);
+    return trouble.home == id && dispersal::refuses_writes(trouble.kind);
   });
 }
 

@@ -17,7 +17,9 @@ enum class Fault {
   gives_wrong_bytes,
   gives_wrong_record,
   takes_nothing,
-  makes_nothing_durable
+  makes_nothing_durable,
+  turns_read_only,  // when it is to make durable what it took
+  turns_busy
 };
 
 class BadHome : public home::Home {
@@ -36,6 +38,8 @@ class BadHome : public home::Home {
   Task<Result<void>> commit() override {
     MHP_CO_TRY_VOID(co_await before());
     if (fault_ == Fault::makes_nothing_durable) co_return fail(Errc::unavailable, "the sync failed");
+    if (fault_ == Fault::turns_read_only) co_return fail(Errc::denied, "the file system is read-only now");
+    if (fault_ == Fault::turns_busy) co_return fail(Errc::busy, "another process took the lock");
     co_return co_await good_->commit();
   }
   Task<Result<home::Holding>> find(SegmentId segment) override {
