@@ -367,6 +367,7 @@ bool may_lack_newest(const Opened& opened, const std::string& snapshot) {
 
 void note_what_is_not_shown(const Session& session, const Opened& opened) {
   if (session.out.mute) return;
+  for (const std::string& damaged : opened.vault->damaged_files()) session.out.note(printable(damaged));
   for (const vault::UnreadHead& head : opened.vault->unread_heads()) session.out.note(about_unread(head, opened));
   for (const vault::LateState& late : opened.vault->late_states()) {
     session.out.note(fmt::format(

@@ -37,6 +37,7 @@ class MemoryVault : public vault::Vault {
                                     const std::vector<std::string>& first_paths);
 
   dispersal::HomeSet& homes() override;
+  const vault::OpenRecord& record() const override { return record_; }
   const wire::VaultKeys& keys() const override { return keys_; }
   dispersal::Level level() const override { return {}; }
   const std::vector<wire::SnapshotRecord>& snapshots() const override { return snapshots_; }
@@ -44,6 +45,7 @@ class MemoryVault : public vault::Vault {
   std::vector<wire::SeenHead> believed_heads() const override { return {}; }
   const std::vector<vault::UnreadHead>& unread_heads() const override { return unread_; }
   const std::vector<vault::LateState>& late_states() const override { return late_; }
+  const std::vector<std::string>& damaged_files() const override { return damaged_files_; }
   bool is_forked() const override { return false; }
   bool joins_histories() const override { return false; }
   std::optional<std::int64_t> newest_receipt_s() const override { return std::nullopt; }
@@ -69,6 +71,7 @@ class MemoryVault : public vault::Vault {
   friend class TestWriter;
   using Bundles = std::vector<Bytes>;
   mutable std::mutex mutex_;
+  vault::OpenRecord record_;
   wire::VaultKeys keys_;
   std::vector<wire::SnapshotRecord> snapshots_;
   std::map<ChunkId, vault::ChunkPlace> places_;  // of segments that were sealed
@@ -79,8 +82,9 @@ class MemoryVault : public vault::Vault {
   std::uint64_t fetches_ = 0;
   std::uint64_t reads_ = 0;
   bool fail_store_ = false;
-  std::vector<vault::UnreadHead> unread_;  // none
-  std::vector<vault::LateState> late_;     // none
+  std::vector<vault::UnreadHead> unread_;   // none
+  std::vector<vault::LateState> late_;      // none
+  std::vector<std::string> damaged_files_;  // none
   std::map<vault::ChunkRole, std::set<ChunkId>> marked_;
 };
 

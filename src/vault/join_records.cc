@@ -1,6 +1,9 @@
 // Joins the vault records of several devices: nobody's word is lost, and nobody can take another's back.
 #include <algorithm>
+#include <functional>
 #include <map>
+#include <set>
+#include <span>
 
 #include "primitives/aead/box.h"
 #include "primitives/hash/blake3.h"
@@ -24,12 +27,19 @@ struct Opener {
   std::optional<PublicKey> recovery_key;  // none: the one in this device's own record
 };
 
+/// What one record gives to who opens: of several wraps the one of the highest epoch; what others hold beside it may be
+/// right where that is not.
+struct Unwrapped {
+  wire::VaultKeys keys;
+  std::vector<wire::VaultKeys> more;
+};
+
 /// A genuine record, and what it gives to who opens.
 struct Seen {
   Bytes signed_bytes;
   RecordHash hash;
   wire::VaultRecord record;
-  Result<wire::VaultKeys> keys = fail(Errc::denied, "not opened");
+  Result<Unwrapped> opened = fail(Errc::denied, "not opened");
   bool is_own = false;
   bool is_shut_out = false;  // its author is
   std::int64_t enrolled_ns = 0;
@@ -47,20 +57,25 @@ Result<wire::VaultKeys> open_wrap(const wire::KeyWrap& wrap, ByteView context, c
   return keys;
 }
 
-/// Of several the one of the highest epoch that opens.
-Result<wire::VaultKeys> unwrap(const wire::VaultRecord& record, Role role, const Key& secret) {
+Result<Unwrapped> unwrap(const wire::VaultRecord& record, Role role, const Key& secret) {
   PublicKey own = primitives::x25519_public(secret);
   std::vector<const wire::KeyWrap*> wraps;
   for (const wire::KeyWrap& wrap : record.wraps) {
     if (wrap.recipient == own && wrap.for_recovery == (role == Role::recovery)) wraps.push_back(&wrap);
   }
   std::ranges::sort(wraps, std::greater(), &wire::KeyWrap::epoch);
-  Result<wire::VaultKeys> keys = fail(Errc::denied, "the vault's keys are not wrapped for this key");
+  Result<Unwrapped> out = fail(Errc::denied, "the vault's keys are not wrapped for this key");
   for (const wire::KeyWrap* wrap : wraps) {
-    keys = open_wrap(*wrap, impl::wrap_context(role, record.vault, wrap->epoch), secret);
-    if (keys) break;
+    if (out && out->more.size() == kMaxCarriedKeys) break;
+    auto keys = open_wrap(*wrap, impl::wrap_context(role, record.vault, wrap->epoch), secret);
+    if (!keys && !out) out = pass(keys);
+    if (!keys) continue;
+    if (out)
+      out->more.push_back(std::move(*keys));
+    else
+      out = Unwrapped{.keys = std::move(*keys), .more = {}};
   }
-  return keys;
+  return out;
 }
 
 std::vector<Seen> genuine(const std::vector<Bytes>& seen, const Opener& opener) {
@@ -95,13 +110,9 @@ wire::VaultRecord joined_statements(const std::vector<Seen>& all) {
   return out;
 }
 
-/// The newest of each device. In the order in which they are believed: the own one, then by when their authors were
-/// enrolled, and last those whose authors are shut out.
-void keep_newest(std::vector<Seen>& all, const wire::VaultRecord& joined) {
-  std::ranges::sort(all, std::greater(),
-                    [](const Seen& one) { return std::tuple(one.record.device, one.record.version, one.hash); });
-  auto same_author = [](const Seen& a, const Seen& b) { return a.record.device == b.record.device; };
-  all.erase(std::unique(all.begin(), all.end(), same_author), all.end());
+/// In the order in which they are believed: the own ones, then by when their authors were enrolled, and last those
+/// whose authors are shut out. Those of one author are together, the oldest first.
+void sort_by_trust(std::vector<Seen>& all, const wire::VaultRecord& joined) {
   const auto revocations = revocations_of(joined);
   const auto devices = devices_of(joined);
   for (Seen& one : all) {
@@ -110,43 +121,147 @@ void keep_newest(std::vector<Seen>& all, const wire::VaultRecord& joined) {
     one.enrolled_ns = certificate->created_ns;  // check_record() has found it in the record itself
   }
   std::ranges::sort(all, {}, [](const Seen& one) {
-    return std::tuple(!one.is_own, one.is_shut_out, one.enrolled_ns, one.record.device);
+    return std::tuple(!one.is_own, one.is_shut_out, one.enrolled_ns, one.record.device, one.record.version, one.hash);
   });
 }
 
-/// All that opened; where two give one epoch, the one that is believed first.
-wire::VaultKeys joined_keys(const std::vector<Seen>& all) {
-  wire::VaultKeys out;
-  for (const Seen& one : all) {
-    if (!one.keys) continue;
-    if (out.epochs.empty()) out = *one.keys;
-    for (const wire::EpochKey& key : one.keys->epochs) {
-      const auto at = std::ranges::lower_bound(out.epochs, key.epoch, {}, &wire::EpochKey::epoch);
-      if (at == out.epochs.end() || at->epoch != key.epoch) out.epochs.insert(at, key);
-    }
+/// Those of each author, in the same order.
+std::vector<std::span<Seen>> by_author(std::vector<Seen>& all) {
+  std::vector<std::span<Seen>> out;
+  for (auto first = all.begin(); first != all.end();) {
+    auto end =
+        std::find_if(first, all.end(), [&](const Seen& one) { return one.record.device != first->record.device; });
+    out.emplace_back(first, end);
+    first = end;
   }
   return out;
 }
 
-/// The highest that an author who is not shut out writes with; who is shut out must not say with which key others do.
-std::uint32_t epoch_to_write(const std::vector<Seen>& all, const wire::VaultKeys& keys) {
-  std::uint32_t highest = 0;
+/// What records say about one thing, and who says it.
+template <class T>
+class Claims {
+ public:
+  /// What is only carried along is nobody's word.
+  void take(const T& value, const Seen& by, bool is_carried) {
+    auto known = std::ranges::find(claims_, value, &Claim::value);
+    if (known == claims_.end()) known = claims_.insert(known, {.value = value, .before = SIZE_MAX - claims_.size()});
+    if (is_carried) return;
+    if (by.is_own) known->own_version = std::max(known->own_version, by.record.version);
+    if (!by.is_shut_out) known->standing.insert(by.record.device);
+    known->all.insert(by.record.device);
+  }
+
+  /// The likeliest first: the own device's newest word, then what more devices say, then who is believed first. One
+  /// stolen device has one voice, however many records it writes.
+  std::vector<T> likeliest_first() {
+    std::ranges::sort(claims_, std::greater(), [](const Claim& claim) {
+      return std::tuple(claim.own_version, claim.standing.size(), claim.all.size(), claim.before);
+    });
+    std::vector<T> out;
+    for (const Claim& claim : claims_) out.push_back(claim.value);
+    return out;
+  }
+
+ private:
+  struct Claim {
+    T value;
+    std::uint64_t own_version = 0;
+    std::set<DeviceId> standing = {};
+    std::set<DeviceId> all = {};
+    std::size_t before = 0;  // of two alike the one that was taken first
+  };
+  std::vector<Claim> claims_;
+};
+
+/// All that opened. No key that any record gives is dropped: which of several is right only what was sealed can show.
+void join_keys(const std::vector<Seen>& all, OpenRecord& out) {
+  std::map<std::uint32_t, Claims<wire::EpochKey>> epochs;
+  Claims<Secrets> secrets;
+  auto take = [&](const wire::VaultKeys& keys, const Seen& by, bool is_carried) {
+    secrets.take({.dedup = keys.dedup_secret, .chunker = keys.chunker_secret}, by, is_carried);
+    for (const wire::EpochKey& key : keys.epochs) epochs[key.epoch].take(key, by, is_carried);
+  };
   for (const Seen& one : all) {
-    if (!one.keys || one.is_shut_out) continue;
-    if (std::ranges::binary_search(keys.epochs, one.record.epoch, {}, &wire::EpochKey::epoch))
-      highest = std::max(highest, one.record.epoch);
+    if (one.opened) take(one.opened->keys, one, false);
+  }
+  for (const Seen& one : all) {
+    if (!one.opened) continue;
+    for (const wire::VaultKeys& more : one.opened->more) take(more, one, true);
+  }
+  for (auto& [number, claims] : epochs) {
+    const auto keys = claims.likeliest_first();
+    out.keys.epochs.push_back(keys.front());
+    out.others.epochs.insert(out.others.epochs.end(), keys.begin() + 1, keys.end());
+  }
+  const auto sorted = secrets.likeliest_first();
+  out.keys.dedup_secret = sorted.front().dedup;
+  out.keys.chunker_secret = sorted.front().chunker;
+  out.others.secrets.assign(sorted.begin() + 1, sorted.end());
+}
+
+/// True where it gives nothing else than what is believed.
+bool agrees(const wire::VaultKeys& said, const wire::VaultKeys& believed) {
+  return said.dedup_secret == believed.dedup_secret && said.chunker_secret == believed.chunker_secret &&
+         std::ranges::includes(believed.epochs, said.epochs, [](const auto& a, const auto& b) {
+           return std::tie(a.epoch, a.data_key, a.record_key) < std::tie(b.epoch, b.data_key, b.record_key);
+         });
+}
+
+/// True where nothing that `older` may give to a recovery is lost by `newer` in its place. `own`: keys that a record of
+/// the opener's own holds; none: the opener has the phrase.
+bool replaces(const Seen& newer, const Seen& older, const wire::VaultKeys* own) {
+  if (!newer.opened) return false;
+  if (older.opened) {
+    return std::ranges::includes(newer.opened->keys.epochs, older.opened->keys.epochs, {}, &wire::EpochKey::epoch,
+                                 &wire::EpochKey::epoch);
+  }
+  if (own == nullptr) return true;  // it gives the phrase nothing
+  auto is_known = [&](std::uint32_t epoch) {
+    return std::ranges::binary_search(own->epochs, epoch, {}, &wire::EpochKey::epoch);
+  };
+  return is_known(older.record.epoch) &&
+         std::ranges::all_of(older.record.wraps, [&](const wire::KeyWrap& wrap) { return is_known(wrap.epoch); });
+}
+
+/// The record of another device that is kept here and given to homes: the newest that takes no key from who recovers.
+/// Whoever has stolen that device can sign newer ones; where they do not open, or say something else, they are refused.
+/// Null where all are.
+const Seen* choose_kept(std::span<const Seen> of_author, const wire::VaultKeys& believed, const wire::VaultKeys* own,
+                        std::vector<RecordHash>& refused) {
+  const Seen* kept = nullptr;
+  for (const Seen& one : of_author) {
+    const bool is_false = one.opened && !agrees(one.opened->keys, believed);
+    if (!is_false && (kept == nullptr || replaces(one, *kept, own))) {
+      kept = &one;
+    } else if (is_false || kept->opened) {
+      refused.push_back(one.hash);
+    }
+  }
+  return kept;
+}
+
+/// The highest that any of these authors, none of whom is shut out, writes with.
+std::uint32_t epoch_to_write(const std::vector<const Seen*>& kept, const wire::VaultKeys& keys) {
+  std::uint32_t highest = 0;
+  for (const Seen* one : kept) {
+    if (!one->opened) continue;
+    if (std::ranges::binary_search(keys.epochs, one->record.epoch, {}, &wire::EpochKey::epoch))
+      highest = std::max(highest, one->record.epoch);
   }
   return highest == 0 ? keys.epochs.back().epoch : highest;
 }
 
-Result<wire::VaultPrivate> open_private(const wire::VaultRecord& record, const wire::VaultKeys& keys) {
-  auto key = std::ranges::find(keys.epochs, record.epoch, &wire::EpochKey::epoch);
-  if (key == keys.epochs.end()) return fail(Errc::corrupt, "vault record: of an epoch that does not open");
-  auto plain = primitives::open_box(key->record_key, impl::private_context(record), record.sealed_private);
-  if (!plain) return fail(Errc::corrupt, "vault record: its private part does not open");
-  auto content = wire::parse_vault_private(*plain);
-  wipe(*plain);
-  return content;
+Result<wire::VaultPrivate> open_private(const wire::VaultRecord& record, const OpenRecord& keys) {
+  const auto of_epoch = keys_of_epoch(keys, record.epoch);
+  if (of_epoch.empty()) return fail(Errc::corrupt, "vault record: of an epoch that does not open");
+  for (const wire::EpochKey* key : of_epoch) {
+    auto plain = primitives::open_box(key->record_key, impl::private_context(record), record.sealed_private);
+    if (!plain) continue;
+    auto content = wire::parse_vault_private(*plain);
+    wipe(*plain);
+    return content;
+  }
+  return fail(Errc::corrupt, "vault record: its private part does not open");
 }
 
 using Time = std::pair<std::int64_t, DeviceId>;  // of a change: of two at one time the higher device's counts
@@ -247,63 +362,142 @@ class ContentJoin {
   Newest<CloudId, wire::Membership> clouds_;
 };
 
-/// Only where nobody else says anything the word of who is shut out counts: of all that a recovery finds, say.
-wire::VaultPrivate joined_content(const std::vector<Seen>& all, const wire::VaultKeys& keys) {
+/// Of all records these authors wrote, older ones too: one device may have written two of one version, its state was
+/// put back from a copy then, and each has what the other lacks.
+std::optional<wire::VaultPrivate> join_content(std::vector<Seen>& all, const OpenRecord& keys,
+                                               const std::function<bool(const Seen&)>& counts) {
   ContentJoin join;
-  for (const bool shut_out : {false, true}) {
-    for (const Seen& one : all) {
-      if (one.is_shut_out != shut_out || (shut_out && join.any())) continue;
-      auto content = open_private(one.record, keys);
-      if (content) join.take(std::move(*content), one.record.device);
+  for (const std::span<Seen> of_author : by_author(all)) {
+    for (auto one = of_author.rbegin(); one != of_author.rend(); ++one) {
+      if (!counts(*one)) continue;
+      auto content = open_private(one->record, keys);
+      if (content) join.take(std::move(*content), one->record.device);
     }
   }
+  if (!join.any()) return std::nullopt;
   return join.end();
 }
 
-/// What has to open, or nothing can be done: a device's own record, or any for the phrase.
+/// Since when a device is shut out, as far as it is believed (docs/formats/head.md).
+std::int64_t shut_out_since(const std::vector<wire::Revocation>& revocations, const DeviceId& device) {
+  std::optional<std::int64_t> latest, distrusted;
+  for (const wire::Revocation& one : revocations) {
+    if (one.device != device) continue;
+    latest = std::max(latest.value_or(one.time_ns), one.time_ns);
+    if (one.distrusted) distrusted = std::min(distrusted.value_or(one.time_ns), one.time_ns);
+  }
+  return distrusted.value_or(latest.value_or(INT64_MAX));
+}
+
+/// Only where nobody else says anything the word of who is shut out counts. Homes that only they name are no homes of
+/// the vault, but what the lost computer saved may be there: they are worth asking.
+void join_contents(std::vector<Seen>& all, OpenRecord& out) {
+  const auto revocations = revocations_of(out.record);
+  auto standing = join_content(all, out, [](const Seen& one) { return !one.is_shut_out; });
+  auto former = join_content(all, out, [&](const Seen& one) {
+    return one.is_shut_out && (!standing || one.record.time_ns <= shut_out_since(revocations, one.record.device));
+  });
+  if (!standing) {
+    out.content = std::move(former).value_or(wire::VaultPrivate{});
+    return;
+  }
+  out.content = std::move(*standing);
+  for (wire::HomeEntry& home : former ? former->homes : std::vector<wire::HomeEntry>()) {
+    const auto gone = std::ranges::find(out.content.removed, home.id, &wire::RemovedHome::id);
+    const bool is_listed =
+        std::ranges::find(out.content.homes, home.id, &wire::HomeEntry::id) != out.content.homes.end();
+    const bool is_removed = gone != out.content.removed.end() && gone->changed_ns >= home.changed_ns;
+    if (!is_listed && !is_removed) out.former_homes.push_back(std::move(home));
+  }
+}
+
+/// What has to open, or nothing can be done: one of a device's own, or any for the phrase.
 Result<void> check_opened(const std::vector<Seen>& all, const Opener& opener) {
-  if (opener.device && !all.front().keys) return tl::unexpected<Error>(all.front().keys.error());
-  if (opener.device) return {};
   Error problem{Errc::denied, "the vault's keys are not wrapped for this phrase"};
   for (const Seen& one : all) {
-    if (one.keys) return {};
-    if (one.keys.error().code != Errc::denied) problem = one.keys.error();
+    if (opener.device && !one.is_own) continue;
+    if (one.opened) return {};
+    if (opener.device || one.opened.error().code != Errc::denied) problem = one.opened.error();
   }
   return tl::unexpected<Error>(std::move(problem));
 }
 
-Result<OpenRecord> join(const std::vector<Bytes>& seen, const Opener& opener) {
-  std::vector<Seen> all = genuine(seen, opener);
-  if (all.empty()) return fail(Errc::denied, "vault record: none of this vault is genuine");
+/// Who has copied the state folder can sign a record with other keys for the phrase alone, which does not open here.
+bool is_wrapped_as_own(const Seen& own, const Key& secret) {
+  std::vector<wire::KeyWrap> expected;
+  std::vector<wire::VaultKeys> sets = own.opened->more;
+  sets.push_back(own.opened->keys);
+  for (const wire::VaultKeys& keys : sets) {
+    auto wrap = impl::wrap_keys(keys, own.record.vault, Role::recovery, own.record.recovery_x25519, secret);
+    if (wrap) expected.push_back(std::move(*wrap));
+  }
+  auto is_for_recovery = [](const wire::KeyWrap& wrap) { return wrap.for_recovery; };
+  return std::ranges::count_if(own.record.wraps, is_for_recovery) == std::ssize(expected) &&
+         std::ranges::all_of(expected, [&](const wire::KeyWrap& wrap) {
+           return std::ranges::find(own.record.wraps, wrap) != own.record.wraps.end();
+         });
+}
+
+/// Of the own records the newest that opens.
+Result<void> take_own(std::span<const Seen> own, const Key& secret, OpenRecord& out) {
+  const Seen* newest = nullptr;
+  for (const Seen& one : own) {
+    if (one.opened) newest = &one;
+  }
+  MHP_TRY_VOID(open_private(newest->record, out));
+  const auto is_newest = [&](const Seen& one) { return one.record.version == own.back().record.version; };
+  // What its own record does not give, a recovery might find in no other: they are others' to overwrite.
+  out.is_due = newest != &own.back() || std::ranges::count_if(own, is_newest) > 1 ||
+               !agrees(out.keys, newest->opened->keys) || !is_wrapped_as_own(*newest, secret);
+  out.record.device = newest->record.device;
+  out.record.version = own.back().record.version;
+  out.record.later = newest->record.later;
+  out.signed_bytes = newest->signed_bytes;
+  out.hash = newest->hash;
+  out.carried = newest->opened->more;
+  return {};
+}
+
+/// With all but `records` and what is of the own device.
+Result<OpenRecord> join_all(std::vector<Seen>& all, const Opener& opener) {
   OpenRecord out;
   out.record = joined_statements(all);
   if (opener.device && highest_of(revocations_of(out.record), *opener.device) != nullptr) {
     return fail(Errc::denied, Subject::vault,
                 "this computer is shut out of the vault: its keys do not open it any more");
   }
-  keep_newest(all, out.record);
+  sort_by_trust(all, out.record);
   if (opener.device && !all.front().is_own) return fail(Errc::corrupt, "vault record: this computer's own is missing");
   out.record.recovery_x25519 = opener.recovery_key.value_or(all.front().record.recovery_x25519);
   std::erase_if(all, [&](const Seen& one) { return one.record.recovery_x25519 != out.record.recovery_x25519; });
   if (all.empty()) return fail(Errc::denied, "vault record: names another recovery key than the phrase gives");
-  for (Seen& one : all) one.keys = unwrap(one.record, opener.role, opener.secret);
+  for (Seen& one : all) one.opened = unwrap(one.record, opener.role, opener.secret);
   MHP_TRY_VOID(check_opened(all, opener));
-  out.keys = joined_keys(all);
-  out.epoch = epoch_to_write(all, out.keys);
-  out.content = joined_content(all, out.keys);
-  if (opener.device) {
-    Seen& own = all.front();
-    MHP_TRY_VOID(open_private(own.record, out.keys));
-    out.record.device = own.record.device;
-    out.record.version = own.record.version;
-    out.record.later = own.record.later;
-    out.signed_bytes = own.signed_bytes;
-    out.hash = own.hash;
+  join_keys(all, out);
+  return out;
+}
+
+Result<OpenRecord> join(const std::vector<Bytes>& seen, const Opener& opener) {
+  std::vector<Seen> all = genuine(seen, opener);
+  if (all.empty()) return fail(Errc::denied, "vault record: none of this vault is genuine");
+  MHP_TRY(OpenRecord out, join_all(all, opener));
+  join_contents(all, out);
+  std::vector<const Seen*> kept;
+  const wire::VaultKeys* own = nullptr;
+  for (const std::span<Seen> of_author : by_author(all)) {
+    if (of_author.front().is_shut_out) continue;
+    if (of_author.front().is_own) {
+      MHP_TRY_VOID(take_own(of_author, opener.secret, out));
+      kept.push_back(&*std::ranges::find(of_author, out.hash, &Seen::hash));
+      own = &kept.back()->opened->keys;
+    } else {
+      const Seen* one = choose_kept(of_author, out.keys, own, out.refused);
+      if (one != nullptr) kept.push_back(one);
+    }
   }
-  for (Seen& one : all) {
-    if (!one.is_shut_out)
-      out.records.push_back({.device = one.record.device, .signed_record = std::move(one.signed_bytes)});
-  }
+  out.epoch = epoch_to_write(kept, out.keys);
+  for (const Seen* one : kept)
+    out.records.push_back({.device = one->record.device, .signed_record = one->signed_bytes});
   std::ranges::sort(out.records, {}, &home::Home::DeviceRecord::device);
   return out;
 }

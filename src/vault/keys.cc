@@ -20,23 +20,6 @@ wire::EpochKey new_epoch(std::uint32_t number, platform::Random& random) {
   return {.epoch = number, .data_key = random.array<32>(), .record_key = random.array<32>()};
 }
 
-/// Errors: invalid where the recipient is no usable key.
-Result<wire::KeyWrap> wrap_keys(const wire::VaultKeys& keys, const VaultId& vault, Role role,
-                                const PublicKey& recipient, platform::Random& random) {
-  wire::KeyWrap wrap;
-  wrap.recipient = recipient;
-  wrap.epoch = keys.epochs.back().epoch;
-  wrap.for_recovery = role == Role::recovery;
-  Key ephemeral = random.array<32>();
-  Bytes plain = wire::encode(keys);
-  auto sealed = primitives::seal_to(recipient, ephemeral, impl::wrap_context(role, vault, wrap.epoch), plain);
-  wipe(ephemeral);
-  wipe(plain);
-  if (!sealed) return pass(sealed);
-  wrap.sealed = std::move(*sealed);
-  return wrap;
-}
-
 Bytes certify(const Root& root, const Device& device, std::int64_t now_ns) {
   wire::DeviceCertificate certificate;
   certificate.vault = root.vault();
@@ -69,6 +52,56 @@ std::vector<wire::DeviceCertificate> standing_devices(const wire::VaultRecord& r
   return standing;
 }
 
+/// Sets of keys, no two of one epoch in a set: each is wrapped like the vault's keys.
+std::vector<wire::VaultKeys> in_sets(const OtherKeys& others, const wire::VaultKeys& believed) {
+  std::vector<wire::VaultKeys> sets;
+  auto set = [&](std::size_t number) -> wire::VaultKeys& {
+    while (sets.size() <= number) {
+      wire::VaultKeys& added = sets.emplace_back();
+      added.dedup_secret = believed.dedup_secret;
+      added.chunker_secret = believed.chunker_secret;
+    }
+    return sets[number];
+  };
+  for (const wire::EpochKey& key : others.epochs) {
+    std::size_t number = 0;
+    while (std::ranges::find(set(number).epochs, key.epoch, &wire::EpochKey::epoch) != set(number).epochs.end())
+      ++number;
+    set(number).epochs.push_back(key);
+  }
+  for (std::size_t i = 0; i < others.secrets.size(); ++i) {
+    set(i).dedup_secret = others.secrets[i].dedup;
+    set(i).chunker_secret = others.secrets[i].chunker;
+  }
+  for (wire::VaultKeys& one : sets) {
+    if (one.epochs.empty()) one.epochs.push_back(believed.epochs.front());
+    std::ranges::sort(one.epochs, {}, &wire::EpochKey::epoch);
+  }
+  if (sets.size() > kMaxCarriedKeys) sets.resize(kMaxCarriedKeys);
+  return sets;
+}
+
+/// Of the keys and of what is carried along, for all who may know them.
+Result<std::vector<wire::KeyWrap>> make_wraps(const OpenRecord& all, const Device& device) {
+  const Key& own = device.secret.x25519_secret;
+  const wire::VaultRecord& record = all.record;
+  std::vector<wire::VaultKeys> sets{all.keys};
+  // A reader that takes one wrap takes that of the highest epoch.
+  std::ranges::copy_if(all.carried, std::back_inserter(sets), [&](const wire::VaultKeys& keys) {
+    return keys.epochs.back().epoch < all.keys.epochs.back().epoch;
+  });
+  std::vector<wire::KeyWrap> wraps;
+  for (const wire::VaultKeys& keys : sets) {
+    MHP_TRY(auto for_recovery, impl::wrap_keys(keys, record.vault, Role::recovery, record.recovery_x25519, own));
+    wraps.push_back(std::move(for_recovery));
+    for (const auto& standing : standing_devices(record)) {
+      MHP_TRY(auto for_device, impl::wrap_keys(keys, record.vault, Role::device, standing.x25519, own));
+      wraps.push_back(std::move(for_device));
+    }
+  }
+  return wraps;
+}
+
 /// The next record of `device` with all that is in `all`, for all who may know it. Errors: invalid, where nobody could
 /// read it (too much for the bounds of the format); denied, where this device may not sign.
 Result<OpenRecord> signed_record(OpenRecord all, const Device& device, platform::Random& random, std::int64_t now_ns) {
@@ -78,13 +111,6 @@ Result<OpenRecord> signed_record(OpenRecord all, const Device& device, platform:
   ++record.version;
   record.time_ns = now_ns;
   record.epoch = all.epoch;
-  record.wraps.clear();
-  MHP_TRY(auto for_recovery, wrap_keys(all.keys, record.vault, Role::recovery, record.recovery_x25519, random));
-  record.wraps.push_back(std::move(for_recovery));
-  for (const auto& standing : standing_devices(record)) {
-    MHP_TRY(auto for_device, wrap_keys(all.keys, record.vault, Role::device, standing.x25519, random));
-    record.wraps.push_back(std::move(for_device));
-  }
   auto nonce = random.array<24>();
   Bytes plain = wire::encode(all.content);
   if (auto readable = wire::parse_vault_private(plain); !readable) {
@@ -94,9 +120,16 @@ Result<OpenRecord> signed_record(OpenRecord all, const Device& device, platform:
   record.sealed_private =
       primitives::seal_box(writing_key(all).record_key, nonce, impl::private_context(record), plain);
   wipe(plain);
-  all.signed_bytes = wire::encode(wire::sign(device.signing, wire::kSignVaultRecord, wire::encode(record)));
+  for (;;) {
+    MHP_TRY(record.wraps, make_wraps(all, device));
+    all.signed_bytes = wire::encode(wire::sign(device.signing, wire::kSignVaultRecord, wire::encode(record)));
+    auto checked = check_record(all.signed_bytes, record.vault);
+    if (checked) break;
+    if (all.carried.empty()) return pass(checked);
+    all.carried.pop_back();  // there is no room for all that was ever claimed
+  }
   all.hash = RecordHash::from_array(primitives::blake3(all.signed_bytes));
-  MHP_TRY_VOID(check_record(all.signed_bytes, record.vault));
+  all.is_due = false;
   const auto revocations = revocations_of(record);
   std::erase_if(all.records,
                 [&](const auto& other) { return other.device == device.id || highest_of(revocations, other.device); });
@@ -118,6 +151,30 @@ std::uint32_t draw_epoch(const OpenRecord& current, platform::Random& random) {
 }
 
 }  // namespace
+
+namespace impl {
+
+Result<wire::KeyWrap> wrap_keys(const wire::VaultKeys& keys, const VaultId& vault, Role role,
+                                const PublicKey& recipient, const Key& own) {
+  wire::KeyWrap wrap;
+  wrap.recipient = recipient;
+  wrap.epoch = keys.epochs.back().epoch;
+  wrap.for_recovery = role == Role::recovery;
+  const Bytes context = wrap_context(role, vault, wrap.epoch);
+  Bytes plain = wire::encode(keys);
+  // Of all that goes into the box: no two boxes have one key.
+  Key base = primitives::blake3_derive("mhp 1 wrap one-time key", own);
+  Bytes all = joined({context, recipient, plain});
+  Key one_time = primitives::blake3_keyed(base, all);
+  auto sealed = primitives::seal_to(recipient, one_time, context, plain);
+  for (Key* key : {&base, &one_time}) wipe(*key);
+  for (Bytes* bytes : {&all, &plain}) wipe(*bytes);
+  if (!sealed) return pass(sealed);
+  wrap.sealed = std::move(*sealed);
+  return wrap;
+}
+
+}  // namespace impl
 
 VaultId vault_id_of(const PublicKey& identity) { return wire::vault_id_of(identity); }
 
@@ -148,6 +205,22 @@ const wire::EpochKey& writing_key(const OpenRecord& record) {
   auto key = std::ranges::find(record.keys.epochs, record.epoch, &wire::EpochKey::epoch);
   MHP_CHECK(key != record.keys.epochs.end());
   return *key;
+}
+
+std::vector<const wire::EpochKey*> keys_of_epoch(const OpenRecord& record, std::uint32_t epoch) {
+  std::vector<const wire::EpochKey*> out;
+  for (const auto* keys : {&record.keys.epochs, &record.others.epochs}) {
+    for (const wire::EpochKey& key : *keys) {
+      if (key.epoch == epoch) out.push_back(&key);
+    }
+  }
+  return out;
+}
+
+bool is_id_of(const OpenRecord& record, const ChunkId& id, ByteView bytes) {
+  auto fits = [&](const Key& secret) { return ChunkId::from_array(primitives::blake3_keyed(secret, bytes)) == id; };
+  return fits(record.keys.dedup_secret) ||
+         std::ranges::any_of(record.others.secrets, [&](const Secrets& one) { return fits(one.dedup); });
 }
 
 OpenRecord make_first_record(const Root& root, const Device& device, wire::VaultPrivate content,
@@ -248,16 +321,19 @@ static void revoke(wire::VaultRecord& record, const Root& root, const DeviceId& 
   if (!is_named) add_revocation(record, root, revocation);
 }
 
-/// Of devices that are shut out already: what they saved later is good too. They are shut out since when they were:
-/// what a home took between then and now is not made good by it.
+/// Of devices that are shut out already: what they saved later, or in a second history, is good too. They are shut out
+/// since when they were: what a home took between then and now is not made good by it.
 static void raise_last_good(wire::VaultRecord& record, const Root& root, const std::vector<wire::SeenHead>& last_good) {
   const auto before = revocations_of(record);
   for (const wire::SeenHead& good : last_good) {
     std::optional<wire::Revocation> raised;
     bool is_covered = false;
+    // Of one history a higher number covers a lower one; of two each is named.
+    const bool is_split = std::ranges::count(last_good, good.device, &wire::SeenHead::device) > 1;
     for (const wire::Revocation& one : before) {
       if (one.device != good.device) continue;
-      is_covered = is_covered || one.last_good_seq >= good.seq;
+      const bool is_named = one.last_good_seq == good.seq && one.last_good == good.hash;
+      is_covered = is_covered || is_named || (!is_split && one.last_good_seq > good.seq);
       const std::int64_t time_ns = raised ? std::max(raised->time_ns, one.time_ns) : one.time_ns;
       raised = {.vault = record.vault,
                 .device = good.device,
@@ -286,6 +362,7 @@ Result<OpenRecord> recovered_record(const OpenRecord& current, const Root& root,
   next.record.version = 0;
   next.record.recovery_x25519 = root.recovery_public();
   next.record.devices.push_back(certify(root, device, now_ns));
+  next.carried = in_sets(current.others, current.keys);
   next.epoch = draw_epoch(current, random);
   next.keys.epochs.push_back(new_epoch(next.epoch, random));
   std::ranges::sort(next.keys.epochs, {}, &wire::EpochKey::epoch);

@@ -42,19 +42,51 @@ struct Device {
 Device make_device(const VaultId& vault, platform::Random& random);
 Device open_device(const wire::DeviceSecret& secret);
 
+/// Of the vault, as a record gives them.
+struct Secrets {
+  primitives::Key dedup{};
+  primitives::Key chunker{};
+  friend bool operator==(const Secrets&, const Secrets&) = default;
+};
+
+/// What genuine records say of the keys beside what is believed, the likeliest first: a device has written something
+/// false, and only what was sealed shows which. Nothing that one of them opens is given up.
+struct OtherKeys {
+  std::vector<wire::EpochKey> epochs{};
+  std::vector<Secrets> secrets{};
+  bool empty() const { return epochs.empty() && secrets.empty(); }
+};
+
+/// Sets of other keys that a record carries along for who cannot see the records that they are from.
+constexpr std::size_t kMaxCarriedKeys = 8;
+
 /// The vault records of all devices at hand, joined; opened as far as they open.
 struct OpenRecord {
   /// This device's own newest (version 0: it has none yet), with the certificates and revocations of all.
   wire::VaultRecord record;
   wire::VaultPrivate content;  // of each home, and of the name and level, the newest change
   wire::VaultKeys keys;        // of every epoch that opens
-  std::uint32_t epoch = 0;     // to write with
-  /// What is kept here and given to homes: the newest record of each device that is not shut out.
+  OtherKeys others;
+  std::uint32_t epoch = 0;  // to write with
+  /// What is kept here and given to homes: of each device that is not shut out the newest record that takes no key
+  /// away.
   std::vector<home::Home::DeviceRecord> records;
+  /// Genuine records that are not passed on, nor counted as their device's: they give other keys, or fewer.
+  std::vector<RecordHash> refused;
+  /// Homes that only devices which are shut out name, as they did when they were: not of the vault, but to be asked.
+  std::vector<wire::HomeEntry> former_homes;
+  /// Sets of other keys in its own record.
+  std::vector<wire::VaultKeys> carried;
+  /// Its own record lacks keys, or there are two of one version: the next is to be written before anything is saved.
+  bool is_due = false;
   Bytes signed_bytes;  // of its own
   RecordHash hash;
 };
 const wire::EpochKey& writing_key(const OpenRecord& record);
+/// All that claim to be of an epoch, the believed one first.
+std::vector<const wire::EpochKey*> keys_of_epoch(const OpenRecord& record, std::uint32_t epoch);
+/// True where `id` is that of `bytes`, by the secret that is believed or by another.
+bool is_id_of(const OpenRecord& record, const ChunkId& id, ByteView bytes);
 
 /// First record of a new vault, version 1: keys drawn, signed by the device, wrapped for recovery and the device.
 OpenRecord make_first_record(const Root& root, const Device& device, wire::VaultPrivate content,
@@ -92,9 +124,9 @@ Bytes signed_certificate_of(const wire::VaultRecord& record, const DeviceId& dev
 /// signed cards of segments that are still needed.
 std::vector<primitives::PublicKey> card_signers(const wire::VaultRecord& record);
 
-/// Joins what was seen, signed; what is not genuine is passed over. Of devices that any record revokes only the
-/// certificates and revocations count, and keys, to read with. Errors: denied (the device is shut out; nothing is
-/// genuine, or for this key), corrupt (the device's own record is missing or does not open).
+/// Joins what was seen, signed, several of a device too; what is not genuine is passed over. Of devices that any record
+/// revokes only the certificates and revocations count, and keys, to read with. Errors: denied (the device is shut out;
+/// nothing is genuine, or for this key), corrupt (the device's own record is missing or does not open).
 Result<OpenRecord> join_records(const std::vector<Bytes>& seen, const Device& device);
 Result<OpenRecord> join_records(const std::vector<Bytes>& seen, const Root& root);
 

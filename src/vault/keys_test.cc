@@ -67,8 +67,218 @@ class Keys : public ::testing::Test {
     for (const auto& home : record.content.homes) out.insert(home.id);
     return out;
   }
+  /// What the holder of a device's keys can sign: a newer record of it with other keys.
+  OpenRecord forged(const OpenRecord& from, const Device& device) {
+    OpenRecord evil = from;
+    for (wire::EpochKey& key : evil.keys.epochs) {
+      key.data_key = random_.array<32>();
+      key.record_key = random_.array<32>();
+    }
+    evil.keys.dedup_secret = random_.array<32>();
+    return changed(evil, device, "evil");
+  }
+  static std::set<Bytes> records(const OpenRecord& record) {
+    std::set<Bytes> out;
+    for (const auto& one : record.records) out.insert(one.signed_record);
+    return out;
+  }
+  /// Whether a key is believed, or at least kept.
+  static bool has_all_keys(const OpenRecord& record, const wire::VaultKeys& keys) {
+    return std::ranges::all_of(keys.epochs, [&](const wire::EpochKey& key) {
+      return std::ranges::any_of(keys_of_epoch(record, key.epoch), [&](const auto* one) { return *one == key; });
+    });
+  }
   std::int64_t now_ns_ = 2000;
 };
+
+TEST_F(Keys, AStolenDevicesNewerRecordTakesNoKeyAway) {
+  const Device other = make_device(root_.vault(), random_);
+  const OpenRecord enrolled = recovered(first_, other, Earlier::keep);
+  // Whether or not it has a wrap for the other one.
+  auto knowing = join_records({first_.signed_bytes, enrolled.signed_bytes}, device_);
+  ASSERT_TRUE(knowing);
+  const OpenRecord unknowing_evil = forged(first_, device_);
+  const OpenRecord evil = forged(*knowing, device_);
+  for (const OpenRecord* one : {&unknowing_evil, &evil}) {
+    auto by_other = join_records({first_.signed_bytes, enrolled.signed_bytes, one->signed_bytes}, other);
+    ASSERT_TRUE(by_other) << by_other.error().detail;
+    EXPECT_EQ(by_other->keys, enrolled.keys);
+    EXPECT_TRUE(records(*by_other) == (std::set<Bytes>{first_.signed_bytes, enrolled.signed_bytes}));
+    EXPECT_EQ(by_other->refused.size(), one == &evil ? 1u : 0u);
+  }
+  const std::vector<Bytes> seen{first_.signed_bytes, enrolled.signed_bytes, evil.signed_bytes};
+  // The thief has one voice: another device's word and his own earlier one are against him.
+  auto by_phrase = join_records(seen, root_);
+  ASSERT_TRUE(by_phrase) << by_phrase.error().detail;
+  EXPECT_EQ(by_phrase->keys.epochs[0], enrolled.keys.epochs[0]);
+  EXPECT_EQ(by_phrase->keys.dedup_secret, enrolled.keys.dedup_secret);
+  EXPECT_TRUE(has_all_keys(*by_phrase, enrolled.keys));  // one says so and one not: what was sealed will show
+  // Of the evil record and that of another device alone too.
+  by_phrase = join_records({evil.signed_bytes, enrolled.signed_bytes}, root_);
+  ASSERT_TRUE(by_phrase);
+  EXPECT_TRUE(has_all_keys(*by_phrase, enrolled.keys));
+}
+
+TEST_F(Keys, OfOneDeviceAloneEveryKeyIsKept) {
+  const OpenRecord evil = forged(forged(first_, device_), device_);
+  auto joined = join_records({evil.signed_bytes, first_.signed_bytes}, root_);
+  ASSERT_TRUE(joined) << joined.error().detail;
+  for (const OpenRecord* one : {static_cast<const OpenRecord*>(&first_), &evil}) {
+    EXPECT_TRUE(has_all_keys(*joined, one->keys));
+    EXPECT_TRUE(is_id_of(*joined, ChunkId::from_array(primitives::blake3_keyed(one->keys.dedup_secret, {})), {}));
+  }
+  // What is not decided is carried along by who recovers, and by all its later records.
+  const Device fresh = make_device(root_.vault(), random_);
+  OpenRecord next = recovered(*joined, fresh);
+  for (int i = 0; i < 2; ++i) {
+    auto alone = open(next.signed_bytes, fresh);
+    ASSERT_TRUE(alone) << alone.error().detail;
+    EXPECT_FALSE(alone->is_due);
+    EXPECT_EQ(alone->keys, next.keys);
+    EXPECT_EQ(alone->others.epochs.size(), 1u);
+    EXPECT_TRUE(has_all_keys(*alone, first_.keys) && has_all_keys(*alone, evil.keys));
+    next = changed(*alone, fresh, "later");
+  }
+}
+
+TEST_F(Keys, ADeviceKnowsItsOwnWrapsAgain) {
+  const OpenRecord second = changed(first_, device_, "Bea");
+  EXPECT_FALSE(open(second.signed_bytes, device_)->is_due);
+  wire::VaultRecord evil = second.record;
+  evil.wraps.front() = forged(first_, device_).record.wraps.front();
+  ASSERT_TRUE(evil.wraps.front().for_recovery);
+  const Bytes bytes = signed_again(evil, device_.signing);
+  auto own = open(bytes, device_);
+  ASSERT_TRUE(own) << own.error().detail;
+  EXPECT_EQ(own->keys, first_.keys);
+  EXPECT_TRUE(own->is_due);
+  const OpenRecord next = changed(*own, device_, "Cleo");
+  EXPECT_FALSE(open(next.signed_bytes, device_)->is_due);
+  EXPECT_EQ(open(next.signed_bytes, root_)->keys, first_.keys);
+}
+
+TEST_F(Keys, ManyClaimsFillNoRecord) {
+  std::vector<Bytes> seen{first_.signed_bytes};
+  OpenRecord evil = first_;
+  for (int i = 0; i < 40; ++i) {
+    evil = forged(evil, device_);
+    seen.push_back(evil.signed_bytes);
+  }
+  auto joined = join_records(seen, root_);
+  ASSERT_TRUE(joined);
+  EXPECT_EQ(joined->others.epochs.size(), 40u);
+  const Device fresh = make_device(root_.vault(), random_);
+  const OpenRecord next = recovered(*joined, fresh);
+  EXPECT_LE(next.record.wraps.size(), 2 * (1 + kMaxCarriedKeys));
+  EXPECT_TRUE(open(next.signed_bytes, fresh));
+}
+
+TEST_F(Keys, ARecordThatGivesFewerKeysReplacesNone) {
+  const Device other = make_device(root_.vault(), random_);
+  const Device third = make_device(root_.vault(), random_);
+  const OpenRecord a = recovered(first_, other, Earlier::keep);
+  const OpenRecord b = recovered(a, third, Earlier::keep);
+  OpenRecord fewer = b;
+  fewer.keys.epochs.erase(fewer.keys.epochs.begin());
+  fewer = changed(fewer, third, "fewer");
+  auto joined = join_records({a.signed_bytes, b.signed_bytes, fewer.signed_bytes}, other);
+  ASSERT_TRUE(joined) << joined.error().detail;
+  EXPECT_TRUE(records(*joined).contains(b.signed_bytes));
+  EXPECT_EQ(joined->refused, std::vector<RecordHash>{fewer.hash});
+  // An honest newer one does.
+  const OpenRecord newer = changed(b, third, "newer");
+  joined = join_records({a.signed_bytes, b.signed_bytes, newer.signed_bytes}, other);
+  EXPECT_TRUE(records(*joined).contains(newer.signed_bytes));
+  EXPECT_TRUE(joined->refused.empty());
+}
+
+TEST_F(Keys, WhatOthersRecordsGiveIsTakenIntoTheOwnOne) {
+  const Device other = make_device(root_.vault(), random_);
+  const OpenRecord enrolled = recovered(first_, other, Earlier::keep);
+  auto joined = join_records({first_.signed_bytes, enrolled.signed_bytes}, device_);
+  ASSERT_TRUE(joined);
+  EXPECT_TRUE(joined->is_due);  // the epoch of the recovery is in the other's record alone
+  const OpenRecord next = changed(*joined, device_, "Bea");
+  auto again = join_records({next.signed_bytes, enrolled.signed_bytes}, device_);
+  ASSERT_TRUE(again);
+  EXPECT_FALSE(again->is_due);
+  EXPECT_EQ(open(next.signed_bytes, root_)->keys.epochs.size(), 2u);
+}
+
+TEST_F(Keys, TwoRecordsOfOneVersionAreBothRead) {
+  const OpenRecord a = with_home(first_, device_, 1);
+  const OpenRecord b = with_home(first_, device_, 2);
+  ASSERT_EQ(a.record.version, b.record.version);
+  const std::set<HomeId> both{home_id(1), home_id(2)};
+  EXPECT_EQ(homes(*join_records({a.signed_bytes, b.signed_bytes}, root_)), both);
+  auto own = join_records({b.signed_bytes, a.signed_bytes}, device_);
+  ASSERT_TRUE(own);
+  EXPECT_EQ(homes(*own), both);
+  EXPECT_TRUE(own->is_due);
+  const OpenRecord next = changed(*own, device_, "Bea");
+  EXPECT_EQ(next.record.version, a.record.version + 1);
+  EXPECT_EQ(homes(*open(next.signed_bytes, root_)), both);
+  EXPECT_FALSE(join_records({a.signed_bytes, b.signed_bytes, next.signed_bytes}, device_)->is_due);
+}
+
+TEST_F(Keys, HomesOfAComputerThatIsShutOutAreNamedNotListed) {
+  const OpenRecord before = with_home(first_, device_, 1);
+  const Device fresh = make_device(root_.vault(), random_);
+  const OpenRecord added = with_home(before, device_, 2);
+  const OpenRecord found = recovered(before, fresh);  // has not seen that
+  const OpenRecord after = with_home(added, device_, 3);
+  for (const bool is_phrase : {false, true}) {
+    const std::vector<Bytes> seen{after.signed_bytes, added.signed_bytes, found.signed_bytes};
+    auto joined = is_phrase ? join_records(seen, root_) : join_records(seen, fresh);
+    ASSERT_TRUE(joined) << joined.error().detail;
+    EXPECT_EQ(homes(*joined), std::set<HomeId>{home_id(1)});
+    ASSERT_EQ(joined->former_homes.size(), 1u);
+    EXPECT_EQ(joined->former_homes[0].id, home_id(2));
+  }
+  // A home that was taken off the list is none of them.
+  const OpenRecord with = with_home(found, fresh, 2);
+  wire::VaultPrivate content = with.content;
+  std::erase_if(content.homes, [](const auto& home) { return home.id == home_id(2); });
+  auto without = next_record(with, fresh, content, random_, ++now_ns_);
+  ASSERT_TRUE(without);
+  EXPECT_TRUE(join_records({added.signed_bytes, without->signed_bytes}, fresh)->former_homes.empty());
+}
+
+TEST_F(Keys, WhereAllAreShutOutTheNewestWordOfEachCounts) {
+  const Device other = make_device(root_.vault(), random_);
+  const OpenRecord enrolled = recovered(first_, other, Earlier::keep);
+  const OpenRecord a = with_home(first_, device_, 1);
+  const OpenRecord b = with_home(enrolled, other, 2);
+  auto phrase = join_records({a.signed_bytes, b.signed_bytes}, root_);
+  ASSERT_TRUE(phrase);
+  // Of the record of who shut them out nothing opens.
+  const Device last = make_device(root_.vault(), random_);
+  wire::VaultRecord closed = recovered(*phrase, last).record;
+  closed.wraps.clear();
+  closed.sealed_private = Bytes(64);
+  auto joined = join_records({a.signed_bytes, b.signed_bytes, signed_again(closed, last.signing)}, root_);
+  ASSERT_TRUE(joined) << joined.error().detail;
+  EXPECT_EQ(homes(*joined), (std::set<HomeId>{home_id(1), home_id(2)}));
+}
+
+TEST_F(Keys, ASecondHistoryOfADeviceThatIsShutOutIsCalledGoodToo) {
+  auto head = [&](std::uint64_t seq) {
+    return wire::SeenHead{.device = device_.id, .seq = seq, .hash = HeadHash::from_array(random_.array<32>())};
+  };
+  const wire::SeenHead good = head(7);
+  auto once = recovered_record(first_, root_, make_device(root_.vault(), random_), {good}, random_, 2000);
+  ASSERT_TRUE(once);
+  for (const std::uint64_t seq : {7u, 5u, 9u}) {
+    auto twice = recovered_record(*once, root_, make_device(root_.vault(), random_), {good, head(seq)}, random_, 5000);
+    ASSERT_TRUE(twice);
+    const auto revoked = revocations_of(twice->record);
+    EXPECT_EQ(std::ranges::count(revoked, device_.id, &wire::Revocation::device), 2) << seq;
+  }
+  // A home that is only behind shows no other history.
+  auto behind = recovered_record(*once, root_, make_device(root_.vault(), random_), {head(5)}, random_, 5000);
+  ASSERT_TRUE(behind);
+  EXPECT_EQ(std::ranges::count(revocations_of(behind->record), device_.id, &wire::Revocation::device), 1);
+}
 
 TEST_F(Keys, PhraseGivesTheSameKeysAlways) {
   primitives::Key entropy{};

@@ -88,8 +88,8 @@ VaultImpl::VaultImpl(platform::Platform& platform, dispersal::HomeSet& homes, St
       device_(device),
       record_(record),
       how_(how),
-      reader_(platform, homes, state, record_.record.vault, record_.keys),
-      objects_(platform, reader_, state, record_.keys) {}
+      reader_(platform, homes, state, record_),
+      objects_(platform, reader_, state, record_) {}
 
 Task<Result<void>> VaultImpl::load() {
   if (homes_.reachable() == 0) co_return homes_.too_few("none of the vault's homes is reachable");
@@ -100,6 +100,7 @@ Task<Result<void>> VaultImpl::load() {
   MHP_CO_TRY_VOID(take_records());
   homes_.trust(card_signers(record_.record));
   home::Home::DeviceHeads own{.device = device_.id, .chain = {}};
+  look_at_state();
   auto chain = state_.own_heads();
   if (chain) own.chain = std::move(*chain);  // else the homes' own copies have to do
   auto seen = state_.seen();
@@ -111,14 +112,29 @@ Task<Result<void>> VaultImpl::load() {
     if (heads_.devices.empty()) co_return fail(Errc::not_found, "no home at hand had anything of this vault by then");
   }
   late_.clear();
-  for (LateHeads& late : heads_.late) {
-    if (late.distrusted) continue;
-    late_.push_back({.device = late.device, .newest_ns = late.newest_ns, .members = std::move(late.members)});
-  }
   report_findings();
+  co_await try_keys();
   MHP_CO_TRY_VOID(co_await load_state());
-  remember_seen();
+  note_late();
+  // Where nothing says any more what this device signed last, homes that are away may know.
+  const bool is_blind = !seen && !chain && homes_.reachable() < homes_.members().size();
+  if (!is_blind) remember_seen();
   co_return Result<void>{};
+}
+
+/// But for heads that a top which is followed was made from: what they have is there.
+void VaultImpl::note_late() {
+  for (const LateHeads& late : heads_.late) {
+    if (late.distrusted) continue;
+    LateState state{.device = late.device};
+    for (const LateHeads::Shown& shown : late.shown) {
+      if (std::ranges::find(made_from_, shown.head) != made_from_.end()) continue;
+      if (std::ranges::find(covered_, shown.head) != covered_.end()) continue;
+      state.newest_ns = std::max(state.newest_ns, shown.time_ns);
+      state.members.push_back(shown.member);
+    }
+    if (!state.members.empty()) late_.push_back(std::move(state));
+  }
 }
 
 void VaultImpl::forget_index() {
@@ -157,16 +173,26 @@ Result<void> VaultImpl::take_records() {
     record_ = std::move(joined);
     if (is_new) (void)state_.set_records(record_);  // copies: a full disk does not matter here
   }
+  name_bad_records();
+  return {};
+}
+
+void VaultImpl::name_bad_records() {
   const auto revocations = revocations_of(record_.record);
   for (std::size_t i = 0; i < views_.size(); ++i) {
     for (const auto& held : views_[i].records) {
+      if (is_refused(held, record_)) {
+        homes_.report(i, TroubleKind::wrong_record,
+                      "has a vault record that gives other keys than the earlier ones of device " +
+                          held.device.short_hex() +
+                          ": it is not believed, nor given to other homes (is that computer in wrong hands?)");
+      }
       if (!held.signed_record.empty() || highest_of(revocations, held.device) != nullptr) continue;
       homes_.report(i, TroubleKind::damaged,
                     "its file with the vault record of device " + held.device.short_hex() +
                         " cannot be read: without it the home does not count");
     }
   }
-  return {};
 }
 
 void VaultImpl::report_findings() {
@@ -185,18 +211,19 @@ bool VaultImpl::opens(const CheckedHead& head) const {
 }
 
 Result<wire::RootRef> VaultImpl::open_root(const CheckedHead& head) const {
-  Bytes context = root_context(head.head);
-  auto epoch = std::ranges::find(record_.keys.epochs, head.head.epoch, &wire::EpochKey::epoch);
-  if (epoch == record_.keys.epochs.end()) {
-    return fail(Errc::corrupt, "head " + std::to_string(head.head.seq) + " of device " + head.head.device.short_hex() +
-                                   ": saved after another recovery of this vault");
+  const std::string name =
+      "head " + std::to_string(head.head.seq) + " of device " + head.head.device.short_hex() + ": ";
+  const Bytes context = root_context(head.head);
+  const auto keys = keys_of_epoch(record_, head.head.epoch);
+  if (keys.empty()) return fail(Errc::corrupt, name + "saved after another recovery of this vault");
+  for (const wire::EpochKey* key : keys) {
+    auto plain = primitives::open_box(key->record_key, context, head.head.sealed_root);
+    if (plain) return wire::parse_physical_ref(*plain);
   }
-  auto plain = primitives::open_box(epoch->record_key, context, head.head.sealed_root);
-  if (!plain) {
-    return fail(Errc::corrupt, "head " + std::to_string(head.head.seq) + " of device " + head.head.device.short_hex() +
-                                   ": its root does not open");
-  }
-  return wire::parse_physical_ref(*plain);
+  return fail(Errc::corrupt,
+              name +
+                  "no vault record at hand has the key of it. A false one, of a stolen computer, may lie "
+                  "in the place of the right one: another home may have that");
 }
 
 bool VaultImpl::is_late(const BelievedDevice& device) const {
@@ -417,9 +444,9 @@ std::vector<wire::SeenHead> VaultImpl::believed_heads() const {
 
 std::optional<std::int64_t> VaultImpl::newest_receipt_s() const {
   std::optional<std::int64_t> newest;
-  for (const HomeView& view : views_) {
-    for (const home::Home::DeviceHeads& heads : view.heads) {
-      for (const std::int64_t received_s : heads.received_s) newest = std::max(newest.value_or(received_s), received_s);
+  for (const BelievedDevice* history : all_histories()) {
+    for (const CheckedHead& head : history->chain) {
+      if (head.received_s) newest = std::max(newest.value_or(*head.received_s), *head.received_s);
     }
   }
   return newest;
@@ -473,7 +500,7 @@ Task<std::vector<std::size_t>> VaultImpl::bring_homes_up_to_date() {
 std::vector<std::size_t> VaultImpl::complete_members() const {
   std::vector<std::size_t> out;
   for (std::size_t i = 0; i < views_.size(); ++i) {
-    auto holds = [&](const auto& record) { return views_[i].holds(record); };
+    auto holds = [&](const auto& record) { return views_[i].holding(record, record_) == HomeView::Holding::has; };
     bool has_records = std::ranges::all_of(record_.records, holds);
     bool has_heads = std::ranges::all_of(heads_.devices, [&](const BelievedDevice& device) {
       bool is_in_another = is_late(device) && std::ranges::find(tops_, device.device, &KnownTop::device) == tops_.end();
@@ -500,6 +527,7 @@ Task<Result<void>> VaultImpl::refresh_for_write() {
   if (written_meanwhile) {
     MHP_CO_TRY_VOID(co_await load());
   }
+  MHP_CO_TRY_VOID(renew_record());
   co_await bring_homes_up_to_date();
   co_return Result<void>{};
 }
@@ -522,11 +550,50 @@ bool VaultImpl::joins_histories() const {
 }
 
 Result<void> VaultImpl::may_write() const {
-  if (!is_forked()) return {};
-  return fail(Errc::corrupt, Subject::vault,
-              "this computer's state folder was put back from an older copy, and it has saved since: homes hold two "
-              "histories of it. All snapshots of both are there, but writing on in one of them would split homes for "
-              "good");
+  if (is_forked()) {
+    return fail(Errc::corrupt, Subject::vault,
+                "this computer's state folder was put back from an older copy, and it has saved since: homes hold two "
+                "histories of it. All snapshots of both are there, but writing on in one of them would split homes for "
+                "good");
+  }
+  return {};
+}
+
+Result<void> VaultImpl::has_own_newest() const {
+  // What it signed last it may not know of: its own list of heads is lost or damaged, and the homes that have the
+  // newest are away. Writing on from an older one would make a second history.
+  const auto seen = state_.seen();
+  if (!seen && !state_.own_heads()) {
+    return fail(Errc::unavailable, Subject::homes,
+                "what this computer saved last it does not know any more (" + seen.error().detail +
+                    "), and not all homes are at hand, which do");
+  }
+  const std::vector<CheckedHead> own = own_chain();
+  for (const wire::SeenHead& head : seen ? seen->heads : std::vector<wire::SeenHead>()) {
+    if (head.device != device_.id || (!own.empty() && own.back().head.seq >= head.seq)) continue;
+    return fail(Errc::unavailable, Subject::homes,
+                "this computer has lost its own newest state, number " + std::to_string(head.seq) +
+                    ", and no home at hand has it: writing on from an older one would split homes for good. Where the "
+                    "homes that have it are gone, 'mhp recover --state NEW-FOLDER' goes on from what is there");
+  }
+  return {};
+}
+
+/// A damaged file of the state folder is made anew from what homes have; that it was is said.
+void VaultImpl::look_at_state() {
+  damaged_files_.clear();
+  if (record_.record.device != device_.id) return;  // a recovery has none yet
+  auto note = [this](const auto& read, const char* instead) {
+    if (!read && read.error().code == Errc::corrupt) damaged_files_.push_back(read.error().detail + instead);
+  };
+  note(state_.own_heads(), ": what homes have of it is used");
+  note(state_.seen(), ": it begins anew with what homes show now");
+  auto copy = state_.records_copy();
+  auto is_genuine = [this](const Bytes& one) { return check_record(one, record_.record.vault).has_value(); };
+  if (copy && !std::ranges::all_of(*copy, is_genuine))
+    copy = fail(Errc::corrupt, state_.records_path() + ".copy: damaged");
+  note(copy, ": it is made again");
+  if (!copy) (void)state_.set_records(record_);
 }
 
 std::vector<wire::SeenHead> VaultImpl::seen_of_others() const {
@@ -632,7 +699,7 @@ Task<Result<Bytes>> VaultImpl::read_at(ChunkId chunk, ChunkPlace place) {
     co_return fail(Errc::corrupt, "chunk " + chunk.short_hex() + ": its bundle is too short");
   }
   ByteView bytes = ByteView(*bundle).subspan(place.offset, place.bytes);
-  if (ChunkId::from_array(primitives::blake3_keyed(keys().dedup_secret, bytes)) != chunk) {
+  if (!is_id_of(record_, chunk, bytes)) {
     co_return fail(Errc::corrupt, "chunk " + chunk.short_hex() + ": differs from its id");
   }
   co_return to_bytes(bytes);

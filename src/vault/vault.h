@@ -221,6 +221,9 @@ class Vault {
                                                    OpenHow how = {});
 
   virtual dispersal::HomeSet& homes() = 0;
+  /// The records as homes and this computer have them now: newer than the one that open() was given, where this device
+  /// wrote one or keys were tried.
+  virtual const OpenRecord& record() const = 0;
   virtual const wire::VaultKeys& keys() const = 0;
   virtual dispersal::Level level() const = 0;
   /// Over all devices, oldest first: see snapshot_order.h.
@@ -237,11 +240,14 @@ class Vault {
   /// What is not shown because it cannot be read now. It stays where it is, and is shown when the homes are back.
   virtual const std::vector<UnreadHead>& unread_heads() const = 0;
   virtual const std::vector<LateState>& late_states() const = 0;
+  /// Files of the state folder that were found damaged, each with what is used instead.
+  virtual const std::vector<std::string>& damaged_files() const = 0;
   /// This device signed two histories: its state was put back from an older copy. It must not write on.
   virtual bool is_forked() const = 0;
   /// A device that is shut out signed two histories, and no top was made from both yet: the next one is.
   virtual bool joins_histories() const = 0;
-  /// When a home took a head last, by its own clock (Unix seconds).
+  /// When a home took a head last of those that are believed, by its own clock (Unix seconds): of one head the earliest
+  /// that any home says.
   virtual std::optional<std::int64_t> newest_receipt_s() const = 0;
 
   /// False also where the last write session, check() or standing() found that its segment cannot be read now.

@@ -182,6 +182,7 @@ Task<Result<std::unique_ptr<Writer>>> VaultImpl::begin_write(const WriteOptions&
   MHP_CO_TRY_VOID(may_write());
   MHP_CO_TRY_VOID(co_await refresh_for_write());
   MHP_CO_TRY_VOID(may_write());  // it may have read anew
+  MHP_CO_TRY_VOID(has_own_newest());
   auto writer = std::make_unique<WriterImpl>(*this, std::move(lock), options);
   MHP_CO_TRY_VOID(co_await find_gone_segments());
   auto prepare = [this] { index_.prepare_questions(); };

@@ -1,12 +1,15 @@
-# What a thief of a device's key could write into one home: cards of all its segments with a high version and wrong ids.
+# What a thief of a device's key could write into one home: cards of all its segments with a high version and wrong ids;
+# a newer vault record of that device with false keys.
 import os
 
-from cryptography.hazmat.primitives.asymmetric import ed25519
+from cryptography.hazmat.primitives.asymmetric import ed25519, x25519
+import nacl.bindings
 
 from hashes import blake3, derive_key
 from homes import BLOCK
-from keys import SIGNED, raw
+from keys import SIGNED, hkdf_sha256, raw
 from segments import CARD
+from vault import VAULT_RECORD
 from wire import FORMAT, Message, le
 
 DEVICE_SECRET = Message(vault=(2, "id"), signing_seed=(3, "id"), x25519_secret=(4, "id"))
@@ -73,3 +76,28 @@ def spoil_cards(home, device_secret):
         file.truncate(begin)
         file.seek(begin)
         file.write(records + mark.ljust(BLOCK, b"\0"))
+
+
+def sealed_to(public, context, plain):
+    one_time = x25519.X25519PrivateKey.generate()
+    shared = one_time.exchange(x25519.X25519PublicKey.from_public_bytes(public))
+    key = hkdf_sha256(shared, raw(one_time.public_key()) + public, context, 32)
+    return raw(one_time.public_key()) + nacl.bindings.crypto_aead_xchacha20poly1305_ietf_encrypt(
+        plain, context, bytes(24), key)
+
+
+def spoil_record(home, device_secret):
+    """Writes a newer record of the device over its record in the home: keys that open nothing, for the phrase alone."""
+    key = ed25519.Ed25519PrivateKey.from_private_bytes(DEVICE_SECRET.parse(device_secret).signing_seed)
+    [path] = home.folder.glob("vaults/*/record-" + raw(key.public_key()).hex())
+    record = VAULT_RECORD.parse(SIGNED.parse(path.read_bytes()).body)
+    epoch = record.epoch
+    keys = message(varint(epoch), os.urandom(32), os.urandom(32), os.urandom(32), os.urandom(32))
+    context = b"mhp 1 wrap recovery" + record.vault + epoch.to_bytes(4, "little")
+    wrap = b"".join(field(number, value) for number, value in enumerate(
+        (record.recovery_x25519, sealed_to(record.recovery_x25519, context, keys), epoch, 1), 1))
+    body = message(record.vault, record.version + 1, record.identity, record.recovery_x25519)
+    body += b"".join(field(6, one) for one in record.devices) + b"".join(field(7, one) for one in record.revocations)
+    body += field(8, wrap) + field(9, os.urandom(64)) + varint(10 << 3 | 1) + record.time_ns.to_bytes(8, "little")
+    body += field(11, record.device) + field(12, epoch)
+    path.write_bytes(message(body, raw(key.public_key()), key.sign(b"mhp 1 vault record\0" + body)))

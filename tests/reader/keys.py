@@ -63,6 +63,21 @@ def open_signed(data, context, message, limit):
     return envelope.signer, message.parse(envelope.body, limit), envelope.body
 
 
+def by_trial(candidates, what, use):
+    """The result of `use` with the first of these that it takes."""
+    problem = Damaged(f"no key for {what}")
+    for key in candidates:
+        try:
+            result = use(key)
+        except Damaged as found:
+            problem = found
+            continue
+        candidates.remove(key)
+        candidates.insert(0, key)
+        return result
+    raise problem
+
+
 def open_box(key, data, *context):
     """What is sealed under a shared key."""
     return open_xchacha(key, data[:24], data[24:], b"".join(context))

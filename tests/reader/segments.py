@@ -5,7 +5,7 @@ import numpy
 import zstandard
 
 from hashes import blake3, derive_key, keyed
-from keys import hkdf_sha256, open_gcm, open_signed
+from keys import by_trial, hkdf_sha256, open_gcm, open_signed
 from wire import FORMAT, Damaged, Message, TooFew, le, need, same_lengths
 
 CARD = Message(segment=(2, "id"), vault=(3, "id"), version=(4, "uint"), k=(5, "uint"), epoch=(6, "uint"),
@@ -233,20 +233,24 @@ class Segments:
 
     def read_by(self, card):
         segment = card.segment
-        need(card.epoch in self.vault.keys.of_epoch, f"segment {segment.hex()[:8]}: no key of epoch {card.epoch}")
+        candidates = self.vault.keys.data_keys.get(card.epoch, [])
+        need(candidates, f"segment {segment.hex()[:8]}: no key of epoch {card.epoch}")
         rows = self.read_rows(card)
         sealed = b"".join(data_rows({number: payload for number, (_, payload) in rows.items()}, card.k))
         need(not any(sealed[card.sealed_bytes:]), "a segment is not filled up with zeros")
         salts = data_rows({number: salt for number, (salt, _) in rows.items()}, card.k)
-        return unseal(segment, sealed[:card.sealed_bytes], salts, self.vault.keys.of_epoch[card.epoch])
+        return by_trial(candidates, "a segment", lambda key: unseal(segment, sealed[:card.sealed_bytes], salts, key))
 
     def chunk(self, segment, directory, number):
         """The bytes of a chunk, compared with its id."""
         at, size = directory.chunk_offset[number], directory.chunk_bytes[number]
         bundle = self.bundle(segment, directory.bundles[directory.chunk_bundle[number]])
         data = bundle[at:at + size]
-        need(keyed(self.vault.keys.dedup_secret, data) == directory.chunk_id[number], "a chunk is not what its id says")
-        return data
+
+        def check(secret):
+            need(keyed(secret, data) == directory.chunk_id[number], "a chunk is not what its id says")
+            return data
+        return by_trial(self.vault.keys.dedup_secrets, "a chunk", check)
 
     def bundle(self, segment, place):
         offset, stored, size, method = place

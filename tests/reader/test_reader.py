@@ -32,7 +32,7 @@ LIBRARY = tempfile.TemporaryDirectory(prefix="mhp-reader-")
 FORGE = """import sys
 sys.path.insert(0, sys.argv[1])
 import forging, homes
-forging.spoil_cards(homes.Home(sys.argv[2], print), sys.stdin.buffer.read())"""
+getattr(forging, sys.argv[3])(homes.Home(sys.argv[2], print), sys.stdin.buffer.read())"""
 
 
 def environment():
@@ -82,6 +82,10 @@ def check_both(w, vault, wanted, what, left):
     w.check(not found, f"{what}: the program and the reader differ:\n      " + "\n      ".join(found))
     world.remove_tree(back)
     world.remove_tree(read_to)
+
+
+def forge(what, home, device_secret):
+    subprocess.run([PYTHON, "-B", "-c", FORGE, HERE, home, what], input=device_secret, check=True, env=environment())
 
 
 def homes_and_trees(w):
@@ -226,8 +230,7 @@ def lying(w):
     vault.backup(source)
     shutil.rmtree(old / "vaults")
     shutil.copytree(w.folder / "vaults", old / "vaults")
-    subprocess.run([PYTHON, "-B", "-c", FORGE, HERE, spoiled], input=stolen, check=True,
-                   env=environment())
+    forge("spoil_cards", spoiled, stolen)
     _, run = check_read(w, vault, {source: trees.tree_of(source)}, "with an old and a spoiled home")
     w.check(f"{old} (" in run.err and "has head 1 of 2" in run.err, f"the old home is named\n{run}")
     w.check("version 1000000" in run.err, f"the forged cards were seen\n{run}")
@@ -236,6 +239,36 @@ def lying(w):
     w.check(f"{spoiled} (" in run.err or f"'{spoiled.name}'" in run.err, f"the spoiled home is named\n{run}")
     report = vault.check(code={0, 1})
     w.check(not report["ok"], f"check says that a home contradicts the others: {report}")
+
+
+def stolen_computer(w):
+    """A stolen computer that reaches one home once writes false keys for the phrase there: the words stay enough."""
+    for number_of_computers in (1, 2):
+        source, vault = w.folder / f"source-{number_of_computers}", w.vault(3)
+        trees.make_files(source, w.random, 20, 20 * KIB)
+        vault.backup(source)
+        stolen = (vault.state / "device").read_bytes()
+        evil, *others = vault.homes
+        if number_of_computers == 2:
+            vault.lose_state()  # by the thief
+            vault.mhp("recover", "--phrase-file", vault.phrase, "--home", evil, "--keep-devices")
+        forge("spoil_record", evil, stolen)
+        if number_of_computers == 2:
+            trees.write(source / "later", w.random.randbytes(40 * KIB))
+            run = vault.mhp("--json", "backup", source, code={0, 1})
+            w.check(f"'{evil.name}'" in run.err and "other keys" in run.err, f"the home is named\n{run}")
+        vault.lose_state()
+        wanted = {source: trees.tree_of(source)}
+        check_read(w, vault, wanted, "with the evil home")
+        check_read(w, vault, wanted, "without it", left=others)
+        if number_of_computers == 2:
+            check_read(w, vault, wanted, "from that alone", left=[evil, others[0]])
+        for home in vault.homes:
+            state = w.folder / f"state-{number_of_computers}-{home.name}"
+            vault.mhp("recover", "--phrase-file", vault.phrase, "--home", home, state=state)
+            back = w.folder / f"back-{number_of_computers}-{home.name}"
+            vault.mhp("restore", "--no-sync", "latest", "--to", back, state=state)
+            trees.check_same(w, wanted[source], back / source.relative_to("/"), f"recovered from {home.name}")
 
 
 def nothing_dropped(w):
@@ -306,4 +339,4 @@ def golden(w):
 
 if __name__ == "__main__":
     world.main(homes_and_trees, levels, repaired_and_recovered, recovered_apart, forgotten, damaged, lying,
-               nothing_dropped, golden)
+               stolen_computer, nothing_dropped, golden)

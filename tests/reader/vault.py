@@ -1,8 +1,9 @@
 # From the phrase and homes to keys and heads (docs/formats/vault-record.md, head.md).
+import collections
 import typing
 
 from hashes import blake3, derive_key
-from keys import open_box, open_box_to, open_signed
+from keys import by_trial, open_box, open_box_to, open_signed
 from wire import Damaged, Message, TooFew, need, same_lengths
 
 CERTIFICATE = Message(vault=(2, "id"), device=(3, "id"), x25519=(4, "id"), created_ns=(5, "sfixed64"))
@@ -55,14 +56,33 @@ class Cut:
     def is_named(self, head):
         return head.hash in self.named.get(head.seq, ())
 
-    def apply(self, chain, received):
+    def in_time(self, head):
+        return head.received_s <= self.time_s
+
+    def apply(self, chain):
         """What is left of a home's chain."""
         length = len(chain)
-        while length and chain[length - 1].seq > self.last_good and received[length - 1] > self.time_s:
+        while length and chain[length - 1].seq > self.last_good and not self.in_time(chain[length - 1]):
             length -= 1
         at_last_good = [head for head in chain[:length] if head.seq in self.named]
         if at_last_good and not any(map(self.is_named, at_last_good)):
             return []
+        return chain[:length]
+
+    def good_of(self, chain):
+        """Up to the highest named head that it has."""
+        named = [at for at, head in enumerate(chain) if self.is_named(head)]
+        return chain[:named[-1] + 1] if named else []
+
+    def beside_good(self, chain, good):
+        """What is left of a chain that may contradict what is good (number -> hashes)."""
+        against = next((head.seq for head in chain if head.seq in good and head.hash not in good[head.seq]), None)
+        length = len(chain)
+        while against and length and chain[length - 1].seq >= against:
+            head = chain[length - 1]
+            if head.hash in good.get(head.seq, ()) or self.in_time(head):
+                break
+            length -= 1
         return chain[:length]
 
 
@@ -121,9 +141,9 @@ def all_records(homes, identity, warn):
 
 
 def open_keys(record, identity):
-    """The VaultKeys of one record. Of several wraps that open the newest."""
+    """The VaultKeys of one record, the newest first: that of the highest epoch is its author's word."""
     wraps = [wrap for wrap in record.wraps if wrap.for_recovery and wrap.recipient == identity.recovery_public]
-    problem = Damaged("the vault record has no keys for this phrase")
+    problem, opened = Damaged("the vault record has no keys for this phrase"), []
     for wrap in sorted(wraps, key=lambda one: one.epoch, reverse=True):
         try:
             plain = open_box_to(identity.recovery_secret, wrap.sealed, b"mhp 1 wrap recovery", record.vault,
@@ -132,17 +152,35 @@ def open_keys(record, identity):
             same_lengths("keys of epochs", keys.epochs, keys.data_keys, keys.record_keys)
             need(keys.epochs and keys.epochs == sorted(set(keys.epochs)), "epochs do not rise")
             need(keys.epochs[-1] == wrap.epoch, "a wrap is of another epoch than it says")
-            return keys
+            opened.append(keys)
         except Damaged as found:
             problem = found
-    raise problem
+    if not opened:
+        raise problem
+    return opened
+
+
+class Keys:
+    """All that records give. Of several keys of one epoch, or secrets, one is right, and only what was sealed shows
+    which: those that opened something are tried first."""
+
+    def __init__(self):
+        self.record_keys, self.data_keys, self.dedup_secrets = {}, {}, []
+
+    def take(self, keys):
+        for epoch, data_key, record_key in zip(keys.epochs, keys.data_keys, keys.record_keys):
+            for known, key in ((self.data_keys, data_key), (self.record_keys, record_key)):
+                if key not in known.setdefault(epoch, []):
+                    known[epoch].append(key)
+        if keys.dedup_secret not in self.dedup_secrets:
+            self.dedup_secrets.append(keys.dedup_secret)
 
 
 def open_private(record, keys):
     """What the owner alone sees of a record."""
-    need(record.epoch in keys.record_key_of, "a vault record of an epoch without keys")
-    plain = open_box(keys.record_key_of[record.epoch], record.sealed_private, b"mhp 1 vault private", record.vault,
-                     record.device, record.version.to_bytes(8, "little"))
+    plain = by_trial(keys.record_keys.get(record.epoch, []), "the private part of a vault record",
+                     lambda key: open_box(key, record.sealed_private, b"mhp 1 vault private", record.vault,
+                                          record.device, record.version.to_bytes(8, "little")))
     return VAULT_PRIVATE.parse(plain, 512 * KIB)
 
 
@@ -153,54 +191,59 @@ def conflict(chain, other):
 
 
 class Joined:
-    """All records of a vault together. .certified and .revoked as in a record; .keys: VaultKeys of the first that
-    opens, with .of_epoch: epoch -> data key, and .record_key_of, of all; .homes: the newest word on each."""
+    """All records of a vault together. .certified and .revoked as in a record; .keys: all that any of them gives;
+    .homes: the newest word on each."""
 
     def __init__(self, homes, identity, warn):
         records = all_records(homes, identity, warn)
-        self.certified, self.revoked, self.keys, newest = {}, {}, None, {}
+        self.certified, self.revoked, self.keys = {}, {}, Keys()
         for record in records:
             self.certified |= record.certified
             for device, last_good in record.revoked.items():
                 self.revoked.setdefault(device, set()).update(last_good)
-            if record.device not in newest or (record.version, record.hash) > newest[record.device][:2]:
-                newest[record.device] = (record.version, record.hash, record)
-        order = sorted((record for _, _, record in newest.values()),
-                       key=lambda one: (one.device in self.revoked, self.certified[one.device], one.device))
+        order = sorted(records, key=lambda one: (one.device in self.revoked, self.certified[one.device], one.device,
+                                                 one.version, one.hash))
         self.join_keys(order, identity, warn)
-        self.homes = self.join_homes([one for one in order if one.device not in self.revoked] or order, warn)
+        standing = self.join_homes([one for one in order if one.device not in self.revoked], warn)
+        self.homes = (self.join_homes(order, warn) if standing is None else standing) or []
 
     def join_keys(self, order, identity, warn):
-        """Where two records give one epoch, the one that is believed first."""
-        problem = None
+        """First what more devices say of their own accord: one that was stolen has one voice."""
+        problem, words, carried, voices = None, [], [], collections.defaultdict(set)
         for record in order:
             try:
-                keys = open_keys(record, identity)
+                own, *others = open_keys(record, identity)
             except Damaged as found:
                 problem = found
                 warn(f"vault record of device {record.device.hex()[:8]}: {found}")
                 continue
-            if self.keys is None:
-                self.keys, self.keys.of_epoch, self.keys.record_key_of = keys, {}, {}
-            self.keys.of_epoch = dict(zip(keys.epochs, keys.data_keys)) | self.keys.of_epoch
-            self.keys.record_key_of = dict(zip(keys.epochs, keys.record_keys)) | self.keys.record_key_of
-        if self.keys is None:
+            for word in zip(own.epochs, own.data_keys, own.record_keys):
+                voices[word].add(record.device)
+            words.append(own)
+            carried += others
+        if not words:
             raise problem
+        words.sort(key=lambda keys: min(len(voices[word])
+                                        for word in zip(keys.epochs, keys.data_keys, keys.record_keys)), reverse=True)
+        for keys in words + carried:
+            self.keys.take(keys)
 
     def join_homes(self, order, warn):
-        changes = {}  # home -> (time, author, entry or None)
-        for record in order:
+        """None where none of the records opens."""
+        changes, opened = {}, False  # home -> (time, author, entry or None)
+        for record in reversed(order):
             try:
                 private = open_private(record, self.keys)
             except Damaged as problem:
                 warn(f"vault record of device {record.device.hex()[:8]}: {problem}")
                 continue
+            opened = True
             said = [(home.id, home.changed_ns, home) for home in private.homes]
             said += [(home.id, home.changed_ns, None) for home in private.removed]
             for home, changed_ns, entry in said:
                 if home not in changes or (changed_ns, record.device) > changes[home][:2]:
                     changes[home] = (changed_ns, record.device, entry)
-        return [entry for _, _, entry in changes.values() if entry is not None]
+        return [entry for _, _, entry in changes.values() if entry is not None] if opened else None
 
 
 class Vault:
@@ -222,14 +265,17 @@ class Vault:
         roots = []
         for device in sorted(self.record.certified):
             for head in self.newest_heads(device):
-                need(head.epoch in self.keys.record_key_of, "a head of an epoch without keys")
-                plain = open_box(self.keys.record_key_of[head.epoch], head.sealed_root, b"mhp 1 root", self.id, device,
-                                 head.seq.to_bytes(8, "little"))
-                root = REFERENCE.parse(plain, KIB)
+                root = self.root_of(head)
                 roots.append(Root(device, head.seq, head.hash, head.time_ns, root.segment, root.chunk))
         if not roots:
             raise TooFew("none of these homes has a head of this vault: nothing was ever saved, or it lies elsewhere")
         return roots
+
+    def root_of(self, head):
+        plain = by_trial(self.keys.record_keys.get(head.epoch, []), f"head {head.seq}",
+                         lambda key: open_box(key, head.sealed_root, b"mhp 1 root", self.id, head.device,
+                                              head.seq.to_bytes(8, "little")))
+        return REFERENCE.parse(plain, KIB)
 
     def newest_heads(self, device):
         """The highest that is valid, of two with one number the one that more homes show; then those of second
@@ -243,6 +289,8 @@ class Vault:
                     chains[home] = chain
             except Damaged as problem:
                 self.warn(f"{home.name()}: heads of device {device.hex()[:8]}: {problem}")
+        if cut is not None:
+            chains = self.without_late_branches(device, cut, chains)
         if not chains:
             return []
         newest = [chain[-1] for chain in chains.values()]
@@ -258,22 +306,38 @@ class Vault:
                 self.warn(f"{home.name()} has head {other[-1].seq} of {best.seq} of device {device.hex()[:8]}")
         return [chain[-1] for chain in histories]
 
+    def without_late_branches(self, device, cut, chains):
+        """Who is shut out can still sign a second history below its last good head: what came in time stays."""
+        good, left = collections.defaultdict(set), {}
+        for chain in chains.values():
+            for head in cut.good_of(chain):
+                good[head.seq].add(head.hash)
+        for home, chain in chains.items():
+            left[home] = cut.beside_good(chain, good)
+            if len(left[home]) < len(chain):
+                self.warn_late(home, device, chain)
+        return {home: chain for home, chain in left.items() if chain}
+
+    def warn_late(self, home, device, chain):
+        self.warn(f"{home.name()} has head {chain[-1].seq} of device {device.hex()[:8]}, which came after that was "
+                  "shut out: it is left out")
+
     def chain_of(self, home, device, cut):
         """What one home has of a device, as far as it is believed where it was shut out. All of it must be right."""
         shown = home.heads(self.id).get(device, [])
         chain = []
-        for envelope, _ in shown:
+        for envelope, received_s in shown:
             head = self.parse_head(device, envelope)
+            head.received_s = received_s
             need(not chain or head.seq > chain[-1].seq, f"head {head.seq} does not rise")
             need(not chain or head.seq > chain[-1].seq + 1 or head.previous == chain[-1].hash,
                  f"head {head.seq} does not follow the one before it")
             chain.append(head)
         if cut is None:
             return chain
-        left = cut.apply(chain, [received_s for _, received_s in shown])
+        left = cut.apply(chain)
         if len(left) < len(chain):
-            self.warn(f"{home.name()} has head {chain[-1].seq} of device {device.hex()[:8]}, which came after that was "
-                      "shut out: it is left out")
+            self.warn_late(home, device, chain)
         return left
 
     def parse_head(self, device, envelope):

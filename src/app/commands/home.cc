@@ -358,6 +358,7 @@ static Task<Result<RemoveDone>> do_home_remove(Session& session, RemoveArgs args
     MHP_CO_TRY_VOID(check_handed_over(opened, chosen, done.report));
   }
   if (args.dry_run) co_return done;
+  if (opened.vault) *opened.record = opened.vault->record();  // it may have written the next one
   opened.vault.reset();
   MHP_CO_TRY(const auto lock, opened.state->lock("mhp home remove"));
   entries.erase(entries.begin() + static_cast<std::ptrdiff_t>(chosen));

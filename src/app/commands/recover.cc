@@ -216,15 +216,16 @@ static Task<Result<std::size_t>> enrol(Session& session, const RecoverArgs& args
   platform::Random& random = session.platform.random();
   // With a date it is the revocation's time as well: what homes took after it is not believed, wherever it shows up.
   // Without, it is not before anything that homes took: a home that is away has taken more by a clock that was ahead.
+  // Not where the owner says that such a time is wrong: until then everything would still count.
   std::int64_t now_ns = session.platform.clock().unix_ns();
   if (args.as_of_s) {
     now_ns = *args.as_of_s * kSecond;
     earlier = vault::Earlier::distrusted;
-  } else if (const auto newest_s = opened.vault->newest_receipt_s()) {
+  } else if (const auto newest_s = opened.vault->newest_receipt_s(); newest_s && !args.ignore_clock) {
     now_ns = std::max(now_ns, (*newest_s + 1) * kSecond);
   }
   MHP_CO_TRY(vault::OpenRecord record,
-             vault::recovered_record(*opened.record, root, device, last_good, random, now_ns, earlier));
+             vault::recovered_record(opened.vault->record(), root, device, last_good, random, now_ns, earlier));
   // First here, then on the homes: where this computer cannot keep its keys, the earlier ones must not be shut out.
   MHP_CO_TRY_VOID(opened.state->create(device, record));
   const auto took = co_await vault::publish_records(*opened.homes, record, &session.platform.clock());

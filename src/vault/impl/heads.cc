@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <set>
+#include <span>
 
 #include "primitives/hash/blake3.h"
 
@@ -87,7 +88,6 @@ class Cut {
   std::optional<CheckedHead> cut(std::vector<CheckedHead>& chain) const {
     std::optional<CheckedHead> newest_cut;
     if (!revoked() || chain.empty()) return newest_cut;
-    auto was_taken_before = [&](const CheckedHead& head) { return head.received_s && *head.received_s <= time_s_; };
     CheckedHead newest = chain.back();
     std::size_t before = chain.size();
     while (!chain.empty() && chain.back().head.seq > last_good_seq_ && !was_taken_before(chain.back())) {
@@ -96,6 +96,15 @@ class Cut {
     if (is_of_another_history(chain)) chain.clear();
     if (chain.size() != before) newest_cut = std::move(newest);
     return newest_cut;
+  }
+
+  bool was_taken_before(const CheckedHead& head) const { return head.received_s && *head.received_s <= time_s_; }
+
+  /// Up to the highest last good head that is in it: what a recovery has seen and called good.
+  std::span<const CheckedHead> good_part(const std::vector<CheckedHead>& chain) const {
+    auto named =
+        std::ranges::find_if(chain.rbegin(), chain.rend(), [this](const auto& head) { return is_named(head); });
+    return std::span(chain).first(static_cast<std::size_t>(chain.rend() - named));
   }
 
  private:
@@ -155,7 +164,23 @@ class DeviceJudge {
   }
 
   void judge(const std::vector<ShownHeads>& shown) {
-    if (late_) out_.late.push_back(*late_);
+    cut_beside_good();
+    choose(shown);
+    // What one home took too late another may have taken in time.
+    std::erase_if(late_.shown, [this](const LateHeads::Shown& late) { return is_followed(late.head.hash); });
+    if (!late_.shown.empty()) out_.late.push_back(std::move(late_));
+  }
+
+ private:
+  struct Rank {
+    bool fits_seen;
+    std::uint64_t seq;
+    unsigned homes;
+    HeadHash hash;  // so that the choice is always the same
+    auto operator<=>(const Rank&) const = default;
+  };
+
+  void choose(const std::vector<ShownHeads>& shown) {
     if (candidates_.empty()) return;
     const Candidate& best =
         *std::ranges::max_element(candidates_, [this](const auto& a, const auto& b) { return rank(a) < rank(b); });
@@ -174,15 +199,6 @@ class DeviceJudge {
     out_.devices.push_back(std::move(believed));
   }
 
- private:
-  struct Rank {
-    bool fits_seen;
-    std::uint64_t seq;
-    unsigned homes;
-    HeadHash hash;  // so that the choice is always the same
-    auto operator<=>(const Rank&) const = default;
-  };
-
   Rank rank(const Candidate& candidate) const {
     return {.fits_seen = fits_seen(candidate.chain, facts_.seen),
             .seq = candidate.chain.back().head.seq,
@@ -191,9 +207,50 @@ class DeviceJudge {
   }
 
   void note_late(std::size_t member, const CheckedHead& newest) {
-    if (!late_) late_ = LateHeads{.device = facts_.device, .distrusted = facts_.cut.distrusted(), .members = {}};
-    late_->newest_ns = std::max(late_->newest_ns, newest.head.time_ns);
-    late_->members.push_back(member);
+    late_.device = facts_.device;
+    late_.distrusted = facts_.cut.distrusted();
+    std::erase_if(late_.shown, [member](const LateHeads::Shown& one) { return one.member == member; });
+    const wire::SeenHead head{.device = facts_.device, .seq = newest.head.seq, .hash = newest.hash};
+    late_.shown.push_back({.member = member, .head = head, .time_ns = newest.head.time_ns});
+  }
+
+  bool is_followed(const HeadHash& hash) const {
+    for (const auto* histories : {&out_.devices, &out_.branches}) {
+      for (const BelievedDevice& history : *histories) {
+        if (history.device == facts_.device &&
+            std::ranges::find(history.chain, hash, &CheckedHead::hash) != history.chain.end())
+          return true;
+      }
+    }
+    return false;
+  }
+
+  /// Who is shut out can still sign a second history below its last good head: of a chain that contradicts what a
+  /// recovery called good only what was taken before stays.
+  void cut_beside_good() {
+    if (!facts_.cut.revoked()) return;
+    std::map<std::uint64_t, std::set<HeadHash>> good;  // by number
+    for (const Candidate& one : candidates_) {
+      for (const CheckedHead& head : facts_.cut.good_part(one.chain)) good[head.head.seq].insert(head.hash);
+    }
+    for (Candidate& one : candidates_) {
+      auto is_good = [&](const CheckedHead& head) {
+        const auto there = good.find(head.head.seq);
+        return there != good.end() && there->second.contains(head.hash);
+      };
+      const auto first = std::ranges::find_if(
+          one.chain, [&](const CheckedHead& head) { return good.contains(head.head.seq) && !is_good(head); });
+      if (first == one.chain.end()) continue;
+      const std::uint64_t first_seq = first->head.seq;
+      const CheckedHead newest = one.chain.back();
+      while (!one.chain.empty() && one.chain.back().head.seq >= first_seq && !is_good(one.chain.back()) &&
+             !facts_.cut.was_taken_before(one.chain.back())) {
+        one.chain.pop_back();
+      }
+      if ((one.chain.empty() || one.chain.back().hash != newest.hash) && one.member != kNobody)
+        note_late(one.member, newest);
+    }
+    std::erase_if(candidates_, [](const Candidate& one) { return one.chain.empty(); });
   }
 
   /// The newest of each history that is not the believed one.
@@ -274,7 +331,7 @@ class DeviceJudge {
   const DeviceFacts facts_;
   HeadsView& out_;
   std::vector<Candidate> candidates_;
-  std::optional<LateHeads> late_;
+  LateHeads late_;
 };
 
 /// A home is given a device's vault record before the heads that name it; what is of who is shut out it need not have.

@@ -44,13 +44,18 @@ struct HeadFinding {
   std::string detail;
 };
 
-/// What a device that is shut out signed after its last good head and no home took before that: not believed, but it
-/// may be what its owner saved while that home was away.
+/// What a device that is shut out signed after its last good head, or beside it, and no home took before it was: not
+/// believed, but it may be what its owner saved while that home was away.
 struct LateHeads {
+  /// The newest that one home shows.
+  struct Shown {
+    std::size_t member = 0;
+    wire::SeenHead head;
+    std::int64_t time_ns = 0;
+  };
   DeviceId device;
   bool distrusted = false;  // an enemy's, by the word of the owner
-  std::int64_t newest_ns = 0;
-  std::vector<std::size_t> members;  // that show it
+  std::vector<Shown> shown;
 };
 
 struct HeadsView {

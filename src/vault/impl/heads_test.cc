@@ -67,6 +67,18 @@ class Heads : public ::testing::Test {
     return numbers;
   }
 
+  static std::vector<std::size_t> late_members(const HeadsView& view) {
+    std::vector<std::size_t> out;
+    for (const LateHeads::Shown& one : view.late.at(0).shown) out.push_back(one.member);
+    return out;
+  }
+  /// A home that took all of them at one time.
+  ShownHeads home_at(std::size_t member, std::vector<Bytes> chain, std::int64_t received_s) {
+    ShownHeads shown = home(member, std::move(chain));
+    shown.devices[0].received_s.assign(shown.devices[0].chain.size(), received_s);
+    return shown;
+  }
+
   platform::MemoryPlatform platform_{testing::seed_of_run()};
   platform::Random& random_ = platform_.random();
   Root root_{random_.array<32>()};
@@ -242,7 +254,7 @@ TEST_F(Heads, ARecoveryTakesInBothHistoriesAndNobodyIsBlamed) {
     EXPECT_EQ(view.branches[0].newest().signed_bytes, ours.back());
     EXPECT_TRUE(view.findings.empty());
     ASSERT_EQ(view.late.size(), 1u);
-    EXPECT_EQ(view.late[0].members, std::vector<std::size_t>{2});
+    EXPECT_EQ(late_members(view), std::vector<std::size_t>{2});
   }
 }
 
@@ -254,8 +266,8 @@ TEST_F(Heads, WhatCameAfterARevocationIsToldOfAndCanBeTakenIn) {
   EXPECT_EQ(believed(view), std::vector<std::uint64_t>{4});
   ASSERT_EQ(view.late.size(), 1u);
   EXPECT_EQ(view.late[0].device, device_.id);
-  EXPECT_EQ(view.late[0].members, std::vector<std::size_t>{0});
-  EXPECT_EQ(view.late[0].newest_ns, 6000);
+  EXPECT_EQ(late_members(view), std::vector<std::size_t>{0});
+  EXPECT_EQ(view.late[0].shown[0].time_ns, 6000);
   EXPECT_FALSE(view.late[0].distrusted);
   EXPECT_TRUE(view.findings.empty());
   // The computer's own copy of its heads is no home's.
@@ -279,9 +291,42 @@ TEST_F(Heads, AnotherHistoryThanTheLastGoodOneIsLate) {
   EXPECT_EQ(believed(view), std::vector<std::uint64_t>{4});
   EXPECT_TRUE(view.branches.empty());
   ASSERT_EQ(view.late.size(), 1u);
-  EXPECT_EQ(view.late[0].members, std::vector<std::size_t>{1});
+  EXPECT_EQ(late_members(view), std::vector<std::size_t>{1});
   view = judge({home(0, good), home(1, other)}, {}, {}, true);
   EXPECT_EQ(view.devices.size() + view.branches.size(), 2u);
+}
+
+TEST_F(Heads, AHistoryBelowTheLastGoodHeadIsLateWhereItCameAfterTheRevocation) {
+  auto common = grow({}, 2);
+  auto good = grow(common, 3, 1);
+  auto thief = grow(common, 1, 2);
+  for (const Earlier earlier : {Earlier::shut_out, Earlier::distrusted}) {
+    recover(seen(good, 5).heads, 1000, earlier);
+    auto stolen = home_at(1, thief, 2000);
+    stolen.devices[0].received_s = {900, 900, 2000};
+    auto view = judge({home_at(0, good, 900), stolen});
+    EXPECT_EQ(believed(view), std::vector<std::uint64_t>{5});
+    EXPECT_TRUE(view.branches.empty());
+    EXPECT_EQ(late_members(view), std::vector<std::size_t>{1});
+    EXPECT_EQ(view.late[0].distrusted, earlier == Earlier::distrusted);
+    // A home that was only given the good ones later is not to blame.
+    view = judge({home_at(0, good, 900), home_at(2, {good.begin(), good.begin() + 4}, 2000), stolen});
+    EXPECT_EQ(late_members(view), std::vector<std::size_t>{1});
+    // What a home took in time is a history of the owner's.
+    view = judge({home_at(0, good, 900), home_at(1, thief, 900)});
+    EXPECT_EQ(view.branches.size(), 1u);
+    EXPECT_TRUE(view.late.empty());
+  }
+}
+
+TEST_F(Heads, WhatAnotherHomeTookInTimeIsNotLate) {
+  auto chain = grow({}, 3);
+  recover(seen(chain, 1).heads, 1000);
+  auto view = judge({home_at(0, chain, 900), home_at(1, chain, 2000)});
+  EXPECT_EQ(believed(view), std::vector<std::uint64_t>{3});
+  EXPECT_TRUE(view.late.empty());
+  view = judge({home_at(0, chain, 900), home_at(1, grow(chain, 1), 2000)});
+  EXPECT_EQ(late_members(view), std::vector<std::size_t>{1});
 }
 
 TEST_F(Heads, WhatTheOwnerDistrustsStaysOut) {

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <deque>
 
+#include "primitives/hash/blake3.h"
 #include "vault/impl/round.h"
 #include "vault/vault.h"
 
@@ -78,8 +79,11 @@ struct Gift {
 Task<bool> give(const Gift& gift, std::size_t member) {
   home::Home& home = *gift.homes.members()[member].home;
   HomeView& view = gift.views[member];
+  bool complete = true;
   for (const auto& record : gift.record.records) {
-    if (view.holds(record)) continue;
+    const auto holding = view.holding(record, gift.record);
+    complete = complete && holding != HomeView::Holding::has_false;
+    if (holding != HomeView::Holding::lacks) continue;
     auto put = co_await home.put_vault_record(record.signed_record);
     if (!put) {
       gift.homes.report_failure(
@@ -89,7 +93,6 @@ Task<bool> give(const Gift& gift, std::size_t member) {
     std::erase_if(view.records, [&](const auto& held) { return held.device == record.device; });
     view.records.push_back(record);
   }
-  bool complete = true;
   for (const BelievedDevice& believed : gift.devices) {
     auto held = held_seq(view, believed);
     if (held == believed.newest().head.seq) continue;
@@ -129,10 +132,19 @@ std::pair<DeviceId, std::uint64_t> version_of(const home::Home::DeviceRecord& he
 
 }  // namespace
 
-bool HomeView::holds(const home::Home::DeviceRecord& record) const {
-  return std::ranges::any_of(records, [&](const auto& held) {
-    return held.device == record.device && held.signed_record == record.signed_record;
-  });
+bool is_refused(const home::Home::DeviceRecord& held, const OpenRecord& all) {
+  if (all.refused.empty() || held.signed_record.empty()) return false;
+  return std::ranges::find(all.refused, RecordHash::from_array(primitives::blake3(held.signed_record))) !=
+         all.refused.end();
+}
+
+HomeView::Holding HomeView::holding(const home::Home::DeviceRecord& record, const OpenRecord& all) const {
+  const auto held = std::ranges::find(records, record.device, &home::Home::DeviceRecord::device);
+  if (held == records.end() || held->signed_record.empty()) return Holding::lacks;
+  if (held->signed_record == record.signed_record) return Holding::has;
+  const bool is_newer = version_of(*held).second >= version_of(record).second;
+  if (!is_newer || !check_record(held->signed_record, all.record.vault)) return Holding::lacks;
+  return is_refused(*held, all) ? Holding::has_false : Holding::has;
 }
 
 Task<std::vector<HomeView>> ask_homes(dispersal::HomeSet& homes, VaultId vault, platform::Clock* clock) {

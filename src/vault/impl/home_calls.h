@@ -13,9 +13,15 @@ struct HomeView {
   bool answered = false;
   std::vector<home::Home::DeviceRecord> records;  // not checked
   std::vector<home::Home::DeviceHeads> heads;     // not checked
-  /// Exactly this one.
-  bool holds(const home::Home::DeviceRecord& record) const;
+  /// What it has of a device.
+  enum class Holding : std::uint8_t { lacks, has, has_false };
+  /// `has`: this record of `all`, or a newer one that is genuine: who has joined that will give it to all. `has_false`:
+  /// a genuine one in its place that is refused; the home takes no older one.
+  Holding holding(const home::Home::DeviceRecord& record, const OpenRecord& all) const;
 };
+
+/// A record that is genuine, and is not passed on.
+bool is_refused(const home::Home::DeviceRecord& held, const OpenRecord& all);
 
 /// By member. Homes that fail, or do not answer within a time limit where there is a clock, are reported to `homes`.
 Task<std::vector<HomeView>> ask_homes(dispersal::HomeSet& homes, VaultId vault, platform::Clock* clock);

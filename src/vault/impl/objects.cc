@@ -17,9 +17,7 @@ std::string Objects::name_of(const ChunkId& id) const {
   return to_hex(primitives::blake3_derive("mhp 1 cache name", id.bytes())).substr(0, 32);
 }
 
-bool Objects::is_genuine(const ChunkId& id, ByteView bytes) const {
-  return ChunkId::from_array(primitives::blake3_keyed(keys_.dedup_secret, bytes)) == id;
-}
+bool Objects::is_genuine(const ChunkId& id, ByteView bytes) const { return is_id_of(record_, id, bytes); }
 
 Result<Bytes> Objects::copy_of(const ChunkId& id) const {
   std::string path = state_.cache_folder() + "/" + name_of(id);

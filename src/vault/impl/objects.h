@@ -15,8 +15,8 @@ namespace mhp::vault::impl {
 /// A copy that cannot be read, written or trusted is as good as none: nothing here fails because of the cache.
 class Objects {
  public:
-  Objects(platform::Platform& platform, SegmentReader& reader, const State& state, const wire::VaultKeys& keys)
-      : platform_(platform), reader_(reader), state_(state), keys_(keys) {}
+  Objects(platform::Platform& platform, SegmentReader& reader, const State& state, const OpenRecord& record)
+      : platform_(platform), reader_(reader), state_(state), record_(record) {}
 
   /// From the cache, else from the homes. Errors: unavailable, corrupt.
   Task<Result<Bytes>> load(wire::PhysicalRef ref);
@@ -37,7 +37,7 @@ class Objects {
   platform::Platform& platform_;
   SegmentReader& reader_;
   const State& state_;
-  const wire::VaultKeys& keys_;
+  const OpenRecord& record_;
 };
 
 }  // namespace mhp::vault::impl

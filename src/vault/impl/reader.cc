@@ -68,31 +68,39 @@ Result<ByteView> FetchedSegment::bundle(std::uint32_t number, Bytes& room) const
   return ByteView(room);
 }
 
-const primitives::Key* SegmentReader::data_key(std::uint32_t epoch) const {
-  auto found = std::ranges::find(keys_.epochs, epoch, &wire::EpochKey::epoch);
-  return found == keys_.epochs.end() ? nullptr : &found->data_key;
-}
-
-Result<void> SegmentReader::check_card(const wire::Card& card) const {
-  if (card.vault != vault_) return fail(Errc::corrupt, "segment " + card.segment.short_hex() + ": of another vault");
-  if (data_key(card.epoch) == nullptr) {
+Result<void> SegmentReader::check_front(const dispersal::Gathered& front) const {
+  const wire::Card& card = front.card;
+  if (card.vault != record_.record.vault)
+    return fail(Errc::corrupt, "segment " + card.segment.short_hex() + ": of another vault");
+  if (keys_of_epoch(record_, card.epoch).empty())
     return fail(Errc::corrupt, "segment " + card.segment.short_hex() + ": its key epoch is not known");
-  }
+  if (front.salts.size() != card.k || front.sealed_bytes() < kCommitmentBytes)
+    return fail(Errc::corrupt, "segment " + card.segment.short_hex() + ": its front is cut short");
   return {};
 }
 
 Result<SegmentKey> SegmentReader::make_key(dispersal::Gathered& front) {
-  MHP_TRY_VOID(check_card(front.card));
-  if (front.salts.size() != front.card.k || front.sealed_bytes() < kCommitmentBytes) {
-    return fail(Errc::corrupt, "segment " + front.card.segment.short_hex() + ": its front is cut short");
+  MHP_TRY_VOID(check_front(front));
+  const Bytes commitment = front.take_front(kCommitmentBytes);
+  for (const wire::EpochKey* of_epoch : keys_of_epoch(record_, front.card.epoch)) {
+    SegmentKey key(of_epoch->data_key, front.salts, front.card.segment);
+    if (!key.matches(commitment)) continue;
+    if (kept_keys_.size() >= kMaxKeysKept) kept_keys_.clear();
+    kept_keys_.insert_or_assign(front.card.segment, key);
+    return key;
   }
-  SegmentKey key(*data_key(front.card.epoch), front.salts, front.card.segment);
-  if (!key.matches(front.take_front(kCommitmentBytes))) {
-    return fail(Errc::corrupt, "segment " + front.card.segment.short_hex() + ": sealed with another key");
+  return fail(Errc::corrupt, "segment " + front.card.segment.short_hex() + ": sealed with another key");
+}
+
+Task<Result<std::vector<wire::EpochKey>>> SegmentReader::keys_that_open(SegmentId segment) {
+  MHP_CO_TRY(auto front, co_await gather(segment, 0, kCommitmentBytes, true));
+  MHP_CO_TRY_VOID(check_front(front));
+  const Bytes commitment = front.take_front(kCommitmentBytes);
+  std::vector<wire::EpochKey> out;
+  for (const wire::EpochKey* of_epoch : keys_of_epoch(record_, front.card.epoch)) {
+    if (SegmentKey(of_epoch->data_key, front.salts, segment).matches(commitment)) out.push_back(*of_epoch);
   }
-  if (kept_keys_.size() >= kMaxKeysKept) kept_keys_.clear();
-  kept_keys_.insert_or_assign(front.card.segment, key);
-  return key;
+  co_return out;
 }
 
 /// What is asked for here is named by a head or an index: where no home has its card, homes are missing.
@@ -196,7 +204,7 @@ Task<Result<std::vector<Bytes>>> SegmentReader::objects(SegmentId segment, std::
     }
     MHP_CO_TRY(ByteView bundle, fetched.bundle(entry->bundle, room));
     ByteView chunk = bundle.subspan(entry->offset, entry->bytes);
-    if (ChunkId::from_array(primitives::blake3_keyed(keys_.dedup_secret, chunk)) != id) {
+    if (!is_id_of(record_, id, chunk)) {
       co_return fail(Errc::corrupt, "segment " + segment.short_hex() + ": an object differs from its id");
     }
     out.push_back(to_bytes(chunk));

@@ -41,9 +41,8 @@ class FetchedSegment : public OpenSegment {
 /// On the loop; calls may overlap. Borrows all; they outlive it.
 class SegmentReader {
  public:
-  SegmentReader(platform::Platform& platform, dispersal::HomeSet& homes, State& state, const VaultId& vault,
-                const wire::VaultKeys& keys)
-      : platform_(platform), homes_(homes), state_(state), vault_(vault), keys_(keys) {}
+  SegmentReader(platform::Platform& platform, dispersal::HomeSet& homes, State& state, const OpenRecord& record)
+      : platform_(platform), homes_(homes), state_(state), record_(record) {}
 
   /// Plain bytes of these ranges, widened to whole frames and joined where they nearly touch; all of it where they are
   /// none. `plain_bytes`: the segment's length, as the index has it. Errors: unavailable, corrupt.
@@ -59,8 +58,8 @@ class SegmentReader {
   /// Chunks of a segment that no index names, checked against their ids. Errors: unavailable, corrupt.
   Task<Result<std::vector<Bytes>>> objects(SegmentId segment, std::vector<ChunkId> chunks);
 
-  /// Null for an epoch that the keys at hand do not have.
-  const primitives::Key* data_key(std::uint32_t epoch) const;
+  /// Which of the keys that are of its epoch open a segment; all of them give the same data key. Errors: as read().
+  Task<Result<std::vector<wire::EpochKey>>> keys_that_open(SegmentId segment);
 
  private:
   static constexpr std::size_t kMaxKeysKept = 4096;
@@ -73,13 +72,13 @@ class SegmentReader {
   Task<Result<PlainPart>> open_whole(dispersal::Gathered& gathered);
   Task<Result<PlainPart>> read_frames(SegmentId segment, std::uint64_t plain_bytes, SegmentKey key, std::uint32_t first,
                                       std::uint32_t count);
-  Result<void> check_card(const wire::Card& card) const;
+  /// With the commitment that its front begins with.
+  Result<void> check_front(const dispersal::Gathered& front) const;
 
   platform::Platform& platform_;
   dispersal::HomeSet& homes_;
   State& state_;  // remembers what homes gave wrong
-  const VaultId& vault_;
-  const wire::VaultKeys& keys_;
+  const OpenRecord& record_;
   std::unordered_map<SegmentId, SegmentKey, IdHash> kept_keys_;
 };
 

@@ -1,4 +1,4 @@
-// What the sealed parts of a vault record are bound to.
+// What the sealed parts of a vault record are bound to, and how keys are sealed.
 #pragma once
 
 #include "base/ids.h"
@@ -18,5 +18,10 @@ inline Bytes private_context(const wire::VaultRecord& record) {
   return joined(
       {as_bytes("mhp 1 vault private"), record.vault.bytes(), record.device.bytes(), little_endian(record.version)});
 }
+
+/// The same for the same keys, recipient and `own` secret: so a device can tell whether a wrap in its own record is one
+/// that it made, which it cannot open. Errors: invalid where the recipient is no usable key.
+Result<wire::KeyWrap> wrap_keys(const wire::VaultKeys& keys, const VaultId& vault, Role role,
+                                const primitives::PublicKey& recipient, const primitives::Key& own);
 
 }  // namespace mhp::vault::impl

@@ -51,6 +51,7 @@ class VaultImpl : public Vault {
             const OpenRecord& record, OpenHow how = {});
 
   dispersal::HomeSet& homes() override { return homes_; }
+  const OpenRecord& record() const override { return record_; }
   const wire::VaultKeys& keys() const override { return record_.keys; }
   dispersal::Level level() const override { return static_cast<dispersal::Level>(record_.content.level); }
   const std::vector<wire::SnapshotRecord>& snapshots() const override { return snapshots_; }
@@ -59,6 +60,7 @@ class VaultImpl : public Vault {
   std::optional<std::int64_t> newest_receipt_s() const override;
   const std::vector<UnreadHead>& unread_heads() const override { return unread_; }
   const std::vector<LateState>& late_states() const override { return late_; }
+  const std::vector<std::string>& damaged_files() const override { return damaged_files_; }
   bool is_forked() const override;
   bool joins_histories() const override;
   bool has(const ChunkId& chunk) const override { return index_.can_refer_to(chunk); }
@@ -83,6 +85,8 @@ class VaultImpl : public Vault {
   Task<Result<void>> refresh_for_write();
   /// Errors: corrupt where this device is forked.
   Result<void> may_write() const;
+  /// Errors: unavailable where this device may have signed more than is at hand.
+  Result<void> has_own_newest() const;
   /// Where there is reason to, finds out which segments cannot be brought back now, so that their chunks are stored
   /// again.
   Task<Result<void>> find_gone_segments();
@@ -138,6 +142,7 @@ class VaultImpl : public Vault {
   HeadsView heads_;
   std::vector<UnreadHead> unread_;
   std::vector<LateState> late_;
+  std::vector<std::string> damaged_files_;
   Index index_;
   std::vector<wire::SnapshotRecord> snapshots_;
   std::vector<wire::ForgottenSnapshot> forgotten_;
@@ -168,6 +173,14 @@ class VaultImpl : public Vault {
 
   /// Joins what homes show with what this computer knows, and names homes that lie or have damaged ones.
   Result<void> take_records();
+  void name_bad_records();
+  void note_late();
+  void look_at_state();
+  /// Where records give several keys of one epoch, or several secrets: those are believed that open what was saved.
+  Task<> try_keys();
+  void try_record_keys();
+  /// Writes this device's next record where that is due. Errors: those of the state folder.
+  Result<void> renew_record();
   bool opens(const CheckedHead& head) const;
   void forget_index();
   Result<wire::RootRef> open_root(const CheckedHead& head) const;

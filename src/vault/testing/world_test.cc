@@ -188,6 +188,7 @@ void World::recover(const std::string& computer, unsigned from_home, Earlier ear
     auto vault = run(Vault::open(platform_, homes, state, device, *record));
     ASSERT_TRUE(vault) << vault.error().detail;
     heads = (*vault)->believed_heads();
+    record = (*vault)->record();
   }
   auto next = recovered_record(*record, root_, device, heads, platform_.random(), platform_.clock().unix_ns(), earlier);
   ASSERT_TRUE(next) << next.error().detail;
@@ -251,6 +252,7 @@ Result<std::vector<UnreadHead>> World::try_recover(const std::string& computer, 
     MHP_TRY(auto vault, run(Vault::open(platform_, homes, state, device, opened, how)));
     heads = vault->believed_heads();
     unread = vault->unread_heads();
+    opened = vault->record();
   }
   const std::int64_t now_ns = how.as_of_s ? *how.as_of_s * 1'000'000'000 : platform_.clock().unix_ns();
   MHP_TRY(OpenRecord next, recovered_record(opened, root_, device, heads, platform_.random(), now_ns,
