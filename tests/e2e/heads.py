@@ -574,8 +574,168 @@ def thief_then_as_of(w):
     check_all_there(w, vault, source, states, "after the next backup")
 
 
+def history_after_shut_out(w):
+    """A stolen state folder signs another history from below the last good head on, and forgets: nobody believes it."""
+    for options in ([], ["--as-of"]):
+        vault, source, tree = saved(w, 2)
+        states = {vault.snapshots()[0]["id"]: tree}
+        other = second_computer(vault, vault.homes[0], "--keep-devices")
+        tree = add_to(w, source, "two")
+        victim = vault.mhp("--json", "backup", source, state=other).json["snapshot"]
+        states[victim] = tree
+        vault.backup(source)
+        thief, evil = vault.folder / "thief", vault.folder / "evil"
+        shutil.copytree(vault.state, thief, symlinks=True)
+        shutil.copytree(vault.folder / "homes", evil)
+        for name in ("three", "four"):
+            tree = add_to(w, source, name)
+            states[vault.backup(source)["snapshot"]] = tree
+        time.sleep(1.1)  # homes note the second
+        date = [time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())] if options else []
+        time.sleep(1.1)
+        new = second_computer(vault, vault.homes[0], *options, *date)
+        vault.mhp("backup", source, state=new)
+        (vault.folder / "homes").rename(vault.folder / "real")
+        evil.rename(vault.folder / "homes")
+        with_clock(w, vault, "+2d", "forget", victim, state=thief)
+        shutil.rmtree(vault.folder / "real" / vault.homes[1].name)
+        shutil.copytree(vault.homes[1], vault.folder / "real" / vault.homes[1].name)
+        shutil.rmtree(vault.folder / "homes")
+        (vault.folder / "real").rename(vault.folder / "homes")
+        shutil.rmtree(vault.state)
+        new.rename(vault.state)
+        check_all_there(w, vault, source, states, "with the thief's home")
+        run = vault.mhp("snapshots")
+        w.equal("was shut out" in run.err, not options, f"it is told of, unless it is distrusted\n{run}")
+        vault.backup(source)
+        check_all_there(w, vault, source, states, "after the next backup")
+        world.remove_tree(source)
+
+
+def with_late_of_one_number(w):
+    """Two histories with one head each after the common ones; a recovery saw one: both can be taken in."""
+    vault, source, tree = saved(w, 2)
+    states = {vault.snapshots()[0]["id"]: tree}
+    one, other = vault.homes
+    shutil.copytree(vault.state, w.folder / "copy", symlinks=True)
+    for there, away, name in ((one, other, "two"), (other, one, "three")):
+        apart(vault, [away], [there])
+        tree = add_to(w, source, name)
+        states[vault.backup(source, code={DONE, TOO_FEW})["snapshot"]] = tree
+        if name == "two":
+            vault.lose_state()
+            shutil.move(w.folder / "copy", vault.state)
+    time.sleep(1.1)  # homes note the second
+    apart(vault, [other], [one])
+    vault.lose_state()
+    vault.recover(one)
+    apart(vault, [], vault.homes)
+    vault.lose_state()
+    vault.mhp("recover", "--phrase-file", vault.phrase, "--home", one, "--with-late")
+    check_all_there(w, vault, source, states, "taken in")
+    vault.backup(source)
+    check_all_there(w, vault, source, states, "after the next backup")
+    check_whole(w, vault, "after the next backup")
+
+
+def taken_twice_is_not_late(w):
+    """What one home took in time another may have been given later: it is shown, and nothing is said of it."""
+    vault, source, tree = saved(w, 10)
+    states = {vault.snapshots()[0]["id"]: tree}
+    few, many, last = vault.homes[:4], vault.homes[4:9], vault.homes[9:]
+    apart(vault, few + last, many)
+    tree = add_to(w, source, "two")
+    states[vault.backup(source, code={DONE, TOO_FEW})["snapshot"]] = tree
+    time.sleep(1.1)  # homes note the second
+    apart(vault, many, few)
+    new = second_computer(vault, few[0])
+    time.sleep(1.1)
+    apart(vault, few, many + last)
+    vault.mhp("repair", code={DONE, TOO_FEW})
+    apart(vault, [], vault.homes)
+    shutil.rmtree(vault.state)
+    new.rename(vault.state)
+    check_all_there(w, vault, source, states, "all there")
+    run = vault.mhp("snapshots")
+    w.check("was shut out" not in run.err, f"nothing is late\n{run}")
+    vault.backup(source)
+    vault.mhp("repair")
+    run = vault.mhp("forget", "--collect-only")
+    w.check("No space" not in run.err, f"nothing is held back\n{run}")
+
+
+def ignored_clock(w):
+    """Once a clock was far ahead: what a thief saves after the recovery is late all the same."""
+    vault, source, tree = saved(w, 2)
+    states = {vault.snapshots()[0]["id"]: tree}
+    tree = add_to(w, source, "ahead")
+    states[with_clock(w, vault, "+400d", "--json", "backup", source).json["snapshot"]] = tree
+    vault.backup(source)
+    vault.take_away(vault.homes[1])
+    new = second_computer(vault, vault.homes[0], "--ignore-clock")
+    time.sleep(1.1)  # homes note the second
+    vault.take_away(vault.homes[0])
+    vault.bring_back(vault.homes[1])
+    vault.mhp("forget", *states, code={DONE, PARTLY, TOO_FEW})
+    vault.bring_back(vault.homes[0])
+    shutil.rmtree(vault.state)
+    new.rename(vault.state)
+    run = vault.mhp("snapshots")
+    w.check("was shut out" in run.err, f"it is told of\n{run}")
+    check_all_there(w, vault, source, states, "nothing of the owner's is gone")
+
+
+def damaged_state_files(w):
+    """A damaged list of its own heads is named, and no second history is begun; other damaged files are named too."""
+    vault, source, tree = saved(w, 2)
+    states = {vault.snapshots()[0]["id"]: tree}
+    one, other = vault.homes
+    apart(vault, [other], [one])
+    tree = add_to(w, source, "two")
+    states[vault.backup(source, code={DONE, TOO_FEW})["snapshot"]] = tree
+    flip(w, vault.state / "head")
+    apart(vault, [one], [other])
+    run = vault.mhp("--json", "backup", source, code=TOO_FEW)
+    w.check("lost its own newest state" in run.error["error"], f"it does not write on\n{run}")
+    w.check("head" in run.err and "damaged" in run.err, f"the damage is named\n{run}")
+    apart(vault, [], vault.homes)
+    check_all_there(w, vault, source, states, "with both homes")
+    vault.backup(source)
+    w.check("damaged" not in vault.mhp("snapshots").err, "mended by the next backup")
+    for name in ("seen", "vault-records.copy"):
+        (vault.state / name).write_bytes(b"of no use")
+        run = vault.mhp("snapshots")
+        w.check(f"{name}: damaged" in run.err, f"{name} is named\n{run}")
+        w.check("damaged" not in vault.mhp("snapshots").err, f"{name} is made again")
+    check_whole(w, vault, "in the end")
+
+
+def two_records_of_one_version(w):
+    """The state is put back and homes are added on either side: the list has all, and so has a recovery."""
+    vault, source, _ = saved(w, 3)
+    shutil.copytree(vault.state, w.folder / "copy", symlinks=True)
+    vault.take_away(vault.homes[2])
+    first = [vault.folder / "homes" / name for name in ("z1", "z2")]
+    for home in first:
+        vault.mhp("home", "add", home, "--same-disk")
+    vault.lose_state()
+    shutil.move(w.folder / "copy", vault.state)
+    apart(vault, vault.homes[:2] + first, vault.homes[2:])
+    for name in ("w1", "w2"):
+        vault.mhp("home", "add", vault.folder / "homes" / name, "--same-disk")
+    apart(vault, [], vault.homes + first)
+    wanted = sorted([home.name for home in vault.homes] + ["z1", "z2", "w1", "w2"])
+    listed = vault.mhp("--json", "home", "list").json["homes"]
+    w.equal(sorted(home["name"] for home in listed), wanted, "the list")
+    vault.lose_state()
+    vault.recover(vault.homes[0])
+    listed = vault.mhp("--json", "home", "list").json["homes"]
+    w.equal(sorted(home["name"] for home in listed), wanted, "after the recovery")
+
+
 if __name__ == "__main__":
     world.main(older_homes_after_recovery, state_put_back, clocks, recovery_that_waited, thief_then_as_of,
                recoveries_apart, homes_added_apart, shut_out_and_alive, second_computer_unseen, homes_that_were_away,
                no_home_shows_heads, damaged_home_does_not_count, damaged_identity,
-               newest_that_can_be_read, as_of, read_only_homes)
+               newest_that_can_be_read, as_of, read_only_homes, history_after_shut_out, with_late_of_one_number,
+               taken_twice_is_not_late, ignored_clock, damaged_state_files, two_records_of_one_version)
