@@ -1,4 +1,4 @@
-# Real programs behind routers: joining, backup and restore both ways through a relay; finding each other in one network.
+# Real programs behind routers: joining, backup and restore both ways through a relay; and in one network, cut off.
 # Needs root, the programs ip and nft, and network namespaces; where they are not there it is skipped, and says so.
 import contextlib
 
@@ -36,7 +36,8 @@ def through_a_relay(w):
             for computer in (ben, cat, ann):
                 cloud.wait_for_homes(w, computer, 2)
             relayed = {home["name"]: home["relayed"] for home in ben.json("homes")["homes"]}
-            w.equal(relayed, {"ann's home": False, "ben's home": False, "cat's home": True}, "who is reached by a relay")
+            wanted = {"ann's home": False, "ben's home": False, "cat's home": True}
+            w.equal(relayed, wanted, "who is reached through a relay")
             for computer in (ben, cat):
                 tree = cloud.make_tree(w, f"tree-{computer.name}")
                 done = computer.json("backup", tree)
