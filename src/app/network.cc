@@ -25,7 +25,8 @@ Network::Network(World world, const primitives::Key& seed, const std::string& st
       others_(station(), platform_.network(), scope_, limits_of_commands(),
               {.desk = &desk_, .neighbours = &neighbours_, .relays = &reach_}) {
   (void)book_.refresh();  // what cannot be read is told of by who needs it
-  if (port != 0 || !book_.clouds().empty()) scope_.start(neighbours_.run());
+  // A command has done its work before neighbours have answered; who is up hears them all the time.
+  if (port != 0) scope_.start(neighbours_.run());
 }
 
 Task<Result<HomeId>> Network::who_answers(net::Address address, std::chrono::nanoseconds limit) {

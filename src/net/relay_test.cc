@@ -56,11 +56,11 @@ Task<> both_ways(Village& village) {
   House& b = *village.hidden[1];
   House& relay = *village.open[0];
   Nursery both(village.world.executor());
-  both.start(expect_echo(a, b.id(), village.ways_to(b), 64_MiB, 1));
-  both.start(expect_echo(b, a.id(), village.ways_to(a), 64_MiB, 2));
+  both.start(expect_echo(a, b.id(), village.ways_to(b), 16_MiB, 1));
+  both.start(expect_echo(b, a.id(), village.ways_to(a), 16_MiB, 2));
   co_await both.join();
   EXPECT_EQ(village.world.wires().carried_bytes(a.machine.address(), b.machine.address()), 0U);
-  EXPECT_GT(relay.desk.counts().bytes, 4 * 64_MiB);
+  EXPECT_GT(relay.desk.counts().bytes, 4 * 16_MiB);
   EXPECT_EQ(relay.desk.counts().pairs, 2U);
   EXPECT_EQ(relay.desk.counts().joined, 2U);
   EXPECT_EQ(relay.desk.counts().cut_off, 0U);
@@ -115,7 +115,7 @@ Task<> a_relay_dies(Village& village) {
     village.world.wires().set_link(relay->machine.address(), b.machine.address(), {.bytes_per_second = 1'000'000});
   Result<Bytes> result = fail(Errc::not_found, "nothing yet");
   Nursery calling(village.world.executor());
-  calling.start(call_and_keep(a, b, village, 64_MiB, result));
+  calling.start(call_and_keep(a, b, village, 16_MiB, result));
   Nursery waiting(village.world.executor());
   waiting.start(village.clock().sleep(20s));
   co_await waiting.join();
