@@ -313,6 +313,13 @@ static bool all_set_back(const dispersal::HomeSet& homes) {
   return homes.reachable() > 0 && static_cast<std::size_t>(older) >= homes.reachable();
 }
 
+static void note_set_back(const Session& session, const dispersal::HomeSet& homes) {
+  if (!all_set_back(homes) || session.out.mute) return;
+  session.out.note(
+      "All homes that answer are older than what this computer has seen. Where they will not become newer again, "
+      "the way on is 'mhp recover --state NEW-FOLDER --home DIR' with the 24 words: it takes what they have.");
+}
+
 static std::string about_unread(const vault::UnreadHead& head, const Opened& opened) {
   if (head.is_locked) {
     return fmt::format(
@@ -369,6 +376,7 @@ void note_what_is_not_shown(const Session& session, const Opened& opened) {
   if (session.out.mute) return;
   for (const std::string& damaged : opened.vault->damaged_files()) session.out.note(printable(damaged));
   for (const vault::UnreadHead& head : opened.vault->unread_heads()) session.out.note(about_unread(head, opened));
+  if (!opened.vault->unread_heads().empty()) note_set_back(session, *opened.homes);
   for (const vault::LateState& late : opened.vault->late_states()) {
     session.out.note(fmt::format(
         "the former computer {} was shut out, and saved something after that by the clocks of the homes: home {} has "
@@ -411,11 +419,7 @@ Task<Result<Opened>> open_vault(Session& session, OpenOptions options) {
   if (!vault) {
     report_away(*opened.homes);
     name_troubles(session, *opened.homes);
-    if (all_set_back(*opened.homes) && !session.out.mute) {
-      session.out.note(
-          "All homes that answer are older than what this computer has seen. Where they will not become newer again, "
-          "the way on is 'mhp recover --state NEW-FOLDER --home DIR' with the 24 words: it takes what they have.");
-    }
+    note_set_back(session, *opened.homes);
     co_return pass(vault);
   }
   opened.vault = std::move(*vault);

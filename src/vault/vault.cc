@@ -102,8 +102,11 @@ Task<Result<void>> VaultImpl::load() {
   home::Home::DeviceHeads own{.device = device_.id, .chain = {}};
   look_at_state();
   auto chain = state_.own_heads();
-  if (chain) own.chain = std::move(*chain);  // else the homes' own copies have to do
   auto seen = state_.seen();
+  // What cannot be read for want of open files is not lost.
+  if (!chain && chain.error().code == Errc::exhausted) co_return pass(chain);
+  if (!seen && seen.error().code == Errc::exhausted) co_return pass(seen);
+  if (chain) own.chain = std::move(*chain);  // else the homes' own copies have to do
   wire::SeenHeads nothing;
   heads_ = judge_heads(record_.record, shown_heads(views_), own, seen ? *seen : nothing, how_.with_late);
   if (how_.as_of_s && !heads_.devices.empty()) {
@@ -454,6 +457,7 @@ std::optional<std::int64_t> VaultImpl::newest_receipt_s() const {
 
 void VaultImpl::remember_seen() {
   auto old = state_.seen();
+  if (!old && old.error().code == Errc::exhausted) return;
   wire::SeenHeads seen;
   if (old) seen = *old;
   for (const wire::SeenHead& head : believed_heads()) {
@@ -562,7 +566,8 @@ Result<void> VaultImpl::may_write() const {
 Result<void> VaultImpl::has_own_newest() const {
   // What it signed last it may not know of: its own list of heads is lost or damaged, and the homes that have the
   // newest are away. Writing on from an older one would make a second history.
-  const auto seen = state_.seen();
+  auto seen = state_.seen();
+  if (!seen && seen.error().code == Errc::exhausted) return pass(seen);
   if (!seen && !state_.own_heads()) {
     return fail(Errc::unavailable, Subject::homes,
                 "what this computer saved last it does not know any more (" + seen.error().detail +

@@ -148,7 +148,8 @@ def wrong_phrase(w):
         run = w.run("--json", "recover", "--phrase-file", phrase, "--home", vault.homes[0], state=state,
                     code=REFUSED)
         w.check(not state.exists() and run.error["error"], f"nothing is made\n{run}")
-        for word in set(words):
+        own = {"again", "order", "paper", "phrase", "place", "wrong", "words"}  # what the messages say anyway
+        for word in set(words) - own:
             w.check(len(word) < 5 or word not in run.err, f"no word of the phrase is said\n{run}")
     for nothing in (w.folder, w.folder / "no such"):
         run = w.run("--json", "recover", "--phrase-file", vault.phrase, "--home", nothing, state=state, code=TOO_FEW)

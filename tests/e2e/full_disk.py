@@ -288,7 +288,7 @@ def too_few_open_files(w):
             refused += run.code == FAILED
             if run.code == FAILED:
                 # A backup before may have left a home behind, for the same lack: check names that one.
-                left_behind = command[0] == "check" and "old heads" in run.err
+                left_behind = command[0] == "check" and ("old heads" in run.err or '"homes_lacking":["' in run.out)
                 w.check("open files" in run.err.lower() or left_behind, f"it says what is lacking\n{run}")
             elif command[0] == "restore":
                 trees.check_same(w, saved.before, command[3] / saved.source.relative_to("/"), f"{limit} open files")
