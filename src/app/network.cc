@@ -23,7 +23,7 @@ Network::Network(World world, const primitives::Key& seed, const std::string& st
       desk_(station(), reach_, platform_.random()),
       neighbours_(station(), platform_.network(), platform_.random(), reach_, port),
       others_(station(), platform_.network(), scope_, limits_of_commands(),
-              {.desk = &desk_, .neighbours = &neighbours_, .relays = &reach_}) {
+              {.desk = port != 0 ? &desk_ : nullptr, .neighbours = &neighbours_, .relays = &reach_}) {
   (void)book_.refresh();  // what cannot be read is told of by who needs it
   // A command has done its work before neighbours have answered; who is up hears them all the time.
   if (port != 0) scope_.start(neighbours_.run());

@@ -32,7 +32,7 @@ class Network {
   net::Peers& others() { return others_; }
   cloud::Book& book() { return book_; }
   cloud::CloudReach& reach() { return reach_; }
-  /// Where others wait that cannot be reached, when a net::Server of this computer has it.
+  /// Where others wait that cannot be reached, for the net::Server of this program where it has one (`port`).
   net::RelayDesk& desk() { return desk_; }
   /// Who answers at `address`, whoever that is. Errors: unavailable, timed_out, denied.
   Task<Result<HomeId>> who_answers(net::Address address, std::chrono::nanoseconds limit);

@@ -76,7 +76,7 @@ std::vector<net::Relay> CloudReach::relays_for(const HomeId& home) {
     if (!roster) continue;
     for (net::Relay& relay : relays_of(roster->view())) {
       const bool is_there = std::ranges::find(out, relay.home, &net::Relay::home) != out.end();
-      if (!is_there && relay.home != home && relay.home != own_) out.push_back(std::move(relay));
+      if (!is_there && relay.home != home) out.push_back(std::move(relay));
     }
   }
   return out;

@@ -64,7 +64,9 @@ std::vector<Peers::Way> Peers::list_of(const HomeId& home, Ways ways) const {
   if (helpers_.desk != nullptr && helpers_.desk->is_waiting(home)) out.push_back({});
   std::size_t relays = 0;
   for (Relay& relay : in_order_for(home, std::move(ways.relays))) {
-    if (relay.home != station_.tls.id() && relays++ < limits_.relays) out.push_back({std::nullopt, std::move(relay)});
+    // Without the desk this is another program of the relay's computer, and calls it like anybody else.
+    const bool is_own_desk = helpers_.desk != nullptr && relay.home == station_.tls.id();
+    if (!is_own_desk && relays++ < limits_.relays) out.push_back({std::nullopt, std::move(relay)});
   }
   return out;
 }
