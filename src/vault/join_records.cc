@@ -81,6 +81,7 @@ Result<Unwrapped> unwrap(const wire::VaultRecord& record, Role role, const Key& 
 std::vector<Seen> genuine(const std::vector<Bytes>& seen, const Opener& opener) {
   std::vector<Seen> out;
   for (const Bytes& bytes : seen) {
+    if (std::ranges::find(out, bytes, &Seen::signed_bytes) != out.end()) continue;  // several homes have it
     auto record = check_record(bytes, opener.vault);
     if (!record) continue;
     Seen& one = out.emplace_back();

@@ -144,6 +144,7 @@ TEST_F(Keys, OfOneDeviceAloneEveryKeyIsKept) {
 TEST_F(Keys, ADeviceKnowsItsOwnWrapsAgain) {
   const OpenRecord second = changed(first_, device_, "Bea");
   EXPECT_FALSE(open(second.signed_bytes, device_)->is_due);
+  EXPECT_FALSE(join_records({second.signed_bytes, second.signed_bytes}, device_)->is_due) << "from two homes";
   wire::VaultRecord evil = second.record;
   evil.wraps.front() = forged(first_, device_).record.wraps.front();
   ASSERT_TRUE(evil.wraps.front().for_recovery);
