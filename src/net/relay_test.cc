@@ -115,7 +115,7 @@ Task<> a_relay_dies(Village& village) {
     village.world.wires().set_link(relay->machine.address(), b.machine.address(), {.bytes_per_second = 1'000'000});
   Result<Bytes> result = fail(Errc::not_found, "nothing yet");
   Nursery calling(village.world.executor());
-  calling.start(call_and_keep(a, b, village, 16_MiB, result));
+  calling.start(call_and_keep(a, b, village, 64_MiB, result));
   Nursery waiting(village.world.executor());
   waiting.start(village.clock().sleep(20s));
   co_await waiting.join();
