@@ -282,7 +282,7 @@ Result<HeadsPage> parse_heads_page(ByteView bytes) {
     for (const int end = at + static_cast<int>(count); at < end; ++at) {
       MHP_TRY(Bytes one, take_signed(message.heads(at), kMaxHeadBytes, bounds.what));
       device.heads.push_back(std::move(one));
-      if (message.received_s(at) < 0 || message.received_s(at) > kMaxReceivedS)
+      if (message.received_s(at) < -kMaxReceivedS || message.received_s(at) > kMaxReceivedS)
         return impl::bad(bounds.what, "a time of receipt");
       device.received_s.push_back(message.received_s(at));
     }

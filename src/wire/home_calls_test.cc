@@ -153,7 +153,7 @@ TEST(HomeCalls, HeadsMustFitTheirDevices) {
   expect_refused(spoilt([](auto& m) { m.set_head_counts(0, UINT32_MAX); }), Errc::invalid, "do not fit");
   expect_refused(spoilt([](auto& m) { m.mutable_heads(0)->clear(); }), Errc::invalid, "wrong length");
   expect_refused(spoilt([](auto& m) { m.mutable_heads(0)->resize(kMaxHeadBytes + 1); }), Errc::invalid, "wrong length");
-  expect_refused(spoilt([](auto& m) { m.set_received_s(0, -1); }), Errc::invalid, "a time of receipt");
+  expect_refused(spoilt([](auto& m) { m.set_received_s(0, INT64_MIN); }), Errc::invalid, "a time of receipt");
   expect_refused(spoilt([](auto& m) { m.set_received_s(0, INT64_MAX); }), Errc::invalid, "a time of receipt");
   expect_refused(parse_heads_page(encode(HeadsPage{{}, true})), Errc::invalid, "empty page");
   expect_refused(parse_head_chain(encode(HeadChain{})), Errc::invalid, "number of heads");

@@ -361,7 +361,7 @@ Bytes encode(const HeadsFile& file) {
   out.bytes(file.device.bytes());
   for (const HeldHead& head : file.chain) {
     MHP_CHECK(head.signed_bytes.size() <= kMaxHeadBytes);
-    MHP_CHECK(head.received_s >= 0 && head.received_s <= kMaxReceivedS);
+    MHP_CHECK(head.received_s >= -kMaxReceivedS && head.received_s <= kMaxReceivedS);
     out.number(static_cast<std::uint64_t>(head.received_s));
     out.number(static_cast<std::uint32_t>(head.signed_bytes.size()));
     out.bytes(head.signed_bytes);
@@ -384,7 +384,7 @@ Result<HeadsFile> parse_heads_file(ByteView bytes) {
   for (std::size_t i = 0; i < count; ++i) {
     const auto received_s = static_cast<std::int64_t>(in.number<std::uint64_t>());
     const std::size_t length = in.number<std::uint32_t>();
-    if (received_s < 0 || received_s > kMaxReceivedS) return bad("heads file", "a time of receipt");
+    if (received_s < -kMaxReceivedS || received_s > kMaxReceivedS) return bad("heads file", "a time of receipt");
     if (length == 0 || length > kMaxHeadBytes || length > in.left()) return bad("heads file", "length of a head");
     file.chain.push_back({.signed_bytes = to_bytes(in.bytes(length)), .received_s = received_s});
   }

@@ -108,7 +108,7 @@ Result<HomeIndex> parse_home_index(ByteView bytes);
 /// A signed head, and when the home took it, by the home's own clock.
 struct HeldHead {
   Bytes signed_bytes;
-  std::int64_t received_s = 0;  // Unix time, 0 to kMaxReceivedS
+  std::int64_t received_s = 0;  // Unix time, -kMaxReceivedS to kMaxReceivedS
   friend bool operator==(const HeldHead&, const HeldHead&) = default;
 };
 

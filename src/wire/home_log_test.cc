@@ -193,7 +193,7 @@ TEST(HomeLog, HeadsAreTakenAtTimesThatExist) {
   };
   EXPECT_TRUE(taken_at(0));
   EXPECT_TRUE(taken_at(kMaxReceivedS));
-  for (const std::int64_t unix_s : {std::int64_t{-1}, kMaxReceivedS + 1, INT64_MAX, INT64_MIN})
+  for (const std::int64_t unix_s : {-kMaxReceivedS - 1, kMaxReceivedS + 1, INT64_MAX, INT64_MIN})
     expect_refused(taken_at(unix_s), Errc::invalid, "a time of receipt");
 }
 

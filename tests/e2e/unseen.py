@@ -221,7 +221,7 @@ def set_receipts(home, unix_s):
 
 def impossible_receipts(w):
     """A home that took heads at a time which cannot be is damaged, and named; the others bring the vault back."""
-    for unix_s in (1 << 62, (1 << 63) - 1, 9223372036, -5):
+    for unix_s in (1 << 62, (1 << 63) - 1, 9223372036, -(1 << 62)):
         vault, source, first = saved(w, 2)
         good, liar = vault.homes
         set_receipts(liar, unix_s)

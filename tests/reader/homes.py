@@ -199,7 +199,7 @@ def parse_heads(data, vault):
     for _ in range(count):
         received_s = int.from_bytes(data[at:at + 8], "little", signed=True)
         length = le(data, at + 8, 4)
-        need(0 <= received_s <= 9_000_000_000, "a head's time of receipt is impossible")
+        need(abs(received_s) <= 9_000_000_000, "a head's time of receipt is impossible")
         need(1 <= length <= 4096 and at + 12 + length <= len(data) - 32, "a head's length is wrong")
         envelopes.append((data[at + 12:at + 12 + length], received_s))
         at += 12 + length
