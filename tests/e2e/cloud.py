@@ -141,6 +141,7 @@ def invitations(w):
         for text in (code, used, soon):
             w.check(text[5:30] not in computer.log.read_text(), "no code in any log")
     eve.up()
+    ben.wait_for_log("member_joined cloud=Lindenweg member=eve")
     ann.json("members", "remove", "eve")
     ben.wait_for_log("member_left cloud=Lindenweg member=eve")
     tree = make_tree(w)
