@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "net/impl/bell.h"
+#include "platform/clock.h"
 #include "platform/network.h"
 
 namespace mhp::net::testing {
