@@ -69,6 +69,9 @@ function(mhp_room name)
   endforeach()
   target_link_libraries(mhp_${name} PUBLIC ${ROOM_LIBS})
   set_property(TARGET mhp_${name} PROPERTY LINKER_LANGUAGE CXX)
+  if(name STREQUAL "primitives" AND CMAKE_BUILD_TYPE STREQUAL "Debug")
+    target_compile_options(mhp_${name} PRIVATE -O1) # all tests go through its loops; the rest only has to compile fast
+  endif()
 
   if(TARGET words AND (name STREQUAL "platform" OR "platform" IN_LIST ROOM_USES) AND NOT name STREQUAL "app")
     target_precompile_headers(mhp_${name} REUSE_FROM words)

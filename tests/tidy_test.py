@@ -31,6 +31,14 @@ class Tidy(unittest.TestCase):
         self.assertEqual(problems("// What it is for, in a sentence\n// of two lines.\n"), [])
         self.assertEqual(problems("#!/usr/bin/env python3\n# A script.\n", "tools/a.py"), [])
 
+    def test_own_header_first(self):
+        def wrong(text):
+            return list(tidy.check_own_header("src/vault/a.cc", OPENING + text, True))
+        self.assertEqual(wrong('#include "vault/a.h"\n\n#include <map>\n'), [])
+        self.assertEqual(len(wrong('#include <map>\n\n#include "vault/a.h"\n')), 1)
+        self.assertEqual(len(wrong("int a;\n")), 1)
+        self.assertEqual(list(tidy.check_own_header("src/vault/a.cc", "int a;\n", False)), [])
+
     def test_columns(self):
         self.assert_found("// " + "x" * 118, "121 columns")
         self.assert_fine("// " + "\u00e9" * 117)

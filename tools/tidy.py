@@ -136,6 +136,14 @@ def problems_of(path, text, allowed):
             yield from check_banned(code)
 
 
+def check_own_header(path, text, has_header):
+    """So it is shown that the header compiles alone: target `headers` leaves it out."""
+    first = re.search(r'^#include (.*)$', text, re.MULTILINE)
+    own = path.removeprefix("src/").removesuffix("cc") + "h"
+    if path.startswith("src/") and has_header and (not first or first.group(1) != f'"{own}"'):
+        yield 1, f"the first include has to be its own header, {own}"
+
+
 def check(root):
     """Problems as `file:line: text`."""
     words = root / "tools/tidy_words.txt"
@@ -144,7 +152,11 @@ def check(root):
     problems = []
     for file in source.files(root, FOLDERS, (*source.CPP, ".proto", ".py", ".sh")):
         path = file.relative_to(root).as_posix()
-        problems += [f"{path}:{line}: {text}" for line, text in problems_of(path, file.read_text(), allowed)]
+        text = file.read_text()
+        found = list(problems_of(path, text, allowed))
+        if file.suffix == ".cc":
+            found += check_own_header(path, text, file.with_suffix(".h").exists())
+        problems += [f"{path}:{line}: {what}" for line, what in found]
     return problems
 
 
