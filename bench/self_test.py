@@ -10,7 +10,7 @@ import xml.etree.ElementTree
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-from lib import data, goals, measure, plot, report, scale, tasks  # noqa: E402
+from lib import data, goals, measure, network, plot, report, scale, servers, tasks  # noqa: E402
 
 FILES, BIG_BYTES = 60, 2 << 20
 # Of the data above on every machine. New data, new VERSION in lib/data.py, new lines here.
@@ -174,6 +174,56 @@ class Scale(unittest.TestCase):
             self.assertEqual(len(found), 32)
             for path in found:
                 self.assertEqual(path.read_bytes(), scale.content_of(int(path.stem[-7:])))
+
+
+def a_network_round(mhp_wall, syncthing_wall):
+    def over(wall):
+        return figure(wall) | {"client_cpu": wall / 2, "servers_rss": 50 << 20, "wire": 300e6}
+    tasks_played = (network.FIRST_TREE, network.CHANGED, network.RESTORE_TREE, network.FIRST_BIG, network.RESTORE_BIG)
+    walls = {network.MHP: mhp_wall, network.RESTIC: 3.0, network.SYNCTHING: syncthing_wall}
+    return {"figures": {task: {name: over(wall) for name, wall in walls.items()} for task in tasks_played},
+            "limits": {"bare TLS": {"bytes_per_s": 400e6, "wall": 1.0, "cpu": 1.2},
+                       "calls": {"bare TLS": 2.2e9, "calls, one at a time": 2.0e9, "calls, eight at a time": 1.1e9}}}
+
+
+class Network(unittest.TestCase):
+    def test_goals_are_judged(self):
+        rows = network.goal_rows([a_network_round(1.0, 2.0)])
+        self.assertEqual([row[2:] for row in rows], [
+            ["2.0x", "yes"], ["75.0 %", "yes"], ["75.0 %", "yes"], ["10.0 %", "yes"], ["100.0 %", "**no**"]])
+        rows = network.goal_rows([a_network_round(2.0, 2.0)])
+        self.assertEqual([row[3] for row in rows], ["**no**", "**no**", "**no**", "yes", "**no**"])
+
+    def test_page_tells_what_is_not_known(self):
+        played = a_network_round(1.0, 2.0)
+        played["limits"]["calls"] = {}
+        for figures in played["figures"].values():
+            for one in figures.values():
+                del one["wire"]
+        about = {"machine": {"load before": "3.2"}, "data": "some", "command": "x", "alone": False}
+        page = network.page([played, played], about)
+        self.assertEqual(len(network.goal_rows([played])), 1)
+        self.assertIn("not measured: net_bench is not built", page)
+        self.assertIn("load 3.2", page)
+        self.assertIn("bytes on the wire are not told", page)
+        self.assertIn("| mhp thrifty | 1.00 | 1.00 |", page)
+
+    def test_servers_are_metered(self):
+        with tempfile.TemporaryDirectory() as folder:
+            all_of_them = servers.Servers(folder)
+            busy = ("sum(range(3_000_000)); print('ready', flush=True); sum(range(9_000_000));"
+                    "print('over', flush=True); import time; time.sleep(100)")
+            all_of_them.start("busy", [sys.executable, "-c", busy])
+            try:
+                all_of_them.wait_for("busy", "ready")
+                meter = servers.Meter(all_of_them.pids())
+                all_of_them.wait_for("busy", "over")
+                figures = meter.read()
+            finally:
+                all_of_them.stop()
+            self.assertGreater(figures["cpu"], 0)
+            self.assertGreater(figures["rss"], 1 << 20)
+            self.assertEqual(all_of_them.pids(), [])
 
 
 if __name__ == "__main__":

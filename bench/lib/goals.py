@@ -140,7 +140,7 @@ def never(_played, _level):
 TREE_TASKS = (tasks.FIRST_TREE, tasks.AGAIN, tasks.CHANGED, tasks.RESTORE_TREE)
 BIG_TASKS = (tasks.FIRST_BIG, tasks.RESTORE_BIG, tasks.CHECK_BIG)
 ONE = (THRIFTY,)
-NO_NETWORK = "no homes over the network yet"
+NO_NETWORK = "./dev bench --network measures it"
 GOALS = [
     Goal("first backup of the tree, wall: restic / mhp", True, 5, 2.5, against(tasks.FIRST_TREE, "wall")),
     Goal("first backup of the tree, cpu: restic / mhp", True, 5, 3, against(tasks.FIRST_TREE, "cpu")),
