@@ -1,6 +1,8 @@
 // For tests: people's computers, each with a book and a service that answers, in one network of memory.
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <map>
 
 #include "base/check.h"

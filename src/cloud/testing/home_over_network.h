@@ -1,6 +1,8 @@
 // For tests: a home over TLS, kept by a computer that is up: two machines of memory and the wires between.
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include "cloud/network_line.h"
 #include "cloud/testing/computers.h"
 #include "home/folder_home.h"

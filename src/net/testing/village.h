@@ -1,6 +1,8 @@
 // For tests: several computers, each with a router, an address and a key of its own, in one simulated world.
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <set>
 
 #include "net/discovery.h"
