@@ -26,7 +26,12 @@ ITEMS = {"kills": (4, "runs of the program killed"), "bare-metal restores": (13,
          "entries of one folder": (15, "entries of one folder restored"),
          "homes lost": (2, "homes lost in restores"),
          "golden snapshots restored": (1, "snapshots of golden vaults restored"),
-         "computers killed": (12, "computers of a cloud killed")}
+         "computers killed": (12, "computers of a cloud killed"),
+         "attacks": (9, "kinds of attacks from outside, members served meanwhile"),
+         "malformed openings": (9, "connections that were no TLS or no HTTP/2"),
+         "floods": (9, "floods of resets, pings and settings"),
+         "idle connections": (9, "connections that say nothing, at once"),
+         "connections of a byte a second": (9, "connections of a byte a second")}
 RUN_LIMIT_S = 600  # of one run of the program; more means that it hangs
 SKIPPED = 77       # exit status that ctest takes for "not run"
 DONE, FAILED, USAGE, PARTLY, TOO_FEW, REFUSED, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
