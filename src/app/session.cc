@@ -325,16 +325,17 @@ static std::string about_unread(const vault::UnreadHead& head, const Opened& ope
     return fmt::format(
         "what computer {} saved last, at {}, was saved after another recovery of this vault and is not shown: run 'mhp "
         "recover --state NEW-FOLDER --home DIR' with your 24 words, and both come together.",
-        head.device.short_hex(), format_time(head.newest_ns));
+        head.device.short_hex(), format_time(head.newest_ns.value_or(0)));
   }
   const bool is_former = vault::highest_of(vault::revocations_of(opened.record->record), head.device) != nullptr;
+  const std::string when = head.newest_ns ? fmt::format(", at {},", format_time(*head.newest_ns)) : "";
   return fmt::format(
-      "what {}computer {} saved last, at {}, cannot be read from the homes at hand and is not shown ({}). It is still "
+      "what {}computer {} saved last{} cannot be read from the homes at hand and is not shown ({}). It is still "
       "there: connect the homes that have it.",
       is_former                          ? "the former "
       : head.device == opened.device->id ? "this "
                                          : "",
-      head.device.short_hex(), format_time(head.newest_ns), printable(head.reason));
+      head.device.short_hex(), when, printable(head.reason));
 }
 
 std::string names_of_members(const dispersal::HomeSet& homes, const std::vector<std::size_t>& members) {
@@ -349,7 +350,7 @@ nlohmann::json json_unread(const std::vector<vault::UnreadHead>& unread) {
   nlohmann::json list = nlohmann::json::array();
   for (const vault::UnreadHead& head : unread) {
     list.push_back({{"device", head.device.hex()},
-                    {"newest_time", format_rfc3339(head.newest_ns)},
+                    {"newest_time", head.newest_ns ? format_rfc3339(*head.newest_ns) : ""},
                     {"used_time", head.used_ns ? format_rfc3339(*head.used_ns) : ""},
                     {"locked", head.is_locked},
                     {"reason", json_text(head.reason)}});

@@ -236,7 +236,7 @@ Task<Result<IndexSession::Layout>> IndexSession::write(const IndexChange& change
   append(out.parts, early_parts_);
   append(out.parts, std::move(new_parts));
   MHP_CO_TRY(out.snapshot_parts, co_await put_snapshots(change));
-  auto seen = vault_.seen_of_others();
+  auto seen = vault_.seen_for_top();
   MHP_CO_TRY(KnownPart top, co_await put(wire::encode(top_of(out.parts, out.snapshot_parts, std::move(seen)))));
   out.root = top.ref;
   MHP_CO_TRY_VOID(co_await flush());

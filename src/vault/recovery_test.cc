@@ -252,8 +252,9 @@ TEST(Recovery, WhatAHeadWasMadeFromStaysSaidInLaterOnes) {
   const wire::SeenHead second{.device = old->device, .seq = 2, .hash = old->newest().hash};
   EXPECT_NE(std::ranges::find(vault.covered_, second), vault.covered_.end());
   EXPECT_EQ(vault.tops_.size(), 1u);
-  // Of what it was made from only the newest is named.
-  EXPECT_EQ(vault.seen_of_others(), std::vector<wire::SeenHead>{second});
+  // Of what it was made from only the newest is named, and the own head that home 0 has as its newest.
+  const wire::SeenHead first{.device = vault.device_.id, .seq = 1, .hash = vault.own_chain().front().hash};
+  EXPECT_EQ(vault.seen_for_top(), (std::vector<wire::SeenHead>{second, first}));
   EXPECT_EQ(vault.snapshots().size(), saved.size());
 }
 

@@ -108,6 +108,13 @@ Result<wire::SeenHeads> State::seen() const {
 
 Result<void> State::set_seen(const wire::SeenHeads& seen) { return replace("seen", wire::encode(seen)); }
 
+Result<wire::TakenHeads> State::taken() const {
+  MHP_TRY(Bytes bytes, platform::read_file(disk_, path("taken"), wire::kMaxStateBytes));
+  return wire::parse_taken_heads(bytes);
+}
+
+Result<void> State::set_taken(const wire::TakenHeads& taken) { return replace("taken", wire::encode(taken)); }
+
 wire::BadRows State::bad_rows() const {
   auto bytes = platform::read_file(disk_, path("bad-rows"), wire::kMaxBadRowsBytes);
   if (!bytes) return {};

@@ -12,10 +12,10 @@
 
 namespace mhp::vault {
 
-/// Files: device, vault-records (and a copy of it), seen, head (own newest signed heads, written before any home gets
-/// them), journal, bad-rows, lock, cache/. Every one can be lost: recover brings all of it back from the homes. Small
-/// files, blocking calls. Every error's detail begins with the file's path; corrupt: the file is damaged, or missing
-/// where it has to be.
+/// Files: device, vault-records (and a copy of it), seen, taken, head (own newest signed heads, written before any home
+/// gets them), journal, bad-rows, lock, cache/. Every one can be lost: recover brings all of it back from the homes.
+/// Small files, blocking calls. Every error's detail begins with the file's path; corrupt: the file is damaged, or
+/// missing where it has to be.
 class State {
  public:
   /// All errors have Subject::state, but that of create() where there is a vault already.
@@ -39,6 +39,10 @@ class State {
 
   Result<wire::SeenHeads> seen() const;
   Result<void> set_seen(const wire::SeenHeads& seen);
+  /// Of each home the newest own head that it took. Errors: not_found where that was never noted, or not what it
+  /// says.
+  Result<wire::TakenHeads> taken() const;
+  Result<void> set_taken(const wire::TakenHeads& taken);
   /// Rows known to be bad; none where the file is absent or damaged.
   wire::BadRows bad_rows() const;
   Result<void> set_bad_rows(const wire::BadRows& bad);

@@ -118,7 +118,9 @@ Task<Result<void>> VaultImpl::load() {
   report_findings();
   co_await try_keys();
   MHP_CO_TRY_VOID(co_await load_state());
+  co_await settle_branches();
   note_late();
+  note_hidden();
   // Where nothing says any more what this device signed last, homes that are away may know.
   const bool is_blind = !seen && !chain && homes_.reachable() < homes_.members().size();
   if (!is_blind) remember_seen();
@@ -138,6 +140,59 @@ void VaultImpl::note_late() {
     }
     if (!state.members.empty()) late_.push_back(std::move(state));
   }
+}
+
+/// What this computer has seen, or a damaged file of a home may have, and nothing that is followed was made from.
+void VaultImpl::note_hidden() {
+  auto is_made_from = [this](auto&& matches) {
+    return std::ranges::any_of(made_from_, matches) || std::ranges::any_of(covered_, matches);
+  };
+  for (const HiddenHeads& hidden : heads_.hidden) {
+    const bool is_seen = hidden.seen && !is_made_from([&](const auto& head) { return head == *hidden.seen; });
+    const bool is_damaged =
+        !hidden.damaged.empty() && !is_made_from([&](const auto& head) { return head.device == hidden.device; });
+    const bool is_said = std::ranges::find(unread_, hidden.device, &UnreadHead::device) != unread_.end();
+    if (is_said || (!is_seen && !is_damaged)) continue;
+    unread_.push_back({.device = hidden.device,
+                       .reason = is_seen ? "this computer has seen a newer state of it than any home at hand shows"
+                                         : "a home's file with its heads is damaged, and no other home shows any",
+                       .members = hidden.damaged});
+  }
+}
+
+Task<Result<std::set<SnapshotId>>> VaultImpl::listed_by(const CheckedHead& head) {
+  MHP_CO_TRY(wire::RootRef root, open_root(head));
+  MHP_CO_TRY(wire::IndexTop top, co_await load_top(root));
+  MHP_CO_TRY(auto objects, co_await objects_.load_all(std::move(top.snapshot_parts)));
+  std::set<SnapshotId> ids;
+  for (const Bytes& object : objects) {
+    MHP_CO_TRY(wire::SnapshotPart part, wire::parse_snapshot_part(object));
+    for (const auto& snapshot : part.snapshots) ids.insert(snapshot.id);
+    for (const auto& forgotten : part.forgotten) ids.insert(forgotten.id);
+  }
+  co_return ids;
+}
+
+/// True where other tops that are followed list all that it lists.
+Task<bool> VaultImpl::has_nothing_own(const BelievedDevice& branch) {
+  auto own = co_await listed_by(branch.newest());
+  if (!own) co_return false;
+  for (const BelievedDevice* other : all_histories()) {
+    if (other == &branch) continue;
+    const auto listed = co_await listed_by(other->newest());
+    if (listed) std::erase_if(*own, [&](const SnapshotId& id) { return listed->contains(id); });
+  }
+  co_return own->empty();
+}
+
+Task<> VaultImpl::settle_branches() {
+  std::set<HeadHash> same;
+  for (const BelievedDevice& branch : heads_.branches) {
+    if (branch.contradicts) continue;
+    const bool is_named = std::ranges::find(covered_, seen_of(branch, branch.newest())) != covered_.end();
+    if (is_named || co_await has_nothing_own(branch)) same.insert(branch.newest().hash);
+  }
+  impl::settle_branches(heads_, [&](const BelievedDevice& branch) { return same.contains(branch.newest().hash); });
 }
 
 void VaultImpl::forget_index() {
@@ -270,8 +325,8 @@ Task<Result<std::vector<wire::SeenHead>>> VaultImpl::try_head(const CheckedHead&
 }
 
 /// Of each device the newest head that can be followed. Only heads of devices that are shut out, heads that are locked,
-/// or all where a recovery asks for it, are let go: a device that wrote on from less than its own newest would hide it
-/// for ever.
+/// those that may well be older ones of a history that is followed, or all where a recovery asks for it, are let go: a
+/// device that wrote on from less than its own newest would hide it for ever.
 Task<Result<std::vector<VaultImpl::Followed>>> VaultImpl::choose_readable(Error problem) {
   std::vector<Followed> out;
   std::vector<wire::SeenHead> made_from;  // tops that these name are passed over
@@ -280,7 +335,9 @@ Task<Result<std::vector<VaultImpl::Followed>>> VaultImpl::choose_readable(Error 
     UnreadHead unread{.device = device->device, .newest_ns = device->newest().head.time_ns, .reason = problem.detail};
     unread.members = device->members;
     unread.is_locked = device->device != device_.id && !opens(device->newest());
-    const bool may_be_let_go = device->revoked || how_.newest_readable || unread.is_locked;
+    const bool is_in_gap = !device->contradicts &&
+                           std::ranges::any_of(heads_.branches, [&](const auto& branch) { return &branch == device; });
+    const bool may_be_let_go = device->revoked || how_.newest_readable || unread.is_locked || is_in_gap;
     bool found = false;
     for (auto head = device->chain.rbegin(); head != device->chain.rend() && !found; ++head) {
       auto there = co_await try_head(*head);
@@ -349,10 +406,8 @@ void VaultImpl::drop_superseded(std::vector<wire::SeenHead>& heads) const {
   heads.erase(same.begin(), same.end());
   auto is_in = [this](const wire::SeenHead& head, const BelievedDevice& history) {
     if (history.device != head.device) return false;
-    auto own = std::ranges::find(history.chain, head.seq, [](const CheckedHead& one) { return one.head.seq; });
-    if (own != history.chain.end()) return own->hash == head.hash;
-    // Homes thin out old heads: what lies in a gap of the only history is of that one.
-    return head.seq < history.newest().head.seq && !has_branch(head.device);
+    // What lies in a gap stays: homes thin out old heads, and one that was away may come back with this one.
+    return std::ranges::find(history.chain, head.hash, &CheckedHead::hash) != history.chain.end();
   };
   auto superseded = [&](const wire::SeenHead& head) {
     return std::ranges::any_of(all_histories(), [&](const BelievedDevice* history) {
@@ -490,6 +545,7 @@ Result<void> VaultImpl::take_own_head(CheckedHead head) {
 }
 
 Task<std::vector<std::size_t>> VaultImpl::bring_homes_up_to_date() {
+  remember_taken();
   auto took = co_await bring_up_to_date(homes_, views_, record_, heads_.devices, &platform_.clock());
   for (BelievedDevice& device : heads_.devices) {
     device.members.clear();
@@ -601,10 +657,72 @@ void VaultImpl::look_at_state() {
   if (!copy) (void)state_.set_records(record_);
 }
 
-std::vector<wire::SeenHead> VaultImpl::seen_of_others() const {
+std::vector<wire::SeenHead> VaultImpl::seen_for_top() const {
   auto seen = made_from_;
   std::erase_if(seen, [this](const wire::SeenHead& head) { return head.device == device_.id; });
+  for (const wire::SeenHead& own : own_heads_left_behind()) seen.push_back(own);
+  if (seen.size() > wire::kMaxDevices) seen.resize(wire::kMaxDevices);
   return seen;
+}
+
+/// What a member shows as this device's newest head, where that is of its own history.
+static const CheckedHead* shown_own_head(const HomeView& view, const std::vector<CheckedHead>& own) {
+  if (own.empty()) return nullptr;
+  const auto heads =
+      std::ranges::find(view.heads, own.back().head.device, [](const auto& shown) { return shown.device; });
+  if (heads == view.heads.end() || heads->chain.empty()) return nullptr;
+  const auto known = std::ranges::find(own, heads->chain.back(), &CheckedHead::signed_bytes);
+  return known == own.end() ? nullptr : &*known;
+}
+
+std::vector<wire::SeenHead> VaultImpl::own_heads_left_behind() const {
+  const std::vector<CheckedHead> own = own_chain();
+  if (own.empty()) return {};
+  std::set<std::pair<std::uint64_t, HeadHash>> behind;
+  const auto taken = state_.taken();
+  for (std::size_t i = 0; i < views_.size(); ++i) {
+    const CheckedHead* shown = shown_own_head(views_[i], own);
+    if (shown != nullptr) behind.emplace(shown->head.seq, shown->hash);
+    if (views_[i].answered || !taken) continue;
+    for (const wire::TakenHead& head : taken->heads) {
+      if (head.home == homes_.members()[i].id) behind.emplace(head.seq, head.hash);
+    }
+  }
+  std::vector<wire::SeenHead> out;
+  for (const auto& [seq, hash] : behind) {
+    if (seq < own.back().head.seq) out.push_back({.device = device_.id, .seq = seq, .hash = hash});
+  }
+  if (taken) return out;
+  // Which home has what is not known any more: what the last top said goes on holding.
+  std::ranges::copy_if(made_from_, std::back_inserter(out), [&](const wire::SeenHead& head) {
+    return head.device == device_.id && head.seq < own.back().head.seq;
+  });
+  return out;
+}
+
+void VaultImpl::remember_taken() {
+  const std::vector<CheckedHead> own = own_chain();
+  if (own.empty()) return;
+  const auto known = state_.taken();
+  wire::TakenHeads taken;
+  auto add = [&](std::size_t member, std::uint64_t seq, const HeadHash& hash) {
+    const wire::TakenHead head{.home = homes_.members()[member].id, .seq = seq, .hash = hash};
+    const bool is_there = std::ranges::find(taken.heads, head) != taken.heads.end();
+    if (!is_there && taken.heads.size() < wire::kMaxSeenHeads) taken.heads.push_back(head);
+  };
+  for (std::size_t i = 0; i < views_.size(); ++i) {
+    if (const CheckedHead* shown = shown_own_head(views_[i], own)) add(i, shown->head.seq, shown->hash);
+    if (views_[i].answered || !known) add(i, own.back().head.seq, own.back().hash);
+    if (views_[i].answered) continue;
+    for (const wire::TakenHead& head : known ? known->heads : std::vector<wire::TakenHead>()) {
+      if (head.home == homes_.members()[i].id) add(i, head.seq, head.hash);
+    }
+    if (known) continue;
+    for (const wire::SeenHead& head : made_from_) {
+      if (head.device == device_.id) add(i, head.seq, head.hash);
+    }
+  }
+  if (!known || taken != *known) (void)state_.set_taken(taken);  // a full disk does not matter: the next run says it
 }
 
 bool VaultImpl::has_other_devices() const {

@@ -161,8 +161,8 @@ struct LateState {
 /// A device whose newest believed head cannot be followed: parts of its index are on no home at hand, or it is locked.
 struct UnreadHead {
   DeviceId device;
-  std::int64_t newest_ns = 0;
-  std::optional<std::int64_t> used_ns = {};  // of the head that is used instead
+  std::optional<std::int64_t> newest_ns = {};  // where any home shows it
+  std::optional<std::int64_t> used_ns = {};    // of the head that is used instead
   std::string reason = {};
   std::vector<std::size_t> members = {};  // that show the newest head
   bool is_locked = false;                 // sealed with keys of another recovery: the phrase opens both

@@ -191,6 +191,9 @@ TEST(Golden, State) {
   expect_golden("seen_heads",
                 SeenHeads{{{id<DeviceId>(83), 300, id<HeadHash>(84)}, {id<DeviceId>(85), 1, id<HeadHash>(86)}}},
                 parse_seen_heads);
+  expect_golden("taken_heads",
+                TakenHeads{{{id<HomeId>(93), 300, id<HeadHash>(94)}, {id<HomeId>(95), 1, id<HeadHash>(96)}}},
+                parse_taken_heads);
   BadRows bad{{{id<HomeId>(87), id<SegmentId>(88), {}}, {id<HomeId>(87), id<SegmentId>(89), {}}}};
   bad.holdings[0].rows.set(0).set(9);
   bad.holdings[1].rows.set(254);

@@ -297,6 +297,13 @@ inline SeenHeads seen_heads(Random& random) {
   return out;
 }
 
+inline TakenHeads taken_heads(Random& random) {
+  TakenHeads out;
+  for (std::uint64_t i = random.below(20); i > 0; --i)
+    out.heads.push_back({random.id<HomeId>(), random.below(1ull << 50), random.id<HeadHash>()});
+  return out;
+}
+
 inline UnlistedSeen unlisted_seen(Random& random) {
   UnlistedSeen out;
   for (std::uint64_t i = random.below(50); i > 0; --i) out.segments.push_back({random.id<SegmentId>(), random.time()});

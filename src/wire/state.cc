@@ -80,6 +80,16 @@ Bytes encode(const SeenHeads& seen) {
   return impl::serialize(message);
 }
 
+Bytes encode(const TakenHeads& taken) {
+  auto message = impl::make<proto::TakenHeads>();
+  for (const TakenHead& head : taken.heads) {
+    impl::append(*message.mutable_home(), head.home.bytes());
+    message.add_seq(head.seq);
+    impl::append(*message.mutable_hash(), head.hash.bytes());
+  }
+  return impl::serialize(message);
+}
+
 Bytes encode(const BadRows& bad) {
   auto message = impl::make<proto::BadRows>();
   for (const BadHolding& holding : bad.holdings) {
@@ -146,13 +156,34 @@ Result<KnownRecords> parse_known_records(ByteView bytes) {
   return out;
 }
 
+/// How many entries two columns of ids and one of numbers have. Errors: invalid.
+static Result<std::size_t> count_heads(const impl::Bounds& bounds, const std::string& ids, int numbers,
+                                       const std::string& hashes) {
+  const auto count = static_cast<std::size_t>(numbers);
+  if (count > kMaxSeenHeads) return impl::bad(bounds.what, "too many");
+  if (ids.size() != 32 * count || hashes.size() != 32 * count)
+    return impl::bad(bounds.what, "columns differ in length");
+  return count;
+}
+
+Result<TakenHeads> parse_taken_heads(ByteView bytes) {
+  const impl::Bounds bounds{.what = "taken heads", .bytes = kMaxStateBytes};
+  MHP_TRY(const auto message, impl::read<proto::TakenHeads>(bytes, bounds));
+  MHP_TRY(const std::size_t count, count_heads(bounds, message.home(), message.seq_size(), message.hash()));
+  TakenHeads out;
+  out.heads.reserve(count);
+  for (std::size_t i = 0; i < count; ++i) {
+    out.heads.push_back({.home = impl::id_at<HomeId>(message.home(), i),
+                         .seq = message.seq(static_cast<int>(i)),
+                         .hash = impl::id_at<HeadHash>(message.hash(), i)});
+  }
+  return out;
+}
+
 Result<SeenHeads> parse_seen_heads(ByteView bytes) {
   const impl::Bounds bounds{.what = "seen heads", .bytes = kMaxStateBytes};
   MHP_TRY(const auto message, impl::read<proto::SeenHeads>(bytes, bounds));
-  const auto count = static_cast<std::size_t>(message.seq_size());
-  if (count > kMaxSeenHeads) return impl::bad(bounds.what, "too many");
-  if (message.device().size() != 32 * count || message.hash().size() != 32 * count)
-    return impl::bad(bounds.what, "columns differ in length");
+  MHP_TRY(const std::size_t count, count_heads(bounds, message.device(), message.seq_size(), message.hash()));
   SeenHeads out;
   out.heads.reserve(count);
   for (std::size_t i = 0; i < count; ++i) {

@@ -39,6 +39,18 @@ struct SeenHeads {
   friend bool operator==(const SeenHeads&, const SeenHeads&) = default;
 };
 
+/// File `taken`: of each home the newest of this computer's own heads that it is known to have taken.
+struct TakenHead {
+  HomeId home{};
+  std::uint64_t seq = 0;
+  HeadHash hash{};
+  friend bool operator==(const TakenHead&, const TakenHead&) = default;
+};
+struct TakenHeads {
+  std::vector<TakenHead> heads{};  // at most kMaxSeenHeads
+  friend bool operator==(const TakenHeads&, const TakenHeads&) = default;
+};
+
 /// File `bad-rows`: rows that were read and found wrong, and have not been read whole or made again since.
 struct BadHolding {
   HomeId home{};
@@ -73,6 +85,7 @@ Bytes encode(const DeviceSecret&);
 Bytes encode(const ComputerSecret&);  // with its frame
 Bytes encode(const KnownRecords&);
 Bytes encode(const SeenHeads&);
+Bytes encode(const TakenHeads&);
 Bytes encode(const BadRows&);
 Bytes encode(const UnlistedSeen&);
 Bytes encode(const JournalEntry&);  // with its frame
@@ -80,6 +93,7 @@ Result<DeviceSecret> parse_device_secret(ByteView bytes);
 Result<ComputerSecret> parse_computer_secret(ByteView bytes);
 Result<KnownRecords> parse_known_records(ByteView bytes);
 Result<SeenHeads> parse_seen_heads(ByteView bytes);
+Result<TakenHeads> parse_taken_heads(ByteView bytes);
 Result<BadRows> parse_bad_rows(ByteView bytes);
 Result<UnlistedSeen> parse_unlisted_seen(ByteView bytes);
 /// All whole entries from the start; what follows the first broken one is dropped.

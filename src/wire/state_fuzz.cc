@@ -9,7 +9,7 @@ using namespace mhp::wire;
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const FuzzInput input(data, size);
-  switch (input.parser % 9) {
+  switch (input.parser % 10) {
     case 0:
       fuzz_parser(parse_device_secret, input.bytes);
       break;
@@ -49,6 +49,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       fuzz_parser(parse_computer_secret, ByteView(frame));
       break;
     }
+    case 9:
+      fuzz_parser(parse_taken_heads, input.bytes);
+      break;
     default:
       break;
   }

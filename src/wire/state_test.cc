@@ -13,6 +13,7 @@ TEST(ComputerSecret, RoundTrips) {
   expect_round_trips("ComputerSecret", samples::computer_secret, parse_computer_secret);
 }
 TEST(SeenHeads, RoundTrips) { expect_round_trips("SeenHeads", samples::seen_heads, parse_seen_heads); }
+TEST(TakenHeads, RoundTrips) { expect_round_trips("TakenHeads", samples::taken_heads, parse_taken_heads); }
 TEST(KnownRecords, RoundTrips) { expect_round_trips("KnownRecords", samples::known_records, parse_known_records); }
 TEST(UnlistedSeen, RoundTrips) { expect_round_trips("UnlistedSeen", samples::unlisted_seen, parse_unlisted_seen); }
 TEST(BadRows, RoundTrips) { expect_round_trips("BadRows", samples::bad_rows, parse_bad_rows); }
@@ -22,6 +23,7 @@ TEST(State, GuardsFormats) {
   expect_guards_format(message_of<proto::DeviceSecret>(samples::device_secret(random)), parse_device_secret,
                        kMaxStateBytes);
   expect_guards_format(message_of<proto::SeenHeads>(samples::seen_heads(random)), parse_seen_heads, kMaxStateBytes);
+  expect_guards_format(message_of<proto::TakenHeads>(samples::taken_heads(random)), parse_taken_heads, kMaxStateBytes);
   expect_guards_format(message_of<proto::KnownRecords>(samples::known_records(random)), parse_known_records,
                        kMaxKnownRecordsBytes);
   expect_guards_format(message_of<proto::UnlistedSeen>(samples::unlisted_seen(random)), parse_unlisted_seen,
@@ -53,6 +55,9 @@ TEST(State, RefusesEachBound) {
   auto message = message_of<proto::SeenHeads>(seen);
   message.mutable_hash()->resize(32);
   expect_refused(parse_seen_heads(impl::serialize(message)), Errc::invalid, "columns");
+  TakenHeads taken;
+  taken.heads.resize(kMaxSeenHeads + 1);
+  expect_refused(parse_taken_heads(encode(taken)), Errc::invalid, "too many");
   KnownRecords known;
   known.records.resize(kMaxDevices + 1);
   expect_refused(parse_known_records(encode(known)), Errc::invalid, "too many");

@@ -443,6 +443,63 @@ def state_put_back(w):
     check_all_there(w, vault, source, states, "after one more recovery")
 
 
+LONG_AWAY = 72  # backups: more heads of a day than homes keep
+
+
+def away_for_long(w):
+    """A drive comes back whose newest head all others have thinned out: it is of the same history."""
+    vault, source, _ = saved(w, 3)
+    vault.take_away(vault.homes[0])
+    for _ in range(LONG_AWAY):
+        (source / "new").write_bytes(w.random.randbytes(100))
+        vault.backup(source, code={DONE, TOO_FEW})
+    wanted = sorted(one["id"] for one in vault.snapshots())
+    vault.bring_back(vault.homes[0])
+    fresh = second_computer(vault, vault.homes[1], "--keep-devices")
+    for state in (None, fresh):
+        run = vault.mhp("--json", "snapshots", state=state)
+        w.equal(sorted(one["id"] for one in run.json), wanted, f"snapshots\n{run}")
+        w.check("two histories" not in run.err and "is not shown" not in run.err, f"nothing is wrong\n{run}")
+    vault.backup(source)
+    w.check("two histories" not in vault.mhp("status").err, "one history")
+    check_whole(w, vault, "all follow again")
+
+
+def history_in_a_gap(w):
+    """A state was put back, and its second history is so long that homes thinned out where the two part."""
+    vault, source, tree = saved(w, 4)
+    states = {vault.snapshots()[0]["id"]: tree}
+    one, other = vault.homes[:2], vault.homes[2:]
+    shutil.copytree(vault.state, w.folder / "copy", symlinks=True)
+    apart(vault, other, one)
+    for name in ("two", "two b"):
+        tree = add_to(w, source, name)
+        states[vault.backup(source, code={DONE, TOO_FEW})["snapshot"]] = tree
+    vault.lose_state()
+    shutil.move(w.folder / "copy", vault.state)
+    apart(vault, one, other)
+    wanted = set(states)
+    for number in range(LONG_AWAY):
+        (source / "new").write_bytes(w.random.randbytes(100))
+        wanted.add(vault.backup(source, code={DONE, TOO_FEW})["snapshot"])
+    apart(vault, [], vault.homes)
+
+    def check_listed(what, state=None):
+        run = vault.mhp("--json", "snapshots", state=state)
+        w.equal({one["id"] for one in run.json}, wanted, f"{what}: all are listed\n{run.err}")
+        return run
+
+    w.check("two histories" in check_listed("on this computer").err, "it says what happened")
+    fresh = second_computer(vault, vault.homes[0], "--keep-devices")
+    w.check("two histories" in check_listed("on another", fresh).err, "another sees it too")
+    vault.lose_state()
+    vault.recover(vault.homes[0])
+    check_listed("after the recovery")
+    vault.backup(source)
+    for snapshot, tree in states.items():
+        check_restore(w, vault, source, tree, f"snapshot {snapshot[:8]} of the shorter history", snapshot)
+
+
 def saved_late(w, first_at, second_at, recover_at, *options):
     """Clocks differ: one backup on both homes, one on the first alone; recovered from the second alone."""
     source, vault = w.folder / "source", w.vault(2)
@@ -740,7 +797,8 @@ def two_records_of_one_version(w):
 
 if __name__ == "__main__":
     world.main(older_homes_after_recovery, state_put_back, clocks, recovery_that_waited, thief_then_as_of,
-               recoveries_apart, homes_added_apart, shut_out_and_alive, second_computer_unseen, homes_that_were_away,
+               away_for_long, history_in_a_gap, recoveries_apart, homes_added_apart, shut_out_and_alive,
+               second_computer_unseen, homes_that_were_away,
                no_home_shows_heads, damaged_home_does_not_count, damaged_identity,
                newest_that_can_be_read, as_of, read_only_homes, history_after_shut_out, with_late_of_one_number,
                taken_twice_is_not_late, ignored_clock, damaged_state_files, two_records_of_one_version)

@@ -16,6 +16,10 @@ def saved(w, number):
     return vault, source, vault.backup(source)["snapshot"]
 
 
+def homes_files(home, prefix):
+    return [path for path in sorted(home.glob(f"vaults/*/{prefix}*")) if "." not in path.name]
+
+
 def more(w, source):
     (source / f"more-{w.random.randrange(1 << 30)}").write_bytes(w.random.randbytes(40_000))
 
@@ -104,6 +108,40 @@ def others_state(w):
     apart(vault, [], vault.homes)
     w.equal(ids(vault.mhp("--json", "snapshots")), [first, second], "all there")
     w.equal(vault.status()["unread"], [], "status")
+
+
+def seen_and_not_shown(w):
+    """What this computer has seen of another one, and no home at hand shows now."""
+    vault, source, first = saved(w, 4)
+    other = second_computer(vault, vault.homes[0], "--keep-devices")
+    apart(vault, vault.homes[:2], [])
+    more(w, source)
+    second = vault.mhp("--json", "backup", source, state=other, code={DONE, TOO_FEW}).json["snapshot"]
+    apart(vault, [], vault.homes[:2])
+    w.equal(ids(vault.mhp("--json", "snapshots")), [first, second], "both are seen")
+    apart(vault, vault.homes[2:], [])
+    check_unread(w, vault, [first], "only an older one is shown")
+    apart(vault, [], vault.homes[2:])
+    w.equal(ids(vault.mhp("--json", "snapshots")), [first, second], "all there")
+    vault.backup(source)
+    apart(vault, vault.homes[2:], [])
+    w.equal(len(vault.snapshots()), 3, "a top that was made from it has all of it")
+
+
+def damaged_heads_alone(w):
+    """Of a device that no home shows any heads of, one has a damaged file: there may be something."""
+    vault, source, first = saved(w, 2)
+    good, bad = vault.homes
+    shutil.rmtree(good)
+    [heads] = homes_files(bad, "heads-")
+    homes.flip_byte(heads, 100, w.random)
+    vault.lose_state()
+    run = vault.recover(bad, code={PARTLY, TOO_FEW})
+    w.check("damaged" in run.err + run.out, f"it says so\n{run}")
+    if run.code == PARTLY:
+        run = vault.mhp("--json", "snapshots", code=PARTLY)
+        w.equal(run.json, [], f"nothing is shown\n{run}")
+        w.equal(vault.mhp("--json", "status", code=FAILED).json["state"], "help", "status")
 
 
 def locked_state(w):
@@ -234,5 +272,5 @@ def impossible_receipts(w):
 
 
 if __name__ == "__main__":
-    world.main(set_back_homes, others_state, locked_state, homes_that_are_away_stay, named_homes,
-               damaged_record, bad_rows_are_shown, impossible_receipts)
+    world.main(set_back_homes, others_state, seen_and_not_shown, damaged_heads_alone, locked_state,
+               homes_that_are_away_stay, named_homes, damaged_record, bad_rows_are_shown, impossible_receipts)

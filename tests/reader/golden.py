@@ -16,6 +16,7 @@ STATE = {
     "device_secret": Message(vault=(2, "id"), signing_seed=(3, "id"), x25519_secret=(4, "id")),
     "known_records": Message(records=(2, ["bytes"])),
     "seen_heads": Message(device=(2, "ids"), seq=(3, ["uint"]), hash=(4, "ids")),
+    "taken_heads": Message(home=(2, "ids"), seq=(3, ["uint"]), hash=(4, "ids")),
     "unlisted_seen": Message(segment=(2, "ids"), first_seen_ns=(3, ["sfixed64"])),
 }
 MESSAGES = STATE | {

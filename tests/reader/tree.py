@@ -64,7 +64,8 @@ class Index:
             try:
                 top = tops[root] = INDEX_TOP.parse(self.chunk_in(root.segment, root.chunk))
             except (Damaged, TooFew) as problem:
-                problems[root] = problem
+                if not root.in_gap:
+                    problems[root] = problem
                 continue
             same_lengths("parts", top.part_segment, top.part_chunk)
             same_lengths("snapshot parts", top.snapshot_part_segment, top.snapshot_part_chunk)

@@ -94,6 +94,7 @@ class Root(typing.NamedTuple):
     time_ns: int
     segment: bytes
     chunk: bytes
+    in_gap: bool  # may be an older one of another root's history, and not be readable any more
 
 
 def parse_record(data, identity):
@@ -190,6 +191,19 @@ def conflict(chain, other):
     return any(hashes.get(head.seq, head.hash) != head.hash for head in other)
 
 
+def only_behind(chain, other):
+    """True where the newest of the lower one is in the other, or just before what is."""
+    low, high = sorted((chain, other), key=lambda one: one[-1].seq)
+    after = {head.seq: head for head in high}.get(low[-1].seq + 1)
+    return not conflict(low, high) and (any(head.hash == low[-1].hash for head in high)
+                                        or (after is not None and after.previous == low[-1].hash))
+
+
+def joined(chain, other):
+    """All heads of two chains of one history, rising."""
+    return sorted({head.hash: head for head in chain + other}.values(), key=lambda head: head.seq)
+
+
 class Joined:
     """All records of a vault together. .certified and .revoked as in a record; .keys: all that any of them gives;
     .homes: the newest word on each."""
@@ -264,9 +278,9 @@ class Vault:
         """Of each device the root in its highest valid head; of one with two histories that of each."""
         roots = []
         for device in sorted(self.record.certified):
-            for head in self.newest_heads(device):
+            for head, in_gap in self.newest_heads(device):
                 root = self.root_of(head)
-                roots.append(Root(device, head.seq, head.hash, head.time_ns, root.segment, root.chunk))
+                roots.append(Root(device, head.seq, head.hash, head.time_ns, root.segment, root.chunk, in_gap))
         if not roots:
             raise TooFew("none of these homes has a head of this vault: nothing was ever saved, or it lies elsewhere")
         return roots
@@ -279,7 +293,7 @@ class Vault:
 
     def newest_heads(self, device):
         """The highest that is valid, of two with one number the one that more homes show; then those of second
-        histories. Who shows others is named."""
+        histories, each with whether it may as well be an older one of the first. Who shows others is named."""
         cut = Cut(self.record.revoked[device]) if device in self.record.revoked else None
         chains = {}
         for home in self.homes:
@@ -295,16 +309,23 @@ class Vault:
             return []
         newest = [chain[-1] for chain in chains.values()]
         best = max(newest, key=lambda head: (head.seq, newest.count(head), head.hash))
-        histories = [next(chain for chain in chains.values() if chain[-1] == best)]
+        believed = next(chain for chain in chains.values() if chain[-1] == best)
+        left, before = list(chains.values()), None
+        while before != len(left):  # what one chain has may show that another is of the same history
+            before = len(left)
+            for other in [one for one in left if only_behind(one, believed)]:
+                believed = joined(believed, other)
+                left.remove(other)
+        histories = []
         for home, other in chains.items():
-            if conflict(other, histories[0]):
-                if cut is None or not cut.is_named(other[-1]):
+            if any(other is one for one in left):
+                if conflict(other, believed) and (cut is None or not cut.is_named(other[-1])):
                     self.warn(f"{home.name()} shows another head of device {device.hex()[:8]} than is believed: a fork")
-                same = next((at for at, one in enumerate(histories) if not conflict(other, one)), len(histories))
+                same = next((at for at, one in enumerate(histories) if only_behind(other, one)), len(histories))
                 histories[same:same + 1] = [max(histories[same:same + 1] + [other], key=lambda chain: chain[-1].seq)]
             elif other[-1].seq < best.seq and (cut is None or other[-1].seq < cut.last_good):
                 self.warn(f"{home.name()} has head {other[-1].seq} of {best.seq} of device {device.hex()[:8]}")
-        return [chain[-1] for chain in histories]
+        return [(best, False)] + [(chain[-1], not conflict(chain, believed)) for chain in histories]
 
     def without_late_branches(self, device, cut, chains):
         """Who is shut out can still sign a second history below its last good head: what came in time stays."""

@@ -385,8 +385,9 @@ static void show_unread(const Session& session, const RecoverDone& done) {
   for (const vault::UnreadHead& head : done.unread) {
     const std::string used =
         head.used_ns ? fmt::format("its state of {} is used", format_time(*head.used_ns)) : "nothing of it is used";
-    session.out.note(fmt::format("the newest state of computer {}, of {}, cannot be read from these homes: {} ({})",
-                                 head.device.short_hex(), format_time(head.newest_ns), used, printable(head.reason)));
+    const std::string when = head.newest_ns ? fmt::format(", of {},", format_time(*head.newest_ns)) : "";
+    session.out.note(fmt::format("the newest state of computer {}{} cannot be read from these homes: {} ({})",
+                                 head.device.short_hex(), when, used, printable(head.reason)));
   }
   if (done.unread.empty()) return;
   std::string names;

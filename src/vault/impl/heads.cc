@@ -35,6 +35,14 @@ bool conflict(const std::vector<CheckedHead>& a, const std::vector<CheckedHead>&
   });
 }
 
+/// True where the newest of `older` is in `newer`, or the one before one that is.
+bool leads_to(const std::vector<CheckedHead>& older, const std::vector<CheckedHead>& newer) {
+  const CheckedHead& last = older.back();
+  if (at_seq(newer, last.head.seq) != nullptr) return true;
+  const CheckedHead* after = at_seq(newer, last.head.seq + 1);
+  return after != nullptr && after->head.previous == last.hash;
+}
+
 /// True where `head` links to what is in `chain` on both sides.
 bool links(const CheckedHead& head, const std::vector<CheckedHead>& chain) {
   const CheckedHead* before = at_seq(chain, head.head.seq - 1);
@@ -181,6 +189,7 @@ class DeviceJudge {
   };
 
   void choose(const std::vector<ShownHeads>& shown) {
+    note_hidden(shown);
     if (candidates_.empty()) return;
     const Candidate& best =
         *std::ranges::max_element(candidates_, [this](const auto& a, const auto& b) { return rank(a) < rank(b); });
@@ -189,10 +198,7 @@ class DeviceJudge {
     believed.revoked = facts_.cut.revoked();
     believed.chain = whole(best);
     believed.homes_agree = agreeing(best);
-    for (const Candidate& other : candidates_) {
-      bool agrees = other.member != kNobody && other.chain.back().hash == best.chain.back().hash;
-      if (agrees) believed.members.push_back(other.member);
-    }
+    believed.members = members_at(best.chain.back());
     for (const ShownHeads& home : shown) blame(home, believed);
     note_branches(believed);
     believed.forked = std::ranges::find(out_.branches, facts_.device, &BelievedDevice::device) != out_.branches.end();
@@ -253,20 +259,31 @@ class DeviceJudge {
     std::erase_if(candidates_, [](const Candidate& one) { return one.chain.empty(); });
   }
 
-  /// The newest of each history that is not the believed one.
+  /// The newest of each history that is not, or not for certain, the believed one.
   void note_branches(const BelievedDevice& believed) {
     const std::size_t first = out_.branches.size();
     for (const Candidate& other : candidates_) {
-      if (!conflict(other.chain, believed.chain)) continue;
-      auto same = std::find_if(out_.branches.begin() + static_cast<std::ptrdiff_t>(first), out_.branches.end(),
-                               [&](const BelievedDevice& branch) { return !conflict(branch.chain, other.chain); });
+      if (is_same_history(other.chain, believed.chain)) continue;
+      auto same =
+          std::find_if(out_.branches.begin() + static_cast<std::ptrdiff_t>(first), out_.branches.end(),
+                       [&](const BelievedDevice& branch) { return is_same_history(branch.chain, other.chain); });
       if (same == out_.branches.end()) {
-        out_.branches.push_back(
-            {.device = facts_.device, .revoked = believed.revoked, .chain = other.chain, .members = {}});
+        same = out_.branches.insert(
+            same, {.device = facts_.device, .revoked = believed.revoked, .chain = other.chain, .members = {}});
       } else if (same->newest().head.seq < other.chain.back().head.seq) {
         same->chain = other.chain;
       }
+      same->contradicts = same->contradicts || conflict(other.chain, believed.chain);
+      same->members = members_at(same->newest());
     }
+  }
+
+  std::vector<std::size_t> members_at(const CheckedHead& newest) const {
+    std::vector<std::size_t> members;
+    for (const Candidate& one : candidates_) {
+      if (one.member != kNobody && one.chain.back().hash == newest.hash) members.push_back(one.member);
+    }
+    return members;
   }
 
   unsigned agreeing(const Candidate& candidate) const {
@@ -276,13 +293,35 @@ class DeviceJudge {
     return static_cast<unsigned>(std::ranges::count_if(candidates_, same));
   }
 
-  /// With all older heads that others have of the same history.
+  /// With all older heads that others have of the same history. What one has may show that another is of it too.
   std::vector<CheckedHead> whole(const Candidate& best) const {
     std::vector<CheckedHead> chain = best.chain;
-    for (const Candidate& other : candidates_) {
-      if (&other != &best && !conflict(other.chain, chain)) merge(chain, other.chain);
+    std::vector<const Candidate*> left;
+    for (const Candidate& other : candidates_) left.push_back(&other);
+    for (std::size_t before = 0; before != left.size();) {
+      before = left.size();
+      std::erase_if(left, [&](const Candidate* other) {
+        if (!is_same_history(other->chain, chain)) return false;
+        merge(chain, other->chain);
+        return true;
+      });
     }
     return chain;
+  }
+
+  /// What was signed and is not at hand. What came after a revocation's last good head is not missed.
+  void note_hidden(const std::vector<ShownHeads>& shown) {
+    HiddenHeads hidden{.device = facts_.device, .seen = {}, .damaged = {}};
+    const bool is_missed =
+        facts_.seen != nullptr && !(facts_.cut.revoked() && facts_.seen->seq > facts_.cut.last_good_seq());
+    auto reaches = [this](const Candidate& one) {
+      return one.chain.back().head.seq >= facts_.seen->seq && fits_seen(one.chain, facts_.seen);
+    };
+    if (is_missed && std::ranges::none_of(candidates_, reaches)) hidden.seen = *facts_.seen;
+    for (const ShownHeads& home : shown) {
+      if (candidates_.empty() && shows_damage(home)) hidden.damaged.push_back(home.member);
+    }
+    if (hidden.seen || !hidden.damaged.empty()) out_.hidden.push_back(std::move(hidden));
   }
 
   /// Every home is older than what this computer has seen.
@@ -353,6 +392,12 @@ auto find_device(const List& list, const DeviceId& device) -> decltype(&*list.be
 
 }  // namespace
 
+bool is_same_history(const std::vector<CheckedHead>& a, const std::vector<CheckedHead>& b) {
+  if (conflict(a, b)) return false;
+  const bool a_is_older = a.back().head.seq <= b.back().head.seq;
+  return a_is_older ? leads_to(a, b) : leads_to(b, a);
+}
+
 Result<std::vector<CheckedHead>> check_chain(const std::vector<Bytes>& chain, const VaultId& vault,
                                              const DeviceId& device, const std::vector<std::int64_t>& received_s) {
   std::vector<CheckedHead> out;
@@ -393,6 +438,17 @@ static void keep_as_of(std::vector<BelievedDevice>& devices, std::int64_t unix_s
 void keep_as_of(HeadsView& view, std::int64_t unix_s) {
   keep_as_of(view.devices, unix_s);
   keep_as_of(view.branches, unix_s);
+}
+
+void settle_branches(HeadsView& view, const std::function<bool(const BelievedDevice&)>& is_same) {
+  for (BelievedDevice& device : view.devices) {
+    std::erase_if(view.branches, [&](const BelievedDevice& branch) {
+      if (branch.device != device.device || branch.contradicts || !is_same(branch)) return false;
+      merge(device.chain, branch.chain);
+      return true;
+    });
+    device.forked = std::ranges::find(view.branches, device.device, &BelievedDevice::device) != view.branches.end();
+  }
 }
 
 HeadsView judge_heads(const wire::VaultRecord& record, const std::vector<ShownHeads>& shown,

@@ -1,6 +1,7 @@
 // Which heads to believe, and which homes show old or forked ones. Pure.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -31,7 +32,10 @@ struct ShownHeads {
 struct BelievedDevice {
   DeviceId device;
   bool revoked = false;
-  bool forked = false;               // it has another history, in HeadsView::branches
+  bool forked = false;  // it has another history, in HeadsView::branches
+  /// Of a branch: it has another head of one number than the believed history. Else its newest lies where that has a
+  /// gap: homes thin out old heads, so that it may be of either; what tops were made from has to tell.
+  bool contradicts = false;
   std::vector<CheckedHead> chain;    // all heads at hand that fit the newest; rising, may have gaps; never empty
   unsigned homes_agree = 0;          // that show this newest head
   std::vector<std::size_t> members;  // those
@@ -58,14 +62,25 @@ struct LateHeads {
   std::vector<Shown> shown;
 };
 
+/// A device that has signed more than is at hand.
+struct HiddenHeads {
+  DeviceId device;
+  std::optional<wire::SeenHead> seen;  // this computer has seen it, and no home shows it now
+  std::vector<std::size_t> damaged;    // members whose file of its heads cannot be read, where nobody else shows any
+};
+
 struct HeadsView {
   std::vector<BelievedDevice> devices;
   /// Where a device's state was put back from a copy it signed two histories. The one that is not believed is nobody's
   /// lie: it is followed as another device's would be, but given to no home.
   std::vector<BelievedDevice> branches;
   std::vector<LateHeads> late;
+  std::vector<HiddenHeads> hidden;
   std::vector<HeadFinding> findings;
 };
+
+/// True where both are of one history for certain: the newest of the older one is in the other, or just before what is.
+bool is_same_history(const std::vector<CheckedHead>& a, const std::vector<CheckedHead>& b);
 
 /// Rising heads signed by their device, each linked to the one before where no number is missing between them. Errors:
 /// denied, corrupt, invalid. `received_s`: of each, as far as it is known.
@@ -76,6 +91,9 @@ Result<std::vector<CheckedHead>> check_chain(const std::vector<Bytes>& chain, co
 /// heads are believed, unless they are distrusted.
 HeadsView judge_heads(const wire::VaultRecord& record, const std::vector<ShownHeads>& shown,
                       const home::Home::DeviceHeads& own, const wire::SeenHeads& seen, bool with_late = false);
+
+/// Takes up branches that only lie in a gap of the believed history as part of it where `is_same` says so.
+void settle_branches(HeadsView& view, const std::function<bool(const BelievedDevice&)>& is_same);
 
 /// Drops what no home took by then, and devices of which nothing is left: who wrote it could give it any time of its
 /// own, but not the homes' time.

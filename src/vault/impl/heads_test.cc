@@ -158,6 +158,72 @@ TEST_F(Heads, AForkIsNamedAndWhatWasSeenIsBelieved) {
   EXPECT_EQ(view.findings[0].member, 0u);
 }
 
+TEST_F(Heads, AnEndInAGapIsAHistoryOfItsOwnUntilATopSaysElse) {
+  const auto common = grow({}, 3);
+  const auto chain = grow(common, 77);
+  const auto theirs = grow(common, 5, 1);
+  auto thinned = chain;
+  thinned.erase(thinned.begin() + 3, thinned.begin() + 20);
+  auto view = judge({home(0, thinned), home(1, theirs)});
+  ASSERT_EQ(view.branches.size(), 1u);
+  EXPECT_EQ(view.branches[0].newest().signed_bytes, theirs.back());
+  EXPECT_FALSE(view.branches[0].contradicts);
+  EXPECT_EQ(view.branches[0].members, std::vector<std::size_t>{1});
+  EXPECT_TRUE(view.devices[0].forked);
+  EXPECT_EQ(view.devices[0].chain.size(), thinned.size()) << "nothing of the other was taken in";
+
+  settle_branches(view, [](const BelievedDevice&) { return false; });
+  EXPECT_EQ(view.branches.size(), 1u);
+  settle_branches(view, [](const BelievedDevice&) { return true; });
+  EXPECT_TRUE(view.branches.empty());
+  EXPECT_FALSE(view.devices[0].forked);
+  EXPECT_EQ(heads_after(view.devices[0].chain, 8).front(), thinned[3]) << "the home can be given the rest";
+
+  // Who has the heads in between sees the contradiction, in any order; no top talks it away.
+  view = judge({home(0, thinned), home(1, theirs)}, chain);
+  ASSERT_EQ(view.branches.size(), 1u);
+  EXPECT_TRUE(view.branches[0].contradicts);
+  settle_branches(view, [](const BelievedDevice&) { return true; });
+  EXPECT_EQ(view.branches.size(), 1u);
+}
+
+TEST_F(Heads, WhoIsOnlyBehindIsNoHistoryOfItsOwn) {
+  const auto chain = grow({}, 80);
+  auto thinned = chain;
+  thinned.erase(thinned.begin() + 3, thinned.begin() + 20);
+  const auto first = [&](std::size_t heads) {
+    return std::vector<Bytes>(chain.begin(), chain.begin() + static_cast<std::ptrdiff_t>(heads));
+  };
+  for (const std::size_t held : {3u, 20u, 21u, 79u}) {  // 20: the one before the gap's end, which names it
+    EXPECT_TRUE(judge({home(0, thinned), home(1, first(held))}).branches.empty()) << held;
+  }
+  EXPECT_EQ(judge({home(0, thinned), home(1, first(10))}).branches.size(), 1u);
+  EXPECT_TRUE(judge({home(0, thinned), home(1, first(10))}, chain).branches.empty());
+  EXPECT_TRUE(judge({home(0, thinned), home(1, first(10)), home(2, first(25))}).branches.empty())
+      << "by way of another";
+}
+
+TEST_F(Heads, WhatWasSeenAndIsNotShownIsHidden) {
+  const auto chain = grow({}, 7);
+  const std::vector<Bytes> old(chain.begin(), chain.begin() + 5);
+  const auto other = grow(old, 3, 1);
+  const ShownHeads nothing{.member = 0, .record_versions = {{device_.id, 1}}, .devices = {}};
+  for (const ShownHeads& shown : {nothing, home(0, old), home(0, other)}) {
+    const auto view = judge({shown}, {}, seen(chain, 7));
+    ASSERT_EQ(view.hidden.size(), 1u);
+    EXPECT_EQ(view.hidden[0].seen, seen(chain, 7).heads[0]);
+  }
+  EXPECT_TRUE(judge({home(0, chain)}, {}, seen(chain, 7)).hidden.empty());
+  EXPECT_TRUE(judge({home(0, chain)}, {}, seen(chain, 5)).hidden.empty());
+  EXPECT_TRUE(judge({nothing}, chain, seen(chain, 7)).hidden.empty()) << "its own copy";
+  EXPECT_TRUE(judge({nothing}).hidden.empty());
+
+  const auto damaged = judge({home(3, {}), nothing});
+  ASSERT_EQ(damaged.hidden.size(), 1u);
+  EXPECT_EQ(damaged.hidden[0].damaged, std::vector<std::size_t>{3});
+  EXPECT_TRUE(judge({home(3, {}), home(0, chain)}).hidden.empty()) << "another home has them";
+}
+
 TEST_F(Heads, ForgedHeadsAreNotBelieved) {
   auto chain = grow({}, 3);
   auto forged = chain;

@@ -119,8 +119,9 @@ class VaultImpl : public Vault {
   /// The top of this device's newest head: it was made from all others, which do not count any more.
   void set_own_top(const wire::PhysicalRef& ref);
   void add_snapshot(const wire::SnapshotRecord& snapshot);
-  /// Heads of other devices that a top which is written now is made from.
-  std::vector<wire::SeenHead> seen_of_others() const;
+  /// What a top that is written now says it was made from: heads of other devices, and those of this one that homes
+  /// were left behind at.
+  std::vector<wire::SeenHead> seen_for_top() const;
   /// Another device may write beside this one.
   bool has_other_devices() const;
   /// Segments that homes must keep: those of the index, and those that hold the index; in rising order. Where the cache
@@ -175,6 +176,16 @@ class VaultImpl : public Vault {
   Result<void> take_records();
   void name_bad_records();
   void note_late();
+  void note_hidden();
+  /// Tells branches that are histories of their own from those that homes have thinned out.
+  Task<> settle_branches();
+  /// Ids of all snapshots that a head's top lists, those that were forgotten among them.
+  Task<Result<std::set<SnapshotId>>> listed_by(const CheckedHead& head);
+  Task<bool> has_nothing_own(const BelievedDevice& branch);
+  /// This device's own heads that members that are away, or do not follow, may have as their newest.
+  std::vector<wire::SeenHead> own_heads_left_behind() const;
+  /// Before homes are given heads, so that it holds after a crash too.
+  void remember_taken();
   void look_at_state();
   /// Where records give several keys of one epoch, or several secrets: those are believed that open what was saved.
   Task<> try_keys();
