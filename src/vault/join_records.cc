@@ -439,13 +439,17 @@ bool is_wrapped_as_own(const Seen& own, const Key& secret) {
          });
 }
 
-/// Of the own records the newest that opens.
+/// Of the own records the newest that opens, keys and private part. Errors: corrupt.
 Result<void> take_own(std::span<const Seen> own, const Key& secret, OpenRecord& out) {
   const Seen* newest = nullptr;
-  for (const Seen& one : own) {
-    if (one.opened) newest = &one;
+  Result<void> opened;
+  for (auto one = own.rbegin(); one != own.rend() && newest == nullptr; ++one) {
+    if (!one->opened) continue;
+    auto content = open_private(one->record, out);
+    if (content) newest = &*one;
+    if (!content && opened) opened = pass(content);
   }
-  MHP_TRY_VOID(open_private(newest->record, out));
+  if (newest == nullptr) return opened;
   const auto is_newest = [&](const Seen& one) { return one.record.version == own.back().record.version; };
   // What its own record does not give, a recovery might find in no other: they are others' to overwrite.
   out.is_due = newest != &own.back() || std::ranges::count_if(own, is_newest) > 1 ||

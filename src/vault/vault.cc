@@ -148,15 +148,19 @@ void VaultImpl::note_hidden() {
     return std::ranges::any_of(made_from_, matches) || std::ranges::any_of(covered_, matches);
   };
   for (const HiddenHeads& hidden : heads_.hidden) {
-    const bool is_seen = hidden.seen && !is_made_from([&](const auto& head) { return head == *hidden.seen; });
-    const bool is_damaged =
-        !hidden.damaged.empty() && !is_made_from([&](const auto& head) { return head.device == hidden.device; });
+    const bool is_missed = std::ranges::any_of(hidden.missed, [&](const wire::SeenHead& missed) {
+      return !is_made_from([&](const wire::SeenHead& head) { return head == missed; });
+    });
+    const bool is_in_file = !hidden.members.empty() &&
+                            !is_made_from([&](const wire::SeenHead& head) { return head.device == hidden.device; });
     const bool is_said = std::ranges::find(unread_, hidden.device, &UnreadHead::device) != unread_.end();
-    if (is_said || (!is_seen && !is_damaged)) continue;
+    if (is_said || (!is_missed && !is_in_file)) continue;
     unread_.push_back({.device = hidden.device,
-                       .reason = is_seen ? "this computer has seen a newer state of it than any home at hand shows"
-                                         : "a home's file with its heads is damaged, and no other home shows any",
-                       .members = hidden.damaged});
+                       .reason = is_missed           ? "a newer state of it was seen than any home at hand shows"
+                                 : hidden.is_unnamed ? "no home at hand has its vault record"
+                                                     : "a home's file with its heads is damaged, and no other home "
+                                                       "shows any",
+                       .members = hidden.members});
   }
 }
 
@@ -404,7 +408,7 @@ void VaultImpl::drop_superseded(std::vector<wire::SeenHead>& heads) const {
   std::ranges::sort(heads, {}, [](const wire::SeenHead& head) { return std::tie(head.device, head.seq, head.hash); });
   auto same = std::ranges::unique(heads);
   heads.erase(same.begin(), same.end());
-  auto is_in = [this](const wire::SeenHead& head, const BelievedDevice& history) {
+  auto is_in = [](const wire::SeenHead& head, const BelievedDevice& history) {
     if (history.device != head.device) return false;
     // What lies in a gap stays: homes thin out old heads, and one that was away may come back with this one.
     return std::ranges::find(history.chain, head.hash, &CheckedHead::hash) != history.chain.end();
@@ -563,8 +567,12 @@ std::vector<std::size_t> VaultImpl::complete_members() const {
     auto holds = [&](const auto& record) { return views_[i].holding(record, record_) == HomeView::Holding::has; };
     bool has_records = std::ranges::all_of(record_.records, holds);
     bool has_heads = std::ranges::all_of(heads_.devices, [&](const BelievedDevice& device) {
+      // What cannot be followed homes need not have; that it is missing every record of the vault says.
+      const bool is_out_of_reach =
+          device.revoked && std::ranges::find(unread_, device.device, &UnreadHead::device) != unread_.end();
       bool is_in_another = is_late(device) && std::ranges::find(tops_, device.device, &KnownTop::device) == tops_.end();
-      return is_covered(device) || is_in_another || std::ranges::find(device.members, i) != device.members.end();
+      return is_covered(device) || is_out_of_reach || is_in_another ||
+             std::ranges::find(device.members, i) != device.members.end();
     });
     if (has_records && has_heads) out.push_back(i);
   }

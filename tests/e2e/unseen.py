@@ -132,16 +132,43 @@ def damaged_heads_alone(w):
     """Of a device that no home shows any heads of, one has a damaged file: there may be something."""
     vault, source, first = saved(w, 2)
     good, bad = vault.homes
-    shutil.rmtree(good)
-    [heads] = homes_files(bad, "heads-")
-    homes.flip_byte(heads, 100, w.random)
     vault.lose_state()
-    run = vault.recover(bad, code={PARTLY, TOO_FEW})
-    w.check("damaged" in run.err + run.out, f"it says so\n{run}")
-    if run.code == PARTLY:
-        run = vault.mhp("--json", "snapshots", code=PARTLY)
-        w.equal(run.json, [], f"nothing is shown\n{run}")
-        w.equal(vault.mhp("--json", "status", code=FAILED).json["state"], "help", "status")
+    vault.recover(good)
+    apart(vault, [good], [])
+    [heads] = homes_files(bad, "heads-")
+    whole = heads.read_bytes()
+    homes.flip_byte(heads, 100, w.random)
+    w.equal(vault.mhp("--json", "snapshots", code=PARTLY).json, [], "nothing is shown, and it says so")
+    w.equal(vault.mhp("--json", "status", code=FAILED).json["state"], "help", "status")
+    vault.mhp("check", code=TOO_FEW)
+    vault.lose_state()
+    run = vault.recover(bad, code=TOO_FEW)
+    w.check("no home at hand has readable heads" in run.error["error"], f"a recovery that has only this home\n{run}")
+    heads.write_bytes(whole)
+    vault.recover(bad)
+    w.equal(ids(vault.mhp("--json", "snapshots")), [first], "mended")
+
+
+def record_not_at_hand(w):
+    """Heads of a computer whose vault record no home at hand has: what it saved may be there, and is not shown."""
+    vault, source, first = saved(w, 2)
+    known = {path.name for path in homes_files(vault.homes[0], "heads-")}
+    state = second_computer(vault, vault.homes[0], "--keep-devices")
+    more(w, source)
+    second = vault.mhp("--json", "backup", source, state=state).json["snapshot"]
+    [heads] = [path for path in homes_files(vault.homes[0], "heads-") if path.name not in known]
+    apart(vault, vault.homes[1:], [])
+    record = heads.with_name(heads.name.replace("heads-", "record-"))
+    whole = record.read_bytes()
+    record.unlink()
+    vault.lose_state()
+    run = vault.recover(vault.homes[0], code=PARTLY)
+    w.equal(len(run.json["unread"]), 1, f"it says so\n{run}")
+    w.equal(ids(vault.mhp("--json", "snapshots", code=PARTLY)), [first], "what is shown")
+    record.write_bytes(whole)
+    vault.lose_state()
+    vault.recover(vault.homes[0])
+    w.equal(ids(vault.mhp("--json", "snapshots")), [first, second], "all there")
 
 
 def locked_state(w):
@@ -272,5 +299,6 @@ def impossible_receipts(w):
 
 
 if __name__ == "__main__":
-    world.main(set_back_homes, others_state, seen_and_not_shown, damaged_heads_alone, locked_state,
+    world.main(set_back_homes, others_state, seen_and_not_shown, damaged_heads_alone,
+               record_not_at_hand, locked_state,
                homes_that_are_away_stay, named_homes, damaged_record, bad_rows_are_shown, impossible_receipts)

@@ -6,6 +6,7 @@
 #include <optional>
 #include <set>
 #include <span>
+#include <utility>
 
 #include "primitives/hash/blake3.h"
 
@@ -90,20 +91,35 @@ class Cut {
     });
   }
 
-  /// What is left of `chain`. What came after the last good head stays only where a home says that it took it before
-  /// the revocation: it was away when the vault was recovered, and what the lost computer had saved there is not lost.
-  /// Of a chain that has others at the places of all last good heads nothing stays. The newest that was cut off.
+  /// What is left of `chain`: last good heads, those that a home says it took before the revocation (it was away when
+  /// the vault was recovered, and what the lost computer had saved there is not lost), and what comes before such a one
+  /// without a gap. A number below the last good one alone says nothing: who is shut out chooses his numbers. Of a
+  /// chain that has others at the places of all last good heads nothing stays. The newest that was cut off at the end.
   std::optional<CheckedHead> cut(std::vector<CheckedHead>& chain) const {
     std::optional<CheckedHead> newest_cut;
     if (!revoked() || chain.empty()) return newest_cut;
-    CheckedHead newest = chain.back();
-    std::size_t before = chain.size();
-    while (!chain.empty() && chain.back().head.seq > last_good_seq_ && !was_taken_before(chain.back())) {
-      chain.pop_back();
+    const CheckedHead newest = chain.back();
+    const std::vector<CheckedHead> whole = std::exchange(chain, {});
+    const bool differs = is_of_another_history(whole);
+    for (auto head = whole.rbegin(); head != whole.rend(); ++head) {
+      const bool is_before_good = !chain.empty() && chain.back().head.seq == head->head.seq + 1;
+      const bool is_last_good = head->head.seq <= last_good_seq_ && is_named(*head);
+      if (is_before_good || is_last_good || was_taken_before(*head)) chain.push_back(*head);
     }
-    if (is_of_another_history(chain)) chain.clear();
-    if (chain.size() != before) newest_cut = std::move(newest);
+    std::ranges::reverse(chain);
+    if (differs) chain.clear();
+    if (chain.empty() || chain.back().hash != newest.hash) newest_cut = newest;
     return newest_cut;
+  }
+
+  /// What recoveries called good, and nobody an enemy's.
+  std::vector<wire::SeenHead> called_good() const {
+    std::vector<wire::SeenHead> out;
+    for (const wire::Revocation& one : revocations_) {
+      if (!one.distrusted && one.last_good_seq > 0)
+        out.push_back({.device = one.device, .seq = one.last_good_seq, .hash = one.last_good});
+    }
+    return out;
   }
 
   bool was_taken_before(const CheckedHead& head) const { return head.received_s && *head.received_s <= time_s_; }
@@ -134,6 +150,7 @@ class Cut {
     if (distrusted_) time_s_ = std::min(time_s_, *earliest_s_);
   }
 
+  /// As far as it is believed at all: what is beyond the last good number and was not taken in time does not count.
   bool is_of_another_history(const std::vector<CheckedHead>& chain) const {
     bool differs = false;
     for (const wire::Revocation& one : revocations_) {
@@ -311,17 +328,18 @@ class DeviceJudge {
 
   /// What was signed and is not at hand. What came after a revocation's last good head is not missed.
   void note_hidden(const std::vector<ShownHeads>& shown) {
-    HiddenHeads hidden{.device = facts_.device, .seen = {}, .damaged = {}};
-    const bool is_missed =
-        facts_.seen != nullptr && !(facts_.cut.revoked() && facts_.seen->seq > facts_.cut.last_good_seq());
-    auto reaches = [this](const Candidate& one) {
-      return one.chain.back().head.seq >= facts_.seen->seq && fits_seen(one.chain, facts_.seen);
-    };
-    if (is_missed && std::ranges::none_of(candidates_, reaches)) hidden.seen = *facts_.seen;
+    HiddenHeads hidden{.device = facts_.device, .missed = facts_.cut.called_good(), .members = {}};
+    if (facts_.seen != nullptr && !(facts_.cut.revoked() && facts_.seen->seq > facts_.cut.last_good_seq()))
+      hidden.missed.push_back(*facts_.seen);
+    std::erase_if(hidden.missed, [this](const wire::SeenHead& head) {
+      return std::ranges::any_of(candidates_, [&](const Candidate& one) {
+        return one.chain.back().head.seq >= head.seq && fits_seen(one.chain, &head);
+      });
+    });
     for (const ShownHeads& home : shown) {
-      if (candidates_.empty() && shows_damage(home)) hidden.damaged.push_back(home.member);
+      if (candidates_.empty() && shows_damage(home)) hidden.members.push_back(home.member);
     }
-    if (hidden.seen || !hidden.damaged.empty()) out_.hidden.push_back(std::move(hidden));
+    if (!hidden.missed.empty() || !hidden.members.empty()) out_.hidden.push_back(std::move(hidden));
   }
 
   /// Every home is older than what this computer has seen.
@@ -451,6 +469,25 @@ void settle_branches(HeadsView& view, const std::function<bool(const BelievedDev
   }
 }
 
+/// Heads of devices that no record at hand names: another home may have it.
+static void note_unnamed(const wire::VaultRecord& record, const std::vector<ShownHeads>& shown, HeadsView& out) {
+  const auto certified = devices_of(record);
+  for (const ShownHeads& home : shown) {
+    for (const home::Home::DeviceHeads& heads : home.devices) {
+      if (std::ranges::find(certified, heads.device, &wire::DeviceCertificate::device) != certified.end()) continue;
+      if (!heads.chain.empty() && !check_chain(heads.chain, record.vault, heads.device)) continue;
+      out.findings.push_back(
+          {.member = home.member,
+           .kind = TroubleKind::wrong_record,
+           .detail = "has heads of device " + heads.device.short_hex() + ", but not its vault record"});
+      auto known = std::ranges::find(out.hidden, heads.device, &HiddenHeads::device);
+      if (known == out.hidden.end())
+        known = out.hidden.insert(known, {.device = heads.device, .is_unnamed = true, .missed = {}, .members = {}});
+      known->members.push_back(home.member);
+    }
+  }
+}
+
 HeadsView judge_heads(const wire::VaultRecord& record, const std::vector<ShownHeads>& shown,
                       const home::Home::DeviceHeads& own, const wire::SeenHeads& seen, bool with_late) {
   HeadsView out;
@@ -488,6 +525,7 @@ HeadsView judge_heads(const wire::VaultRecord& record, const std::vector<ShownHe
     }
     judge.judge(shown);
   }
+  note_unnamed(record, shown, out);
   return out;
 }
 

@@ -65,8 +65,9 @@ struct LateHeads {
 /// A device that has signed more than is at hand.
 struct HiddenHeads {
   DeviceId device;
-  std::optional<wire::SeenHead> seen;  // this computer has seen it, and no home shows it now
-  std::vector<std::size_t> damaged;    // members whose file of its heads cannot be read, where nobody else shows any
+  bool is_unnamed = false;             // no vault record at hand names it
+  std::vector<wire::SeenHead> missed;  // seen by this computer, or called good by a recovery; no home shows it now
+  std::vector<std::size_t> members;    // that have a file of its heads which cannot be read, and nobody else shows any
 };
 
 struct HeadsView {

@@ -203,6 +203,60 @@ TEST_F(Heads, WhoIsOnlyBehindIsNoHistoryOfItsOwn) {
       << "by way of another";
 }
 
+TEST_F(Heads, AHugeNumberThatARecoveryNamedMakesNoLaterHeadGood) {
+  const auto good = grow({}, 3);
+  const auto later = grow(good, 3);
+  wire::Head head;
+  head.epoch = 1;
+  head.vault_record_version = 1;
+  head.vault = root_.vault();
+  head.device = device_.id;
+  head.seq = 1'000'000;
+  head.previous = HeadHash::from_array(primitives::blake3(later.back()));
+  head.sealed_root = Bytes(128);
+  const Bytes huge = wire::encode(wire::sign(device_.signing, wire::kSignHead, wire::encode(head)));
+  recover({{.device = device_.id, .seq = head.seq, .hash = HeadHash::from_array(primitives::blake3(huge))}}, 1000);
+
+  auto with_huge = later;
+  with_huge.push_back(huge);
+  auto evil = home(0, with_huge), other = home(1, later);
+  evil.devices[0].received_s = {500, 500, 500, 2000, 2000, 2000, 900};
+  other.devices[0].received_s = {500, 500, 500, 2000, 2000, 2000};
+  const auto view = judge({evil, other});
+  ASSERT_EQ(view.devices.size(), 1u);
+  ASSERT_EQ(view.devices[0].chain.size(), 4u) << "the first three, and the one that was named";
+  EXPECT_EQ(view.devices[0].chain[2].signed_bytes, good.back());
+  EXPECT_EQ(view.devices[0].newest().signed_bytes, huge);
+  ASSERT_EQ(view.late.size(), 1u);
+  EXPECT_EQ(view.late[0].shown[0].member, 1u);
+  EXPECT_EQ(view.late[0].shown[0].head.seq, 6u);
+}
+
+TEST_F(Heads, WhatARecoveryCalledGoodAndNoHomeShowsIsHidden) {
+  const auto chain = grow({}, 5);
+  recover(seen(chain, 5).heads);
+  const auto view = judge({home(0, {chain.begin(), chain.begin() + 3})});
+  ASSERT_EQ(view.hidden.size(), 1u);
+  EXPECT_EQ(view.hidden[0].missed, seen(chain, 5).heads);
+  EXPECT_TRUE(judge({home(0, chain)}).hidden.empty());
+}
+
+TEST_F(Heads, HeadsOfADeviceThatNoRecordNamesAreHiddenAndTheirHomeIsNamed) {
+  const Device stranger = make_device(root_.vault(), random_);
+  ShownHeads shown = home(0, grow({}, 2));
+  shown.devices.push_back({.device = stranger.id, .chain = grow({}, 2, 0, &stranger), .received_s = {}});
+  const auto view = judge({shown});
+  ASSERT_EQ(view.hidden.size(), 1u);
+  EXPECT_EQ(view.hidden[0].device, stranger.id);
+  EXPECT_TRUE(view.hidden[0].is_unnamed);
+  EXPECT_EQ(view.hidden[0].members, std::vector<std::size_t>{0});
+  ASSERT_EQ(view.findings.size(), 1u);
+  EXPECT_EQ(view.findings[0].kind, TroubleKind::wrong_record);
+  // What is not signed by it is nobody's.
+  shown.devices.back().chain = grow({}, 2);
+  EXPECT_TRUE(judge({shown}).hidden.empty());
+}
+
 TEST_F(Heads, WhatWasSeenAndIsNotShownIsHidden) {
   const auto chain = grow({}, 7);
   const std::vector<Bytes> old(chain.begin(), chain.begin() + 5);
@@ -211,7 +265,7 @@ TEST_F(Heads, WhatWasSeenAndIsNotShownIsHidden) {
   for (const ShownHeads& shown : {nothing, home(0, old), home(0, other)}) {
     const auto view = judge({shown}, {}, seen(chain, 7));
     ASSERT_EQ(view.hidden.size(), 1u);
-    EXPECT_EQ(view.hidden[0].seen, seen(chain, 7).heads[0]);
+    EXPECT_EQ(view.hidden[0].missed, seen(chain, 7).heads);
   }
   EXPECT_TRUE(judge({home(0, chain)}, {}, seen(chain, 7)).hidden.empty());
   EXPECT_TRUE(judge({home(0, chain)}, {}, seen(chain, 5)).hidden.empty());
@@ -220,7 +274,7 @@ TEST_F(Heads, WhatWasSeenAndIsNotShownIsHidden) {
 
   const auto damaged = judge({home(3, {}), nothing});
   ASSERT_EQ(damaged.hidden.size(), 1u);
-  EXPECT_EQ(damaged.hidden[0].damaged, std::vector<std::size_t>{3});
+  EXPECT_EQ(damaged.hidden[0].members, std::vector<std::size_t>{3});
   EXPECT_TRUE(judge({home(3, {}), home(0, chain)}).hidden.empty()) << "another home has them";
 }
 

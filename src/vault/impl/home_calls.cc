@@ -107,6 +107,9 @@ Task<bool> give(const Gift& gift, std::size_t member) {
       set_heads(view, believed);
       continue;
     }
+    // Who is shut out may have signed what no home takes.
+    const bool is_refused = put.error().code == Errc::denied || put.error().code == Errc::invalid;
+    if (believed.revoked && is_refused) continue;
     complete = false;
     gift.homes.report_failure(
         member, Error{put.error().code, "did not take the newest head: " + put.error().detail, put.error().subject});
