@@ -133,6 +133,7 @@ class Up final : public MetricsSource {
     platform::Nursery serving(session_.platform.executor()), background(session_.platform.executor());
     serving.start(server.run(std::move(doors_.listeners)));
     background.start(keep_announced());
+    background.start(look_for_rosters());
     background.start(tell_news());
     background.start(cloud::keep_in_touch(session_.platform, book_, net_.others(), net_.id(), {}, contacts_));
     background.start(waiter.run());
@@ -238,6 +239,19 @@ class Up final : public MetricsSource {
     both.start(announce_on_change());
     both.start(announce_at_times());
     co_await both.join();
+  }
+
+  /// A computer that is new has none of its owner's clouds until a home of each has answered.
+  Task<> look_for_rosters() {
+    for (;;) {
+      const auto found = co_await find_rosters(session_, book_);
+      if (!found) log_.warn("rosters_unreadable", {{"reason", found.error().detail}});
+      for (const CameBack& one : found.value_or(std::vector<CameBack>())) {
+        if (one.problem.empty()) log_.info("cloud_is_back", {{"cloud", one.cloud}, {"as", one.as}});
+        if (!one.problem.empty()) log_.warn("cloud_not_found", {{"as", one.as}, {"reason", one.problem}});
+      }
+      co_await session_.platform.clock().sleep(kLookAround);
+    }
   }
 
   /// Behind a router: waits at those that the rosters name now.
