@@ -23,10 +23,35 @@ Network::Network(World world, const primitives::Key& seed, const std::string& st
       desk_(station(), reach_, platform_.random()),
       neighbours_(station(), platform_.network(), platform_.random(), reach_, port),
       others_(station(), platform_.network(), scope_, limits_of_commands(),
-              {.desk = port != 0 ? &desk_ : nullptr, .neighbours = &neighbours_, .relays = &reach_}) {
+              {.desk = port != 0 ? &desk_ : nullptr,
+               .neighbours = &neighbours_,
+               .relays = &reach_,
+               .lookout = port == 0 ? &ears_ : nullptr}) {
   (void)book_.refresh();  // what cannot be read is told of by who needs it
-  // A command has done its work before neighbours have answered; who is up hears them all the time.
+  // Who is up hears its neighbours all the time; a command has mostly done its work before they have answered.
   if (port != 0) scope_.start(neighbours_.run());
+}
+
+Task<std::vector<net::Address>> Network::Ears::look_for(HomeId home) {
+  constexpr std::chrono::milliseconds kListen{2000};
+  constexpr std::chrono::milliseconds kAgain{600};  // a datagram may get lost
+  constexpr std::chrono::milliseconds kLook{50};
+  if (!network_.reach_.is_known(home)) co_return std::vector<net::Address>();
+  platform::Clock& clock = network_.platform_.clock();
+  net::Neighbours& neighbours = network_.neighbours_;
+  bool asks_again = !since_;
+  if (!since_) {
+    since_ = clock.steady();
+    network_.scope_.start(neighbours.run());
+  }
+  while (neighbours.addresses_of(home).empty() && clock.steady() < *since_ + kListen) {
+    if (asks_again && clock.steady() >= *since_ + kAgain) {
+      neighbours.ask();
+      asks_again = false;
+    }
+    co_await clock.sleep(kLook);
+  }
+  co_return neighbours.addresses_of(home);
 }
 
 Task<Result<HomeId>> Network::who_answers(net::Address address, std::chrono::nanoseconds limit) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 
 #include "cloud/reach.h"
 #include "net/dial.h"
@@ -38,6 +39,17 @@ class Network {
   Task<Result<HomeId>> who_answers(net::Address address, std::chrono::nanoseconds limit);
 
  private:
+  /// For a command: listens from when it first misses a home, and waits for it only at that time.
+  class Ears final : public net::Lookout {
+   public:
+    explicit Ears(Network& network) : network_(network) {}
+    Task<std::vector<net::Address>> look_for(HomeId home) override;
+
+   private:
+    Network& network_;
+    std::optional<std::chrono::nanoseconds> since_;
+  };
+
   platform::Platform& platform_;
   platform::Nursery& scope_;
   primitives::SigningKey key_;
@@ -49,6 +61,7 @@ class Network {
   net::RelayDesk desk_;
   net::Neighbours neighbours_;
   net::Peers others_;
+  Ears ears_{*this};
 };
 
 struct Session;
