@@ -27,6 +27,10 @@ constexpr std::uint64_t kLeastWriteBytesPerSecond = 512 << 10;
 constexpr Nanoseconds write_patience(std::uint64_t given_bytes) {
   return kWriteStall + std::chrono::seconds(given_bytes / kLeastWriteBytesPerSecond);
 }
+/// Where most homes have taken their parts of a segment, the rest are waited for so many times as long as the slowest
+/// of those took, and at least so long.
+constexpr int kWritePatienceTimes = 8;
+constexpr Nanoseconds kLeastFairWrite = std::chrono::seconds(3);
 constexpr Nanoseconds kSuspicion = std::chrono::seconds(30);  // after a fault a home is asked last for so long
 
 /// Wrong rows that wait to be taken; what comes after that is found again by the next reading.
@@ -34,6 +38,7 @@ constexpr std::size_t kMaxWrongRows = 10'000;
 
 struct Standing {
   bool no_writes = false;         // failed, full or away during this run
+  bool left_behind = false;       // took no record while the others did
   bool dirty = false;             // written to since its last commit
   std::uint64_t given_bytes = 0;  // since then, also what is still on its way
   Nanoseconds suspect_until{};    // by the steady clock; others are preferred until then
