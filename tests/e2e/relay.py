@@ -7,8 +7,11 @@ import time
 
 from support import namespaces
 
+PROGRAM = pathlib.Path(os.environ.get("MHP_BIN", "build/release/mhp")).absolute()
+ROLES = "src/net/net_test"  # beside the program; ./dev check builds it with sanitizers alone, which serves as well
+BUILDS = [PROGRAM.parent, PROGRAM.parent.parent / "dev"]
 NET_TEST = pathlib.Path(os.environ.get("MHP_NET_TEST") or
-                        pathlib.Path(os.environ.get("MHP_BIN", "build/release/mhp")).parent / "src/net/net_test")
+                        next((build / ROLES for build in BUILDS if (build / ROLES).exists()), BUILDS[0] / ROLES))
 CALLER_LIMIT_S = 300
 
 
