@@ -14,9 +14,10 @@ namespace mhp::app {
 /// One key, its connections, and their common bounds.
 class Network {
  public:
-  /// Both outlive it. The connections run in `scope`, which is joined after the last use of this.
+  /// All outlive it. The connections run in `scope`, which is joined after the last use of this.
   struct World {
     platform::Platform& platform;
+    platform::Network& sockets;
     platform::Nursery& scope;
   };
   /// `state_folder`: with the rosters. `port`: where this computer answers, to be told in the local network; 0:
@@ -51,6 +52,7 @@ class Network {
   };
 
   platform::Platform& platform_;
+  platform::Network& sockets_;
   platform::Nursery& scope_;
   primitives::SigningKey key_;
   net::Identity identity_;

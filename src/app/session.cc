@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "app/cloud_homes.h"
+#include "app/limits.h"
 #include "app/text.h"
 #include "cloud/exchange.h"
 #include "cloud/network_line.h"
@@ -105,7 +106,8 @@ static Task<Result<Reached>> reach_computer(Session& session, wire::HomeEntry en
   if (!made) co_return fail(Errc::timed_out, Subject::home, place_of(entry) + ": does not answer");
   if (!*made) co_return fail(made->error().code, Subject::home, made->error().detail);
   std::vector<cloud::VaultKey> keys = {std::move(key)};
-  const cloud::RemoteLimits limits;
+  cloud::RemoteLimits limits;
+  for (std::chrono::nanoseconds* limit : {&limits.answer, &limits.bulk, &limits.work}) *limit += patience_of(session);
   Reached reached;
   reached.home = cloud::make_remote_home(session.platform, entry.id, std::move(line), std::move(keys), limits);
   co_return reached;
@@ -291,6 +293,7 @@ static Task<> make_home_set(Session& session, Opened& opened, std::set<std::uint
   opened.homes =
       std::make_unique<dispersal::HomeSet>(session.platform, opened.record->record.vault, std::move(members));
   opened.homes->trust(vault::card_signers(opened.record->record));
+  opened.homes->allow_longer(patience_of(session));
 }
 
 std::vector<std::size_t> members_leaving(const Opened& opened) {

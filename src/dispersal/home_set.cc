@@ -184,6 +184,7 @@ const std::vector<Member>& HomeSet::members() const { return state_->members; }
 const std::vector<Trouble>& HomeSet::troubles() const { return state_->troubles; }
 std::vector<WrongRow> HomeSet::take_wrong_rows() { return std::exchange(state_->wrong_rows, {}); }
 const std::optional<Error>& HomeSet::exhausted() const { return state_->exhausted; }
+void HomeSet::allow_longer(std::chrono::nanoseconds further) { state_->patience.further = further; }
 tl::unexpected<Error> HomeSet::too_few(std::string detail) const { return state_->too_few(std::move(detail)); }
 tl::unexpected<Error> HomeSet::took_too_little(std::string detail) const {
   return state_->took_too_little(std::move(detail));
@@ -352,7 +353,7 @@ Task<> put_record(Shipment& shipment, PutState& out) {
   const std::size_t member = shipment.home;
   const std::size_t bytes = shipment.front.record_bytes;
   set.standings[member].given_bytes += bytes;
-  const Nanoseconds patience = impl::write_patience(set.standings[member].given_bytes);
+  const Nanoseconds patience = set.patience.write(set.standings[member].given_bytes);
   auto lent = std::make_shared<Lent>(set.buffers, std::exchange(shipment.buffer, AlignedBuffer()));
   const MutableBytes record = lent->buffer.bytes().first(bytes);
   Task<Result<void>> put = set.members[member].home->put(record, std::move(lent));
@@ -423,8 +424,8 @@ namespace {
 
 Task<> commit_one(impl::Set& set, std::size_t member, std::vector<std::size_t>& durable) {
   const std::uint64_t given_bytes = std::exchange(set.standings[member].given_bytes, 0);
-  const Nanoseconds patience =
-      set.standings[member].left_behind ? impl::kLeastFairWrite : impl::write_patience(given_bytes);
+  const Nanoseconds patience = set.standings[member].left_behind ? set.patience.further + impl::kLeastFairWrite
+                                                                 : set.patience.write(given_bytes);
   Task<Result<void>> commit = set.members[member].home->commit();
   std::optional<Result<void>> done = co_await impl::within(set.platform, patience, std::move(commit));
   if (!done)
@@ -514,7 +515,7 @@ Task<Result<std::vector<home::HeldSegment>>> HomeSet::list(std::size_t member) {
   for (SegmentId after;;) {
     Task<Result<home::HeldPage>> ask = home->list(state_->vault, after, kPage);
     std::optional<Result<home::HeldPage>> page =
-        co_await impl::within(state_->platform, impl::kListPatience, std::move(ask));
+        co_await impl::within(state_->platform, state_->patience.list(), std::move(ask));
     if (!page) co_return fail(Errc::timed_out, state_->members[member].name + " does not list what it holds");
     if (!*page) co_return pass(*page);
     for (home::HeldSegment& held : (*page)->segments) {
@@ -538,7 +539,7 @@ Task<> verify_one(impl::Set& set, std::size_t member, const wire::Card& card, st
   const std::uint32_t leaves = primitives::leaf_count(card.row_bytes) - 1;
   Task<Result<impl::Fetched>> fetch =
       impl::fetch_row(set, *set.members[member].home, card, row, 0, leaves, /*front=*/nullptr);
-  std::optional<Result<impl::Fetched>> got = co_await impl::within(set.platform, impl::kReadPatience, std::move(fetch));
+  std::optional<Result<impl::Fetched>> got = co_await impl::within(set.platform, set.patience.read(), std::move(fetch));
   if (!got) {
     set.report(member, TroubleKind::slow, "did not give row " + std::to_string(row) + " within 30 seconds");
     out.error = Error{Errc::timed_out, "row " + std::to_string(row) + " did not come"};

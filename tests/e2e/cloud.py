@@ -219,5 +219,33 @@ def off_the_list_and_back(w):
     comes_back(w, ann, tree, "with the home that is back")
 
 
+def removed_and_handed_over(w):
+    """Whoever is removed takes nothing along: the others' `mhp up` makes anew what was on his home. He has his own data
+    back, and stores no more."""
+    ann, ben, cat, dan, eva = found(w, ("ann", "ben", "cat", "dan", "eva"))
+    trees_of = {}
+    for computer in (ann, eva):
+        trees_of[computer.name] = make_tree(w, f"tree-{computer.name}")
+        computer.json("backup", trees_of[computer.name])
+    ann.json("members", "remove", "eva")
+    for computer in (ann, ben, cat, dan):
+        computer.wait_for_log("home_left cloud=Lindenweg home=\"eva's home\"")
+    told = ann.wait_for_log(" handed_over ")
+    w.check("margin=1" in told, f"as safe as three homes can be: {told}")
+    names = [home["name"] for home in ann.json("status")["homes"]]
+    w.check("eva's home" not in names, f"off the list: {names}")
+    run = eva.mhp("backup", make_tree(w, "more"), code=None)
+    w.check(run.code != DONE, f"a removed member stores nothing more\n{run}")
+    comes_back(w, eva, trees_of["eva"], "what the removed member has stored")
+    eva.down()
+    shutil.rmtree(eva.state)
+    eva.json("recover", "--phrase-file", eva.phrase, "--from", ben.address)
+    comes_back(w, eva, trees_of["eva"], "the same with the words alone")
+    ben.down(signal.SIGKILL)
+    w.count("computers killed")
+    comes_back(w, ann, trees_of["ann"], "after the hand-over, with margin homes killed")
+
+
 if __name__ == "__main__":
-    world.main(main_job, both_ways, invitations, back_in_the_cloud, off_the_list_and_back, killed_and_started_again)
+    world.main(main_job, both_ways, invitations, back_in_the_cloud, off_the_list_and_back, killed_and_started_again,
+               removed_and_handed_over)

@@ -5,6 +5,7 @@
 
 #include "app/cloud_homes.h"
 #include "app/commands/commands.h"
+#include "app/limits.h"
 #include "app/text.h"
 #include "home/folder_home.h"
 #include "vault/give_up.h"
@@ -26,6 +27,7 @@ Task<Result<void>> change_homes(Session& session, Opened& opened, std::vector<wi
   opened.homes =
       std::make_unique<dispersal::HomeSet>(session.platform, opened.record->record.vault, std::move(members));
   opened.homes->trust(vault::card_signers(opened.record->record));
+  opened.homes->allow_longer(patience_of(session));
   const auto took = co_await vault::publish_records(*opened.homes, *opened.record, &session.platform.clock());
   if (took.empty() && !opened.record->content.homes.empty()) {
     co_return opened.homes->took_too_little(

@@ -7,6 +7,7 @@
 #include <iostream>
 
 #include "app/commands/commands.h"
+#include "app/limits.h"
 #include "app/text.h"
 #include "cloud/exchange.h"
 #include "home/folder_home.h"
@@ -325,6 +326,7 @@ Task<Result<RecoverDone>> do_recover(Session& session, RecoverArgs args) {
   auto members = co_await open_members(session, homes, no_sources, std::move(key));
   opened.homes = std::make_unique<dispersal::HomeSet>(session.platform, root.vault(), std::move(members));
   opened.homes->trust(vault::card_signers(opened.record->record));
+  opened.homes->allow_longer(patience_of(session));
   const vault::OpenHow how{.newest_readable = !args.keep_devices, .as_of_s = args.as_of_s, .with_late = args.with_late};
   auto vault =
       co_await vault::Vault::open(session.platform, *opened.homes, *opened.state, *opened.device, *opened.record, how);
