@@ -62,6 +62,25 @@ class Decision {
     return std::move(out_);
   }
 
+  Result<std::optional<wire::HomeEntry>> named(const std::string& which) {
+    out_.homes = now_.homes;
+    std::optional<wire::HomeEntry> found;
+    for (const auto& [id, offer] : offers_) {
+      const bool is_listed = std::ranges::find(now_.homes, id, &wire::HomeEntry::id) != now_.homes.end();
+      if (is_listed || now_.here == id) continue;
+      wire::HomeEntry entry = entry_of(offer);
+      const bool by_id = which.size() >= 4 && id.hex().starts_with(which);
+      if (!by_id && offer.home->name != which && entry.name != which) continue;
+      if (found) {
+        return fail(
+            Errc::usage, Subject::home,
+            fmt::format("several homes of your clouds are called '{}': say the first letters of the id", which));
+      }
+      found = std::move(entry);
+    }
+    return found;
+  }
+
  private:
   static constexpr std::array<std::byte, 32> kNone{};
 
@@ -120,10 +139,12 @@ class Decision {
     return out;
   }
 
-  void add(const Offer& offer) {
+  void add(const Offer& offer) { out_.homes.push_back(entry_of(offer)); }
+
+  wire::HomeEntry entry_of(const Offer& offer) const {
     wire::HomeEntry entry{.id = offer.id, .name = free_name(offer), .kind = wire::HomeKind::computer};
     update(entry, offer);
-    out_.homes.push_back(std::move(entry));
+    return entry;
   }
 
   /// Nobody can tell homes of one name apart.
@@ -162,6 +183,10 @@ Result<std::vector<CloudNow>> rosters_of(const Session& session, const std::vect
 
 HomesDecided decide_homes(const HomesNow& now) { return Decision(now).decide(); }
 
+Result<std::optional<wire::HomeEntry>> lent_home(const HomesNow& now, const std::string& which) {
+  return Decision(now).named(which);
+}
+
 static HomesNow homes_now(const Session& session, const Opened& opened) {
   const wire::VaultPrivate& content = opened.record->content;
   HomesNow now{.vault = opened.record->record.vault,
@@ -173,6 +198,13 @@ static HomesNow homes_now(const Session& session, const Opened& opened) {
   const auto seed = cloud::known_computer_seed(session.platform.disk(), session.state_folder);
   if (seed) now.here = cloud::computer_id(*seed);
   return now;
+}
+
+Result<std::optional<wire::HomeEntry>> find_lent_home(const Session& session, const Opened& opened,
+                                                      const std::string& which) {
+  HomesNow now = homes_now(session, opened);
+  MHP_TRY(now.clouds, rosters_of(session, opened.record->content.clouds));
+  return lent_home(now, which);
 }
 
 Result<void> follow_clouds(const Session& session, Opened& opened, bool keep) {

@@ -40,6 +40,13 @@ struct HomesDecided {
 /// as they are. Pure; what it decided it decides again.
 HomesDecided decide_homes(const HomesNow& now);
 
+/// A home that is lent in one of the clouds and is not on the list, also one that the owner took off it: by its name,
+/// or the first letters of its id. Nothing: there is none. Pure. Errors: usage (several).
+Result<std::optional<wire::HomeEntry>> lent_home(const HomesNow& now, const std::string& which);
+/// The same by what this computer knows now. Errors: also those of the rosters' files.
+Result<std::optional<wire::HomeEntry>> find_lent_home(const Session& session, const Opened& opened,
+                                                      const std::string& which);
+
 /// Brings the list of an opened vault up to what its clouds' rosters say on this computer. `keep`: it is also signed
 /// and kept, to be given to homes by whatever writes to them; else it is only used in this run. Blocking, shortly.
 /// Errors: those of the state folder; but a roster that cannot be read is only told of: then its homes stay as they

@@ -106,6 +106,29 @@ TEST_F(CloudHomes, ThatTheOwnerTookOffTheListStayOff) {
   EXPECT_EQ(ids(decide_homes(from)), std::set<HomeId>{ann_.home_id()});
 }
 
+TEST_F(CloudHomes, ThatWereTakenOffAreFoundByName) {
+  cloud_.let_in(ann_, ben_);
+  cloud_.let_in(ann_, eve_);
+  HomesNow from = now();
+  from.removed = {{.id = ben_.home_id(), .changed_ns = 1}};
+  from.homes = decide_homes(from).homes;
+  for (const std::string& which : {std::string("Ben's attic"), ben_.home_id().hex().substr(0, 8)}) {
+    const auto found = lent_home(from, which);
+    ASSERT_TRUE(found && *found) << which;
+    EXPECT_EQ((*found)->id, ben_.home_id());
+    EXPECT_EQ((*found)->addresses, std::vector<std::string>{"Ben.example:7070"});
+    EXPECT_EQ((*found)->cloud, bytes_of(cloud_.roster.cloud().bytes()));
+  }
+  EXPECT_FALSE(*lent_home(from, "Eve's attic"));  // on the list
+  EXPECT_FALSE(*lent_home(from, "attic"));
+  cloud_.say(eve_, wire::HomeKey{eve_.home_key(), "Ben's attic", 1, false});
+  from.homes.clear();
+  from.clouds = {known()};
+  EXPECT_EQ(lent_home(from, "Ben's attic").error().code, Errc::usage);
+  from.here = eve_.home_id();
+  EXPECT_TRUE(*lent_home(from, "Ben's attic"));  // that of this computer is not meant
+}
+
 TEST_F(CloudHomes, FoldersAreNobodysBusiness) {
   wire::HomeEntry folder{.id = Person("a drive").home_id(), .name = "drive", .path = "/media/drive"};
   wire::HomeEntry named{.id = Person("a friend").home_id(), .name = "friend", .kind = wire::HomeKind::computer};

@@ -13,6 +13,8 @@ using platform::SourceFolder;
 
 class Comparer {
  public:
+  explicit Comparer(bool with_owners) : with_owners_(with_owners) {}
+
   TreeComparison result;
 
   void folders(SourceFolder& left, SourceFolder& right, const std::string& path) {
@@ -56,7 +58,7 @@ class Comparer {
   void info(const NodeInfo& a, const NodeInfo& b, const std::string& path) {
     if (a.kind != b.kind) return differ(path, "another kind");
     if (a.mode != b.mode) differ(path, "another mode");
-    if (a.uid != b.uid || a.gid != b.gid) differ(path, "another owner");
+    if (with_owners_ && (a.uid != b.uid || a.gid != b.gid)) differ(path, "another owner");
     if (a.mtime_ns != b.mtime_ns) differ(path, "another time");
     if (a.kind == NodeKind::file && a.size != b.size) differ(path, "another size");
   }
@@ -76,6 +78,7 @@ class Comparer {
     }
   }
 
+  const bool with_owners_;
   Bytes left_ = Bytes(1_MiB);
   Bytes right_ = Bytes(1_MiB);
 };
@@ -89,10 +92,11 @@ Result<std::unique_ptr<SourceFolder>> open_folder(platform::Trees& trees, const 
 
 }  // namespace
 
-Result<TreeComparison> compare_trees(platform::Trees& trees, const std::string& left, const std::string& right) {
+Result<TreeComparison> compare_trees(platform::Trees& trees, const std::string& left, const std::string& right,
+                                     bool with_owners) {
   MHP_TRY(const auto left_folder, open_folder(trees, left));
   MHP_TRY(const auto right_folder, open_folder(trees, right));
-  Comparer comparer;
+  Comparer comparer(with_owners);
   comparer.folders(*left_folder, *right_folder, left);
   return std::move(comparer.result);
 }

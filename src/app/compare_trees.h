@@ -16,8 +16,9 @@ struct TreeComparison {
   static constexpr std::size_t kMaxDifferences = 20;
 };
 
-/// Names, kinds, modes, owners, times (ns), sizes, link targets, xattrs and content of two folders. Blocking.
-/// What cannot be read on the left is left out (a backup names it). Errors: those of opening either folder.
-Result<TreeComparison> compare_trees(platform::Trees& trees, const std::string& left, const std::string& right);
+/// Names, kinds, modes, owners (`with_owners`), times (ns), sizes, link targets, xattrs and content of two folders.
+/// Blocking. What cannot be read on the left is left out (a backup names it). Errors: those of opening either folder.
+Result<TreeComparison> compare_trees(platform::Trees& trees, const std::string& left, const std::string& right,
+                                     bool with_owners = true);
 
 }  // namespace mhp::app

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
+#include <random>
 
 #include "app/commands/commands.h"
 #include "app/compare_trees.h"
@@ -84,6 +85,13 @@ class Computers : public ::testing::Test {
     EXPECT_EQ(world_.run(run_all(*this, std::move(work), session)), kDone);
   }
   bool has_key(platform::Platform& machine) { return machine.disk().info("/state/computer").has_value(); }
+  /// What nothing compresses.
+  static std::string noise(std::size_t bytes) {
+    std::mt19937 generator(1);
+    std::string out(bytes, '\0');
+    for (char& c : out) c = static_cast<char>(generator());
+    return out;
+  }
   std::string text_of(const std::string& path) {
     std::ifstream in(path);
     return {std::istreambuf_iterator<char>(in), {}};
@@ -254,6 +262,49 @@ TEST_F(Computers, OnesOwnIsNotUsed) {
   for (unsigned i = 0; i < lenders_.size(); ++i) homes.push_back(lenders_[i]->entry(i));
   Session session = session_on(own_);
   run([&](Session& at) { return Work::save(at, homes, source_.path()); }, session);
+}
+
+constexpr std::uint64_t kRate = 50'000;
+constexpr std::size_t kBytes = 8'000'000;
+
+/// So slow that each segment takes longer than homes are waited for at full speed.
+TEST_F(Computers, GetNoMoreBytesASecondThanTheLimit) {
+  std::vector<wire::HomeEntry> homes;
+  for (unsigned i = 0; i < lenders_.size(); ++i) homes.push_back(lenders_[i]->entry(i));
+  std::ofstream(source_.path() + "/noise") << noise(kBytes);
+  struct Work {
+    static Task<int> save_and_bring_back(Session& session, std::vector<wire::HomeEntry> homes, std::string path,
+                                         std::string to) {
+      platform::Clock& clock = session.platform.clock();
+      const platform::RateSchedule slow{.periods = {}, .otherwise = {kRate}};
+      session.limits = platform::NetworkLimits{.up = slow, .down = slow};
+      (void)co_await make_vault(session, std::move(homes));
+      const net::Counts& counts = session.network->station().traffic.counts;
+      const auto start = clock.steady();
+      const std::uint64_t sent_before = counts.bytes_out;
+      const BackupDone done = co_await back_up(session, std::move(path));
+      EXPECT_TRUE(done.left_out.empty());
+      EXPECT_EQ(done.after.margin, 2);
+      expect_at_rate(counts.bytes_out - sent_before, clock.steady() - start);
+      EXPECT_GE(counts.bytes_out - sent_before, 2 * kBytes);  // 12 rows of 24
+      const auto middle = clock.steady();
+      const std::uint64_t got_before = counts.bytes_in;
+      const std::size_t errors = co_await bring_back(session, std::move(to));
+      EXPECT_EQ(errors, 0u);
+      EXPECT_GE(counts.bytes_in - got_before, kBytes);
+      expect_at_rate(counts.bytes_in - got_before, clock.steady() - middle);
+      co_return kDone;
+    }
+    static void expect_at_rate(std::uint64_t bytes, std::chrono::nanoseconds took) {
+      const double seconds = std::chrono::duration<double>(took).count();
+      const double wanted = static_cast<double>(bytes) / kRate;
+      EXPECT_GE(seconds, 0.95 * wanted);
+      EXPECT_LE(seconds, 1.25 * wanted);
+    }
+  };
+  Session session = session_on(own_);
+  run([&](Session& at) { return Work::save_and_bring_back(at, homes, source_.path(), target_.path() + "/back"); },
+      session);
 }
 
 /// A member lends one of the computers, and nothing else.

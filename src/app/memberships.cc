@@ -4,9 +4,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 
 #include "app/network.h"
 #include "app/text.h"
+#include "cloud/computer.h"
 #include "cloud/exchange.h"
 #include "cloud/invitation.h"
 
@@ -64,6 +66,106 @@ Task<Result<std::unique_ptr<cloud::Book>>> open_book(Session& session) {
   co_return book;
 }
 
+namespace {
+
+/// Looking for one roster at several computers at once.
+struct Search {
+  Session& session;
+  Network& network;
+  cloud::Book& book;
+  const Membership& membership;
+  platform::Semaphore turn;  // whoever has answered: one after the other
+  platform::Nursery all;
+  std::string problem = "no computer of it is on the vault's list of homes";
+};
+
+Task<> ask_home(Search& search, wire::HomeEntry entry) {
+  auto reaching = search.network.others().reach(entry.id, cloud::addresses_of(entry.addresses));
+  const auto caller = co_await std::move(reaching);
+  if (!caller) {
+    search.problem = caller.error().detail;
+    co_return;
+  }
+  co_await search.turn.take();
+  const platform::Permit permit(search.turn);
+  const Membership& membership = search.membership;
+  if (search.book.find(membership.cloud)) co_return;
+  auto coming =
+      cloud::come_back(search.session.platform, search.book, membership.cloud, membership.key, **caller, kPathLimit);
+  const auto came = co_await std::move(coming);
+  if (!came) search.problem = came.error().detail;
+  if (came) search.all.cancel();  // the others are not needed
+}
+
+/// Says that this computer is the member's, where the roster does not say so, and tells all homes.
+Task<Result<CameBack>> show_up(Search& search, primitives::SigningKey own) {
+  const Membership& membership = search.membership;
+  const HomeId id = primitives::home_id_of(own.public_key());
+  cloud::RosterPointer roster = search.book.find(membership.cloud);
+  CameBack back{.as = membership.name, .cloud = roster->view().name};
+  if (!roster->view().homes.contains(id)) {
+    const wire::HomeKey home{cloud::as_key(own.public_key()), membership.name + "'s computer", 0, false};
+    std::vector<Bytes> said = {roster->say(membership.key, membership.member(), home),
+                               roster->say(own, membership.member(), wire::HomeAddresses{})};
+    MHP_CO_TRY_VOID(co_await search.book.merge_aside(search.session.platform, membership.cloud, std::move(said)));
+    roster = search.book.find(membership.cloud);
+  }
+  MHP_CO_TRY(const Opened known, open_records(search.session));
+  std::set<HomeId> former;
+  for (const auto& [other, home] : roster->view().homes) {
+    const bool is_own = other != id && home.member == membership.member() && home.lend_bytes > 0;
+    const auto& listed = known.record->content.homes;
+    if (!is_own || std::ranges::find(listed, other, &wire::HomeEntry::id) != listed.end()) continue;
+    former.insert(other);
+    back.own_homes.push_back(home.name);
+  }
+  cloud::Spread how{.limit = kPathLimit, .shows = membership.key};
+  auto spreading = cloud::spread(search.session.platform, search.book, membership.cloud, search.network.others(), id,
+                                 std::move(how));
+  for (const cloud::Spoken& one : co_await std::move(spreading)) back.homes_told += one.exchanged ? 1 : 0;
+  if (former.empty()) co_return back;
+  // Else rows would be planned on it that never come to be.
+  const auto leave_out = [former](wire::VaultPrivate& content) {
+    return std::erase_if(content.homes, [&](const wire::HomeEntry& one) { return former.contains(one.id); }) > 0;
+  };
+  MHP_CO_TRY_VOID(co_await change_record(search.session, leave_out));
+  co_return back;
+}
+
+Task<Result<CameBack>> find_roster(Session& session, cloud::Book& book, Membership membership,
+                                   std::vector<wire::HomeEntry> entries) {
+  MHP_CO_TRY(Network* const network, network_of(session));
+  const auto executor = session.platform.executor();
+  Search search{session, *network, book, membership, platform::Semaphore(executor, 1), platform::Nursery(executor)};
+  const std::array<std::byte, 32> none{};
+  for (wire::HomeEntry& entry : entries) {
+    const bool may_be_there = entry.cloud == none || CloudId::from_array(entry.cloud) == membership.cloud;
+    if (entry.kind == wire::HomeKind::computer && may_be_there && !entry.addresses.empty())
+      search.all.start(ask_home(search, std::move(entry)));
+  }
+  co_await search.all.join();
+  if (!book.find(membership.cloud)) co_return CameBack{.as = membership.name, .cloud = "", .problem = search.problem};
+  MHP_CO_TRY(auto seed, cloud::computer_seed(session.platform.disk(), session.platform.random(), session.state_folder));
+  primitives::SigningKey own(seed);
+  wipe(seed);
+  co_return co_await show_up(search, std::move(own));
+}
+
+}  // namespace
+
+Task<Result<std::vector<CameBack>>> find_rosters(Session& session, cloud::Book& book) {
+  MHP_CO_TRY(const auto memberships, memberships_of(session));
+  std::vector<CameBack> out;
+  for (const Membership& membership : memberships) {
+    if (book.find(membership.cloud)) continue;
+    MHP_CO_TRY(const Opened opened, open_records(session));
+    auto finding = find_roster(session, book, membership, opened.record->content.homes);
+    MHP_CO_TRY(CameBack back, co_await std::move(finding));
+    out.push_back(std::move(back));
+  }
+  co_return out;
+}
+
 Result<ChosenCloud> choose_cloud(const std::vector<Membership>& memberships, const cloud::Book& book,
                                  const std::string& which) {
   std::vector<ChosenCloud> fitting;
@@ -84,9 +186,20 @@ Result<ChosenCloud> choose_cloud(const std::vector<Membership>& memberships, con
   return fitting.front();
 }
 
+std::string cannot_come_back(const CameBack& one) {
+  return fmt::format(
+      "Who is in the cloud where you are '{}' is not known on this computer, and could not be asked: {}. "
+      "Try 'mhp homes' again when computers of that cloud are on.",
+      printable(one.as), printable(one.problem));
+}
+
 Task<Result<AtCloud>> at_cloud(Session& session, std::string which) {
   MHP_CO_TRY(const auto memberships, memberships_of(session));
   MHP_CO_TRY(auto book, co_await open_book(session));
+  MHP_CO_TRY(const auto came_back, co_await find_rosters(session, *book));
+  for (const CameBack& one : came_back) {
+    if (!one.problem.empty()) session.out.note(cannot_come_back(one));
+  }
   MHP_CO_TRY(ChosenCloud chosen, choose_cloud(memberships, *book, which));
   co_return AtCloud{std::move(book), std::move(chosen)};
 }

@@ -30,6 +30,24 @@ Task<Result<void>> drop_membership(Session& session, CloudId cloud);
 /// The rosters of this computer's clouds, in the state folder, read.
 Task<Result<std::unique_ptr<cloud::Book>>> open_book(Session& session);
 
+/// What became of a cloud whose roster this computer lacked.
+struct CameBack {
+  std::string as;     // what the owner is called there
+  std::string cloud;  // its name; empty: `problem`
+  std::size_t homes_told = 0;
+  std::vector<std::string> own_homes = {};  // of the owner's there, that this vault never used: taken off its list
+  std::string problem = {};
+};
+/// A computer that is new has no rosters (`mhp recover`), and they can get lost: where one is missing it is asked for
+/// at the computers on the vault's list of homes, which are shown the member's key; and this computer is named in it,
+/// as one that lends nothing yet, so that homes of the cloud take it for the member's. A home there that is the owner's
+/// and that the vault never used is that of the computer which is lost: it is taken off the list. Nothing where none is
+/// missing.
+/// Errors: those of the state folder.
+Task<Result<std::vector<CameBack>>> find_rosters(Session& session, cloud::Book& book);
+/// Where there is a `problem`: what it means, for the person.
+std::string cannot_come_back(const CameBack& one);
+
 /// One of the clouds, with its roster.
 struct ChosenCloud {
   Membership membership;
@@ -40,7 +58,7 @@ struct ChosenCloud {
 Result<ChosenCloud> choose_cloud(const std::vector<Membership>& memberships, const cloud::Book& book,
                                  const std::string& which);
 
-/// What every command on one cloud begins with.
+/// What every command on one cloud begins with: rosters that are missing are looked for.
 struct AtCloud {
   std::unique_ptr<cloud::Book> book;
   ChosenCloud chosen;

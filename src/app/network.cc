@@ -1,6 +1,7 @@
 // Making connections for a command, and who is at the other end.
 #include "app/network.h"
 
+#include "app/limits.h"
 #include "app/session.h"
 #include "cloud/computer.h"
 
@@ -14,6 +15,7 @@ static net::ReachLimits limits_of_commands() {
 
 Network::Network(World world, const primitives::Key& seed, const std::string& state_folder, std::uint16_t port)
     : platform_(world.platform),
+      sockets_(world.sockets),
       scope_(world.scope),
       key_(seed),
       identity_(seed),
@@ -21,24 +23,49 @@ Network::Network(World world, const primitives::Key& seed, const std::string& st
       book_(platform_.disk(), state_folder + "/clouds"),
       reach_(book_, identity_.id()),
       desk_(station(), reach_, platform_.random()),
-      neighbours_(station(), platform_.network(), platform_.random(), reach_, port),
-      others_(station(), platform_.network(), scope_, limits_of_commands(),
-              {.desk = port != 0 ? &desk_ : nullptr, .neighbours = &neighbours_, .relays = &reach_}) {
+      neighbours_(station(), sockets_, platform_.random(), reach_, port),
+      others_(station(), sockets_, scope_, limits_of_commands(),
+              {.desk = port != 0 ? &desk_ : nullptr,
+               .neighbours = &neighbours_,
+               .relays = &reach_,
+               .lookout = port == 0 ? &ears_ : nullptr}) {
   (void)book_.refresh();  // what cannot be read is told of by who needs it
-  // A command has done its work before neighbours have answered; who is up hears them all the time.
+  // Who is up hears its neighbours all the time; a command has mostly done its work before they have answered.
   if (port != 0) scope_.start(neighbours_.run());
+}
+
+Task<std::vector<net::Address>> Network::Ears::look_for(HomeId home) {
+  constexpr std::chrono::milliseconds kListen{2000};
+  constexpr std::chrono::milliseconds kAgain{600};  // a datagram may get lost
+  constexpr std::chrono::milliseconds kLook{50};
+  if (!network_.reach_.is_known(home)) co_return std::vector<net::Address>();
+  platform::Clock& clock = network_.platform_.clock();
+  net::Neighbours& neighbours = network_.neighbours_;
+  bool asks_again = !since_;
+  if (!since_) {
+    since_ = clock.steady();
+    network_.scope_.start(neighbours.run());
+  }
+  while (neighbours.addresses_of(home).empty() && clock.steady() < *since_ + kListen) {
+    if (asks_again && clock.steady() >= *since_ + kAgain) {
+      neighbours.ask();
+      asks_again = false;
+    }
+    co_await clock.sleep(kLook);
+  }
+  co_return neighbours.addresses_of(home);
 }
 
 Task<Result<HomeId>> Network::who_answers(net::Address address, std::chrono::nanoseconds limit) {
   const auto until = platform_.clock().steady() + limit;
   const std::uint16_t port = address.port;
-  MHP_CO_TRY(auto endpoints, co_await platform_.network().resolve(std::move(address), limit));
+  MHP_CO_TRY(auto endpoints, co_await sockets_.resolve(std::move(address), limit));
   Error last{Errc::unavailable, "the name has no address"};
   for (platform::Endpoint& endpoint : endpoints) {
     const auto left = until - platform_.clock().steady();
     if (left.count() <= 0) co_return fail(Errc::timed_out, "no answer in time");
     endpoint.port = port;
-    auto dialing = net::dial(station(), platform_.network(), scope_, std::move(endpoint), std::nullopt, left);
+    auto dialing = net::dial(station(), sockets_, scope_, std::move(endpoint), std::nullopt, left);
     auto made = co_await std::move(dialing);
     if (made) co_return (*made)->peer().id;
     last = std::move(made.error());
@@ -56,7 +83,7 @@ Result<Network*> network_of(Session& session, std::uint16_t port) {
   if (session.network) return session.network.get();
   if (session.connections == nullptr) return fail(Errc::unavailable, "no computer can be reached from here");
   MHP_TRY(auto seed, seed_of(session));
-  const Network::World world{session.platform, *session.connections};
+  const Network::World world{session.platform, sockets_of(session), *session.connections};
   session.network = std::make_shared<Network>(world, seed, session.state_folder, port);
   wipe(seed);
   return session.network.get();

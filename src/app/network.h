@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 
 #include "cloud/reach.h"
 #include "net/dial.h"
@@ -13,9 +14,10 @@ namespace mhp::app {
 /// One key, its connections, and their common bounds.
 class Network {
  public:
-  /// Both outlive it. The connections run in `scope`, which is joined after the last use of this.
+  /// All outlive it. The connections run in `scope`, which is joined after the last use of this.
   struct World {
     platform::Platform& platform;
+    platform::Network& sockets;
     platform::Nursery& scope;
   };
   /// `state_folder`: with the rosters. `port`: where this computer answers, to be told in the local network; 0:
@@ -38,7 +40,19 @@ class Network {
   Task<Result<HomeId>> who_answers(net::Address address, std::chrono::nanoseconds limit);
 
  private:
+  /// For a command: listens from when it first misses a home, and waits for it only at that time.
+  class Ears final : public net::Lookout {
+   public:
+    explicit Ears(Network& network) : network_(network) {}
+    Task<std::vector<net::Address>> look_for(HomeId home) override;
+
+   private:
+    Network& network_;
+    std::optional<std::chrono::nanoseconds> since_;
+  };
+
   platform::Platform& platform_;
+  platform::Network& sockets_;
   platform::Nursery& scope_;
   primitives::SigningKey key_;
   net::Identity identity_;
@@ -49,6 +63,7 @@ class Network {
   net::RelayDesk desk_;
   net::Neighbours neighbours_;
   net::Peers others_;
+  Ears ears_{*this};
 };
 
 struct Session;

@@ -9,10 +9,12 @@
 #include <utility>
 
 #include "app/cloud_homes.h"
+#include "app/limits.h"
 #include "app/text.h"
 #include "cloud/exchange.h"
 #include "cloud/network_line.h"
 #include "home/folder_home.h"
+#include "platform/round.h"
 #include "vault/snapshot_order.h"
 
 namespace mhp::app {
@@ -70,6 +72,9 @@ static Task<Result<Reached>> reach_folder(Session& session, wire::HomeEntry entr
   co_return reached;
 }
 
+/// Where most homes are there, the others get at least so long: some answer through relays, some drives have to start.
+constexpr std::chrono::seconds kFairReach{5};
+
 using Connection = std::optional<Result<std::shared_ptr<net::Caller>>>;
 
 /// All borrowed: the caller joins.
@@ -101,7 +106,8 @@ static Task<Result<Reached>> reach_computer(Session& session, wire::HomeEntry en
   if (!made) co_return fail(Errc::timed_out, Subject::home, place_of(entry) + ": does not answer");
   if (!*made) co_return fail(made->error().code, Subject::home, made->error().detail);
   std::vector<cloud::VaultKey> keys = {std::move(key)};
-  const cloud::RemoteLimits limits;
+  cloud::RemoteLimits limits;
+  for (std::chrono::nanoseconds* limit : {&limits.answer, &limits.bulk, &limits.work}) *limit += patience_of(session);
   Reached reached;
   reached.home = cloud::make_remote_home(session.platform, entry.id, std::move(line), std::move(keys), limits);
   co_return reached;
@@ -109,7 +115,7 @@ static Task<Result<Reached>> reach_computer(Session& session, wire::HomeEntry en
 
 /// `entry`, `key` and `into` outlive it: the caller joins.
 static Task<> reach(Session& session, const wire::HomeEntry& entry, const cloud::VaultKey& key,
-                    std::optional<Result<Reached>>& into) {
+                    std::optional<Result<Reached>>& into, platform::Round& round) {
   if (session.silent.contains(silence_of(entry))) {
     into = fail(Errc::timed_out, Subject::home, place_of(entry) + ": does not answer");
   } else if (entry.kind == wire::HomeKind::folder) {
@@ -120,6 +126,7 @@ static Task<> reach(Session& session, const wire::HomeEntry& entry, const cloud:
     into = fail(Errc::unavailable, Subject::home, "a home of a kind that this mhp cannot reach: a newer one added it");
   }
   if (!*into && (*into).error().code == Errc::timed_out) session.silent.insert(silence_of(entry));
+  round.done(into->has_value());
 }
 
 cloud::VaultKey speaking_as(const vault::Device& device, const vault::OpenRecord& record) {
@@ -133,8 +140,14 @@ Task<std::vector<dispersal::Member>> open_members(Session& session, std::vector<
                                                   std::set<std::uint64_t> source_devices, cloud::VaultKey key) {
   std::vector<std::optional<Result<Reached>>> reached(entries.size());
   platform::Nursery scope(session.platform.executor());
-  for (std::size_t i = 0; i < entries.size(); ++i) scope.start(reach(session, entries[i], key, reached[i]));
+  platform::Round round(scope, entries.size(), {&session.platform.clock(), entries.size(), kFairReach});
+  for (std::size_t i = 0; i < entries.size(); ++i) scope.start(reach(session, entries[i], key, reached[i], round));
   co_await scope.join();
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    if (reached[i]) continue;
+    reached[i] = fail(Errc::timed_out, Subject::home, place_of(entries[i]) + ": does not answer");
+    session.silent.insert(silence_of(entries[i]));
+  }
   // A home that shares no disk is a domain of its own, numbered from here; disks are numbered from 0.
   constexpr std::uint32_t kOwnDomain = 1u << 20;
   std::vector<std::uint64_t> disks;
@@ -253,18 +266,12 @@ Result<Opened> open_records(Session& session) {
 /// Homes may hold what other devices have written since, or what this one has lost. True where the list of homes is
 /// another now.
 static Task<Result<bool>> take_newer_records(Session& session, Opened& opened, bool keeps_homes) {
-  std::vector<home::Home*> reachable;
-  std::vector<std::size_t> numbers;  // of these in the set
-  for (std::size_t i = 0; i < opened.homes->members().size(); ++i) {
-    const dispersal::Member& member = opened.homes->members()[i];
-    if (!member.home) continue;
-    reachable.push_back(member.home.get());
-    numbers.push_back(i);
-  }
-  auto seen = co_await vault::seen_records(reachable, opened.record->record.vault, &session.platform.clock());
+  std::vector<home::Home*> homes;
+  for (const dispersal::Member& member : opened.homes->members()) homes.push_back(member.home.get());
+  auto seen = co_await vault::seen_records(homes, opened.record->record.vault, &session.platform.clock());
   for (const std::size_t one : seen.silent) {
-    session.silent.insert(silence_of(opened.record->content.homes[numbers[one]]));
-    opened.homes->give_up(numbers[one]);
+    session.silent.insert(silence_of(opened.record->content.homes[one]));
+    opened.homes->give_up(one);
   }
   for (const auto& own : opened.record->records) seen.records.push_back(own.signed_record);
   MHP_CO_TRY(vault::OpenRecord joined, vault::join_records(seen.records, *opened.device));
@@ -286,6 +293,7 @@ static Task<> make_home_set(Session& session, Opened& opened, std::set<std::uint
   opened.homes =
       std::make_unique<dispersal::HomeSet>(session.platform, opened.record->record.vault, std::move(members));
   opened.homes->trust(vault::card_signers(opened.record->record));
+  opened.homes->allow_longer(patience_of(session));
 }
 
 std::vector<std::size_t> members_leaving(const Opened& opened) {

@@ -13,6 +13,7 @@
 #include "app/output.h"
 #include "cloud/remote_home.h"
 #include "dispersal/home_set.h"
+#include "platform/limited_network.h"
 #include "platform/patience.h"
 #include "platform/platform.h"
 #include "snapshot/scan.h"
@@ -29,6 +30,9 @@ struct Session {
   bool is_guest = false;              // has no state folder yet: what others are shown of this computer is kept nowhere
   platform::Nursery* connections = nullptr;    // where connections to other computers run; none: none are made
   std::shared_ptr<Network> network = nullptr;  // what makes them, shared by copies of this: see network_of()
+  // What holds for them, once it is known, and what keeps to it, shared likewise: see limits.h.
+  std::optional<platform::NetworkLimits> limits = {};
+  std::shared_ptr<platform::Network> limited = nullptr;
 };
 
 /// What main gives the loop: runs `work`, then ends the connections that it made. `session` outlives it.

@@ -35,6 +35,15 @@ Result<UpSettings> read_up_settings(platform::Disk& disk, const std::string& sta
   }
   const auto anchor = json.find("anchor");
   settings.anchor = anchor != json.end() && anchor->is_boolean() && anchor->get<bool>();
+  for (const auto& [name, into] :
+       {std::pair{"limit_up", &settings.limits.up}, std::pair{"limit_down", &settings.limits.down}}) {
+    std::string written;
+    if (!json.contains(name)) continue;
+    if (!text(name, written)) return damaged(std::string(name) + " is not a text");
+    auto schedule = platform::parse_rate_schedule(written);
+    if (!schedule) return damaged(std::string(name) + ": " + schedule.error().detail);
+    *into = std::move(*schedule);
+  }
   const auto addresses = json.find("addresses");
   if (addresses == json.end()) return settings;
   if (!addresses->is_array()) return damaged("addresses is not a list");
@@ -46,9 +55,14 @@ Result<UpSettings> read_up_settings(platform::Disk& disk, const std::string& sta
 }
 
 Result<void> keep_up_settings(platform::Disk& disk, const std::string& state_folder, const UpSettings& settings) {
-  const nlohmann::json json = {
-      {"lend_bytes", settings.lend_bytes}, {"home", settings.home},           {"name", settings.name},
-      {"listen", settings.listen},         {"addresses", settings.addresses}, {"anchor", settings.anchor}};
+  const nlohmann::json json = {{"lend_bytes", settings.lend_bytes},
+                               {"home", settings.home},
+                               {"name", settings.name},
+                               {"listen", settings.listen},
+                               {"addresses", settings.addresses},
+                               {"anchor", settings.anchor},
+                               {"limit_up", platform::to_string(settings.limits.up)},
+                               {"limit_down", platform::to_string(settings.limits.down)}};
   const std::string content = json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
   return platform::replace_file(disk, up_settings_path(state_folder), as_bytes(content));
 }

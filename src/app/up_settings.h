@@ -1,4 +1,4 @@
-// What `mhp up` was told last: how much this computer lends, where its home lies, where it listens.
+// What `mhp up` was told last: how much this computer lends, where its home lies, where it listens, how fast it sends.
 #pragma once
 
 #include <cstdint>
@@ -7,6 +7,7 @@
 
 #include "base/result.h"
 #include "platform/disk.h"
+#include "platform/limited_network.h"
 
 namespace mhp::app {
 
@@ -18,6 +19,7 @@ struct UpSettings {
   std::string listen;                       // "HOST:PORT"
   std::vector<std::string> addresses = {};  // "HOST:PORT" that others can reach beside those that are found
   bool anchor = false;                      // always on
+  platform::NetworkLimits limits = {};      // of this computer: commands keep to them too, each by itself
   friend bool operator==(const UpSettings&, const UpSettings&) = default;
 };
 

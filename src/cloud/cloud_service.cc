@@ -56,8 +56,8 @@ struct CloudService::State {
     const auto [first, last] = guests.equal_range(who);
     for (auto guest = first; guest != last; ++guest)
       if (is_present(book, guest->second)) return Standing::member;
-    if (book.is_removed(who)) return is_open_to_any() ? Standing::stranger : Standing::refused;
-    return home != nullptr && home->is_known(who) ? Standing::member : Standing::stranger;
+    if (home != nullptr) return home->is_known(who) ? Standing::member : Standing::stranger;
+    return book.is_removed(who) && !is_open_to_any() ? Standing::refused : Standing::stranger;
   }
   bool is_open_to_any() const {
     const std::int64_t now_ns = platform.clock().unix_ns();
@@ -99,9 +99,7 @@ class CloudConnection : public net::Served {
 
   Task<net::Reply> answer(net::Request request) override {
     const auto standing = state_.standing(peer_.id);
-    const bool is_removed = standing != net::Service::Standing::member && state_.book.is_removed(peer_.id);
-    const bool is_refused = standing == net::Service::Standing::refused;
-    if (is_refused || (is_removed && !is_cloud_path(request.path)))
+    if (standing == net::Service::Standing::refused)
       co_return net::error_reply({Errc::denied, "this computer was removed from the cloud"});
     if (request.path.starts_with(kVaults)) {
       if (state_.home == nullptr) co_return net::error_reply({Errc::denied, "this computer lends no space"});

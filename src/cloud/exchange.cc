@@ -50,7 +50,7 @@ struct Round {
   Book& book;
   const CloudId cloud;
   net::Peers& net;
-  const std::chrono::nanoseconds limit;
+  const Spread how;
   platform::Semaphore turns;
   std::vector<Spoken> spoken{};
 };
@@ -58,8 +58,10 @@ struct Round {
 Task<Result<Exchanged>> speak(Round& round, Door door) {
   auto reaching = round.net.reach(door.home, std::move(door.addresses));
   MHP_CO_TRY(const auto caller, co_await std::move(reaching));
-  auto exchanging = exchange(round.platform, round.book, round.cloud, *caller, round.limit);
-  co_return co_await std::move(exchanging);
+  auto speaking = round.how.shows
+                      ? come_back(round.platform, round.book, round.cloud, *round.how.shows, *caller, round.how.limit)
+                      : exchange(round.platform, round.book, round.cloud, *caller, round.how.limit);
+  co_return co_await std::move(speaking);
 }
 
 Task<> speak_in_turn(Round& round, Door door) {
@@ -109,6 +111,32 @@ Task<Result<void>> show_membership(CloudId cloud, primitives::SigningKey key, ne
   co_return without_body(co_await caller.call(std::move(request), limit));
 }
 
+/// All that a home says about a cloud of which nothing is known here.
+static Task<Result<Roster>> ask_for_all(Platform& platform, CloudId cloud, net::Caller& caller,
+                                        std::chrono::nanoseconds limit) {
+  net::Request asking = to_request({CloudCall::ask_roster, cloud}, wire::encode(wire::RosterDigest{cloud, {}}));
+  MHP_CO_TRY(const Bytes reply, co_await caller.call(std::move(asking), limit));
+  MHP_CO_TRY(wire::RosterNews news, wire::parse_roster_news(reply));
+  const wire::Statements all{std::move(news.statements)};
+  const auto look = [&] { return Roster::open(cloud, all); };
+  auto roster = co_await platform.workers().run(look);
+  if (!roster) co_return fail(Errc::corrupt, "a home gave no roster of this cloud: " + roster.error().detail);
+  co_return roster;
+}
+
+Task<Result<Exchanged>> come_back(Platform& platform, Book& book, CloudId cloud, primitives::SigningKey key,
+                                  net::Caller& caller, std::chrono::nanoseconds limit) {
+  auto showing = show_membership(cloud, std::move(key), caller, limit);
+  MHP_CO_TRY_VOID(co_await std::move(showing));
+  if (!book.find(cloud)) {
+    auto asking = ask_for_all(platform, cloud, caller, limit);
+    MHP_CO_TRY(Roster roster, co_await std::move(asking));
+    MHP_CO_TRY_VOID(co_await book.add_aside(platform, std::move(roster)));
+  }
+  auto exchanging = exchange(platform, book, cloud, caller, limit);
+  co_return co_await std::move(exchanging);
+}
+
 std::vector<net::Address> addresses_of(std::span<const std::string> addresses) {
   std::vector<net::Address> out;
   for (const std::string& text : addresses) {
@@ -123,7 +151,7 @@ Task<std::vector<Spoken>> spread(Platform& platform, Book& book, CloudId cloud, 
   const RosterPointer roster = book.find(cloud);
   if (!roster) co_return std::vector<Spoken>();
   std::vector<Door> doors = doors_of(roster->view(), own, how.most, platform.random());
-  Round round{platform, book, cloud, net, how.limit, platform::Semaphore(platform.executor(), how.at_once)};
+  Round round{platform, book, cloud, net, how, platform::Semaphore(platform.executor(), how.at_once)};
   platform::Nursery scope(platform.executor());
   for (Door& door : doors) scope.start(speak_in_turn(round, std::move(door)));
   co_await scope.join();

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <map>
+#include <optional>
 
 #include "cloud/book.h"
 #include "net/peers.h"
@@ -31,6 +32,12 @@ Task<Result<Exchanged>> exchange(platform::Platform& platform, Book& book, Cloud
 Task<Result<void>> show_membership(CloudId cloud, primitives::SigningKey key, net::Caller& caller,
                                    std::chrono::nanoseconds limit);
 
+/// For a member whose computer is new: shows `key` as show_membership() does, takes the cloud into the book where it is
+/// not there (by its id it cannot be another one), and exchanges. `caller` is borrowed. Errors: as of both; corrupt (no
+/// roster of this cloud came).
+Task<Result<Exchanged>> come_back(platform::Platform& platform, Book& book, CloudId cloud, primitives::SigningKey key,
+                                  net::Caller& caller, std::chrono::nanoseconds limit);
+
 /// Those that can be read, in order.
 std::vector<net::Address> addresses_of(std::span<const std::string> addresses);
 
@@ -38,6 +45,7 @@ struct Spread {
   std::size_t most = SIZE_MAX;  // homes; of more, so many are drawn
   std::size_t at_once = 32;
   std::chrono::nanoseconds limit = std::chrono::seconds(30);  // of each request
+  std::optional<primitives::SigningKey> shows = {};           // on each connection, before: as in come_back()
 };
 /// With one home. Failures are normal: others are asleep.
 struct Spoken {

@@ -151,7 +151,7 @@ class Gatherer {
     for (Read& read : reads_) {
       if (read.over) continue;
       if (now >= read.started + fair) read.late = true;
-      if (now < read.started + kReadPatience) continue;
+      if (now < read.started + set_.patience.read()) continue;
       read.over = true;
       note_slow(read.member, now - read.started);
       set_.suspect(read.member);
@@ -162,7 +162,7 @@ class Gatherer {
     const Nanoseconds fair = hedge_delay(finished_);
     Nanoseconds next = Nanoseconds::max();
     for (const Read& read : reads_) {
-      if (!read.over) next = std::min(next, read.started + (read.late ? kReadPatience : fair));
+      if (!read.over) next = std::min(next, read.started + (read.late ? set_.patience.read() : fair));
     }
     return next;
   }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <bitset>
+#include <set>
 #include <utility>
 
 #include "base/check.h"
@@ -183,6 +184,7 @@ const std::vector<Member>& HomeSet::members() const { return state_->members; }
 const std::vector<Trouble>& HomeSet::troubles() const { return state_->troubles; }
 std::vector<WrongRow> HomeSet::take_wrong_rows() { return std::exchange(state_->wrong_rows, {}); }
 const std::optional<Error>& HomeSet::exhausted() const { return state_->exhausted; }
+void HomeSet::allow_longer(std::chrono::nanoseconds further) { state_->patience.further = further; }
 tl::unexpected<Error> HomeSet::too_few(std::string detail) const { return state_->too_few(std::move(detail)); }
 tl::unexpected<Error> HomeSet::took_too_little(std::string detail) const {
   return state_->took_too_little(std::move(detail));
@@ -302,22 +304,56 @@ struct Lent {
   AlignedBuffer buffer;
 };
 
+using impl::Nanoseconds;
+
+/// One segment on its way to homes.
 struct PutState {
-  PutReport report;
-  std::bitset<256> rows;
+  impl::Set& set;
+  platform::Nursery& nursery;
+  Nanoseconds began;
+  unsigned enough = 0;  // rows on homes, from which on the rest are not waited for without end
+  PutReport report = {};
+  std::bitset<256> rows = {};
+  std::set<std::size_t> under_way = {};
+  unsigned alarms = 0;
+
+  Nanoseconds took() const { return set.platform.clock().steady() - began; }
+  void start(Shipment& shipment);
+  void done_with(std::size_t member);
 };
 
-using impl::Nanoseconds;
+/// Nothing where another home came to its end meanwhile: then a later alarm counts.
+Task<> leave_behind_after(Nanoseconds time, PutState& out, unsigned alarm) {
+  co_await out.set.platform.clock().sleep(time);
+  if (alarm == out.alarms) out.nursery.cancel();
+}
+
+void PutState::done_with(std::size_t member) {
+  under_way.erase(member);
+  if (under_way.empty()) return nursery.cancel();  // an alarm
+  if (rows.count() < enough) return;
+  const Nanoseconds now = took();
+  const Nanoseconds fair = std::max(impl::kLeastFairWrite, impl::kWritePatienceTimes * now);
+  nursery.start(leave_behind_after(fair - now, *this, ++alarms));
+}
+
+void leave_behind(impl::Set& set, std::size_t member, Nanoseconds took) {
+  set.standings[member].left_behind = true;
+  const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(took).count();
+  set.report(member, TroubleKind::failed,
+             "took no record within " + std::to_string(ms) + " ms, when the other homes had long taken theirs");
+}
 
 std::string in_seconds(Nanoseconds time) {
   return std::to_string(std::chrono::duration_cast<std::chrono::seconds>(time).count()) + " seconds";
 }
 
-Task<> put_one(impl::Set& set, Shipment& shipment, PutState& out) {
+Task<> put_record(Shipment& shipment, PutState& out) {
+  impl::Set& set = out.set;
   const std::size_t member = shipment.home;
   const std::size_t bytes = shipment.front.record_bytes;
   set.standings[member].given_bytes += bytes;
-  const Nanoseconds patience = impl::write_patience(set.standings[member].given_bytes);
+  const Nanoseconds patience = set.patience.write(set.standings[member].given_bytes);
   auto lent = std::make_shared<Lent>(set.buffers, std::exchange(shipment.buffer, AlignedBuffer()));
   const MutableBytes record = lent->buffer.bytes().first(bytes);
   Task<Result<void>> put = set.members[member].home->put(record, std::move(lent));
@@ -339,20 +375,37 @@ Task<> put_one(impl::Set& set, Shipment& shipment, PutState& out) {
   out.report.placed.push_back(std::move(placed));
 }
 
+Task<> put_one(Shipment& shipment, PutState& out) {
+  co_await put_record(shipment, out);
+  out.done_with(shipment.home);
+}
+
+void PutState::start(Shipment& shipment) {
+  under_way.insert(shipment.home);
+  nursery.start(put_one(shipment, *this));
+}
+
+/// Half of the spare rows may be lacking when homes are left behind: 'mhp repair' makes them again.
+unsigned enough_rows(const wire::Card& card) { return card.n() - (card.n() - card.k) / 2; }
+
 }  // namespace
 
 Task<PutReport> HomeSet::put_more(EncodedSegment encoded) {
   Load load{.pool = *state_->buffers, .encoded = std::move(encoded)};
-  PutState out;
   platform::Nursery nursery(state_->platform.executor());
+  PutState out{.set = *state_,
+               .nursery = nursery,
+               .began = state_->platform.clock().steady(),
+               .enough = enough_rows(load.encoded.card)};
   for (Shipment& shipment : load.encoded.shipments) {
     const Member& member = state_->members.at(shipment.home);
     if (member.home == nullptr)
       report(shipment.home, TroubleKind::away, member.away_reason);
     else if (!state_->standings[shipment.home].no_writes)
-      nursery.start(put_one(*state_, shipment, out));
+      out.start(shipment);
   }
   co_await nursery.join();
+  for (const std::size_t member : out.under_way) leave_behind(*state_, member, out.took());
   out.report.rows = static_cast<unsigned>(out.rows.count());
   std::sort(out.report.placed.begin(), out.report.placed.end(),
             [](const RowsFor& a, const RowsFor& b) { return a.home < b.home; });
@@ -371,7 +424,8 @@ namespace {
 
 Task<> commit_one(impl::Set& set, std::size_t member, std::vector<std::size_t>& durable) {
   const std::uint64_t given_bytes = std::exchange(set.standings[member].given_bytes, 0);
-  const Nanoseconds patience = impl::write_patience(given_bytes);
+  const Nanoseconds patience = set.standings[member].left_behind ? set.patience.further + impl::kLeastFairWrite
+                                                                 : set.patience.write(given_bytes);
   Task<Result<void>> commit = set.members[member].home->commit();
   std::optional<Result<void>> done = co_await impl::within(set.platform, patience, std::move(commit));
   if (!done)
@@ -461,7 +515,7 @@ Task<Result<std::vector<home::HeldSegment>>> HomeSet::list(std::size_t member) {
   for (SegmentId after;;) {
     Task<Result<home::HeldPage>> ask = home->list(state_->vault, after, kPage);
     std::optional<Result<home::HeldPage>> page =
-        co_await impl::within(state_->platform, impl::kListPatience, std::move(ask));
+        co_await impl::within(state_->platform, state_->patience.list(), std::move(ask));
     if (!page) co_return fail(Errc::timed_out, state_->members[member].name + " does not list what it holds");
     if (!*page) co_return pass(*page);
     for (home::HeldSegment& held : (*page)->segments) {
@@ -485,7 +539,7 @@ Task<> verify_one(impl::Set& set, std::size_t member, const wire::Card& card, st
   const std::uint32_t leaves = primitives::leaf_count(card.row_bytes) - 1;
   Task<Result<impl::Fetched>> fetch =
       impl::fetch_row(set, *set.members[member].home, card, row, 0, leaves, /*front=*/nullptr);
-  std::optional<Result<impl::Fetched>> got = co_await impl::within(set.platform, impl::kReadPatience, std::move(fetch));
+  std::optional<Result<impl::Fetched>> got = co_await impl::within(set.platform, set.patience.read(), std::move(fetch));
   if (!got) {
     set.report(member, TroubleKind::slow, "did not give row " + std::to_string(row) + " within 30 seconds");
     out.error = Error{Errc::timed_out, "row " + std::to_string(row) + " did not come"};

@@ -142,6 +142,8 @@ class HomeSet {
   bool takes_writes(std::size_t member) const;
   /// What kept a home from being opened or used and was this computer's own lack of open files or memory.
   const std::optional<Error>& exhausted() const;
+  /// All bounds on waiting become longer by so much: the way to homes is slow by choice.
+  void allow_longer(std::chrono::nanoseconds further);
   /// The errors, with the homes as their subject, where too few of them could be read (unavailable), or took what they
   /// were given (the code is what a person can do something about: full, busy, denied for write-protected, else
   /// unavailable). Both: exhausted where that was this computer's own lack.

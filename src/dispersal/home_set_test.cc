@@ -97,6 +97,24 @@ TEST(HomeSet, HomesThatFailAreNamedOnceAndNotWrittenToAgain) {
   EXPECT_EQ(world.told(TroubleKind::failed, 4), 1u);
 }
 
+TEST(HomeSet, InACrowdAHomeThatHangsIsLeftBehind) {
+  World world(10);
+  world.home(5).faults.hangs = true;
+  const auto put = world.store(make_sample(world.random, 100'000));
+  ASSERT_TRUE(put) << put.error().detail;
+  EXPECT_EQ(put->rows, 27u);
+  EXPECT_EQ(world.took, 3s);
+  EXPECT_EQ(world.told(TroubleKind::failed, 5), 1u);
+  EXPECT_FALSE(world.set().takes_writes(5));
+  // One that is slower than the others, but comes, is waited for.
+  World slow(10);
+  slow.home(5).faults.delay = 2s;
+  const auto all = slow.store(make_sample(slow.random, 100'000));
+  ASSERT_TRUE(all) << all.error().detail;
+  EXPECT_EQ(all->rows, 30u);
+  EXPECT_EQ(slow.told(TroubleKind::failed, 5), 0u);
+}
+
 TEST(HomeSet, TooFewRowsIsAnErrorThatSaysWhy) {
   World world(3);
   const Sample sample = make_sample(world.random, 100'000);

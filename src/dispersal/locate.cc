@@ -78,7 +78,7 @@ class Locator {
   /// When waiting ends although not all have answered. One who reads has enough with k rows, and gives the others a
   /// fair time.
   Nanoseconds deadline() {
-    if (patient_ || !can_read()) return start_ + kReadPatience;
+    if (patient_ || !can_read()) return start_ + set_.patience.read();
     const bool only_suspects_left = [&] {
       for (std::size_t i = 0; i < answers_.size(); ++i) {
         if (answers_[i].asked && !answers_[i].came && !set_.is_suspect(i)) return false;

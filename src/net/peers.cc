@@ -12,15 +12,18 @@ namespace {
 
 using std::chrono::nanoseconds;
 
-bool is_direct(const std::optional<Address>& address) { return address.has_value(); }
+bool is_of_this_computer(const Address& address) {
+  return address.host.starts_with("127.") || address.host == "::1" || address.host == "localhost";
+}
 
-std::string name_of(const std::optional<Address>& address, const std::optional<Relay>& relay) {
+}  // namespace
+
+std::string Peers::Way::name() const {
+  if (looks) return "the local network";
   if (address) return address->host + " port " + std::to_string(address->port);
   if (relay) return "relay " + relay->home.short_hex();
   return "relay here";
 }
-
-}  // namespace
 
 /// One round of trying all ways to a home.
 struct Peers::TryOne {
@@ -61,6 +64,7 @@ std::vector<Peers::Way> Peers::list_of(const HomeId& home, Ways ways) const {
   }
   for (const Address& address : ways.addresses) add(address, false);
   out.resize(std::min(out.size(), limits_.addresses));
+  const bool may_be_heard = ways.addresses.empty() || !std::ranges::all_of(ways.addresses, is_of_this_computer);
   if (helpers_.desk != nullptr && helpers_.desk->is_waiting(home)) out.push_back({});
   std::size_t relays = 0;
   for (Relay& relay : in_order_for(home, std::move(ways.relays))) {
@@ -68,6 +72,7 @@ std::vector<Peers::Way> Peers::list_of(const HomeId& home, Ways ways) const {
     const bool is_own_desk = helpers_.desk != nullptr && relay.home == station_.tls.id();
     if (!is_own_desk && relays++ < limits_.relays) out.push_back({std::nullopt, std::move(relay)});
   }
+  if (helpers_.lookout != nullptr && may_be_heard) out.push_back({.looks = true});
   return out;
 }
 
@@ -93,7 +98,7 @@ Task<Result<std::shared_ptr<Caller>>> Peers::reach(HomeId home, Ways ways) {
   }
   entry.caller.reset();
   std::vector<std::string> names;
-  for (const Way& way : list) names.push_back(name_of(way.address, way.relay));
+  for (const Way& way : list) names.push_back(way.name());
   if (entry.failure && entry.failed_at == names && station_.clock.steady() < entry.not_before)
     co_return tl::unexpected<Error>(*entry.failure);
   auto trying = try_all(entry, home, std::move(list), limits_.patience);
@@ -110,7 +115,7 @@ Task<Result<std::shared_ptr<Caller>>> Peers::reach(HomeId home, Ways ways) {
 }
 
 Task<> Peers::look_for_better(Entry& entry, HomeId home, std::vector<Way> ways) {
-  std::erase_if(ways, [](const Way& way) { return !is_direct(way.address); });
+  std::erase_if(ways, [](const Way& way) { return !way.address; });
   if (!entry.relayed || ways.empty() || station_.clock.steady() < entry.better_at) co_return;
   auto before = entry.tried;
   auto trying = try_all(entry, home, std::move(ways), limits_.better_limit);
@@ -132,7 +137,7 @@ std::vector<nanoseconds> Peers::starts_of(const std::vector<Way>& ways) const {
   std::vector<nanoseconds> out;
   nanoseconds next{0};
   for (std::size_t i = 0; i < ways.size(); ++i) {
-    const bool first_relay = i > 0 && !is_direct(ways[i].address) && is_direct(ways[i - 1].address);
+    const bool first_relay = i > 0 && !ways[i].is_direct() && ways[i - 1].is_direct();
     if (first_relay) next += limits_.relay_wait - limits_.head_start;
     out.push_back(next);
     next += limits_.head_start;
@@ -152,8 +157,7 @@ Task<Result<std::shared_ptr<Caller>>> Peers::try_all(Entry& entry, HomeId home, 
   std::string why;
   for (std::size_t i = 0; i < ways.size(); ++i) {
     const bool taken = outcomes.won && outcomes.winner == i;
-    TriedWay way{name_of(ways[i].address, ways[i].relay), !is_direct(ways[i].address), ways[i].local,
-                 std::move(outcomes.failures[i]), taken};
+    TriedWay way{ways[i].name(), !ways[i].is_direct(), ways[i].local, std::move(outcomes.failures[i]), taken};
     all_denied = all_denied && way.failure && way.failure->code == Errc::denied;
     why += (i == 0 ? "" : "; ") + way.name + ": " + (way.failure ? way.failure->detail : "no answer");
     if (taken) entry.relayed = way.relayed;
@@ -167,8 +171,9 @@ Task<Result<std::shared_ptr<Caller>>> Peers::try_all(Entry& entry, HomeId home, 
 }
 
 Task<Result<std::shared_ptr<Caller>>> Peers::try_way(Way way, HomeId home, nanoseconds limit) {
-  auto work = way.address ? dial_address(std::move(*way.address), home, limit)
-                          : call_by_relay(std::move(way.relay), home, limit);
+  auto work = way.looks     ? dial_where_heard(home, limit)
+              : way.address ? dial_address(std::move(*way.address), home, limit)
+                            : call_by_relay(std::move(way.relay), home, limit);
   co_return co_await std::move(work);
 }
 
@@ -179,6 +184,20 @@ Task<Result<std::shared_ptr<Caller>>> Peers::call_by_relay(std::optional<Relay> 
   MHP_CO_TRY(auto stream, co_await std::move(work));
   auto calling = call_over(station_, scope_, std::move(stream), home, until - station_.clock.steady());
   co_return co_await std::move(calling);
+}
+
+Task<Result<std::shared_ptr<Caller>>> Peers::dial_where_heard(HomeId home, nanoseconds limit) {
+  const auto until = station_.clock.steady() + limit;
+  auto looking = helpers_.lookout->look_for(home);
+  auto addresses = co_await std::move(looking);
+  Error last{Errc::unavailable, "not heard"};
+  for (Address& address : addresses) {
+    auto dialing = dial_address(std::move(address), home, until - station_.clock.steady());
+    auto made = co_await std::move(dialing);
+    if (made) co_return made;
+    last = std::move(made.error());
+  }
+  co_return tl::unexpected<Error>(std::move(last));
 }
 
 Task<Result<std::shared_ptr<Caller>>> Peers::dial_address(Address address, HomeId home, nanoseconds limit) {

@@ -48,11 +48,20 @@ class KnownRelays {
   virtual std::vector<Relay> relays_for(const HomeId& home) = 0;
 };
 
+/// Who listens in the local network when a home is missed, and not all the time (Neighbours::run()).
+class Lookout {
+ public:
+  virtual ~Lookout() = default;
+  /// Where `home` is heard, waiting for that for a short while; none: it is not.
+  virtual Task<std::vector<Address>> look_for(HomeId home) = 0;
+};
+
 /// What helps to reach others, where it is there. All is borrowed and outlives its user.
 struct Helpers {
   RelayDesk* desk = nullptr;               // of this computer: those who wait here are called through it
   const Neighbours* neighbours = nullptr;  // addresses that were heard are tried first
   KnownRelays* relays = nullptr;
+  Lookout* lookout = nullptr;  // asked last; not for a home whose addresses are all of this computer
 };
 
 /// One loop thread.
@@ -80,9 +89,12 @@ class Peers {
  private:
   /// One way of those that are tried.
   struct Way {
-    std::optional<Address> address;  // or
-    std::optional<Relay> relay;      // or neither: this computer's own desk
+    std::optional<Address> address{};  // or
+    std::optional<Relay> relay{};      // or neither: this computer's own desk
     bool local = false;
+    bool looks = false;  // where the lookout hears it
+    bool is_direct() const { return address || looks; }
+    std::string name() const;
   };
   struct Entry {
     explicit Entry(asio::any_io_executor executor) : turn(std::move(executor), 1) {}
@@ -106,6 +118,7 @@ class Peers {
   std::vector<std::chrono::nanoseconds> starts_of(const std::vector<Way>& ways) const;
   Task<Result<std::shared_ptr<Caller>>> try_way(Way way, HomeId home, std::chrono::nanoseconds limit);
   Task<Result<std::shared_ptr<Caller>>> dial_address(Address address, HomeId home, std::chrono::nanoseconds limit);
+  Task<Result<std::shared_ptr<Caller>>> dial_where_heard(HomeId home, std::chrono::nanoseconds limit);
   Task<Result<std::shared_ptr<Caller>>> call_by_relay(std::optional<Relay> relay, HomeId home,
                                                       std::chrono::nanoseconds limit);
   /// Where a connection goes through a relay and it is time: one that goes directly, in its place.

@@ -125,5 +125,43 @@ TEST(Peers, AnotherComputerAtTheAddressIsNamed) {
   while_serving(wired, another_answers);
 }
 
+/// Hears every home at one place, after a second.
+class Ears : public Lookout {
+ public:
+  explicit Ears(platform::Clock& clock) : clock_(clock) {}
+  Task<std::vector<Address>> look_for(HomeId) override {
+    ++asked;
+    co_await clock_.sleep(1s);
+    co_return std::vector<Address>{kGood};
+  }
+  int asked = 0;
+
+ private:
+  platform::Clock& clock_;
+};
+
+Task<> heard_nearby(Wired& wired, Server&, Nursery& scope) {
+  wired.network.set_silent("198.51.100.1");
+  Ears ears(wired.platform.clock());
+  const Helpers helpers{.lookout = &ears};
+  Peers peers(wired.calling.station, wired.network, scope, {}, helpers);
+  const HomeId home = wired.serving.identity.id();
+  const std::vector<Address> here{{"127.0.0.1", 1}};
+  EXPECT_FALSE(co_await reach(peers, home, here));
+  EXPECT_EQ(ears.asked, 0);  // a home of this computer is not in any network
+  const std::vector<Address> former{{"198.51.100.1", 7070}};
+  EXPECT_TRUE(co_await reach(peers, home, former));
+  EXPECT_EQ(ears.asked, 1);
+  EXPECT_EQ(peers.tried(home).back().name, "the local network");
+  EXPECT_TRUE(peers.tried(home).back().taken);
+  EXPECT_TRUE(co_await reach(peers, home, former));
+  EXPECT_EQ(ears.asked, 1);
+}
+
+TEST(Peers, AHomeThatIsMissedIsLookedForNearby) {
+  Wired wired;
+  while_serving(wired, heard_nearby);
+}
+
 }  // namespace
 }  // namespace mhp::net

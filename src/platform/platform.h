@@ -27,7 +27,7 @@ class Platform {
   /// A thread of its own for one home's blocking disk calls, so that a hanging drive hangs nobody else.
   virtual std::unique_ptr<WorkerPool> make_lane() = 0;
   virtual asio::any_io_executor executor() = 0;
-  /// Runs `main` on the loop until it is done and gives its exit code. SIGINT and SIGTERM cancel it (130).
+  /// Runs `main` on the loop until it is done and gives its exit code. SIGINT, SIGTERM and SIGHUP cancel it (130).
   virtual int run(Task<int> main) = 0;
 };
 

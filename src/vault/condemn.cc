@@ -2,7 +2,7 @@
 #include <algorithm>
 
 #include "platform/nursery.h"
-#include "vault/impl/round.h"
+#include "platform/round.h"
 #include "vault/impl/statements.h"
 #include "vault/impl/survey.h"
 #include "wire/signed.h"
@@ -60,7 +60,7 @@ Task<Ids> choose(VaultImpl& vault, Survey& survey, const Ids& unneeded, const Id
 }
 
 /// Borrowed: the caller joins.
-Task<> collect_one(VaultImpl& vault, std::size_t member, Collected& report, Round& round) {
+Task<> collect_one(VaultImpl& vault, std::size_t member, Collected& report, platform::Round& round) {
   auto collected = co_await vault.homes_.members()[member].home->collect();
   const std::string& name = vault.homes_.members()[member].name;
   if (collected) {
@@ -119,8 +119,8 @@ Task<> VaultImpl::collect_due(Collected& report) {
     if (!nothing) due.push_back(member);
   }
   platform::Nursery scope(co_await asio::this_coro::executor);
-  Round round{.scope = scope, .left = due.size()};
-  if (!due.empty()) scope.start(watch(platform_.clock(), kCollectLimit, round));
+  platform::Round round(scope, due.size());
+  if (!due.empty()) scope.start(platform::watch(platform_.clock(), kCollectLimit, round));
   for (std::size_t member : due) scope.start(collect_one(*this, member, report, round));
   co_await scope.join();
 }

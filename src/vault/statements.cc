@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "platform/nursery.h"
-#include "vault/impl/round.h"
+#include "platform/round.h"
 #include "vault/impl/survey.h"
 #include "wire/signed.h"
 #include "wire/tombstone.h"
@@ -33,7 +33,7 @@ struct Sending {
 };
 
 /// Rising and each once, as many at a time as one statement holds. Borrowed: the caller joins.
-Task<> send_to(Sending& sending, std::size_t member, std::vector<SegmentId> segments, Round& round) {
+Task<> send_to(Sending& sending, std::size_t member, std::vector<SegmentId> segments, platform::Round& round) {
   home::Home& home = *sending.vault.homes_.members()[member].home;
   std::ranges::sort(segments);
   auto same = std::ranges::unique(segments);
@@ -60,7 +60,7 @@ Task<> send_to(Sending& sending, std::size_t member, std::vector<SegmentId> segm
 
 /// Borrowed: the caller joins.
 Task<> ask_condemned(dispersal::HomeSet& homes, std::size_t member, std::map<std::size_t, std::uint64_t>& out,
-                     Round& round) {
+                     platform::Round& round) {
   auto usage = co_await homes.members()[member].home->usage();
   if (usage) out[member] = usage->condemned_bytes;
   round.done();
@@ -74,8 +74,8 @@ Task<std::vector<std::size_t>> send_statements(VaultImpl& vault, StatementKind k
   std::erase_if(segments, [](const auto& entry) { return entry.second.empty(); });
   Sending sending{.vault = vault, .kind = kind, .signer = signer};
   platform::Nursery scope(co_await asio::this_coro::executor);
-  Round round{.scope = scope, .left = segments.size()};
-  if (!segments.empty()) scope.start(watch(vault.platform_.clock(), kStatementLimit, round));
+  platform::Round round(scope, segments.size(), {&vault.platform_.clock(), vault.homes_.members().size()});
+  if (!segments.empty()) scope.start(platform::watch(vault.platform_.clock(), kStatementLimit, round));
   for (auto& [member, list] : segments) scope.start(send_to(sending, member, std::move(list), round));
   co_await scope.join();
   co_return std::move(sending.took);
@@ -116,8 +116,8 @@ Task<Result<void>> VaultImpl::reprieve_condemned_meanwhile(std::vector<SegmentId
 Task<std::map<std::size_t, std::uint64_t>> VaultImpl::condemned_bytes(std::vector<std::size_t> members) {
   std::map<std::size_t, std::uint64_t> out;
   platform::Nursery scope(co_await asio::this_coro::executor);
-  Round round{.scope = scope, .left = members.size()};
-  if (!members.empty()) scope.start(watch(platform_.clock(), kStatementLimit, round));
+  platform::Round round(scope, members.size(), {&platform_.clock(), homes_.members().size()});
+  if (!members.empty()) scope.start(platform::watch(platform_.clock(), kStatementLimit, round));
   for (std::size_t member : members) scope.start(ask_condemned(homes_, member, out, round));
   co_await scope.join();
   co_return out;

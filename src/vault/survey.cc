@@ -5,7 +5,7 @@
 #include <bitset>
 
 #include "platform/nursery.h"
-#include "vault/impl/round.h"
+#include "platform/round.h"
 #include "wire/fragment.h"
 
 namespace mhp::vault::impl {
@@ -14,10 +14,11 @@ namespace {
 using dispersal::Holder;
 using dispersal::TroubleKind;
 constexpr auto kListLimit = std::chrono::minutes(2);
+constexpr auto kFairListTime = std::chrono::seconds(5);  // the least where most homes have given theirs
 
 using Lists = std::vector<std::optional<Result<std::vector<home::HeldSegment>>>>;  // none: no answer in time
 
-Task<> list_one(dispersal::HomeSet& homes, std::size_t member, Lists& lists, Round& round) {
+Task<> list_one(dispersal::HomeSet& homes, std::size_t member, Lists& lists, platform::Round& round) {
   lists[member] = co_await homes.list(member);
   round.done();
 }
@@ -74,9 +75,9 @@ Task<> Survey::take(std::optional<std::vector<SegmentId>> wanted) {
   const auto& all = vault_.homes_.members();
   Lists lists(all.size());
   platform::Nursery scope(co_await asio::this_coro::executor);
-  Round round{.scope = scope};
+  platform::Round round(scope, 0, {&vault_.platform_.clock(), all.size(), kFairListTime});
   for (const auto& member : all) round.left += member.home != nullptr;
-  if (round.left > 0) scope.start(watch(vault_.platform_.clock(), kListLimit, round));
+  if (round.left > 0) scope.start(platform::watch(vault_.platform_.clock(), kListLimit, round));
   for (std::size_t i = 0; i < all.size(); ++i) {
     if (all[i].home) scope.start(list_one(vault_.homes_, i, lists, round));
   }

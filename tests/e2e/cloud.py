@@ -170,5 +170,82 @@ def killed_and_started_again(w):
         comes_back(w, ann, tree, f"round {round_}")
 
 
+def back_in_the_cloud(w):
+    """Who recovers is the same member at once: sees the cloud, saves, and lets others in."""
+    ann, ben, _ = found(w, ("ann", "ben", "cat"))
+    tree = make_tree(w)
+    ann.json("backup", tree)
+    before = ann.json("members")["members"]
+    ann.down(signal.SIGKILL)
+    shutil.rmtree(ann.state)
+    run = ann.mhp("--json", "recover", "--phrase-file", ann.phrase, "--from", ben.address)
+    clouds = [(one["name"], one["as"], one["homes_told"], one["problem"]) for one in run.json["clouds"]]
+    w.equal(clouds, [("Lindenweg", "ann", 2, "")], "clouds that it is back in")
+    w.count("bare-metal restores")
+
+    def people(members):
+        return [(one["id"], one["name"], one["role"], one["own"], one["words"]) for one in members]
+    w.equal(people(ann.json("members")["members"]), people(before), "members")
+    wait_for_homes(w, ann, 2)
+    (tree / "newer").write_bytes(w.random.randbytes(3_000_000))
+    w.equal(ann.json("backup", tree)["errors"], [], "errors of the backup")
+    w.equal(ann.json("status")["margin"], 1, "margin")
+    comes_back(w, ann, tree, "after the recovery")
+    ann.up()
+    let_in(w, ann, "dan")
+    w.check("ann's home" not in ann.mhp("backup", tree).err, "the lost computer is not spoken of any more")
+    # The rosters alone are lost.
+    ann.down()
+    shutil.rmtree(ann.state / "clouds")
+    w.equal(len(ann.json("members")["members"]), 4, "members")
+
+
+def off_the_list_and_back(w):
+    """A home that is taken off the list is told that it may delete, and comes back by its name."""
+    ann, *_ = found(w, ("ann", "ben", "cat", "dan"))
+    tree = make_tree(w)
+    ann.json("backup", tree)
+    told = ann.json("home", "remove", "ben's home")
+    w.check(told["given_up"] > 0, f"it is told what may go: {told}")
+    ann.json("backup", tree)
+
+    def names():
+        return sorted(home["name"] for home in ann.json("home", "list")["homes"])
+    w.equal(names(), ["cat's home", "dan's home"], "homes")
+    w.equal(ann.json("home", "add", "ben's home")["known"], True, "that it was known")
+    w.equal(names(), ["ben's home", "cat's home", "dan's home"], "homes")
+    ann.json("backup", tree)
+    w.equal(ann.json("check", "--read-data")["ok"], True, "check")
+    comes_back(w, ann, tree, "with the home that is back")
+
+
+def removed_and_handed_over(w):
+    """Whoever is removed takes nothing along: the others' `mhp up` makes anew what was on his home. He has his own data
+    back, and stores no more."""
+    ann, ben, cat, dan, eva = found(w, ("ann", "ben", "cat", "dan", "eva"))
+    trees_of = {}
+    for computer in (ann, eva):
+        trees_of[computer.name] = make_tree(w, f"tree-{computer.name}")
+        computer.json("backup", trees_of[computer.name])
+    ann.json("members", "remove", "eva")
+    for computer in (ann, ben, cat, dan):
+        computer.wait_for_log("home_left cloud=Lindenweg home=\"eva's home\"")
+    told = ann.wait_for_log(" handed_over ")
+    w.check("margin=1" in told, f"as safe as three homes can be: {told}")
+    names = [home["name"] for home in ann.json("status")["homes"]]
+    w.check("eva's home" not in names, f"off the list: {names}")
+    run = eva.mhp("backup", make_tree(w, "more"), code=None)
+    w.check(run.code != DONE, f"a removed member stores nothing more\n{run}")
+    comes_back(w, eva, trees_of["eva"], "what the removed member has stored")
+    eva.down()
+    shutil.rmtree(eva.state)
+    eva.json("recover", "--phrase-file", eva.phrase, "--from", ben.address)
+    comes_back(w, eva, trees_of["eva"], "the same with the words alone")
+    ben.down(signal.SIGKILL)
+    w.count("computers killed")
+    comes_back(w, ann, trees_of["ann"], "after the hand-over, with margin homes killed")
+
+
 if __name__ == "__main__":
-    world.main(main_job, both_ways, invitations, killed_and_started_again)
+    world.main(main_job, both_ways, invitations, back_in_the_cloud, off_the_list_and_back, killed_and_started_again,
+               removed_and_handed_over)

@@ -877,14 +877,45 @@ def out_of_memory(w):
     w.equal(vault.check("--read-data")["ok"], True, "check")
 
 
+def processes_below(folder):
+    """Numbers of processes that were started with a path in this folder."""
+    found = []
+    for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            if os.fsencode(folder) + b"/" in path.read_bytes():
+                found.append(int(path.parent.name))
+    return found
+
+
+def wait_until(w, holds, what, limit_s=60):
+    until = time.monotonic() + limit_s
+    while not holds():
+        w.check(time.monotonic() < until, what)
+        time.sleep(0.05)
+
+
 def demo(w):
-    run = w.run("demo", "--tree", w.folder, "--folder", w.folder / "stage", "--homes", "6", state=w.folder / "none",
+    stage = w.folder / "stage"
+    trees.make_files(w.folder / "tree", w.random, 30, 10_000)
+    small = ["demo", "--tree", w.folder / "tree", "--folder", stage, "--homes", "4"]
+    run = w.run(*small, state=w.folder / "none")
+    w.check("Nothing was lost" in run.out, f"the demo\n{run}")
+    w.check(not any(stage.iterdir()), "the demo tidies up")
+    for how in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        process = w.start(*small, state=w.folder / "none")
+        wait_until(w, lambda: any(stage.rglob("up.log")), "a computer of the demo comes up")
+        process.send_signal(how)
+        w.finish(process, INTERRUPTED)
+        w.check(not any(stage.iterdir()), "it tidies up")
+        w.equal(processes_below(stage), [], "its processes")
+    process = w.start(*small, state=w.folder / "none")
+    wait_until(w, lambda: any(stage.rglob("up.log")), "a computer of the demo comes up")
+    process.kill()
+    w.finish(process)
+    wait_until(w, lambda: not processes_below(stage), "what it began ends with it")
+    run = w.run("demo", "--tree", w.folder, "--folder", w.folder / "inside", "--homes", "3", state=w.folder / "none",
                 code=None)
     w.check(run.code in (DONE, FAILED), f"demo of its own folder\n{run}")
-    trees.make_files(w.folder / "tree", w.random, 30, 10_000)
-    run = w.run("demo", "--tree", w.folder / "tree", "--folder", w.folder / "stage-2", state=w.folder / "none")
-    w.check("Nothing was lost" in run.out, f"the demo\n{run}")
-    w.check(not any((w.folder / "stage-2").iterdir()), "the demo tidies up")
 
 
 if __name__ == "__main__":

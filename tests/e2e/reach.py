@@ -63,6 +63,13 @@ def in_one_network(w):
             tree = cloud.make_tree(w)
             w.equal(ann.json("backup", tree)["homes"], 1, "homes")
             cloud.comes_back(w, ann, tree, "in one network")
+            # Ben's computer answers somewhere else now, and Ann's, which is not up, was not told: the command hears it.
+            ann.down()
+            ben.down()
+            ben.address = "[::]:7171"
+            ben.up()
+            cloud.wait_for_homes(w, ann, 1)
+            cloud.comes_back(w, ann, tree, "from a home that was heard")
         finally:
             for computer in (ann, ben):
                 computer.kill()

@@ -7,6 +7,7 @@
 #include <iterator>
 
 #include "app/commands/commands.h"
+#include "app/limits.h"
 #include "app/progress.h"
 #include "app/text.h"
 
@@ -264,6 +265,7 @@ static Task<int> run_backup(Session& session, BackupArgs args) {
 void add_backup(Command& program) {
   struct Given {
     BackupArgs args;
+    LimitArgs limits;
     bool caches_too = false;
   };
   auto given = std::make_shared<Given>();
@@ -282,10 +284,11 @@ void add_backup(Command& program) {
   command.takes("--host", options.host, "Name of this computer in the snapshot");
   command.flag("--full-read", options.full_read, "Read every file again, even where its times did not change");
   command.flag("--dry-run", options.dry_run, "Say what would be saved, store nothing");
+  add_limits(command, given->limits);
   command.takes("--compression", options.write.compression_level, 1, 19, "zstd level, 1 (fast) to 19");
   command.runs([given](Session& session) {
     given->args.options.scan.exclude_caches = !given->caches_too;
-    return run_backup(session, given->args);
+    return run_within_limits(session, given->limits, [given](Session& s) { return run_backup(s, given->args); });
   });
 }
 

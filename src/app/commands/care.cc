@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "app/commands/commands.h"
+#include "app/limits.h"
 #include "app/progress.h"
 #include "app/text.h"
 #include "snapshot/tree.h"
@@ -233,6 +234,7 @@ static Task<int> run_status(Session& session) {
 
 struct CheckArgs {
   std::string read_data;
+  LimitArgs limits;
   bool reads = false;
 };
 
@@ -428,6 +430,7 @@ Task<Result<vault::RepairReport>> do_repair(Session& session, bool read_all, boo
 }
 
 struct RepairArgs {
+  LimitArgs limits;
   bool read_all = false;
   bool dry_run = false;
 };
@@ -501,7 +504,10 @@ void add_check(Command& program) {
                                 "restorable; 4 not restorable");
   command.takes_with_value_or_without("--read-data", args->reads, args->read_data,
                                       "Read and verify all, or this percentage of, the segments");
-  command.runs([args](Session& session) { return run_check(session, *args); });
+  add_limits(command, args->limits);
+  command.runs([args](Session& session) {
+    return run_within_limits(session, args->limits, [args](Session& s) { return run_check(s, *args); });
+  });
 }
 
 void add_repair(Command& program) {
@@ -512,7 +518,10 @@ void add_repair(Command& program) {
                   "codes: 0 done; 1 a home did not take what it was to get; 4 some cannot be made again");
   command.flag("--read-data", args->read_all, "Read every fragment first, to find the bad ones");
   command.flag("--dry-run", args->dry_run, "Say what would be made, change nothing");
-  command.runs([args](Session& session) { return run_repair(session, *args); });
+  add_limits(command, args->limits);
+  command.runs([args](Session& session) {
+    return run_within_limits(session, args->limits, [args](Session& s) { return run_repair(s, *args); });
+  });
 }
 
 }  // namespace mhp::app

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "app/command_line.h"
+#include "app/memberships.h"
 #include "app/session.h"
 #include "app/trash.h"
 #include "snapshot/backup.h"
@@ -108,6 +109,7 @@ struct RecoverDone {
   std::size_t homes_written = 0;       // that took the new vault record
   Errc why_not_written = Errc::unavailable;  // where none did: as HomeSet::took_too_little()
   std::uint64_t reprieved = 0;               // segments that homes had been told to delete
+  std::vector<CameBack> clouds = {};         // that the owner is in
 };
 Task<Result<RecoverDone>> do_recover(Session& session, RecoverArgs args);
 

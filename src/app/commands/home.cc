@@ -3,9 +3,12 @@
 
 #include <algorithm>
 
+#include "app/cloud_homes.h"
 #include "app/commands/commands.h"
+#include "app/limits.h"
 #include "app/text.h"
 #include "home/folder_home.h"
+#include "vault/give_up.h"
 
 namespace mhp::app {
 
@@ -24,6 +27,7 @@ Task<Result<void>> change_homes(Session& session, Opened& opened, std::vector<wi
   opened.homes =
       std::make_unique<dispersal::HomeSet>(session.platform, opened.record->record.vault, std::move(members));
   opened.homes->trust(vault::card_signers(opened.record->record));
+  opened.homes->allow_longer(patience_of(session));
   const auto took = co_await vault::publish_records(*opened.homes, *opened.record, &session.platform.clock());
   if (took.empty() && !opened.record->content.homes.empty()) {
     co_return opened.homes->took_too_little(
@@ -108,6 +112,41 @@ static Result<wire::HomeEntry> entry_for(platform::Disk& disk, platform::Random&
   return entry;
 }
 
+/// A name without a folder behind it may be that of a home of a cloud.
+static Task<Result<std::optional<wire::HomeEntry>>> find_computer(Session& session, const Opened& opened,
+                                                                  std::string name) {
+  if (name.find('/') != std::string::npos) co_return std::nullopt;
+  std::vector<std::string> paths = {name};
+  const auto infos = co_await infos_of_paths(session, std::move(paths));
+  if (infos[0]) co_return std::nullopt;
+  co_return find_lent_home(session, opened, name);
+}
+
+static vault::Word word_of(const Session& session, const Opened& opened) {
+  return {opened.record->record.vault, *opened.device, session.platform.clock().unix_ns()};
+}
+
+static Task<Result<HomeAdded>> add_computer(Session& session, Opened& opened, wire::HomeEntry entry, HomeAddArgs args) {
+  std::vector<wire::HomeEntry> entries = opened.record->content.homes;
+  if (entries.size() >= wire::kMaxHomes) co_return fail(Errc::usage, "a vault has at most 255 homes");
+  if (!args.name.empty()) entry.name = args.name;
+  entries.push_back(entry);
+  const auto& removed = opened.record->content.removed;
+  HomeAdded added{.entry = entry,
+                  .known = std::ranges::find(removed, entry.id, &wire::RemovedHome::id) != removed.end(),
+                  .shares_disk_with = "",
+                  .homes = entries.size()};
+  if (args.dry_run) co_return added;
+  MHP_CO_TRY_VOID(co_await change_homes(session, opened, std::move(entries)));
+  const auto& members = opened.homes->members();
+  const auto place = std::ranges::find(members, added.entry.id, &dispersal::Member::id) - members.begin();
+  const auto member = static_cast<std::size_t>(place);
+  const vault::Word word = word_of(session, opened);
+  // Where it cannot be told, the next backup takes back what it needs, with an alarm.
+  if (added.known && members[member].home) (void)co_await vault::take_back(*opened.homes, member, word);
+  co_return added;
+}
+
 Task<Result<HomeAdded>> do_home_add(Session& session, HomeAddArgs args) {
   OpenOptions without_index;
   without_index.read_index = false;
@@ -115,6 +154,8 @@ Task<Result<HomeAdded>> do_home_add(Session& session, HomeAddArgs args) {
   MHP_CO_TRY(Opened opened, co_await open_vault(session, without_index));
   MHP_CO_TRY(const auto lock, opened.state->lock("mhp home add"));
   if (args.path.empty()) co_return fail(Errc::usage, Subject::home, "an empty path is no folder");
+  MHP_CO_TRY(auto computer, co_await find_computer(session, opened, args.path));
+  if (computer) co_return co_await add_computer(session, opened, std::move(*computer), std::move(args));
   auto resolve = [&disk = session.platform.disk(), path = args.path] { return disk.absolute(path); };
   MHP_CO_TRY(const std::string path, co_await on_path(session, args.path, std::move(resolve)));
   MHP_CO_TRY_VOID(check_not_nested(session, opened.record->content.homes, path));
@@ -172,7 +213,7 @@ static std::string add_hint(const Error& error) {
 }
 
 static int show_home_dry_run(const Session& session, const HomeAdded& added) {
-  const bool made = added.entry.id == HomeId();
+  const bool made = added.entry.id == HomeId();  // a folder
   session.out.result({{"dry_run", true},
                       {"name", json_text(added.entry.name)},
                       {"path", json_text(added.entry.path)},
@@ -182,7 +223,7 @@ static int show_home_dry_run(const Session& session, const HomeAdded& added) {
                               added.known ? "attach again"
                               : made      ? "make and add"
                                           : "add",
-                              printable(added.entry.name), printable(added.entry.path)));
+                              printable(added.entry.name), printable(place_of(added.entry))));
   return kDone;
 }
 
@@ -197,7 +238,7 @@ static Task<int> run_home_add(Session& session, HomeAddArgs args) {
                       {"known", added->known},
                       {"homes", added->homes}});
   session.out.say(fmt::format("Home '{}' is {}, at {}.", printable(added->entry.name),
-                              added->known ? "attached again" : "added", printable(added->entry.path)));
+                              added->known ? "attached again" : "added", printable(place_of(added->entry))));
   if (!added->shares_disk_with.empty()) {
     session.out.note(
         fmt::format("It lies on the same disk as home '{}': both are lost together, so they count as one. (--same-disk "
@@ -275,6 +316,8 @@ struct RemoveDone {
   std::string place;      // of the home that was removed
   bool is_folder = true;
   std::size_t homes_left = 0;
+  std::string name = {};
+  Result<std::uint64_t> given_up = 0;  // a computer: segments that it was told may go, or why it was not
 };
 
 /// A home goes only when the others have taken what it held. Errors: as HomeSet::took_too_little().
@@ -333,7 +376,8 @@ static Task<Result<RemoveDone>> do_home_remove(Session& session, RemoveArgs args
   RemoveDone done{.report = {},
                   .place = place_of(entries[chosen]),
                   .is_folder = entries[chosen].kind == wire::HomeKind::folder,
-                  .homes_left = entries.size() - 1};
+                  .homes_left = entries.size() - 1,
+                  .name = entries[chosen].name};
   if (!args.lost && entries.size() == 1) {
     co_return fail(Errc::usage,
                    fmt::format("home '{}' is the only one: nothing else would hold what is saved. Add another first. "
@@ -358,6 +402,10 @@ static Task<Result<RemoveDone>> do_home_remove(Session& session, RemoveArgs args
     MHP_CO_TRY_VOID(check_handed_over(opened, chosen, done.report));
   }
   if (args.dry_run) co_return done;
+  // Before it leaves the list: where this is cut off in between, the next backup takes it back.
+  const vault::Word word = word_of(session, opened);
+  if (opened.vault && !done.is_folder && opened.homes->members()[chosen].home)
+    done.given_up = co_await vault::give_up(*opened.homes, chosen, word);
   if (opened.vault) *opened.record = opened.vault->record();  // it may have written the next one
   opened.vault.reset();
   MHP_CO_TRY(const auto lock, opened.state->lock("mhp home remove"));
@@ -376,8 +424,19 @@ static void say_what_is_left(const Session& session, const RemoveArgs& args, con
                     place));
   } else if (done.is_folder) {
     session.out.say(fmt::format("Nothing in {} was deleted: mhp needs it no more, delete it when you like.", place));
+  } else if (args.lost) {
+    session.out.say(fmt::format("Nothing was deleted on that computer. Should it come back: 'mhp home add \"{}\"'.",
+                                printable(done.name)));
+  } else if (done.given_up) {
+    session.out.say(
+        fmt::format("That computer was told that it may delete what it holds for you, after 30 days. Until then 'mhp "
+                    "home add \"{}\"' takes it back with all that it holds.",
+                    printable(done.name)));
   } else {
-    session.out.say("Nothing was deleted on that computer: what it holds is of no use to anybody else.");
+    session.out.note(
+        fmt::format("That computer could not be told that it may delete what it holds for you: {}. To try "
+                    "it again: 'mhp home add \"{}\"', then remove it once more.",
+                    printable(done.given_up.error().detail), printable(done.name)));
   }
 }
 
@@ -392,6 +451,7 @@ static Task<int> run_home_remove(Session& session, RemoveArgs args) {
                       {"dry_run", args.dry_run},
                       {"rows_made", report->rows_made},
                       {"stored_bytes", report->bytes_stored},
+                      {"given_up", done->given_up.value_or(0)},
                       {"margin", margin}});
   if (args.dry_run && args.lost) {
     session.out.say("Would take the home off the list; nothing would be handed over.");
@@ -423,8 +483,10 @@ void add_home(Command& program) {
                              "See also 'mhp home add --help'.");
   auto add = std::make_shared<HomeAddArgs>();
   Command add_command = home.add("add", "Make a folder a home, or attach a known one at its new path",
-                                 "Example:\n  mhp home add /media/drive-a --max 200G");
-  add_command.needs("dir", add->path, "Folder on a drive or share; made where absent");
+                                 "Examples:\n  mhp home add /media/drive-a --max 200G\n"
+                                 "  mhp home add \"Ben's computer\"   (of a cloud, after it was taken off the list)");
+  add_command.needs("dir", add->path,
+                    "Folder on a drive or share, made where absent; or the name of a home of your clouds");
   add_command.takes("--name", add->name, "What you call it (default: the folder's name)");
   add_command.takes("--max", add->max_used, "Use at most this much, e.g. 200G");
   add_command.takes("--min-free", add->min_free, "Leave at least this much free on the disk (default: 5 GB or 5 %)");

@@ -7,6 +7,7 @@
 #include <iostream>
 
 #include "app/commands/commands.h"
+#include "app/limits.h"
 #include "app/text.h"
 #include "cloud/exchange.h"
 #include "home/folder_home.h"
@@ -279,6 +280,19 @@ static RecoverDone what_came_back(const Opened& opened) {
   return done;
 }
 
+/// The vault is back whatever becomes of this.
+static Task<std::vector<CameBack>> back_in_clouds(Session& session, std::vector<wire::Membership> memberships) {
+  if (memberships.empty()) co_return std::vector<CameBack>();
+  auto book = co_await open_book(session);
+  auto back = Result<std::vector<CameBack>>();
+  if (book) back = co_await find_rosters(session, **book);
+  if (book && back) co_return std::move(*back);
+  const std::string problem = book ? back.error().detail : book.error().detail;
+  std::vector<CameBack> none;
+  for (const wire::Membership& one : memberships) none.push_back({.as = one.name, .cloud = "", .problem = problem});
+  co_return none;
+}
+
 Task<Result<RecoverDone>> do_recover(Session& session, RecoverArgs args) {
   Opened opened;
   opened.state = std::make_unique<vault::State>(session.platform.disk(), session.state_folder, session.command);
@@ -312,6 +326,7 @@ Task<Result<RecoverDone>> do_recover(Session& session, RecoverArgs args) {
   auto members = co_await open_members(session, homes, no_sources, std::move(key));
   opened.homes = std::make_unique<dispersal::HomeSet>(session.platform, root.vault(), std::move(members));
   opened.homes->trust(vault::card_signers(opened.record->record));
+  opened.homes->allow_longer(patience_of(session));
   const vault::OpenHow how{.newest_readable = !args.keep_devices, .as_of_s = args.as_of_s, .with_late = args.with_late};
   auto vault =
       co_await vault::Vault::open(session.platform, *opened.homes, *opened.state, *opened.device, *opened.record, how);
@@ -338,6 +353,7 @@ Task<Result<RecoverDone>> do_recover(Session& session, RecoverArgs args) {
   done.homes_written = *written;
   done.why_not_written = opened.homes->took_too_little("").value().code;
   done.reprieved = reprieved ? *reprieved : 0;
+  done.clouds = co_await back_in_clouds(session, opened.record->content.clouds);
   co_return done;
 }
 
@@ -414,6 +430,34 @@ static std::string why_nothing_written(Errc why) {
   }
 }
 
+static void show_clouds(const Session& session, const RecoverDone& done) {
+  for (const CameBack& one : done.clouds) {
+    if (!one.problem.empty()) {
+      session.out.note(cannot_come_back(one));
+      continue;
+    }
+    session.out.say(fmt::format("You are in the cloud '{}' again, as '{}'. 'mhp up' lends this computer's space to it.",
+                                printable(one.cloud), printable(one.as)));
+    for (const std::string& own : one.own_homes) {
+      session.out.say(
+          fmt::format("Your former computer '{0}' is not used as a home. If it is still there: 'mhp home add "
+                      "\"{0}\"'.",
+                      printable(own)));
+    }
+  }
+}
+
+static nlohmann::json json_clouds(const RecoverDone& done) {
+  nlohmann::json list = nlohmann::json::array();
+  for (const CameBack& one : done.clouds) {
+    list.push_back({{"name", json_text(one.cloud)},
+                    {"as", json_text(one.as)},
+                    {"homes_told", one.homes_told},
+                    {"problem", json_text(one.problem)}});
+  }
+  return list;
+}
+
 static void show_recovered(const Session& session, const RecoverOptions& options, const RecoverDone& done) {
   session.out.say(fmt::format("The vault{} is back on this computer: {}, {} of {} reachable.",
                               done.name.empty() ? "" : " of " + printable(done.name),
@@ -446,6 +490,7 @@ static void show_recovered(const Session& session, const RecoverOptions& options
         "Earlier computers of this vault are shut out, and new keys are used from now on. (--keep-devices lets them "
         "stay.)");
   }
+  show_clouds(session, done);
   session.out.say("Next: 'mhp restore latest --to DIR'.");
 }
 
@@ -509,6 +554,7 @@ static Task<int> run_recover(Session& session, RecoverOptions options) {
                       {"homes_agree", done->newest.homes_agree},
                       {"reprieved", done->reprieved},
                       {"late", done->late},
+                      {"clouds", json_clouds(*done)},
                       {"unread", json_unread(done->unread)}});
   show_recovered(session, options, *done);
   co_return done->unread.empty() ? kDone : kPartly;

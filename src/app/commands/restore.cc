@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "app/commands/commands.h"
+#include "app/limits.h"
 #include "app/progress.h"
 #include "app/text.h"
 #include "snapshot/tree.h"
@@ -169,7 +170,11 @@ void add_restore(Command& program) {
   command.needs("--to", args->to, "Folder to fill; must be empty or absent");
   command.flag("--dry-run", args->dry_run, "Say what would come back, write nothing");
   command.flag("--no-sync", args->no_sync, "Do not wait until the disk has it all: a power cut may then lose files");
-  command.runs([args](Session& session) { return run_restore(session, *args); });
+  auto limits = std::make_shared<LimitArgs>();
+  add_limits(command, *limits);
+  command.runs([args, limits](Session& session) {
+    return run_within_limits(session, *limits, [args](Session& s) { return run_restore(s, *args); });
+  });
 }
 
 }  // namespace mhp::app

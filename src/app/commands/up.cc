@@ -4,11 +4,14 @@
 #include <algorithm>
 
 #include "app/announce.h"
+#include "app/cloud_homes.h"
 #include "app/commands/commands.h"
 #include "app/event_log.h"
+#include "app/limits.h"
 #include "app/memberships.h"
 #include "app/metrics.h"
 #include "app/network.h"
+#include "app/steady_scrub.h"
 #include "app/text.h"
 #include "app/trouble.h"
 #include "app/up_settings.h"
@@ -24,6 +27,8 @@ namespace {
 
 constexpr std::chrono::seconds kGrace{10};       // for what is being answered when it is told to stop
 constexpr std::chrono::seconds kLookAround{60};  // for other addresses, cables and networks
+constexpr std::chrono::minutes kTryAgain{10};    // where what somebody held could not be handed over
+constexpr std::chrono::hours kScrubAgain{1};     // where the home could not be read
 
 struct UpArgs {
   std::string lend;
@@ -33,6 +38,7 @@ struct UpArgs {
   std::string metrics;
   std::string trouble_file;
   std::vector<std::string> addresses;
+  LimitArgs limits;
   bool anchor = false;
   bool dry_run = false;
 };
@@ -58,6 +64,7 @@ class Wanted {
     for (const std::string& address : out.addresses) {
       MHP_TRY_VOID(platform::parse_host_and_port(address, cloud::kUsualPort));
     }
+    MHP_TRY(out.limits, limits_by(args_.limits, out.limits));
     out.anchor = out.anchor || args_.anchor;
     if (!args_.name.empty()) out.name = args_.name;
     if (out.name.size() > wire::kMaxNameBytes) return fail(Errc::usage, "a name has at most 255 bytes");
@@ -89,9 +96,10 @@ struct Doors {
   std::unique_ptr<platform::Listener> metrics;
 };
 
-Result<std::unique_ptr<platform::Listener>> listen_at(Session& session, const std::string& text, std::uint16_t port) {
+Result<std::unique_ptr<platform::Listener>> listen_at(platform::Network& sockets, const std::string& text,
+                                                      std::uint16_t port) {
   MHP_TRY(const platform::HostAndPort at, platform::parse_host_and_port(text, port));
-  return about(Subject::network, session.platform.network().listen({at.host, at.port}));
+  return about(Subject::network, sockets.listen({at.host, at.port}));
 }
 
 Result<Doors> open_doors(Session& session, const UpSettings& settings, const UpArgs& args) {
@@ -100,12 +108,12 @@ Result<Doors> open_doors(Session& session, const UpSettings& settings, const UpA
   if (!held && held.error().code == Errc::busy)
     held.error().detail = "'mhp up' is running already for this state folder (" + held.error().detail + ")";
   MHP_TRY(doors.only_one, about(Subject::state, std::move(held)));
-  MHP_TRY(auto listener, listen_at(session, settings.listen, cloud::kUsualPort));
+  MHP_TRY(auto listener, listen_at(sockets_of(session), settings.listen, cloud::kUsualPort));
   doors.listening.push_back(listener->local());
   doors.listeners.push_back(std::move(listener));
   if (args.metrics.empty()) return doors;
   constexpr std::uint16_t kMetricsPort = 9464;
-  MHP_TRY(doors.metrics, listen_at(session, args.metrics, kMetricsPort));
+  MHP_TRY(doors.metrics, listen_at(session.platform.network(), args.metrics, kMetricsPort));
   return doors;
 }
 
@@ -127,16 +135,19 @@ class Up final : public MetricsSource {
     TroubledService troubled(session_.platform, service, trouble_file_);
     net::Service& answering = trouble_file_.empty() ? static_cast<net::Service&>(service) : troubled;
     net::Server server(net_.station(), answering, &net_.desk());
-    net::Waiter waiter(net_.station(), session_.platform.network(), session_.platform.random(), server);
+    net::Waiter waiter(net_.station(), sockets_of(session_), session_.platform.random(), server);
     co_await announce();
     say_hello();
     platform::Nursery serving(session_.platform.executor()), background(session_.platform.executor());
     serving.start(server.run(std::move(doors_.listeners)));
     background.start(keep_announced());
+    background.start(look_for_rosters());
     background.start(tell_news());
     background.start(cloud::keep_in_touch(session_.platform, book_, net_.others(), net_.id(), {}, contacts_));
     background.start(waiter.run());
     background.start(keep_relays(waiter));
+    background.start(keep_handed_over());
+    if (scrub_) background.start(keep_scrubbed());
     if (doors_.metrics) {
       background.start(serve_metrics(session_.platform.clock(), session_.platform.executor(), *doors_.metrics, *this));
     }
@@ -166,6 +177,7 @@ class Up final : public MetricsSource {
     rules.is_member = [this](const net::Peer& peer) { return book_.has_home(peer.id); };
     rules.quota_bytes = [this](const net::Peer& peer, const VaultId&) { return quota_of(peer.id); };
     lending_.emplace(session_.platform, *home_, std::move(rules));
+    scrub_.emplace(session_.platform, *home_, session_.state_folder + "/scrub.json");
     return {};
   }
 
@@ -240,6 +252,19 @@ class Up final : public MetricsSource {
     co_await both.join();
   }
 
+  /// A computer that is new has none of its owner's clouds until a home of each has answered.
+  Task<> look_for_rosters() {
+    for (;;) {
+      const auto found = co_await find_rosters(session_, book_);
+      if (!found) log_.warn("rosters_unreadable", {{"reason", found.error().detail}});
+      for (const CameBack& one : found.value_or(std::vector<CameBack>())) {
+        if (one.problem.empty()) log_.info("cloud_is_back", {{"cloud", one.cloud}, {"as", one.as}});
+        if (!one.problem.empty()) log_.warn("cloud_not_found", {{"as", one.as}, {"reason", one.problem}});
+      }
+      co_await session_.platform.clock().sleep(kLookAround);
+    }
+  }
+
   /// Behind a router: waits at those that the rosters name now.
   Task<> keep_relays(net::Waiter& waiter) {
     for (;;) {
@@ -247,6 +272,83 @@ class Up final : public MetricsSource {
       waiter.set_relays(net_.reach().relays_to_wait_at());
       co_await book_.changed(seen);
     }
+  }
+
+  /// All that the home holds is read once in a month.
+  Task<> keep_scrubbed() {
+    for (;;) {
+      auto step = co_await scrub_->step();
+      if (!step) log_.warn("scrub_failed", {{"reason", step.error().detail}});
+      if (step) tell_scrub(*step);
+      co_await session_.platform.clock().sleep(step ? step->pause : kScrubAgain);
+    }
+  }
+
+  void tell_scrub(const ScrubStep& step) {
+    bad_rows_ += step.bad.size();
+    for (const ScrubStep::Bad& one : step.bad)
+      log_.warn(
+          "bad_row",
+          {{"vault", one.vault.short_hex()}, {"segment", one.segment.short_hex()}, {"row", std::to_string(one.row)}});
+    if (!step.finished) return;
+    log_.info("scrubbed", {{"rows", std::to_string(step.finished->rows)},
+                           {"bytes", std::to_string(step.finished->bytes)},
+                           {"bad", std::to_string(step.finished->bad)}});
+  }
+
+  /// Where somebody who held rows of this computer's own vault has gone: the others are given them, as by `mhp repair`.
+  Task<> keep_handed_over() {
+    for (;;) {
+      const std::uint64_t seen = book_.changes();
+      const bool is_done = co_await hand_over();
+      if (is_done) co_await book_.changed(seen);
+      if (!is_done) co_await session_.platform.clock().sleep(kTryAgain);
+    }
+  }
+
+  /// False where it is to be tried again. Not while one of those that stay is away: repairing would take it for lost,
+  /// and it may be asleep.
+  Task<bool> hand_over() {
+    Session quietly = session_;
+    quietly.out.mute = quietly.out.quiet = true;
+    const auto leaving = count_leaving(quietly);
+    if (!leaving) co_return leaving.error().code == Errc::not_found;  // no vault here: nobody holds anything of it
+    if (*leaving == 0) co_return true;
+    const auto away = co_await count_away(quietly);
+    if (!away || *away > 0) {
+      log_.info("hand_over_waits",
+                {{"leaving", std::to_string(*leaving)}, {"away", away ? std::to_string(*away) : away.error().detail}});
+      co_return false;
+    }
+    const vault::Progress silent = [](const vault::CheckProgress&) {};
+    const auto repaired = co_await do_repair(quietly, false, false, silent);
+    if (!repaired) {
+      log_.warn("hand_over_failed", {{"reason", repaired.error().detail}});
+      co_return false;
+    }
+    ++handed_over_;
+    log_.info("handed_over",
+              {{"rows", std::to_string(repaired->rows_made)}, {"margin", std::to_string(repaired->margin)}});
+    co_return repaired->unrestorable == 0;
+  }
+
+  /// Homes on the vault's list that are no longer lent, by what this computer knows: nobody is asked.
+  static Result<std::size_t> count_leaving(const Session& session) {
+    Session aside = session;
+    MHP_TRY(Opened opened, open_records(aside));
+    MHP_TRY_VOID(follow_clouds(aside, opened, /*keep=*/false));
+    return opened.leaving.size();
+  }
+
+  /// Of the others, those that do not answer.
+  static Task<Result<std::size_t>> count_away(Session& session) {
+    OpenOptions only_homes;
+    only_homes.read_index = false;
+    MHP_CO_TRY(const Opened opened, co_await open_vault(session, only_homes));
+    const auto stays_and_is_away = [&](const dispersal::Member& member) {
+      return member.is_wanted() && member.home == nullptr && !opened.leaving.contains(member.id);
+    };
+    co_return static_cast<std::size_t>(std::ranges::count_if(opened.homes->members(), stays_and_is_away));
   }
 
   /// Who came, who went, in the log.
@@ -292,6 +394,8 @@ class Up final : public MetricsSource {
                      {"listen", fmt::format("{}", fmt::join(at, ","))},
                      {"lend_bytes", std::to_string(settings_.lend_bytes)},
                      {"folder", settings_.lend_bytes == 0 ? "" : settings_.home},
+                     {"limit_up", to_string(settings_.limits.up)},
+                     {"limit_down", to_string(settings_.limits.down)},
                      {"clouds", std::to_string(book_.clouds().size())}});
   }
 
@@ -304,6 +408,9 @@ class Up final : public MetricsSource {
   cloud::Book& book_;
   std::unique_ptr<home::SharedHome> home_;
   std::optional<cloud::HomeService> lending_;
+  std::optional<SteadyScrub> scrub_;
+  std::uint64_t bad_rows_ = 0;  // that the scrub has found since this began
+  std::uint64_t handed_over_ = 0;
   cloud::Contacts contacts_;
 };
 
@@ -334,6 +441,11 @@ Task<std::vector<Metric>> Up::metrics() {
     if (usage) out.push_back(gauge("mhp_home_used_bytes", "Space of the home that is used", usage->used_bytes));
     if (usage) out.push_back(gauge("mhp_home_free_bytes", "Space of the home that is left", usage->free_bytes));
   }
+  if (scrub_) {
+    out.push_back(gauge("mhp_scrub_read_bytes", "Bytes that the scrub under way has read", scrub_->round().bytes));
+    out.push_back(counter("mhp_scrub_bad_rows_total", "Damaged rows that the scrub has found", bad_rows_));
+  }
+  out.push_back(counter("mhp_hand_overs_total", "Times that rows of those who left were made anew", handed_over_));
   for (const auto& [who, contact] : contacts_) {
     out.push_back({"mhp_home_reached", "1 where the last attempt to speak with another home went well", false,
                    fmt::format("home=\"{}\"", who.second.short_hex()), contact.failure.empty() ? 1.0 : 0.0});
@@ -359,10 +471,13 @@ Task<int> run_up(Session& session, UpArgs args) {
   if (!memberships) co_return session.out.fail(memberships.error(), up_hint(memberships.error()));
   auto settings = Wanted(session, args).settings();
   if (!settings) co_return session.out.fail(settings.error(), up_hint(settings.error()));
+  session.limits = settings->limits;
   if (args.dry_run) {
     session.out.result({{"dry_run", true},
                         {"lend_bytes", settings->lend_bytes},
                         {"home", json_text(settings->home)},
+                        {"limit_up", to_string(settings->limits.up)},
+                        {"limit_down", to_string(settings->limits.down)},
                         {"listen", settings->listen}});
     session.out.say(fmt::format("Would lend {} in {} and listen at {}. Nothing was changed.",
                                 format_bytes(settings->lend_bytes), printable(settings->home), settings->listen));
@@ -396,6 +511,7 @@ void add_up(Command& program) {
   command.takes("--listen", args->listen, "Address and port to answer at (first time: [::]:7070)");
   command.takes("--address", args->addresses,
                 "Where others reach this computer besides, HOST:PORT: a name, or a port that the router passes on");
+  add_limits(command, args->limits);
   command.flag("--anchor", args->anchor, "This computer is always on");
   command.takes("--metrics", args->metrics, "Serve counts to Prometheus at this address, such as 127.0.0.1:9464");
   command.takes("--trouble-file", args->trouble_file,

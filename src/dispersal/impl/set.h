@@ -18,15 +18,27 @@ constexpr Nanoseconds kLeastHedge =
     std::chrono::milliseconds(150);                           // no other home is asked before, where others were quick
 constexpr Nanoseconds kBlindHedge = std::chrono::seconds(1);  // the same where none has answered yet: drives spin up
 constexpr Nanoseconds kSlow = std::chrono::seconds(2);        // an answer after this is told to the owner
-constexpr Nanoseconds kReadPatience = std::chrono::seconds(30);  // then a read or question counts as failed
-constexpr Nanoseconds kListPatience = std::chrono::minutes(2);   // the same for a page of a list
-/// The same for a put or commit: as long as the slowest drive that is of use needs for what it was given since its last
-/// commit (it may all lie in a cache that a sync has to empty), and a minute in which nothing moves.
+/// As long as the slowest drive that is of use needs for what it was given since its last commit (it may all lie in a
+/// cache that a sync has to empty), and a minute in which nothing moves.
 constexpr Nanoseconds kWriteStall = std::chrono::seconds(60);
 constexpr std::uint64_t kLeastWriteBytesPerSecond = 512 << 10;
-constexpr Nanoseconds write_patience(std::uint64_t given_bytes) {
-  return kWriteStall + std::chrono::seconds(given_bytes / kLeastWriteBytesPerSecond);
-}
+/// Where most homes have taken their parts of a segment, the rest are waited for so many times as long as the slowest
+/// of those took, and at least so long.
+constexpr int kWritePatienceTimes = 8;
+constexpr Nanoseconds kLeastFairWrite = std::chrono::seconds(3);
+
+/// Then a call of a home counts as failed.
+struct Patience {
+  Nanoseconds further{};  // for all; see HomeSet::allow_longer
+  /// A read, or a question.
+  Nanoseconds read() const { return further + std::chrono::seconds(30); }
+  /// A page of a list.
+  Nanoseconds list() const { return further + std::chrono::minutes(2); }
+  /// A put or commit of a home that was given so much since its last commit.
+  Nanoseconds write(std::uint64_t given_bytes) const {
+    return further + kWriteStall + std::chrono::seconds(given_bytes / kLeastWriteBytesPerSecond);
+  }
+};
 constexpr Nanoseconds kSuspicion = std::chrono::seconds(30);  // after a fault a home is asked last for so long
 
 /// Wrong rows that wait to be taken; what comes after that is found again by the next reading.
@@ -34,6 +46,7 @@ constexpr std::size_t kMaxWrongRows = 10'000;
 
 struct Standing {
   bool no_writes = false;         // failed, full or away during this run
+  bool left_behind = false;       // took no record while the others did
   bool dirty = false;             // written to since its last commit
   std::uint64_t given_bytes = 0;  // since then, also what is still on its way
   Nanoseconds suspect_until{};    // by the steady clock; others are preferred until then
@@ -49,8 +62,9 @@ struct Set {
   std::vector<Standing> standings;  // by member
   std::set<primitives::PublicKey> trusted;
   std::vector<Trouble> troubles;
-  std::vector<WrongRow> wrong_rows;                                      // not taken yet, see HomeSet
-  std::optional<Error> exhausted;                                        // what failed here and not at a home
+  std::vector<WrongRow> wrong_rows;  // not taken yet, see HomeSet
+  std::optional<Error> exhausted;    // what failed here and not at a home
+  Patience patience;
   std::shared_ptr<BufferPool> buffers = std::make_shared<BufferPool>();  // shared with drives that hang in a put
 
   void report(std::size_t member, TroubleKind kind, std::string detail);

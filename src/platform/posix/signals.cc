@@ -9,17 +9,23 @@
 namespace mhp::platform {
 namespace {
 
-sigset_t watched() {
-  sigset_t set;
-  sigemptyset(&set);
-  sigaddset(&set, SIGINT);
-  sigaddset(&set, SIGTERM);
-  return set;
+bool is_ignored(int signal) {
+  struct sigaction now{};
+  return ::sigaction(signal, nullptr, &now) == 0 && now.sa_handler == SIG_IGN;
 }
 
 }  // namespace
 
-SignalWatch::SignalWatch(std::function<void()> on_first, int second_code) {
+sigset_t SignalWatch::watched() const {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGINT);
+  sigaddset(&set, SIGTERM);
+  if (hears_hangup_) sigaddset(&set, SIGHUP);
+  return set;
+}
+
+SignalWatch::SignalWatch(std::function<void()> on_first, int second_code) : hears_hangup_(!is_ignored(SIGHUP)) {
   // A shell starts what runs in its background with SIGINT ignored, and what is ignored is not even held back.
   ::signal(SIGINT, SIG_DFL);
   ::signal(SIGTERM, SIG_DFL);
@@ -30,6 +36,7 @@ SignalWatch::SignalWatch(std::function<void()> on_first, int second_code) {
   sigset_t here = before_;
   sigaddset(&here, SIGINT);
   sigaddset(&here, SIGTERM);
+  if (hears_hangup_) sigaddset(&here, SIGHUP);
   pthread_sigmask(SIG_SETMASK, &here, nullptr);
 }
 
@@ -46,6 +53,7 @@ void SignalWatch::watch(const std::function<void()>& on_first, int second_code) 
     int which = 0;
     ::sigwait(&set, &which);
     if (closing_) return;
+    if (again && which == SIGHUP) continue;
     if (again) ::_exit(second_code);
     on_first();
   }

@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <deque>
 
+#include "platform/round.h"
 #include "primitives/hash/blake3.h"
-#include "vault/impl/round.h"
 #include "vault/vault.h"
 
 namespace mhp::vault {
@@ -13,6 +13,8 @@ namespace impl {
 namespace {
 
 using dispersal::TroubleKind;
+using platform::Round;
+using platform::watch;
 using namespace std::chrono_literals;
 
 constexpr auto kAskLimit = 20s;   // a drive may have to start turning
@@ -29,7 +31,7 @@ Task<> ask_home(home::Home& home, VaultId vault, HomeView& view, Error& failure,
   view.answered = records_fine && heads_fine;
   if (!records_fine) failure = records.error();
   if (records_fine && !heads_fine) failure = heads.error();
-  round.done();
+  round.done(view.answered);
 }
 
 /// All borrowed: the caller joins.
@@ -43,7 +45,7 @@ Task<> ask_records(home::Home& home, VaultId vault, SeenRecords& seen, bool& ans
       seen.records.push_back(std::move(record.signed_record));
     }
   }
-  round.done();
+  round.done(records || records.error().code == Errc::not_found);
 }
 
 const home::Home::DeviceHeads* heads_of(const HomeView& view, const DeviceId& device) {
@@ -155,7 +157,7 @@ Task<std::vector<HomeView>> ask_homes(dispersal::HomeSet& homes, VaultId vault, 
   std::vector<HomeView> views(members.size());
   std::vector<Error> failures(members.size(), Error{Errc::timed_out, "did not answer in time"});
   platform::Nursery scope(co_await asio::this_coro::executor);
-  Round round{.scope = scope};
+  Round round(scope, 0, {clock, members.size()});
   for (const auto& member : members) round.left += member.home != nullptr;
   if (round.left == 0) co_return views;
   if (clock != nullptr) scope.start(watch(*clock, kAskLimit, round));
@@ -206,7 +208,7 @@ Task<std::vector<std::size_t>> bring_up_to_date(dispersal::HomeSet& homes, std::
   const std::vector<BelievedDevice> given = without_late_heads(devices, record.record);
   Gift gift{.homes = homes, .views = views, .record = record, .devices = given};
   platform::Nursery scope(co_await asio::this_coro::executor);
-  Round round{.scope = scope};
+  Round round(scope, 0, {clock, views.size()});
   std::vector<Taken> taken(views.size(), Taken::no_answer);
   const auto is_there = [&](std::size_t i) { return views[i].answered && homes.members()[i].home; };
   for (std::size_t i = 0; i < views.size(); ++i) round.left += is_there(i);
@@ -238,15 +240,16 @@ Task<SeenRecords> seen_records(const std::vector<home::Home*>& homes, const Vaul
   std::vector<home::Home*> asked = homes;
   SeenRecords seen;
   platform::Nursery scope(co_await asio::this_coro::executor);
-  impl::Round round{.scope = scope, .left = asked.size()};
-  if (clock != nullptr && !asked.empty()) scope.start(impl::watch(*clock, impl::kAskLimit, round));
+  const auto there = asked.size() - static_cast<std::size_t>(std::ranges::count(asked, nullptr));
+  platform::Round round(scope, there, {clock, asked.size()});
+  if (clock != nullptr && there > 0) scope.start(platform::watch(*clock, impl::kAskLimit, round));
   std::deque<bool> answered(asked.size(), false);
   for (std::size_t i = 0; i < asked.size(); ++i) {
-    scope.start(impl::ask_records(*asked[i], wanted, seen, answered[i], round));
+    if (asked[i] != nullptr) scope.start(impl::ask_records(*asked[i], wanted, seen, answered[i], round));
   }
   co_await scope.join();
   for (std::size_t i = 0; i < asked.size(); ++i) {
-    if (!answered[i]) seen.silent.push_back(i);
+    if (asked[i] != nullptr && !answered[i]) seen.silent.push_back(i);
   }
   co_return seen;
 }
