@@ -225,7 +225,6 @@ Result<void> follow_clouds(const Session& session, Opened& opened, bool keep) {
     opened.record->content.homes = std::move(decided.homes);
     return {};
   }
-  MHP_TRY(const auto lock, opened.state->lock(session.command));
   wire::VaultPrivate changed = content;
   changed.homes = std::move(decided.homes);
   auto next = vault::next_record(*opened.record, *opened.device, std::move(changed), session.platform.random(),

@@ -48,9 +48,9 @@ Result<std::optional<wire::HomeEntry>> find_lent_home(const Session& session, co
                                                       const std::string& which);
 
 /// Brings the list of an opened vault up to what its clouds' rosters say on this computer. `keep`: it is also signed
-/// and kept, to be given to homes by whatever writes to them; else it is only used in this run. Blocking, shortly.
-/// Errors: those of the state folder; but a roster that cannot be read is only told of: then its homes stay as they
-/// are.
+/// and kept, to be given to homes by whatever writes to them (the state folder's lock is held); else it is only used in
+/// this run. Blocking, shortly. Errors: those of the state folder; but a roster that cannot be read is only told of:
+/// then its homes stay as they are.
 Result<void> follow_clouds(const Session& session, Opened& opened, bool keep);
 
 }  // namespace mhp::app

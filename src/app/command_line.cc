@@ -130,6 +130,11 @@ void Command::takes(const std::string& name, int& value, int least, int most, co
   option->capture_default_str();
 }
 
+void takes_wait(Command& command, int& minutes) {
+  constexpr int kWeek = 7 * 24 * 60;
+  command.takes("--wait", minutes, 0, kWeek, "Minutes to wait where another mhp is writing (0: fail at once)");
+}
+
 void Command::takes_with_value_or_without(const std::string& name, bool& given, std::string& value,
                                           const std::string& help) {
   const CLI::Option* option = app_->add_option(name, value, help)->expected(0, 1);

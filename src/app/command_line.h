@@ -46,6 +46,11 @@ class Command {
   Work* chosen_;
 };
 
+/// How long a command that writes waits for another mhp that does, where nothing else is said.
+constexpr int kWaitMinutes = 5;
+/// "--wait MINUTES".
+void takes_wait(Command& command, int& minutes);
+
 /// What a command line asks for.
 struct Asked {
   Work work;            // none: help was shown, or the usage was wrong; end with `exit_code`

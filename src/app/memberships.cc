@@ -27,8 +27,8 @@ template <class F>
 static Task<Result<void>> change_record(Session& session, F change) {
   OpenOptions without_index;
   without_index.read_index = false;
+  without_index.writes = true;
   MHP_CO_TRY(Opened opened, co_await open_vault(session, without_index));
-  MHP_CO_TRY(const auto lock, opened.state->lock(session.command));
   wire::VaultPrivate content = opened.record->content;
   if (!change(content)) co_return Result<void>();
   auto next = vault::next_record(*opened.record, *opened.device, std::move(content), session.platform.random(),

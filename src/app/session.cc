@@ -236,6 +236,10 @@ static Result<vault::OpenRecord> own_records(const Session& session, vault::Stat
   return from_copy;
 }
 
+static void note_waiting(const Session& session, const std::string& whom) {
+  if (!session.out.mute) session.out.note("waiting for another mhp, which writes: " + printable(whom));
+}
+
 /// A damaged signing key would still open the vault, and every home would refuse what it signs: no home is to blame.
 /// Errors: corrupt.
 static Result<void> check_is_certified(const vault::State& state, const vault::Device& device,
@@ -283,6 +287,31 @@ static Task<Result<bool>> take_newer_records(Session& session, Opened& opened, b
   *opened.record = std::move(joined);
   MHP_CO_TRY_VOID(follow_clouds(session, opened, keeps_homes));
   co_return opened.record->content.homes != homes_before || opened.leaving != leaving_before;
+}
+
+/// The state folder's lock, once no other mhp has it. Errors: busy, with who has it; not_found (no vault here).
+static Task<Result<std::unique_ptr<platform::FileLock>>> lock_state(Session& session, std::chrono::nanoseconds until) {
+  constexpr auto kBetweenAsks = std::chrono::milliseconds(100);
+  const vault::State state(session.platform.disk(), session.state_folder, session.command);
+  MHP_CO_TRY(const bool there, state.exists());
+  if (!there) co_return std::unique_ptr<platform::FileLock>();  // what is opened next says so
+  for (bool is_told = false;; is_told = true) {
+    auto lock = state.lock(state.who());
+    const bool is_held = !lock && lock.error().code == Errc::busy;
+    if (!is_held || session.platform.clock().steady() >= until) co_return lock;
+    if (!is_told) note_waiting(session, lock.error().detail);
+    co_await session.platform.clock().sleep(kBetweenAsks);
+  }
+}
+
+Task<> lock_homes(Session& session, Opened& opened, std::chrono::nanoseconds until) {
+  // Homes are told no more of who writes than what they hold says: which device, not its name.
+  std::string who = fmt::format("{} of computer {}", session.command, opened.device->id.short_hex());
+  const auto patience = until - session.platform.clock().steady();
+  dispersal::WaitsFor waits = [&session](const dispersal::Member& home, const std::string& holder) {
+    note_waiting(session, fmt::format("home '{}': {}", home.name, holder));
+  };
+  co_await opened.homes->begin_writing(std::move(who), patience, std::move(waits));
 }
 
 static Task<> make_home_set(Session& session, Opened& opened, std::set<std::uint64_t> source_devices) {
@@ -346,6 +375,30 @@ static std::string about_unread(const vault::UnreadHead& head, const Opened& ope
       head.device.short_hex(), when, printable(head.reason));
 }
 
+std::string about_former_home(const wire::HomeEntry& home) {
+  const bool is_folder = home.kind == wire::HomeKind::folder;
+  const std::string place = printable(place_of(home));
+  return fmt::format(
+      "home '{}' ({}), which only a former computer of this vault lists, may hold snapshots that none of the others "
+      "shows: {}. One that is gone for good is asked for no more after 'mhp home remove {} --lost'.",
+      printable(home.name), place,
+      is_folder ? fmt::format("bring it and run 'mhp home add {}'", place)
+                : fmt::format("when it is up, run 'mhp recover --state NEW-FOLDER --from {}'",
+                              home.addresses.empty() ? "HOST:PORT" : printable(home.addresses.front())),
+      home.id.short_hex());
+}
+
+nlohmann::json json_former(const std::vector<wire::HomeEntry>& homes) {
+  nlohmann::json list = nlohmann::json::array();
+  for (const wire::HomeEntry& home : homes) {
+    list.push_back({{"id", home.id.hex()},
+                    {"name", json_text(home.name)},
+                    {"path", json_text(home.path)},
+                    {"addresses", json_texts(home.addresses)}});
+  }
+  return list;
+}
+
 std::string names_of_members(const dispersal::HomeSet& homes, const std::vector<std::size_t>& members) {
   std::string names;
   for (const std::size_t member : members) {
@@ -394,6 +447,7 @@ void note_what_is_not_shown(const Session& session, const Opened& opened) {
         "for good.",
         late.device.short_hex(), names_of_members(*opened.homes, late.members), format_time(late.newest_ns)));
   }
+  for (const wire::HomeEntry& home : opened.vault->record().former_homes) session.out.note(about_former_home(home));
   if (opened.vault->joins_histories()) {
     session.out.note(
         "a former computer's state folder had been put back from an older copy: homes hold two histories of it. "
@@ -408,21 +462,29 @@ void note_what_is_not_shown(const Session& session, const Opened& opened) {
 }
 
 Task<Result<Opened>> open_vault(Session& session, OpenOptions options) {
+  const auto until = session.platform.clock().steady() + session.patience;
+  std::unique_ptr<platform::FileLock> lock;
+  if (options.writes) {
+    MHP_CO_TRY(lock, co_await lock_state(session, until));
+  }
   MHP_CO_TRY(Opened opened, open_records(session));
+  opened.lock = std::move(lock);
   std::set<std::uint64_t> source_devices;
   for (const auto& info : co_await infos_of_paths(session, options.sources)) {
     if (info) source_devices.insert(info->device);
   }
   MHP_CO_TRY_VOID(follow_clouds(session, opened, options.keeps_homes));
   co_await make_home_set(session, opened, source_devices);
+  if (options.writes) co_await lock_homes(session, opened, until);
   MHP_CO_TRY(const bool other_homes, co_await take_newer_records(session, opened, options.keeps_homes));
   if (other_homes) co_await make_home_set(session, opened, source_devices);
+  if (other_homes && options.writes) co_await lock_homes(session, opened, until);
   if (opened.homes->exhausted()) co_return tl::unexpected<Error>(*opened.homes->exhausted());
   if (!options.read_index) co_return opened;
   if (opened.record->content.homes.empty()) {
     co_return fail(Errc::unavailable, Subject::vault, "this vault has no home yet: there is nowhere to keep anything");
   }
-  const vault::OpenHow how{.newest_readable = options.only_reads};
+  const vault::OpenHow how{.newest_readable = options.only_reads, .is_locked = opened.lock != nullptr};
   auto vault =
       co_await vault::Vault::open(session.platform, *opened.homes, *opened.state, *opened.device, *opened.record, how);
   if (!vault) {

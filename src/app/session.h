@@ -33,6 +33,7 @@ struct Session {
   // What holds for them, once it is known, and what keeps to it, shared likewise: see limits.h.
   std::optional<platform::NetworkLimits> limits = {};
   std::shared_ptr<platform::Network> limited = nullptr;
+  std::chrono::nanoseconds patience = std::chrono::minutes(5);  // to wait for another mhp that writes
 };
 
 /// What main gives the loop: runs `work`, then ends the connections that it made. `session` outlives it.
@@ -43,7 +44,10 @@ struct OpenOptions {
   /// Paths that are being backed up: homes on their disks do not count, unless they were added with --same-disk.
   std::vector<std::string> sources;
   bool read_index = true;  // false: homes only, `vault` stays null
-  /// What clouds change of the list of homes is signed and kept; else it is used in this run only.
+  /// The command writes: it waits until no other mhp does, to this state folder or to any home, and keeps them out till
+  /// it is done. What it sees is what the others have left.
+  bool writes = false;
+  /// With `writes`: what clouds change of the list of homes is signed and kept; else it is used in this run only.
   bool keeps_homes = false;
   /// The command writes nothing: where a newer state cannot be read from the homes at hand, an older one is shown.
   bool only_reads = false;
@@ -53,6 +57,7 @@ struct OpenOptions {
 /// Everything a command works on. Order matters: what is below borrows what is above.
 struct Opened {
   std::unique_ptr<vault::State> state;
+  std::unique_ptr<platform::FileLock> lock;  // of the state folder, where the command writes
   std::unique_ptr<vault::Device> device;
   std::unique_ptr<vault::OpenRecord> record;
   std::set<HomeId> leaving;  // homes on the list that are no longer lent: see cloud_homes.h
@@ -64,8 +69,12 @@ struct Opened {
 /// init or recover), corrupt (damaged state folder).
 Result<Opened> open_records(Session& session);
 
-/// Errors: as open_records(), and those of Vault::open.
+/// Errors: as open_records(), and those of Vault::open; busy where another mhp writes for longer than the session is
+/// patient.
 Task<Result<Opened>> open_vault(Session& session, OpenOptions options);
+/// Waits until no other mhp writes to the homes at hand, till `until` (steady), and keeps them out. Says for whom. A
+/// home that is in use even then is left out of what is written.
+Task<> lock_homes(Session& session, Opened& opened, std::chrono::nanoseconds until);
 
 /// Members whose homes are leaving.
 std::vector<std::size_t> members_leaving(const Opened& opened);
@@ -74,6 +83,9 @@ void note_what_is_not_shown(const Session& session, const Opened& opened);
 /// The same for scripts.
 nlohmann::json json_unread(const std::vector<vault::UnreadHead>& unread);
 nlohmann::json json_late(const Opened& opened);
+nlohmann::json json_former(const std::vector<wire::HomeEntry>& homes);
+/// What to do about a home that only a former computer lists.
+std::string about_former_home(const wire::HomeEntry& home);
 /// True where what is asked for ("": all snapshots) may be in a state that cannot be read now: the answer is a part.
 bool may_lack_newest(const Opened& opened, const std::string& snapshot = "");
 

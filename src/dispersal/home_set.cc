@@ -226,6 +226,45 @@ void HomeSet::report(std::size_t member, TroubleKind kind, std::string detail) {
 
 namespace {
 
+constexpr impl::Nanoseconds kLockLimit = std::chrono::seconds(20);  // a drive may have to start turning
+constexpr impl::Nanoseconds kBetweenAsks = std::chrono::milliseconds(100);
+
+std::string in_seconds(impl::Nanoseconds time) {
+  return std::to_string(std::chrono::duration_cast<std::chrono::seconds>(time).count()) + " seconds";
+}
+
+/// All borrowed: the caller awaits it. The refusal, where somebody else writes to the home till `until`, or it hangs.
+/// What else keeps it from being written to the first write will say.
+Task<std::optional<Error>> take_lock(impl::Set& set, const Member& member, const std::string& who,
+                                     impl::Nanoseconds until, const WaitsFor& waits) {
+  for (bool is_told = false;; is_told = true) {
+    Task<Result<void>> ask = member.home->begin_writing(who);
+    const std::optional<Result<void>> done = co_await impl::within(set.platform, kLockLimit, std::move(ask));
+    if (!done) co_return Error{Errc::timed_out, "did not answer within " + in_seconds(kLockLimit)};
+    if (*done || done->error().code != Errc::busy) co_return std::nullopt;
+    if (set.platform.clock().steady() >= until) co_return done->error();
+    if (!is_told) waits(member, done->error().detail);
+    co_await set.platform.clock().sleep(kBetweenAsks);
+  }
+}
+
+}  // namespace
+
+Task<> HomeSet::begin_writing(std::string who, std::chrono::nanoseconds patience, WaitsFor waits) {
+  const impl::Nanoseconds until = state_->platform.clock().steady() + patience;
+  std::vector<std::size_t> in_order;
+  for (std::size_t i = 0; i < state_->members.size(); ++i) {
+    if (takes_writes(i)) in_order.push_back(i);
+  }
+  std::ranges::sort(in_order, {}, [this](std::size_t member) { return state_->members[member].id; });
+  for (const std::size_t member : in_order) {
+    const auto refused = co_await take_lock(*state_, state_->members[member], who, until, waits);
+    if (refused) state_->report_failure(member, *refused);
+  }
+}
+
+namespace {
+
 /// Members a new segment is planned on: those that count, or all where none does.
 std::vector<std::size_t> planned_on(const std::vector<Member>& members) {
   std::vector<std::size_t> counting;
@@ -342,10 +381,6 @@ void leave_behind(impl::Set& set, std::size_t member, Nanoseconds took) {
   const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(took).count();
   set.report(member, TroubleKind::failed,
              "took no record within " + std::to_string(ms) + " ms, when the other homes had long taken theirs");
-}
-
-std::string in_seconds(Nanoseconds time) {
-  return std::to_string(std::chrono::duration_cast<std::chrono::seconds>(time).count()) + " seconds";
 }
 
 Task<> put_record(Shipment& shipment, PutState& out) {

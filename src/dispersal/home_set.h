@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -111,6 +112,9 @@ struct WrongRow {
   std::uint8_t row = 0;
 };
 
+/// Told that a home is waited for, and who is writing to it.
+using WaitsFor = std::function<void(const Member& home, const std::string& holder)>;
+
 struct PutReport {
   std::vector<RowsFor> placed;  // rows that were accepted, by member
   unsigned rows = 0;
@@ -138,6 +142,11 @@ class HomeSet {
   const std::vector<Trouble>& troubles() const;
   /// What reading has found wrong since the last call: whoever remembers which rows are bad takes it from here.
   std::vector<WrongRow> take_wrong_rows();
+  /// Takes the locks of the homes at hand that let one program write at a time, one after the other in the order of
+  /// their ids, and keeps them: of those who take them in one order nobody waits for who waits for him. `who`: for
+  /// others who wait. Where somebody else writes to a home it is asked again and again until `patience`, which is for
+  /// all of them, is over; `waits` is told once of each. One that is in use even then is reported as busy.
+  Task<> begin_writing(std::string who, std::chrono::nanoseconds patience, WaitsFor waits);
   /// False where it is away or write-protected, or took nothing more during this run.
   bool takes_writes(std::size_t member) const;
   /// What kept a home from being opened or used and was this computer's own lack of open files or memory.

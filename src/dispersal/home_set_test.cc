@@ -56,6 +56,49 @@ TEST(HomeSet, ARepairReachesWhatTheHomesThatAnswerAllow) {
   EXPECT_EQ(world.set().repairable_margin(Level::normal), 0);
 }
 
+/// All borrowed: run at once.
+Task<bool> take_locks(HomeSet& set, std::chrono::nanoseconds patience, std::vector<std::string>& told) {
+  WaitsFor waits = [&told](const Member& home, const std::string& holder) {
+    told.push_back(home.name + ": " + holder);
+  };
+  co_await set.begin_writing("me", patience, std::move(waits));
+  co_return true;
+}
+
+TEST(HomeSet, WaitsForWhoWritesAndLocksInTheOrderOfIds) {
+  World world(5);
+  std::vector<std::size_t> by_id(5);
+  std::iota(by_id.begin(), by_id.end(), 0);
+  std::ranges::sort(by_id, {}, [&](std::size_t i) { return world.home(i).id(); });
+  const auto start = world.platform().clock().steady();
+  world.home(by_id[2]).faults.in_use_until = start + 90s;
+  std::vector<std::string> told;
+  world.run(take_locks(world.set(), 5min, told));
+  EXPECT_GE(world.took, 90s);
+  EXPECT_LT(world.took, 92s);
+  EXPECT_EQ(told, std::vector<std::string>{World::name(by_id[2]) + ": held by another"});
+  for (const std::size_t i : by_id) EXPECT_EQ(world.home(i).writer, "me") << i;
+  // Those after it were not taken before it: another who waits for one of them would wait for us.
+  for (std::size_t i = 0; i < 5; ++i) EXPECT_EQ(world.home(by_id[i]).writer_since >= start + 90s, i >= 2) << i;
+  EXPECT_TRUE(world.set().troubles().empty());
+}
+
+TEST(HomeSet, WhatIsInUseForTooLongIsLeftOut) {
+  for (const auto patience : {std::chrono::nanoseconds(0), std::chrono::nanoseconds(5min)}) {
+    World world(3);
+    world.home(1).faults.in_use_until = world.platform().clock().steady() + 1h;
+    std::vector<std::string> told;
+    world.run(take_locks(world.set(), patience, told));
+    EXPECT_LE(world.took, patience + 1s);
+    EXPECT_EQ(told.size(), patience > 0s ? 1u : 0u);
+    EXPECT_EQ(world.told(TroubleKind::busy, 1), 1u);
+    EXPECT_EQ(world.set().troubles().size(), 1u);
+    EXPECT_FALSE(world.set().takes_writes(1));
+    EXPECT_EQ(world.home(0).writer, "me");
+    EXPECT_EQ(world.home(2).writer, "me");
+  }
+}
+
 TEST(HomeSet, WhatMembersLackIsTheirsByThePlan) {
   World world(3);
   const Sample sample = make_sample(world.random, 100'000);

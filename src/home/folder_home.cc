@@ -50,6 +50,11 @@ class FolderHome : public SharedHome {
 
   const HomeId& id() const override { return id_; }
 
+  Task<Result<void>> begin_writing(std::string who) override {
+    auto job = [store = store_, who = std::move(who)] { return store->begin_writing(who); };
+    co_return co_await writes_->run_detachable(std::move(job));
+  }
+
   Task<Result<void>> put(MutableBytes record, std::shared_ptr<void> owner) override {
     if (!owner) {
       auto borrowing = [store = store_, record] { return store->put(record); };

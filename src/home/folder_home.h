@@ -39,9 +39,10 @@ Result<void> create_folder_home(platform::Disk& disk, platform::Random& random, 
 /// (damaged file).
 Result<HomeId> folder_home_id(platform::Disk& disk, const std::string& path);
 
-/// Opens a home for reading; the first put or heads call takes its write lock (Errc::busy with the holder's note),
-/// which is kept until the object goes. Blocking disk calls run in a lane of this home's own. A background hang ends
-/// with the process. Errors: not_found (away), invalid (another home's id at this path), denied, unavailable.
+/// Opens a home for reading; begin_writing(), or the first put or heads call, takes its write lock (Errc::busy with the
+/// holder's note), which is kept until the object goes. Blocking disk calls run in a lane of this home's own. A
+/// background hang ends with the process. Errors: not_found (away), invalid (another home's id at this path), denied,
+/// unavailable.
 Result<std::unique_ptr<SharedHome>> open_folder_home(platform::Platform& platform, const std::string& path,
                                                      const HomeId& expected, const FolderLimits& limits);
 

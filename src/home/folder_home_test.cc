@@ -237,6 +237,25 @@ TEST(FolderHome, SecondWriterIsToldWhoHoldsIt) {
   EXPECT_TRUE(put(world, *second, owner, samples::make_segment(owner, 2), {0}));
 }
 
+TEST(FolderHome, LockSaysWhoTookIt) {
+  primitives::init_sodium();
+  RealWorld real;
+  FolderWorld& world = real.folder();
+  const samples::Owner owner(1);
+  auto first = world.open();
+  auto second = world.open();
+  ASSERT_TRUE(platform::run_task(world.machine(), first->begin_writing("mhp backup of computer 12ab")));
+  EXPECT_TRUE(platform::run_task(world.machine(), first->begin_writing("the same once more")));
+  const auto refused = platform::run_task(world.machine(), second->begin_writing("another"));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Errc::busy);
+  EXPECT_NE(refused.error().detail.find("held by mhp backup of computer 12ab, process "), std::string::npos)
+      << refused.error().detail;
+  first.reset();
+  EXPECT_TRUE(platform::run_task(world.machine(), second->begin_writing("another")));
+  EXPECT_TRUE(put(world, *second, owner, samples::make_segment(owner, 2), {0}));
+}
+
 TEST(FolderHome, ReaderSeesCommitsOfAWriter) {
   primitives::init_sodium();
   for (const bool on_disk : {false, true}) {

@@ -1,6 +1,7 @@
 // Home: one place that keeps records, vault records and heads for vaults. Kinds differ, this contract does not.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -130,6 +131,14 @@ class Home {
   virtual Task<Result<Usage>> usage() = 0;
   /// Re-hashes the rows it holds of `vault`: all, or those of a random `percent`, drawn by `seed`.
   virtual Task<Result<ScrubReport>> scrub(VaultId vault, unsigned percent, std::uint64_t seed) = 0;
+
+  /// Takes the lock of a home that lets one program write at a time, as its first writing call would; it is kept till
+  /// the object goes. `who` is for those who wait for it: the lock says it. Nothing to do where writers may come
+  /// together. Errors: busy; the detail says who holds it.
+  virtual Task<Result<void>> begin_writing(std::string who) {
+    (void)who;
+    co_return Result<void>();
+  }
 };
 
 }  // namespace mhp::home

@@ -386,8 +386,10 @@ Task<Result<RepairReport>> VaultImpl::repair(bool read_all, std::vector<std::siz
   };
   const std::vector<std::size_t> before = complete();
   std::unique_ptr<platform::FileLock> lock;
-  if (!dry_run) {
+  if (!dry_run && !how_.is_locked) {
     MHP_CO_TRY(lock, state_.lock(state_.who()));
+  }
+  if (!dry_run) {
     MHP_CO_TRY_VOID(co_await refresh_for_write());
   }
   RepairReport sum;

@@ -35,10 +35,9 @@ wire::SeenHead seen_of(const BelievedDevice& device, const CheckedHead& head) {
   return {.device = device.device, .seq = head.head.seq, .hash = head.hash};
 }
 
-bool shows(const HomeView& view, const BelievedDevice& device) {
+bool shows(const HomeView& view, const DeviceId& device, const Bytes& signed_head) {
   return std::ranges::any_of(view.heads, [&](const home::Home::DeviceHeads& heads) {
-    return heads.device == device.device &&
-           std::ranges::find(heads.chain, device.newest().signed_bytes) != heads.chain.end();
+    return heads.device == device && std::ranges::find(heads.chain, signed_head) != heads.chain.end();
   });
 }
 
@@ -197,6 +196,31 @@ Task<> VaultImpl::settle_branches() {
     if (is_named || co_await has_nothing_own(branch)) same.insert(branch.newest().hash);
   }
   impl::settle_branches(heads_, [&](const BelievedDevice& branch) { return same.contains(branch.newest().hash); });
+}
+
+bool VaultImpl::shows_another(std::size_t than, const DeviceId& device, const Bytes& signed_head) const {
+  for (std::size_t i = 0; i < views_.size(); ++i) {
+    if (i != than && shows(views_[i], device, signed_head)) return true;
+  }
+  return false;
+}
+
+std::vector<LoneHead> VaultImpl::shown_only_by(std::size_t member) const {
+  std::vector<LoneHead> out;
+  auto take = [&](const BelievedDevice& history, bool stays) {
+    const CheckedHead& newest = history.newest();
+    if (std::ranges::find(covered_, seen_of(history, newest)) != covered_.end()) return;
+    if (!shows(views_[member], history.device, newest.signed_bytes)) return;
+    if (shows_another(member, history.device, newest.signed_bytes)) return;
+    out.push_back({.device = history.device, .newest_ns = newest.head.time_ns, .stays = stays});
+  };
+  for (const BelievedDevice& device : heads_.devices) take(device, device.forked || is_late(device));
+  for (const BelievedDevice& branch : heads_.branches) take(branch, true);
+  for (const LateState& late : late_) {
+    if (late.members == std::vector<std::size_t>{member})
+      out.push_back({.device = late.device, .newest_ns = late.newest_ns, .stays = true});
+  }
+  return out;
 }
 
 void VaultImpl::forget_index() {
@@ -554,7 +578,7 @@ Task<std::vector<std::size_t>> VaultImpl::bring_homes_up_to_date() {
   for (BelievedDevice& device : heads_.devices) {
     device.members.clear();
     for (std::size_t i = 0; i < views_.size(); ++i) {
-      if (shows(views_[i], device)) device.members.push_back(i);
+      if (shows(views_[i], device.device, device.newest().signed_bytes)) device.members.push_back(i);
     }
     device.homes_agree = static_cast<unsigned>(device.members.size());
   }

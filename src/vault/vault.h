@@ -149,6 +149,8 @@ struct OpenHow {
   std::optional<std::int64_t> as_of_s = {};
   /// What devices that are shut out saved after that, too, unless it is distrusted.
   bool with_late = false;
+  /// Whoever opens it holds the lock of the state folder, and keeps it while the vault is there.
+  bool is_locked = false;
 };
 
 /// What a device that is shut out saved after its last good state, as far as the homes' clocks tell: not shown.
@@ -166,6 +168,14 @@ struct UnreadHead {
   std::string reason = {};
   std::vector<std::size_t> members = {};  // that show the newest head
   bool is_locked = false;                 // sealed with keys of another recovery: the phrase opens both
+};
+
+/// The newest of a device that one home shows and no other: it goes where that home goes.
+struct LoneHead {
+  DeviceId device;
+  std::int64_t newest_ns = 0;
+  /// Homes take it from no other: it comes to them only as a part of what another device saves next.
+  bool stays = false;
 };
 
 /// As what a chunk is needed: a reader goes on from it in each of these ways once.
@@ -289,6 +299,10 @@ class Vault {
   /// do not count (about to be removed). Holds the lock. `dry_run`: counts what would be made, changes nothing.
   virtual Task<Result<RepairReport>> repair(bool read_all, std::vector<std::size_t> without, bool dry_run,
                                             Progress progress) = 0;
+
+  /// Heads that count, or are late and not taken in, and that of the homes at hand this one alone shows; not those that
+  /// a top which is followed was made from. As homes show them after the last repair().
+  virtual std::vector<LoneHead> shown_only_by(std::size_t member) const = 0;
 };
 
 /// Gives every reachable home all vault records, and the heads it lacks. Members that took them.

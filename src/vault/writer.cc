@@ -178,7 +178,10 @@ Result<CheckedHead> WriterImpl::make_head(const wire::RootRef& root) {
 }
 
 Task<Result<std::unique_ptr<Writer>>> VaultImpl::begin_write(const WriteOptions& options) {
-  MHP_CO_TRY(auto lock, state_.lock(state_.who()));
+  std::unique_ptr<platform::FileLock> lock;
+  if (!how_.is_locked) {
+    MHP_CO_TRY(lock, state_.lock(state_.who()));
+  }
   MHP_CO_TRY_VOID(may_write());
   MHP_CO_TRY_VOID(co_await refresh_for_write());
   MHP_CO_TRY_VOID(may_write());  // it may have read anew

@@ -499,14 +499,14 @@ class Stopped:
 
 
 def two_at_once(w):
-    """One writer at a time, told who it is; looking and restoring go on meanwhile."""
+    """One writer at a time, told who it is, or it waits; looking and restoring go on meanwhile."""
     vault, source, _ = saved(w, 3, 100, 20 << 10)
     before = trees.tree_of(source)
     trees.make_files(w.folder / "big", w.random, 60, 2 << 20, fraction_text=0)
     with Stopped(vault, w.folder / "big") as process:
         for args in (["backup", source], ["repair"], ["home", "remove", vault.homes[0].name],
                      ["home", "add", w.folder / "new", "--same-disk"]):
-            run = vault.mhp("--json", *args, code=FAILED)
+            run = vault.mhp("--json", *args, "--wait", "0", code=FAILED)
             w.equal(run.error["code"], "busy", f"the error's code\n{run}")
             w.check(str(process.pid) in run.error["error"], f"it says which process, {process.pid}\n{run}")
             w.check(run.error["hint"], f"it says what to do\n{run}")
@@ -515,9 +515,42 @@ def two_at_once(w):
         w.equal(vault.check()["ok"], True, "check during a backup")
         back, _ = vault.restore()
         trees.check_same(w, before, back / source.relative_to("/"), "a restore during a backup")
+        waiting = vault.start("backup", source)
+        while b"waiting for another mhp" not in os.pread(waiting.files[1].fileno(), 4096, 0):
+            w.check(waiting.poll() is None, "it waits")
+            time.sleep(0.01)  # watching: the other goes on only when this one waits for it
     w.finish(process, DONE)
-    w.equal(len(vault.snapshots()), 2, "snapshots")
+    run = w.finish(waiting, DONE)
+    w.check(str(process.pid) in run.err, f"it says for whom it waits\n{run}")
+    w.equal(len(vault.snapshots()), 3, "snapshots")
     w.equal(vault.check("--read-data")["ok"], True, "check")
+
+
+def at_one_moment(w):
+    """Two computers of one vault back up at one moment, again and again: one waits, both are done, all comes back."""
+    vault, source, _ = saved(w)
+    other = w.folder / "second computer"
+    w.run("recover", "--keep-devices", "--phrase-file", vault.phrase, "--home", vault.homes[0], state=other)
+    wanted, waited = {}, 0
+    for _ in range(200 if w.long else 20):
+        sources = [(vault.state, source), (other, w.folder / "source of the second")]
+        for _, folder in sources:
+            folder.mkdir(exist_ok=True)
+            trees.write(folder / f"more-{w.random.randrange(1 << 40)}", w.random.randbytes(60_000))
+        started = [(vault.start("--json", "backup", folder, state=state), folder) for state, folder in sources]
+        for process, folder in started:
+            run = w.finish(process, DONE)
+            w.equal((run.json["left_out"], run.json["margin"]), ([], 1), f"nothing is left out\n{run}")
+            waited += "waiting for another mhp" in run.err
+            wanted[run.json["snapshot"]] = (folder, trees.tree_of(folder))
+    w.equal(len(vault.snapshots()), len(wanted) + 1, "snapshots")
+    for snapshot, (folder, tree) in wanted.items():
+        back, _ = vault.restore(snapshot)
+        trees.check_same(w, tree, back / folder.relative_to("/"), f"snapshot {snapshot}")
+        world.remove_tree(back)
+    for state in (vault.state, other):
+        w.equal(w.run("--json", "check", "--read-data", state=state).json["ok"], True, "check")
+    w.note(f"{len(wanted)} backups by two computers at one moment, {waited} waited")
 
 
 def two_devices(w):
@@ -922,6 +955,6 @@ if __name__ == "__main__":
     world.main(help_has_examples, json_fields, errors_are_json, wrong_phrase, phrase_file, target_must_be_empty,
                snapshot_paths, several_paths, excludes, one_file_system, own_folders_are_left_out, unreadable_files,
                names_are_escaped, secrets_stay_secret, second_init, interrupted, unchanged_is_quick, two_at_once,
-               two_devices, revoked_device, output_is_checked, no_homes_yet, same_disk_does_not_count, damaged_state,
-               closed_state, no_state_folder, dry_runs, given_links, homes_of_one_name, copied_home, hints,
-               help_is_whole, manual_is_whole, set_back, goes_on, out_of_memory, demo)
+               at_one_moment, two_devices, revoked_device, output_is_checked, no_homes_yet, same_disk_does_not_count,
+               damaged_state, closed_state, no_state_folder, dry_runs, given_links, homes_of_one_name, copied_home,
+               hints, help_is_whole, manual_is_whole, set_back, goes_on, out_of_memory, demo)

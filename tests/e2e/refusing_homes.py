@@ -156,7 +156,7 @@ def all_are_in_use(w):
         lock.stdout.readline()
         locks.append(lock)
     trees.make_files(source / "more", w.random, 10, 50 << 10, fraction_text=0)
-    run = vault.mhp("--json", "backup", source, code=TOO_FEW)
+    run = vault.mhp("--json", "backup", source, "--wait", "0", code=TOO_FEW)
     w.equal((run.error["subject"], run.error["code"]), ("homes", "busy"), f"the error\n{run}")
     w.check("no home is away" in run.error["hint"] and "in use" in run.err, f"the hint\n{run}")
     for lock in locks:

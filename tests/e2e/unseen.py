@@ -222,6 +222,96 @@ def homes_that_are_away_stay(w):
     w.check("keep it until" in run.out, f"with --lost nothing is to be deleted\n{run}")
 
 
+def saved_on_one_home(w):
+    """What a lost computer saved last is on the second home alone, which was away when the vault was recovered."""
+    vault, source, first = saved(w, 2)
+    one, two = vault.homes
+    apart(vault, [one], [two])
+    more(w, source)
+    second = vault.backup(source, code={DONE, TOO_FEW})["snapshot"]
+    wanted = trees.tree_of(source)
+    apart(vault, [two], [one])
+    vault.lose_state()
+    vault.recover(one)
+    apart(vault, [], vault.homes)
+    w.equal(ids(vault.mhp("--json", "snapshots")), [first, second], "both are shown")
+    return vault, source, second, wanted
+
+
+def home_that_alone_shows(w):
+    """`home remove` keeps a home that alone shows what a lost computer saved, until a backup has it everywhere."""
+    vault, source, second, wanted = saved_on_one_home(w)
+    one, two = vault.homes
+    for option in ([], ["--dry-run"]):
+        run = vault.mhp("--json", "home", "remove", two.name, *option, code=FAILED)
+        w.check("it alone shows" in run.error["error"] and "--lost" in run.error["error"] and
+                "mhp backup" in run.error["hint"], f"it stays\n{run}")
+    run = vault.mhp("--json", "home", "remove", two.name, "--lost", "--dry-run")
+    w.equal(len(run.json["shown_nowhere_else"]), 1, f"what --lost would give up\n{run}")
+    w.check("would be given up" in run.err, f"it says so\n{run}")
+    w.equal(vault.mhp("--json", "home", "remove", one.name, "--lost", "--dry-run").json["shown_nowhere_else"], [],
+            "nothing is given up with the other")
+    vault.backup(source)
+    vault.mhp("home", "remove", two.name)
+    shutil.rmtree(two)
+    back, _ = vault.restore(second)
+    trees.check_same(w, wanted, back / source.relative_to("/"), "what the lost computer saved")
+
+
+def former_homes(w):
+    """A home that only a lost computer lists: a recovery reads from it where it is there; else it is asked for."""
+    vault, source, first = saved(w, 2)
+    one, two = vault.homes
+    apart(vault, [one], [two])
+    three = vault.add_home()
+    more(w, source)
+    second = vault.backup(source, code={DONE, TOO_FEW})["snapshot"]  # on the second and the third
+    wanted = trees.tree_of(source)
+    apart(vault, [two, three], [one])
+    vault.lose_state()
+    vault.recover(one)
+    w.equal(vault.mhp("--json", "status", code=FAILED).json["former_homes"], [], "nobody has heard of it yet")
+    apart(vault, [three], [one, two])
+    run = vault.mhp("--json", "status", code=FAILED)
+    w.equal([home["name"] for home in run.json["former_homes"]], [three.name], f"a new computer hears of it\n{run}")
+    w.check(f"'{three.name}'" in run.err and f"mhp home add {three}" in run.err, f"and asks for it\n{run}")
+    late = vault.folder / "state-late"
+    words = ["--phrase-file", vault.phrase, "--home", one, "--home", two]
+    run = vault.mhp("--json", "recover", *words, state=late, code=PARTLY)
+    w.equal(([home["name"] for home in run.json["former_homes"]], run.json["homes"]), ([three.name], 2),
+            f"so does a recovery\n{run}")
+    apart(vault, [], vault.homes)
+    again = vault.folder / "state-again"
+    run = vault.mhp("--json", "recover", *words, state=again)
+    w.equal(([home["name"] for home in run.json["former_homes_read"]], run.json["former_homes"],
+             run.json["snapshots"], run.json["homes"]), ([three.name], [], 2, 2), f"it is read where it is\n{run}")
+    vault.mhp("home", "add", three, "--same-disk", state=again)
+    w.equal(vault.mhp("--json", "status", state=again).json["former_homes"], [], "it is on the list again")
+    w.equal(ids(vault.mhp("--json", "snapshots", state=again)), [first, second], "both are shown")
+    back, _ = vault.restore(second, state=again)
+    trees.check_same(w, wanted, back / source.relative_to("/"), "what the lost computer saved")
+
+
+def former_home_that_is_gone(w):
+    """It is asked for until the owner says that it is lost."""
+    vault, source, _ = saved(w, 2)
+    one, two = vault.homes
+    apart(vault, [one], [two])
+    three = vault.add_home()
+    apart(vault, [two, three], [one])
+    vault.lose_state()
+    vault.recover(one)
+    apart(vault, [three], [one, two])
+    w.equal(len(vault.status()["former_homes"]), 1, "it is asked for")
+    vault.mhp("home", "remove", three.name, code=FAILED)
+    vault.mhp("home", "remove", three.name, "--lost")
+    w.equal(vault.status()["former_homes"], [], "and then no more")
+    w.equal(len(vault.mhp("--json", "home", "list").json["homes"]), 2, "the list")
+    vault.backup(source)
+    vault.lose_state()
+    w.equal(vault.recover(two).json["former_homes"], [], "nor by a recovery")
+
+
 def named_homes(w):
     """Homes named at a recovery: those off the list are on it again, one that is not there is said and passed over."""
     vault, source, first = saved(w, 5)
@@ -299,6 +389,6 @@ def impossible_receipts(w):
 
 
 if __name__ == "__main__":
-    world.main(set_back_homes, others_state, seen_and_not_shown, damaged_heads_alone,
-               record_not_at_hand, locked_state,
-               homes_that_are_away_stay, named_homes, damaged_record, bad_rows_are_shown, impossible_receipts)
+    world.main(set_back_homes, others_state, seen_and_not_shown, damaged_heads_alone, record_not_at_hand, locked_state,
+               homes_that_are_away_stay, home_that_alone_shows, former_homes, former_home_that_is_gone, named_homes,
+               damaged_record, bad_rows_are_shown, impossible_receipts)

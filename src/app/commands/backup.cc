@@ -111,6 +111,7 @@ Task<Result<BackupDone>> do_backup(Session& session, BackupArgs args, snapshot::
   if (args.options.host.empty()) args.options.host = host_name();
   OpenOptions open_options;
   open_options.sources = args.options.scan.paths;
+  open_options.writes = !args.options.dry_run;
   open_options.keeps_homes = !args.options.dry_run;
   MHP_CO_TRY(Opened opened, co_await open_vault(session, open_options));
   note_clock_behind(session, opened.vault->snapshots());
@@ -266,6 +267,7 @@ void add_backup(Command& program) {
   struct Given {
     BackupArgs args;
     LimitArgs limits;
+    int wait_minutes = kWaitMinutes;
     bool caches_too = false;
   };
   auto given = std::make_shared<Given>();
@@ -283,11 +285,13 @@ void add_backup(Command& program) {
   command.takes("--tag", options.tags, "A word to find the snapshot by");
   command.takes("--host", options.host, "Name of this computer in the snapshot");
   command.flag("--full-read", options.full_read, "Read every file again, even where its times did not change");
+  takes_wait(command, given->wait_minutes);
   command.flag("--dry-run", options.dry_run, "Say what would be saved, store nothing");
   add_limits(command, given->limits);
   command.takes("--compression", options.write.compression_level, 1, 19, "zstd level, 1 (fast) to 19");
   command.runs([given](Session& session) {
     given->args.options.scan.exclude_caches = !given->caches_too;
+    session.patience = std::chrono::minutes(given->wait_minutes);
     return run_within_limits(session, given->limits, [given](Session& s) { return run_backup(s, given->args); });
   });
 }

@@ -211,6 +211,7 @@ static Task<int> run_status(Session& session) {
                       {"next_due", json_time(trash.next_due_ns)},
                       {"newest", has_snapshots ? format_rfc3339(newest.back().time_ns) : ""},
                       {"unread", json_unread(opened->vault->unread_heads())},
+                      {"former_homes", json_former(opened->vault->record().former_homes)},
                       {"late", json_late(*opened)},
                       {"homes", list}});
   session.out.say(state_sentence(state, *report, has_snapshots, unread));
@@ -398,8 +399,10 @@ static Task<int> run_check(Session& session, CheckArgs args) {
 static Task<Result<void>> take_off_leaving(Session& session, Opened& opened, vault::RepairReport report) {
   const std::vector<std::size_t> leaving = members_leaving(opened);
   const int planned = static_cast<int>(opened.homes->plan(opened.vault->level(), leaving).margin);
-  const bool is_handed_over =
-      report.unrestorable == 0 && report.margin >= 0 && (report.refusing.empty() || report.margin >= planned);
+  const bool shows_alone =
+      std::ranges::any_of(leaving, [&](std::size_t member) { return !opened.vault->shown_only_by(member).empty(); });
+  const bool is_handed_over = !shows_alone && opened.vault->unread_heads().empty() && report.unrestorable == 0 &&
+                              report.margin >= 0 && (report.refusing.empty() || report.margin >= planned);
   const std::string names = names_of_members(*opened.homes, leaving);
   if (!is_handed_over) {
     session.out.note(fmt::format(
@@ -407,7 +410,6 @@ static Task<Result<void>> take_off_leaving(Session& session, Opened& opened, vau
     co_return Result<void>();
   }
   opened.vault.reset();
-  MHP_CO_TRY(const auto lock, opened.state->lock(session.command));
   auto entries = opened.record->content.homes;
   std::erase_if(entries, [&](const wire::HomeEntry& entry) { return opened.leaving.contains(entry.id); });
   MHP_CO_TRY_VOID(co_await change_homes(session, opened, std::move(entries)));
@@ -417,6 +419,7 @@ static Task<Result<void>> take_off_leaving(Session& session, Opened& opened, vau
 
 Task<Result<vault::RepairReport>> do_repair(Session& session, bool read_all, bool dry_run, vault::Progress progress) {
   OpenOptions options;
+  options.writes = !dry_run;
   options.keeps_homes = !dry_run;
   MHP_CO_TRY(Opened opened, co_await open_vault(session, options));
   const std::vector<std::size_t> leaving = members_leaving(opened);
@@ -431,11 +434,13 @@ Task<Result<vault::RepairReport>> do_repair(Session& session, bool read_all, boo
 
 struct RepairArgs {
   LimitArgs limits;
+  int wait_minutes = kWaitMinutes;
   bool read_all = false;
   bool dry_run = false;
 };
 
 static Task<int> run_repair(Session& session, RepairArgs args) {
+  session.patience = std::chrono::minutes(args.wait_minutes);
   vault::CheckProgress state;
   ProgressLine progress(session, [&state] { return "repairing " + check_line(state); });
   auto report = co_await do_repair(session, args.read_all, args.dry_run,
@@ -517,6 +522,7 @@ void add_repair(Command& program) {
                   "Homes that do not answer are treated as lost.\nExample:\n  mhp repair --read-data\nExit "
                   "codes: 0 done; 1 a home did not take what it was to get; 4 some cannot be made again");
   command.flag("--read-data", args->read_all, "Read every fragment first, to find the bad ones");
+  takes_wait(command, args->wait_minutes);
   command.flag("--dry-run", args->dry_run, "Say what would be made, change nothing");
   add_limits(command, args->limits);
   command.runs([args](Session& session) {

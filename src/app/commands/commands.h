@@ -61,6 +61,7 @@ struct HomeAddArgs {
   std::string min_free;
   bool same_disk = false;
   bool dry_run = false;
+  int wait_minutes = kWaitMinutes;
 };
 struct HomeAdded {
   wire::HomeEntry entry;         // with dry_run its id is empty where a home would be made
@@ -98,8 +99,13 @@ struct RecoverArgs {
   std::optional<std::int64_t> as_of_s = {};  // Unix time: nothing that homes took later
   bool dry_run = false;                      // finds the vault and its homes, reads and changes nothing more
 };
+/// Homes that only former computers list.
+struct Former {
+  std::vector<wire::HomeEntry> read, away;
+};
 struct RecoverDone {
   std::string name;
+  Former former;
   std::size_t homes = 0, homes_reachable = 0;
   std::size_t snapshots = 0;
   vault::Vault::NewestHead newest;

@@ -16,6 +16,7 @@ namespace mhp::app {
 namespace {
 
 struct ForgetArgs {
+  int wait_minutes = kWaitMinutes;
   std::vector<std::string> names;
   snapshot::KeepRules rules;
   std::string within;
@@ -178,7 +179,10 @@ static Task<int> run_forget(Session& session, ForgetArgs args) {
   }
   const auto usage = check_usage(args);
   if (!usage) co_return session.out.fail(usage.error(), kHowToChoose);
-  auto opened = co_await open_vault(session, {});
+  session.patience = std::chrono::minutes(args.wait_minutes);
+  OpenOptions how;
+  how.writes = !args.dry_run;
+  auto opened = co_await open_vault(session, how);
   if (!opened) co_return session.out.fail(opened.error(), hint_for(opened.error()));
   const auto choice = choose(args, opened->vault->snapshots(), session.platform.clock().unix_ns());
   note_wrong_clocks(session, opened->vault->snapshots());
@@ -241,6 +245,7 @@ void add_forget(Command& program) {
   command.flag("--allow-remove-all", args->remove_all, "A group may lose all its snapshots");
   command.flag("--collect-only", args->collect_only, "Forget nothing; give back what was forgotten before");
   command.flag("--no-repack", args->no_repack, "Move nothing together: slower to become small, but needs no space");
+  takes_wait(command, args->wait_minutes);
   command.flag("--dry-run", args->dry_run, "Say what would go, change nothing");
   command.runs([args](Session& session) { return run_forget(session, *args); });
 }

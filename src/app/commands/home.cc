@@ -28,6 +28,7 @@ Task<Result<void>> change_homes(Session& session, Opened& opened, std::vector<wi
       std::make_unique<dispersal::HomeSet>(session.platform, opened.record->record.vault, std::move(members));
   opened.homes->trust(vault::card_signers(opened.record->record));
   opened.homes->allow_longer(patience_of(session));
+  co_await lock_homes(session, opened, session.platform.clock().steady() + session.patience);
   const auto took = co_await vault::publish_records(*opened.homes, *opened.record, &session.platform.clock());
   if (took.empty() && !opened.record->content.homes.empty()) {
     co_return opened.homes->took_too_little(
@@ -150,9 +151,9 @@ static Task<Result<HomeAdded>> add_computer(Session& session, Opened& opened, wi
 Task<Result<HomeAdded>> do_home_add(Session& session, HomeAddArgs args) {
   OpenOptions without_index;
   without_index.read_index = false;
+  without_index.writes = !args.dry_run;
   without_index.keeps_homes = !args.dry_run;
   MHP_CO_TRY(Opened opened, co_await open_vault(session, without_index));
-  MHP_CO_TRY(const auto lock, opened.state->lock("mhp home add"));
   if (args.path.empty()) co_return fail(Errc::usage, Subject::home, "an empty path is no folder");
   MHP_CO_TRY(auto computer, co_await find_computer(session, opened, args.path));
   if (computer) co_return co_await add_computer(session, opened, std::move(*computer), std::move(args));
@@ -228,6 +229,7 @@ static int show_home_dry_run(const Session& session, const HomeAdded& added) {
 }
 
 static Task<int> run_home_add(Session& session, HomeAddArgs args) {
+  session.patience = std::chrono::minutes(args.wait_minutes);
   auto added = co_await do_home_add(session, args);
   if (!added) co_return session.out.fail(added.error(), add_hint(added.error()));
   if (args.dry_run) co_return show_home_dry_run(session, *added);
@@ -290,6 +292,7 @@ static Task<int> run_home_list(Session& session) {
 
 struct RemoveArgs {
   std::string home;
+  int wait_minutes = kWaitMinutes;
   bool lost = false;
   bool dry_run = false;
 };
@@ -312,8 +315,9 @@ static Result<std::size_t> choose_home(const std::vector<wire::HomeEntry>& entri
 
 struct RemoveDone {
   vault::RepairReport report;
-  int margin_before = 0;  // with it
-  std::string place;      // of the home that was removed
+  std::vector<vault::LoneHead> lone = {};  // with --lost: what the home alone shows
+  int margin_before = 0;                   // with it
+  std::string place;                       // of the home that was removed
   bool is_folder = true;
   std::size_t homes_left = 0;
   std::string name = {};
@@ -351,6 +355,13 @@ static Result<void> check_all_is_seen(const Opened& opened, std::size_t chosen) 
                             "the same.)",
                             name, why));
   }
+  for (const vault::LoneHead& head : opened.vault->shown_only_by(chosen)) {
+    if (!head.stays) continue;  // the others are given it
+    return fail(Errc::denied, Subject::home,
+                fmt::format("home '{}' stays: it alone shows what computer {} saved last, at {}, until the next backup "
+                            "brings it to all homes. (--lost takes it off all the same.)",
+                            name, head.device.short_hex(), format_time(head.newest_ns)));
+  }
   if (!opened.vault->joins_histories()) return {};
   return fail(Errc::denied, Subject::home,
               fmt::format("home '{}' stays: what a former computer saved last is on some homes only, until the next "
@@ -358,26 +369,68 @@ static Result<void> check_all_is_seen(const Opened& opened, std::size_t chosen) 
                           name));
 }
 
+/// Nothing of what the home shows goes with it. Errors: as HomeSet::took_too_little().
+static Result<void> check_heads_are_elsewhere(const Opened& opened, std::size_t chosen) {
+  const auto lone = opened.vault->shown_only_by(chosen);
+  if (lone.empty()) return {};
+  return opened.homes->took_too_little(fmt::format(
+      "home '{}' stays: no other home took what computer {} saved last, at {}. (--lost takes it off all the "
+      "same.)",
+      printable(opened.homes->members()[chosen].name), lone.front().device.short_hex(),
+      format_time(lone.front().newest_ns)));
+}
+
+/// What is given up with a home that is not handed over. As far as anybody can see: it may be away, or too few others
+/// be there to read the vault.
+static Task<std::vector<vault::LoneHead>> what_goes_with(Session& session, Opened& opened, std::size_t chosen) {
+  const auto& members = opened.homes->members();
+  if (chosen >= members.size() || !members[chosen].home) co_return std::vector<vault::LoneHead>();
+  const vault::OpenHow how{.newest_readable = true, .is_locked = opened.lock != nullptr};
+  const auto vault =
+      co_await vault::Vault::open(session.platform, *opened.homes, *opened.state, *opened.device, *opened.record, how);
+  if (!vault) co_return std::vector<vault::LoneHead>();
+  co_return (*vault)->shown_only_by(chosen);
+}
+
 static std::string remove_hint(const Error& error) {
   if (error.subject != Subject::home) return hint_for(error, true);
   return error.code == Errc::denied ? "Run 'mhp backup', then remove it." : "'mhp home list' names them.";
+}
+
+/// Which can be taken off: one that is lost may be on no list but that of a former computer. Then nobody is asked to
+/// bring it any more.
+static std::vector<wire::HomeEntry> removable(const vault::OpenRecord& record, bool lost) {
+  auto entries = record.content.homes;
+  if (lost) entries.insert(entries.end(), record.former_homes.begin(), record.former_homes.end());
+  return entries;
+}
+
+/// The list without it, signed and told to the others.
+static Task<Result<void>> take_off(Session& session, Opened& opened, wire::HomeEntry home) {
+  auto& before = opened.record->content.homes;
+  if (std::ranges::find(before, home.id, &wire::HomeEntry::id) == before.end()) before.push_back(home);
+  auto entries = before;
+  std::erase_if(entries, [&](const wire::HomeEntry& entry) { return entry.id == home.id; });
+  co_return co_await change_homes(session, opened, std::move(entries));
 }
 
 /// Hands over what it held; then it is no longer on the list.
 static Task<Result<RemoveDone>> do_home_remove(Session& session, RemoveArgs args) {
   OpenOptions options;
   options.read_index = !args.lost;
+  options.writes = !args.dry_run;
   options.keeps_homes = !args.dry_run;
   MHP_CO_TRY(Opened opened, co_await open_vault(session, options));
-  auto entries = opened.record->content.homes;
+  const auto entries = removable(*opened.record, args.lost);
   auto resolve = [&disk = session.platform.disk(), home = args.home] { return disk.absolute(home); };
   const auto absolute = co_await on_path(session, args.home, std::move(resolve));
   MHP_CO_TRY(const std::size_t chosen, choose_home(entries, args.home, absolute));
   RemoveDone done{.report = {},
                   .place = place_of(entries[chosen]),
                   .is_folder = entries[chosen].kind == wire::HomeKind::folder,
-                  .homes_left = entries.size() - 1,
+                  .homes_left = opened.record->content.homes.size(),
                   .name = entries[chosen].name};
+  if (chosen < done.homes_left) done.homes_left -= 1;
   if (!args.lost && entries.size() == 1) {
     co_return fail(Errc::usage,
                    fmt::format("home '{}' is the only one: nothing else would hold what is saved. Add another first. "
@@ -401,16 +454,18 @@ static Task<Result<RemoveDone>> do_home_remove(Session& session, RemoveArgs args
     name_troubles(session, *opened.homes);
     MHP_CO_TRY_VOID(check_handed_over(opened, chosen, done.report));
   }
+  if (args.lost) done.lone = co_await what_goes_with(session, opened, chosen);
   if (args.dry_run) co_return done;
+  if (opened.vault) {
+    MHP_CO_TRY_VOID(check_heads_are_elsewhere(opened, chosen));
+  }
   // Before it leaves the list: where this is cut off in between, the next backup takes it back.
   const vault::Word word = word_of(session, opened);
   if (opened.vault && !done.is_folder && opened.homes->members()[chosen].home)
     done.given_up = co_await vault::give_up(*opened.homes, chosen, word);
   if (opened.vault) *opened.record = opened.vault->record();  // it may have written the next one
   opened.vault.reset();
-  MHP_CO_TRY(const auto lock, opened.state->lock("mhp home remove"));
-  entries.erase(entries.begin() + static_cast<std::ptrdiff_t>(chosen));
-  MHP_CO_TRY_VOID(co_await change_homes(session, opened, std::move(entries)));
+  MHP_CO_TRY_VOID(co_await take_off(session, opened, entries[chosen]));
   co_return done;
 }
 
@@ -440,7 +495,15 @@ static void say_what_is_left(const Session& session, const RemoveArgs& args, con
   }
 }
 
+static nlohmann::json json_lone(const std::vector<vault::LoneHead>& heads) {
+  nlohmann::json list = nlohmann::json::array();
+  for (const vault::LoneHead& head : heads)
+    list.push_back({{"device", head.device.hex()}, {"newest_time", format_rfc3339(head.newest_ns)}});
+  return list;
+}
+
 static Task<int> run_home_remove(Session& session, RemoveArgs args) {
+  session.patience = std::chrono::minutes(args.wait_minutes);
   const auto done = co_await do_home_remove(session, args);
   if (!done) co_return session.out.fail(done.error(), remove_hint(done.error()));
   const vault::RepairReport* report = &done->report;
@@ -452,6 +515,7 @@ static Task<int> run_home_remove(Session& session, RemoveArgs args) {
                       {"rows_made", report->rows_made},
                       {"stored_bytes", report->bytes_stored},
                       {"given_up", done->given_up.value_or(0)},
+                      {"shown_nowhere_else", json_lone(done->lone)},
                       {"margin", margin}});
   if (args.dry_run && args.lost) {
     session.out.say("Would take the home off the list; nothing would be handed over.");
@@ -473,6 +537,12 @@ static Task<int> run_home_remove(Session& session, RemoveArgs args) {
                                  format_margin(done->margin_before), format_margin(margin_now),
                                  margin_now == 0 ? " Add another home with 'mhp home add DIR'." : ""));
   }
+  for (const vault::LoneHead& head : done->lone) {
+    session.out.note(
+        fmt::format("with it {} given up what computer {} saved last, at {}: no other home at hand shows "
+                    "that",
+                    args.dry_run ? "would be" : "is", head.device.short_hex(), format_time(head.newest_ns)));
+  }
   if (!args.dry_run) say_what_is_left(session, args, *done);
   co_return kDone;
 }
@@ -492,6 +562,7 @@ void add_home(Command& program) {
   add_command.takes("--min-free", add->min_free, "Leave at least this much free on the disk (default: 5 GB or 5 %)");
   add_command.flag("--same-disk", add->same_disk,
                    "For trials: count it although it shares a disk with another home or the source");
+  takes_wait(add_command, add->wait_minutes);
   add_command.flag("--dry-run", add->dry_run, "Say what would be done, change nothing");
   add_command.runs([add](Session& session) { return run_home_add(session, *add); });
 
@@ -504,6 +575,7 @@ void add_home(Command& program) {
                                     "first; 4 it stays: not all that it may hold can be seen, or handed over");
   remove_command.needs("home", remove->home, "Its name, path or the first letters of its id");
   remove_command.flag("--lost", remove->lost, "It is gone: nothing can be handed over");
+  takes_wait(remove_command, remove->wait_minutes);
   remove_command.flag("--dry-run", remove->dry_run, "Say what would be done, change nothing");
   remove_command.runs([remove](Session& session) { return run_home_remove(session, *remove); });
 }

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <iostream>
+#include <span>
 
 #include "app/commands/commands.h"
 #include "app/limits.h"
@@ -80,9 +81,10 @@ Task<Result<std::vector<NamedHome>>> find_named(Session& session, std::vector<st
   co_return named;
 }
 
-std::vector<home::Home*> reachable(const std::vector<dispersal::Member>& members) {
+/// Of the first `count`.
+std::vector<home::Home*> reachable(const std::vector<dispersal::Member>& members, std::size_t count) {
   std::vector<home::Home*> homes;
-  for (const dispersal::Member& member : members) {
+  for (const dispersal::Member& member : std::span(members).first(count)) {
     if (member.home) homes.push_back(member.home.get());
   }
   return homes;
@@ -149,6 +151,15 @@ std::string places_of(const std::vector<NamedHome>& named) {
   return places;
 }
 
+/// The listed ones first, then those that only former computers list: what these saved may be there.
+std::vector<wire::HomeEntry> with_former(std::vector<wire::HomeEntry> homes,
+                                         const std::vector<wire::HomeEntry>& former) {
+  for (const wire::HomeEntry& home : former) {
+    if (std::ranges::find(homes, home.id, &wire::HomeEntry::id) == homes.end()) homes.push_back(home);
+  }
+  return homes;
+}
+
 /// Asks the named homes, then the homes that any record lists, until no other record turns up.
 Task<Result<vault::OpenRecord>> find_records(Session& session, const vault::Root& root,
                                              const std::vector<NamedHome>& named) {
@@ -160,7 +171,8 @@ Task<Result<vault::OpenRecord>> find_records(Session& session, const vault::Root
     const std::set<std::uint64_t> no_sources;
     auto key = speaking_as(root);
     const auto members = co_await open_members(session, asked, no_sources, std::move(key));
-    const auto seen = co_await vault::seen_records(reachable(members), root.vault(), &session.platform.clock());
+    const auto seen =
+        co_await vault::seen_records(reachable(members, members.size()), root.vault(), &session.platform.clock());
     const std::size_t before = known.size();
     for (const Bytes& record : seen.records) {
       if (std::ranges::find(known, record) == known.end()) known.push_back(record);
@@ -172,7 +184,7 @@ Task<Result<vault::OpenRecord>> find_records(Session& session, const vault::Root
     if (known.size() == before) break;
     joined = vault::join_records(known, root);
     if (!joined) break;
-    asked = with_named(joined->content.homes, named);
+    asked = with_former(with_named(joined->content.homes, named), joined->former_homes);
   }
   co_return joined;
 }
@@ -231,7 +243,9 @@ static Task<Result<std::size_t>> enrol(Session& session, const RecoverArgs& args
   MHP_CO_TRY_VOID(opened.state->create(device, record));
   const auto took = co_await vault::publish_records(*opened.homes, record, &session.platform.clock());
   if (opened.homes->exhausted()) co_return tl::unexpected<Error>(*opened.homes->exhausted());
-  co_return took.size();
+  const std::size_t listed = record.content.homes.size();
+  co_return static_cast<std::size_t>(
+      std::ranges::count_if(took, [listed](std::size_t member) { return member < listed; }));
 }
 
 /// An error where homes hold something of the vault and none shows a head, while others are away or heads are damaged:
@@ -264,11 +278,12 @@ static std::vector<std::string> names_of_ahead(const Opened& opened) {
 }
 
 /// What was, or with a dry run would be, brought back.
-static RecoverDone what_came_back(const Opened& opened) {
+static RecoverDone what_came_back(const Opened& opened, const Former& former) {
   RecoverDone done;
+  done.former = former;
   done.name = opened.record->content.name;
-  done.homes = opened.homes->members().size();
-  done.homes_reachable = opened.homes->reachable();
+  done.homes = opened.record->content.homes.size();
+  done.homes_reachable = reachable(opened.homes->members(), done.homes).size();
   done.snapshots = opened.vault->snapshots().size();
   done.newest = opened.vault->newest_head();
   done.unread = opened.vault->unread_heads();
@@ -291,6 +306,29 @@ static Task<std::vector<CameBack>> back_in_clouds(Session& session, std::vector<
   std::vector<CameBack> none;
   for (const wire::Membership& one : memberships) none.push_back({.as = one.name, .cloud = "", .problem = problem});
   co_return none;
+}
+
+/// Opens the listed homes, and behind them those that only former computers list and that are there: these are read
+/// from, and nothing counts on them. The others of these are away.
+static Task<Former> open_homes(Session& session, const vault::Root& root, Opened& opened) {
+  Former former;
+  const std::vector<wire::HomeEntry> listed = opened.record->content.homes;
+  const std::vector<wire::HomeEntry> all = with_former(listed, opened.record->former_homes);
+  const std::set<std::uint64_t> no_sources;
+  auto key = speaking_as(root);
+  auto members = co_await open_members(session, all, no_sources, std::move(key));
+  std::vector<dispersal::Member> kept;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const bool is_former = i >= listed.size();
+    if (is_former) (members[i].home ? former.read : former.away).push_back(all[i]);
+    if (is_former && !members[i].home) continue;
+    members[i].counts = members[i].counts && !is_former;
+    kept.push_back(std::move(members[i]));
+  }
+  opened.homes = std::make_unique<dispersal::HomeSet>(session.platform, root.vault(), std::move(kept));
+  opened.homes->trust(vault::card_signers(opened.record->record));
+  opened.homes->allow_longer(patience_of(session));
+  co_return former;
 }
 
 Task<Result<RecoverDone>> do_recover(Session& session, RecoverArgs args) {
@@ -321,12 +359,7 @@ Task<Result<RecoverDone>> do_recover(Session& session, RecoverArgs args) {
   const std::vector<wire::HomeEntry> homes = with_named(opened.record->content.homes, named);
   opened.record->content = content_with(opened.record->content, homes, session.platform.clock().unix_ns());
   opened.device = std::make_unique<vault::Device>(vault::make_device(root.vault(), session.platform.random()));
-  const std::set<std::uint64_t> no_sources;
-  auto key = speaking_as(root);
-  auto members = co_await open_members(session, homes, no_sources, std::move(key));
-  opened.homes = std::make_unique<dispersal::HomeSet>(session.platform, root.vault(), std::move(members));
-  opened.homes->trust(vault::card_signers(opened.record->record));
-  opened.homes->allow_longer(patience_of(session));
+  const Former former = co_await open_homes(session, root, opened);
   const vault::OpenHow how{.newest_readable = !args.keep_devices, .as_of_s = args.as_of_s, .with_late = args.with_late};
   auto vault =
       co_await vault::Vault::open(session.platform, *opened.homes, *opened.state, *opened.device, *opened.record, how);
@@ -342,14 +375,14 @@ Task<Result<RecoverDone>> do_recover(Session& session, RecoverArgs args) {
   }
   if (args.dry_run) {
     name_troubles(session, *opened.homes);
-    co_return what_came_back(opened);
+    co_return what_came_back(opened, former);
   }
   auto written = co_await enrol(session, args, root, *opened.device, opened);
   // What an enemy told homes to delete and this state needs is taken back with the word of the owner.
   const auto reprieved = co_await opened.vault->reprieve_all(root.identity());
   name_troubles(session, *opened.homes);
   if (!written) co_return pass(written);
-  RecoverDone done = what_came_back(opened);
+  RecoverDone done = what_came_back(opened, former);
   done.homes_written = *written;
   done.why_not_written = opened.homes->took_too_little("").value().code;
   done.reprieved = reprieved ? *reprieved : 0;
@@ -416,6 +449,21 @@ static void show_unread(const Session& session, const RecoverDone& done) {
       names.empty() ? "'(none)" : names));
 }
 
+/// Homes that are on no list any more: what they alone have is shown only while they are asked.
+static void show_former(const Session& session, const Former& former) {
+  for (const wire::HomeEntry& home : former.read) {
+    session.out.note(fmt::format(
+        "home '{}' ({}), which only a former computer of this vault lists, is there and was read from. It is "
+        "on no list now{}",
+        printable(home.name), printable(place_of(home)),
+        home.kind == wire::HomeKind::folder
+            ? fmt::format(": 'mhp home add {}' puts it on it again, and what it alone has stays to be seen.",
+                          printable(home.path))
+            : "."));
+  }
+  for (const wire::HomeEntry& home : former.away) session.out.note(about_former_home(home));
+}
+
 /// Why no home took the new vault record, and what helps.
 static std::string why_nothing_written(Errc why) {
   switch (why) {
@@ -474,6 +522,7 @@ static void show_recovered(const Session& session, const RecoverOptions& options
                     plural(done.reprieved, "segment", "segments")));
   }
   show_unread(session, done);
+  show_former(session, done.former);
   for (const std::string& late : done.late) {
     session.out.note(
         fmt::format("not taken in, since it came after that computer was shut out: {}. It stays where it is. If it is "
@@ -499,12 +548,14 @@ static void show_would_recover(const Session& session, const RecoverDone& done) 
                       {"name", json_text(done.name)},
                       {"homes", done.homes},
                       {"homes_reachable", done.homes_reachable},
-                      {"snapshots", done.snapshots}});
+                      {"snapshots", done.snapshots},
+                      {"former_homes", json_former(done.former.away)}});
   session.out.say(fmt::format(
       "The words fit. Would bring the vault{} back to {}: {}, {} of {} reachable. Nothing was changed.",
       done.name.empty() ? "" : " of " + printable(done.name), printable(session.state_folder),
       plural(done.snapshots, "snapshot", "snapshots"), done.homes_reachable, plural(done.homes, "home", "homes")));
   show_unread(session, done);
+  show_former(session, done.former);
 }
 
 static Task<int> run_recover(Session& session, RecoverOptions options) {
@@ -555,6 +606,8 @@ static Task<int> run_recover(Session& session, RecoverOptions options) {
                       {"reprieved", done->reprieved},
                       {"late", done->late},
                       {"clouds", json_clouds(*done)},
+                      {"former_homes", json_former(done->former.away)},
+                      {"former_homes_read", json_former(done->former.read)},
                       {"unread", json_unread(done->unread)}});
   show_recovered(session, options, *done);
   co_return done->unread.empty() ? kDone : kPartly;

@@ -28,6 +28,7 @@ struct Faults {
   bool forgets_rows = false;                                             // not_found for rows it said it has
   bool forges_card = false;                                              // one bit of the card
   std::chrono::nanoseconds vanishes_at = std::chrono::hours(1'000'000);  // then fails
+  std::chrono::nanoseconds in_use_until = 0ms;                           // by somebody else, who writes to it
 };
 
 class FakeHome : public home::Home {
@@ -45,8 +46,17 @@ class FakeHome : public home::Home {
   std::uint64_t read_bytes = 0;
   std::uint64_t commits = 0;
   std::uint64_t list_calls = 0;
+  std::string writer;  // who has its lock, and since when
+  std::chrono::nanoseconds writer_since{};
 
   const HomeId& id() const override { return id_; }
+
+  Task<Result<void>> begin_writing(std::string who) override {
+    if (platform_.clock().steady() < faults.in_use_until) co_return fail(Errc::busy, "held by another");
+    writer = std::move(who);
+    writer_since = platform_.clock().steady();
+    co_return Result<void>();
+  }
 
   Task<Result<void>> put(MutableBytes record, std::shared_ptr<void>) override {
     MHP_CO_TRY_VOID(co_await answer());

@@ -123,6 +123,7 @@ class World {
    public:
     explicit Door(FakeHome& to) : to_(to) {}
     const HomeId& id() const override { return to_.id(); }
+    Task<Result<void>> begin_writing(std::string who) override { return to_.begin_writing(std::move(who)); }
     Task<Result<void>> put(MutableBytes record, std::shared_ptr<void> owner) override {
       return to_.put(record, std::move(owner));
     }

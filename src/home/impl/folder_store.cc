@@ -57,11 +57,11 @@ FolderStore::FolderStore(platform::Disk& disk, platform::Clock& clock, std::stri
       condemned_(disk, std::move(path), identity.home) {}
 
 /// The lock is on the home as it is now: a drive that went away and came back is another opening of this program.
-Result<void> FolderStore::become_writer() {
+Result<void> FolderStore::become_writer(const std::string& who) {
   if (closed_) return fail(Errc::unavailable, path_ + ": the home is closed");
   if (lock_) return {};
   if (!disk_.info(identity_path(path_))) return fail(Errc::unavailable, path_ + ": the home is away");
-  auto lock = disk_.lock(path_ + "/lock", "mhp");
+  auto lock = disk_.lock(path_ + "/lock", who);
   if (!lock) return about(Subject::home, Result<void>(pass(lock)));
   MHP_TRY_VOID(mend_identity());
   lock_ = std::move(*lock);
@@ -87,6 +87,11 @@ void FolderStore::count_time() {
     auto file = condemned_.read(vault);
     if (file && !file->entries.empty() && visit(*file, clock_.unix_ns(), false)) (void)condemned_.write(*file);
   }
+}
+
+Result<void> FolderStore::begin_writing(const std::string& who) {
+  std::lock_guard one(writing_);
+  return become_writer(who);
 }
 
 Result<void> FolderStore::put(MutableBytes record) {

@@ -22,6 +22,7 @@ class FolderStore {
   FolderStore(platform::Disk& disk, platform::Clock& clock, std::string path, const wire::HomeFile& identity,
               const FolderLimits& limits, std::uint64_t max_log_bytes = wire::kMaxLogBytes);
 
+  Result<void> begin_writing(const std::string& who);
   /// Each takes the home's lock first where it is not held. Errors: busy; those of Home.
   Result<void> put(MutableBytes record);
   Result<void> commit();
@@ -46,7 +47,7 @@ class FolderStore {
   void close_if_idle();
 
  private:
-  Result<void> become_writer();
+  Result<void> become_writer(const std::string& who = "mhp");
   Result<void> mend_identity();
   void close_locked();
   Result<void> commit_locked();

@@ -60,6 +60,7 @@ class VaultImpl : public Vault {
   std::optional<std::int64_t> newest_receipt_s() const override;
   const std::vector<UnreadHead>& unread_heads() const override { return unread_; }
   const std::vector<LateState>& late_states() const override { return late_; }
+  std::vector<LoneHead> shown_only_by(std::size_t member) const override;
   const std::vector<std::string>& damaged_files() const override { return damaged_files_; }
   bool is_forked() const override;
   bool joins_histories() const override;
@@ -186,6 +187,7 @@ class VaultImpl : public Vault {
   std::vector<wire::SeenHead> own_heads_left_behind() const;
   /// Before homes are given heads, so that it holds after a crash too.
   void remember_taken();
+  bool shows_another(std::size_t than, const DeviceId& device, const Bytes& signed_head) const;
   void look_at_state();
   /// Where records give several keys of one epoch, or several secrets: those are believed that open what was saved.
   Task<> try_keys();
