@@ -172,7 +172,7 @@ def killed_and_started_again(w):
 
 def back_in_the_cloud(w):
     """Who recovers is the same member at once: sees the cloud, saves, and lets others in."""
-    ann, ben, _ = found(w, ("ann", "ben", "cat"))
+    ann, ben, cat = found(w, ("ann", "ben", "cat"))
     tree = make_tree(w)
     ann.json("backup", tree)
     before = ann.json("members")["members"]
@@ -193,6 +193,8 @@ def back_in_the_cloud(w):
     comes_back(w, ann, tree, "after the recovery")
     ann.up()
     let_in(w, ann, "dan")
+    for other in (ben, cat):
+        other.wait_for_log("home_lends cloud=Lindenweg home=\"dan's home\"")
     w.check("ann's home" not in ann.mhp("backup", tree).err, "the lost computer is not spoken of any more")
     # The rosters alone are lost.
     ann.down()
