@@ -111,7 +111,8 @@ Task<Result<void>> VaultImpl::load() {
   if (how_.as_of_s && !heads_.devices.empty()) {
     keep_as_of(heads_, *how_.as_of_s);
     // To shut every device out at nothing would be for ever.
-    if (heads_.devices.empty()) co_return fail(Errc::not_found, "no home at hand had anything of this vault by then");
+    if (heads_.devices.empty())
+      co_return fail(Errc::not_found, "no home at hand still has anything that it took by then");
   }
   late_.clear();
   report_findings();

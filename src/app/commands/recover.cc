@@ -513,7 +513,7 @@ static void show_recovered(const Session& session, const RecoverOptions& options
                               plural(done.homes, "home", "homes")));
   if (done.newest.time_ns != 0 && done.unread.empty()) {
     session.out.say(fmt::format("Its newest state{} is of {}; {} of {} homes that answered agree on it.",
-                                options.as_of.empty() ? "" : " that homes had taken by " + options.as_of.back(),
+                                options.as_of.empty() ? "" : " that homes still have from by " + options.as_of.back(),
                                 format_time(done.newest.time_ns), done.newest.homes_agree, done.newest.homes_answered));
   }
   if (done.reprieved > 0) {
