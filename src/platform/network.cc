@@ -24,8 +24,10 @@ bool is_v6(std::string_view text) {
     const auto zone = text.substr(percent + 1);
     if (zone.empty() || zone.size() > kMaxZoneBytes || !std::ranges::all_of(zone, is_word_or_dot)) return false;
   }
+  const auto number = text.substr(0, percent);
+  if (number.find('\0') != std::string_view::npos) return false;  // asio reads up to it
   asio::error_code error;
-  asio::ip::make_address_v6(std::string(text.substr(0, percent)), error);
+  asio::ip::make_address_v6(std::string(number), error);
   return !error;
 }
 
