@@ -91,7 +91,7 @@ static Task<> give_up_after(platform::Clock& clock, std::chrono::nanoseconds lim
 /// Connects once, so that a computer that is away is known to be.
 static Task<Result<Reached>> reach_computer(Session& session, wire::HomeEntry entry, cloud::VaultKey key) {
   std::vector<net::Address> addresses = cloud::addresses_of(entry.addresses);
-  if (addresses.empty()) co_return fail(Errc::unavailable, Subject::home, "no address of this computer is known");
+  if (addresses.empty()) co_return fail(Errc::usage, Subject::home, kNeverUp);
   MHP_CO_TRY(Network * network, network_of(session));
   if (network->id() == entry.id) {
     co_return fail(Errc::usage, Subject::home,
@@ -167,7 +167,7 @@ Task<std::vector<dispersal::Member>> open_members(Session& session, std::vector<
     if (!home) {
       member.away_reason = home.error().detail;
       member.away_code = home.error().code;
-      member.counts = home.error().code != Errc::usage;  // this computer's own
+      member.counts = home.error().code != Errc::usage;  // this computer's own, or one that was never up
     } else {
       member.home = std::move(home->home);
       member.read_only = home->read_only;

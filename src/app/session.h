@@ -60,7 +60,8 @@ struct Opened {
   std::unique_ptr<platform::FileLock> lock;  // of the state folder, where the command writes
   std::unique_ptr<vault::Device> device;
   std::unique_ptr<vault::OpenRecord> record;
-  std::set<HomeId> leaving;  // homes on the list that are no longer lent: see cloud_homes.h
+  std::set<HomeId> leaving;           // homes on the list that are no longer lent: see cloud_homes.h
+  std::vector<std::string> never_up;  // lent in clouds, and not on the list, as nobody has ever reached them
   std::unique_ptr<dispersal::HomeSet> homes;
   std::unique_ptr<vault::Vault> vault;
 };
@@ -106,6 +107,9 @@ Task<std::vector<dispersal::Member>> open_members(Session& session, std::vector<
                                                   std::set<std::uint64_t> source_devices, cloud::VaultKey key);
 
 /// Where a home is, for people: its path, or its addresses.
+/// Why a computer of which nobody has told an address is not there.
+inline constexpr const char* kNeverUp = "has never been up yet";
+
 std::string place_of(const wire::HomeEntry& entry);
 
 /// What each path is, all asked at once; nothing where it does not exist, or does not answer.

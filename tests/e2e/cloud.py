@@ -246,6 +246,28 @@ def removed_and_handed_over(w):
     comes_back(w, ann, trees_of["ann"], "after the hand-over, with margin homes killed")
 
 
+def never_up(w):
+    """Nothing is planned on the home of a member who has never been up."""
+    ann, *_ = found(w, ("ann", "ben", "cat"))
+    tree = make_tree(w)
+    ann.json("backup", tree)
+    eve = Computer(w, "eve", init=False)
+    eve.json("join", "-", "--as", "eve", "--lend", eve.lend, "--phrase-file", eve.phrase,
+             **given(w, eve, ann.json("invite")["code"]))
+    (tree / "newer").write_bytes(w.random.randbytes(1_000_000))
+    done = ann.json("backup", tree)
+    w.equal((done["homes"], done["margin"], done["left_out"]), (2, 1, []), "homes, margin and homes left out")
+    status = ann.json("status")
+    w.equal((status["state"], status["never_up"]), ("safe", ["eve's computer"]), "status")
+    w.check("'eve's computer' has never been up yet" in ann.mhp("status").out, "a person is told")
+    w.check("has never been up yet" in ann.mhp("homes").out, "by 'homes', too")
+    eve.up()
+    wait_for_homes(w, ann, 3)
+    (tree / "newest").write_bytes(w.random.randbytes(1_000_000))
+    w.equal(ann.json("backup", tree)["homes"], 3, "homes, once it is up")
+    w.equal(ann.json("status")["never_up"], [], "homes that have never been up")
+
+
 if __name__ == "__main__":
     world.main(main_job, both_ways, invitations, back_in_the_cloud, off_the_list_and_back, killed_and_started_again,
-               removed_and_handed_over)
+               removed_and_handed_over, never_up)
