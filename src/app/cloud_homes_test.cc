@@ -127,6 +127,8 @@ TEST_F(CloudHomes, ThatWereTakenOffAreFoundByName) {
   EXPECT_EQ(lent_home(from, "Ben's attic").error().code, Errc::usage);
   from.here = eve_.home_id();
   EXPECT_TRUE(*lent_home(from, "Ben's attic"));  // that of this computer is not meant
+}
+
 TEST_F(CloudHomes, ThatHaveNeverBeenUpAreNotPlannedOn) {
   cloud_.let_in(ann_, ben_);
   HomesNow from = now();

@@ -10,6 +10,7 @@
 
 #include "app/cloud_homes.h"
 #include "app/limits.h"
+#include "app/phrase_place.h"
 #include "app/text.h"
 #include "cloud/exchange.h"
 #include "cloud/network_line.h"
@@ -262,6 +263,7 @@ Result<Opened> open_records(Session& session) {
   MHP_TRY(vault::Device device, opened.state->device());
   MHP_TRY(vault::OpenRecord record, own_records(session, *opened.state, device));
   MHP_TRY_VOID(check_is_certified(*opened.state, device, record));
+  note_phrase_place(session);
   opened.device = std::make_unique<vault::Device>(std::move(device));
   opened.record = std::make_unique<vault::OpenRecord>(std::move(record));
   return opened;

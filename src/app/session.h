@@ -27,6 +27,7 @@ struct Session {
   std::string state_folder;
   std::string command = "mhp";        // for those who wait for its lock: "mhp backup"
   std::set<std::string> silent = {};  // places that did not answer in time: they are not asked again in this run
+  bool told_words = false;            // where the phrase lies, see phrase_place.h
   bool is_guest = false;              // has no state folder yet: what others are shown of this computer is kept nowhere
   platform::Nursery* connections = nullptr;    // where connections to other computers run; none: none are made
   std::shared_ptr<Network> network = nullptr;  // what makes them, shared by copies of this: see network_of()

@@ -6,7 +6,7 @@ import subprocess
 import time
 
 from support import trees, world
-from support.world import DONE, REFUSED, TOO_FEW, Computer
+from support.world import DONE, FAILED, REFUSED, TOO_FEW, Computer
 
 
 def found(w, names=("ann", "ben", "cat")):
@@ -246,6 +246,24 @@ def removed_and_handed_over(w):
     comes_back(w, ann, trees_of["ann"], "after the hand-over, with margin homes killed")
 
 
+def refused_join(w):
+    """A join that is refused leaves nobody with a vault whose 24 words she has not heard of."""
+    ann, _ = found(w, ("ann", "ben"))
+    used = ann.json("invite")["code"]
+    other, eve = Computer(w, "other", init=False), Computer(w, "eve", init=False)
+    other.json("join", "-", "--as", "other", "--phrase-file", other.phrase, **given(w, other, used))
+    w.check(str(other.phrase) not in other.mhp("status").err, "who was told in the answer is not told again")
+    words = eve.state.with_name("state-recovery-phrase.txt")
+    run = eve.mhp("join", "-", "--as", "eve", **given(w, eve, used), code=REFUSED)
+    w.check(str(words) in run.err and words.exists(), f"it says where the words are\n{run}")
+    run = eve.mhp("--json", "init", "eve", code=FAILED)
+    w.check(any(str(words) in note for note in run.error["notes"]), f"so does init\n{run}")
+    w.check(str(words) in eve.mhp("status").err, "and every other command")
+    joined = eve.json("join", "-", "--as", "eve", **given(w, eve, ann.json("invite")["code"]))
+    w.equal(joined["phrase_file"], str(words), "and the join that goes well")
+    w.check(str(words) not in eve.mhp("status").err, "then she has been told")
+
+
 def never_up(w):
     """Nothing is planned on the home of a member who has never been up."""
     ann, *_ = found(w, ("ann", "ben", "cat"))
@@ -270,4 +288,4 @@ def never_up(w):
 
 if __name__ == "__main__":
     world.main(main_job, both_ways, invitations, back_in_the_cloud, off_the_list_and_back, killed_and_started_again,
-               removed_and_handed_over, never_up)
+               removed_and_handed_over, refused_join, never_up)
