@@ -107,10 +107,10 @@ cloud::VaultKey speaking_as(const vault::Device& device, const vault::OpenRecord
 Task<std::vector<dispersal::Member>> open_members(Session& session, std::vector<wire::HomeEntry> entries,
                                                   std::set<std::uint64_t> source_devices, cloud::VaultKey key);
 
-/// Where a home is, for people: its path, or its addresses.
 /// Why a computer of which nobody has told an address is not there.
 inline constexpr const char* kNeverUp = "has never been up yet";
 
+/// Where a home is, for people: its path, or its addresses.
 std::string place_of(const wire::HomeEntry& entry);
 
 /// What each path is, all asked at once; nothing where it does not exist, or does not answer.

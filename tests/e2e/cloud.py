@@ -286,6 +286,41 @@ def never_up(w):
     w.equal(ann.json("status")["never_up"], [], "homes that have never been up")
 
 
+def second_computer(w):
+    """The owner's second computer saves in the cloud as the first does."""
+    ann, ben, _ = found(w, ("ann", "ben", "cat"))
+    tree = make_tree(w)
+    ann.json("backup", tree)
+    other = Computer(w, "other", init=False)
+    other.json("recover", "--keep-devices", "--from", ben.address, "--phrase-file", ann.phrase)
+    w.check(all(home["free_bytes"] > 0 for home in other.json("status")["homes"]), "it is lent space")
+    second = make_tree(w, "second")
+    done = other.json("backup", second)
+    w.equal((done["errors"], done["left_out"]), ([], []), "errors and homes left out")
+    w.check(done["margin"] >= 1, f"the margin: {done}")
+    comes_back(w, other, second, "on the second computer")
+    comes_back(w, ann, second, "on the first")
+    w.equal(len(ann.json("snapshots")), 2, "snapshots")
+    ann.json("backup", tree)
+    comes_back(w, other, tree, "of the first, on the second")
+
+
+def removed(w):
+    """Who was removed is told that homes refuse, and nothing of mounting or of older states."""
+    ann, ben, cat = found(w, ("ann", "ben", "cat"))
+    tree = make_tree(w)
+    cat.json("backup", tree)
+    ann.json("members", "remove", "cat")
+    for host in (ann, ben):
+        host.wait_for_log("member_left cloud=Lindenweg member=cat")
+    (tree / "newer").write_bytes(w.random.randbytes(1_000_000))
+    run = cat.mhp("backup", tree, code=TOO_FEW)
+    w.check("ben's home' (" in run.err and "): refuses: " in run.err, f"it is said who refuses\n{run}")
+    for said in (run.out + run.err, cat.mhp("status", code=None).err):
+        for wrong in ("write-protected:", "older than what", "homes answers"):
+            w.check(wrong not in said, f"not {wrong!r}\n{said}")
+
+
 if __name__ == "__main__":
     world.main(main_job, both_ways, invitations, back_in_the_cloud, off_the_list_and_back, killed_and_started_again,
-               removed_and_handed_over, refused_join, never_up)
+               removed_and_handed_over, refused_join, never_up, second_computer, removed)
