@@ -56,6 +56,10 @@ class Decision {
       used += entry.cloud != kNone && !out_.leaving.contains(entry.id) ? 1 : 0;
     for (const Offer& offer : free_offers()) {
       if (used >= dispersal::kMaxHomesPerSegment || out_.homes.size() >= wire::kMaxHomes) break;
+      if (addresses_for(*offer.home).empty()) {
+        out_.never_up.push_back(free_name(offer));
+        continue;
+      }
       add(offer);
       ++used;
     }
@@ -210,6 +214,7 @@ Result<std::optional<wire::HomeEntry>> find_lent_home(const Session& session, co
 Result<void> follow_clouds(const Session& session, Opened& opened, bool keep) {
   const wire::VaultPrivate& content = opened.record->content;
   opened.leaving.clear();
+  opened.never_up.clear();
   if (content.clouds.empty() && content.left_clouds.empty()) return {};
   HomesNow now = homes_now(session, opened);
   auto rosters = rosters_of(session, content.clouds);
@@ -220,6 +225,7 @@ Result<void> follow_clouds(const Session& session, Opened& opened, bool keep) {
   if (rosters) now.clouds = std::move(*rosters);
   HomesDecided decided = decide_homes(now);
   opened.leaving = std::move(decided.leaving);
+  opened.never_up = std::move(decided.never_up);
   if (decided.homes == content.homes) return {};
   if (!keep) {
     opened.record->content.homes = std::move(decided.homes);

@@ -31,12 +31,14 @@ struct HomesNow {
 struct HomesDecided {
   std::vector<wire::HomeEntry> homes;  // the list as it is to be, those that leave with it
   std::set<HomeId> leaving;            // no longer lent: nothing is planned on them, and what they hold goes to others
+  std::vector<std::string> never_up = {};  // lent, but no address of them was ever told: not on the list
   friend bool operator==(const HomesDecided&, const HomesDecided&) = default;
 };
 
 /// Of homes that are lent in the clouds as many as a segment can have rows on: first those of the owner's other
 /// computers, then of each member one, of each a second, and so on, in an order of this vault's own. Those that the
-/// owner took off the list, and that of this computer, are not added. Homes of clouds whose roster is not at hand stay
+/// owner took off the list, and that of this computer, are not added, nor
+/// those that have never been up. Homes of clouds whose roster is not at hand stay
 /// as they are. Pure; what it decided it decides again.
 HomesDecided decide_homes(const HomesNow& now);
 

@@ -129,6 +129,19 @@ TEST_F(CloudHomes, ThatWereTakenOffAreFoundByName) {
   EXPECT_TRUE(*lent_home(from, "Ben's attic"));  // that of this computer is not meant
 }
 
+TEST_F(CloudHomes, ThatHaveNeverBeenUpAreNotPlannedOn) {
+  cloud_.let_in(ann_, ben_);
+  HomesNow from = now();
+  from.clouds[0].view.homes[ben_.home_id()].addresses.clear();
+  const HomesDecided decided = decide_homes(from);
+  EXPECT_EQ(ids(decided), std::set<HomeId>{ann_.home_id()});
+  EXPECT_EQ(decided.never_up, std::vector<std::string>{"Ben's attic"});
+  from.homes = decided.homes;
+  from.clouds = {known()};  // now it was
+  EXPECT_EQ(ids(decide_homes(from)), (std::set<HomeId>{ann_.home_id(), ben_.home_id()}));
+  EXPECT_TRUE(decide_homes(from).never_up.empty());
+}
+
 TEST_F(CloudHomes, FoldersAreNobodysBusiness) {
   wire::HomeEntry folder{.id = Person("a drive").home_id(), .name = "drive", .path = "/media/drive"};
   wire::HomeEntry named{.id = Person("a friend").home_id(), .name = "friend", .kind = wire::HomeKind::computer};
@@ -148,7 +161,8 @@ TEST_F(CloudHomes, OfManyEachMemberLendsOneBeforeAnyLendsTwo) {
     view.members[person.id()] = {.name = person.name};
     for (int i = 0; i < 3; ++i) {
       const Person computer(person.name + " " + std::to_string(i));
-      view.homes[computer.home_id()] = {.member = person.id(), .name = computer.name, .lend_bytes = 1};
+      view.homes[computer.home_id()] = {
+          .member = person.id(), .name = computer.name, .lend_bytes = 1, .addresses = {"192.0.2.1"}};
     }
   }
   const HomesDecided decided = decide_homes(from);
@@ -168,7 +182,8 @@ TEST_F(CloudHomes, OfOneNameAreToldApart) {
   for (const std::string& name : {"Ben", "Eve", "Bea"}) {
     const Person person(name);
     view.members[person.id()] = {.name = "B"};
-    view.homes[person.home_id()] = {.member = person.id(), .name = "laptop", .lend_bytes = 1};
+    view.homes[person.home_id()] = {
+        .member = person.id(), .name = "laptop", .lend_bytes = 1, .addresses = {"192.0.2.1"}};
   }
   std::set<std::string> names;
   for (const wire::HomeEntry& home : decide_homes(from).homes) names.insert(home.name);

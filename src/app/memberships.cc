@@ -175,6 +175,8 @@ Result<ChosenCloud> choose_cloud(const std::vector<Membership>& memberships, con
     const bool by_id = which.size() >= 4 && one.cloud.hex().starts_with(which);
     if (which.empty() || by_id || roster->view().name == which) fitting.push_back({one, roster});
   }
+  if (fitting.empty() && !memberships.empty() && book.clouds().size() < memberships.size())
+    return fail(Errc::unavailable, Subject::cloud, "who is in your cloud is not known on this computer yet");
   if (fitting.empty() && which.empty()) return fail(Errc::not_found, Subject::cloud, "you are in no cloud yet");
   if (fitting.empty())
     return fail(Errc::not_found, Subject::cloud, fmt::format("you are in no cloud called '{}'", printable(which)));

@@ -10,6 +10,7 @@
 
 #include "app/cloud_homes.h"
 #include "app/limits.h"
+#include "app/phrase_place.h"
 #include "app/text.h"
 #include "cloud/exchange.h"
 #include "cloud/network_line.h"
@@ -91,13 +92,16 @@ static Task<> give_up_after(platform::Clock& clock, std::chrono::nanoseconds lim
 /// Connects once, so that a computer that is away is known to be.
 static Task<Result<Reached>> reach_computer(Session& session, wire::HomeEntry entry, cloud::VaultKey key) {
   std::vector<net::Address> addresses = cloud::addresses_of(entry.addresses);
-  if (addresses.empty()) co_return fail(Errc::unavailable, Subject::home, "no address of this computer is known");
+  if (addresses.empty()) co_return fail(Errc::usage, Subject::home, kNeverUp);
   MHP_CO_TRY(Network * network, network_of(session));
   if (network->id() == entry.id) {
     co_return fail(Errc::usage, Subject::home,
                    "is on this computer: what is saved from here is kept on others, that of your other computers here");
   }
-  auto line = cloud::make_network_line(network->others(), entry.id, std::move(addresses));
+  std::optional<cloud::MemberKey> as;
+  const auto member = key.members.find(CloudId::from_array(entry.cloud));
+  if (member != key.members.end()) as.emplace(cloud::MemberKey{member->first, member->second});
+  auto line = cloud::make_network_line(network->others(), entry.id, std::move(addresses), std::move(as));
   Connection made;
   platform::Nursery both(session.platform.executor());
   both.start(try_line(*line, made, both));
@@ -130,10 +134,14 @@ static Task<> reach(Session& session, const wire::HomeEntry& entry, const cloud:
 }
 
 cloud::VaultKey speaking_as(const vault::Device& device, const vault::OpenRecord& record) {
-  return {.vault = record.record.vault,
-          .key = device.signing,
-          .identity = record.record.identity,
-          .certificate = vault::signed_certificate_of(record.record, device.id)};
+  cloud::VaultKey key{.vault = record.record.vault,
+                      .key = device.signing,
+                      .identity = record.record.identity,
+                      .certificate = vault::signed_certificate_of(record.record, device.id)};
+  for (const wire::Membership& one : record.content.clouds) {
+    key.members.emplace(one.cloud, primitives::SigningKey(one.member_secret));
+  }
+  return key;
 }
 
 Task<std::vector<dispersal::Member>> open_members(Session& session, std::vector<wire::HomeEntry> entries,
@@ -162,12 +170,13 @@ Task<std::vector<dispersal::Member>> open_members(Session& session, std::vector<
                              .away_code = Errc::unavailable,
                              .domain = kOwnDomain + static_cast<std::uint32_t>(i),
                              .owner = owners.try_emplace(entry.member, owners.size()).first->second,
-                             .counts = true};
+                             .counts = true,
+                             .is_computer = entry.kind == wire::HomeKind::computer};
     Result<Reached>& home = *reached[i];
     if (!home) {
       member.away_reason = home.error().detail;
       member.away_code = home.error().code;
-      member.counts = home.error().code != Errc::usage;  // this computer's own
+      member.counts = home.error().code != Errc::usage;  // this computer's own, or one that was never up
     } else {
       member.home = std::move(home->home);
       member.read_only = home->read_only;
@@ -262,6 +271,7 @@ Result<Opened> open_records(Session& session) {
   MHP_TRY(vault::Device device, opened.state->device());
   MHP_TRY(vault::OpenRecord record, own_records(session, *opened.state, device));
   MHP_TRY_VOID(check_is_certified(*opened.state, device, record));
+  note_phrase_place(session);
   opened.device = std::make_unique<vault::Device>(std::move(device));
   opened.record = std::make_unique<vault::OpenRecord>(std::move(record));
   return opened;
@@ -566,8 +576,9 @@ static std::string homes_hint(Errc code, bool writes) {
              "done, "
              "and try again.";
     case Errc::denied:
-      return "They are write-protected: no home is away. Mount them for writing, or let this user write there, and try "
-             "again; what they hold can be restored as they are.";
+      return "Folders that are write-protected: mount them for writing, or let this user write there. Computers that "
+             "refuse: 'mhp members' shows whether you are in their cloud. Then try again; what they hold can be "
+             "restored as they are.";
     default:
       return fmt::format(
           "Earlier snapshots are as they were. Connect the homes that are away ('mhp home list' names "

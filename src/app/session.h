@@ -27,6 +27,7 @@ struct Session {
   std::string state_folder;
   std::string command = "mhp";        // for those who wait for its lock: "mhp backup"
   std::set<std::string> silent = {};  // places that did not answer in time: they are not asked again in this run
+  bool told_words = false;            // where the phrase lies, see phrase_place.h
   bool is_guest = false;              // has no state folder yet: what others are shown of this computer is kept nowhere
   platform::Nursery* connections = nullptr;    // where connections to other computers run; none: none are made
   std::shared_ptr<Network> network = nullptr;  // what makes them, shared by copies of this: see network_of()
@@ -60,7 +61,8 @@ struct Opened {
   std::unique_ptr<platform::FileLock> lock;  // of the state folder, where the command writes
   std::unique_ptr<vault::Device> device;
   std::unique_ptr<vault::OpenRecord> record;
-  std::set<HomeId> leaving;  // homes on the list that are no longer lent: see cloud_homes.h
+  std::set<HomeId> leaving;           // homes on the list that are no longer lent: see cloud_homes.h
+  std::vector<std::string> never_up;  // lent in clouds, and not on the list, as nobody has ever reached them
   std::unique_ptr<dispersal::HomeSet> homes;
   std::unique_ptr<vault::Vault> vault;
 };
@@ -104,6 +106,9 @@ cloud::VaultKey speaking_as(const vault::Device& device, const vault::OpenRecord
 /// `key`: what computers among them are asked with.
 Task<std::vector<dispersal::Member>> open_members(Session& session, std::vector<wire::HomeEntry> entries,
                                                   std::set<std::uint64_t> source_devices, cloud::VaultKey key);
+
+/// Why a computer of which nobody has told an address is not there.
+inline constexpr const char* kNeverUp = "has never been up yet";
 
 /// Where a home is, for people: its path, or its addresses.
 std::string place_of(const wire::HomeEntry& entry);

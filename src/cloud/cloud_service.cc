@@ -28,10 +28,12 @@ std::optional<MemberId> speaker(const View& view, const KeyId& key) {
   return std::nullopt;
 }
 
-bool is_present(const Book& book, const Guest& guest) {
+std::optional<MemberId> member_of(const Book& book, const Guest& guest) {
   const RosterPointer roster = book.find(guest.cloud);
-  return roster && speaker(roster->view(), guest.key).has_value();
+  return roster ? speaker(roster->view(), guest.key) : std::nullopt;
 }
+
+bool is_present(const Book& book, const Guest& guest) { return member_of(book, guest).has_value(); }
 
 /// Whether anybody may be let in now: then also who was removed must be heard.
 bool may_join(const View& view, std::int64_t now_ns) {
@@ -245,6 +247,16 @@ CloudService::CloudService(platform::Platform& platform, Book& book, const primi
 CloudService::~CloudService() = default;
 
 net::Service::Standing CloudService::standing(const net::Peer& peer) { return state_->standing(peer.id); }
+
+std::vector<Book::Belonging> CloudService::belongings(const HomeId& peer) const {
+  std::vector<Book::Belonging> all = state_->book.belongings(peer);
+  const auto [first, last] = state_->guests.equal_range(peer);
+  for (auto guest = first; guest != last; ++guest) {
+    const auto member = member_of(state_->book, guest->second);
+    if (member) all.push_back({guest->second.cloud, *member});
+  }
+  return all;
+}
 
 std::unique_ptr<net::Served> CloudService::serve(const net::Peer& peer) {
   return std::make_unique<CloudConnection>(*state_, peer);

@@ -21,6 +21,9 @@ class CloudService final : public net::Service {
   ~CloudService() override;
 
   Standing standing(const net::Peer& peer) override;
+  /// Whose a computer is in the clouds here: by the rosters, and as whom it has shown itself on connections that are
+  /// up.
+  std::vector<Book::Belonging> belongings(const HomeId& peer) const;
   /// Must be gone before this.
   std::unique_ptr<net::Served> serve(const net::Peer& peer) override;
 

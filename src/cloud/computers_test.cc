@@ -457,8 +457,11 @@ Task<> come_back_on_a_new_computer(Computers& all) {
   EXPECT_EQ((co_await std::move(before)).error().code, Errc::denied);
   auto wrong = show_membership(cloud, fresh.person.key, **caller, kLimit);
   EXPECT_EQ((co_await std::move(wrong)).error().code, Errc::denied);
+  EXPECT_TRUE(ann.service.belongings(fresh.id()).empty());
   auto showing = show_membership(cloud, all["Emil"].person.device, **caller, kLimit);
   EXPECT_TRUE(co_await std::move(showing));
+  const std::vector<Book::Belonging> emils{{cloud, all["Emil"].person.id()}};
+  EXPECT_EQ(ann.service.belongings(fresh.id()), emils) << "it is lent what Emil is";
   EXPECT_TRUE(fresh.book.add(*Roster::open(cloud, all["Emil"].roster(cloud)->statements())));
   const MemberId emil = all["Emil"].person.id();
   const primitives::SigningKey& key = all["Emil"].person.key;

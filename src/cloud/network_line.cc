@@ -1,29 +1,41 @@
 // A Line that is a place among net's connections.
 #include "cloud/network_line.h"
 
+#include "cloud/exchange.h"
+
 namespace mhp::cloud {
 namespace {
 
+constexpr std::chrono::seconds kShowLimit{10};
+
 class NetworkLine : public Line {
  public:
-  NetworkLine(net::Peers& net, const HomeId& home, std::vector<net::Address> addresses)
-      : net_(net), home_(home), addresses_(std::move(addresses)) {}
+  NetworkLine(net::Peers& net, const HomeId& home, std::vector<net::Address> addresses, std::optional<MemberKey> as)
+      : net_(net), home_(home), addresses_(std::move(addresses)), as_(std::move(as)) {}
 
   Task<Result<std::shared_ptr<net::Caller>>> reach() override {
     auto reaching = net_.reach(home_, addresses_);
-    co_return co_await std::move(reaching);
+    MHP_CO_TRY(auto caller, co_await std::move(reaching));
+    if (!as_ || shown_.lock() == caller) co_return caller;
+    auto showing = show_membership(as_->cloud, as_->key, *caller, kShowLimit);
+    (void)co_await std::move(showing);  // where it is not believed, what is asked for says what that means
+    shown_ = caller;
+    co_return caller;
   }
 
  private:
   net::Peers& net_;
   const HomeId home_;
   const std::vector<net::Address> addresses_;
+  const std::optional<MemberKey> as_;
+  std::weak_ptr<net::Caller> shown_;  // where it was
 };
 
 }  // namespace
 
-std::unique_ptr<Line> make_network_line(net::Peers& net, HomeId home, std::vector<net::Address> addresses) {
-  return std::make_unique<NetworkLine>(net, home, std::move(addresses));
+std::unique_ptr<Line> make_network_line(net::Peers& net, HomeId home, std::vector<net::Address> addresses,
+                                        std::optional<MemberKey> as) {
+  return std::make_unique<NetworkLine>(net, home, std::move(addresses), std::move(as));
 }
 
 }  // namespace mhp::cloud

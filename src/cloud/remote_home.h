@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <map>
 #include <memory>
 #include <vector>
 
@@ -26,6 +27,8 @@ struct VaultKey {
   primitives::SigningKey key;
   primitives::PublicKey identity{};
   Bytes certificate = {};  // signed, of the device; empty where `key` is the identity's
+  /// Which member of which clouds asks: shown to their homes, which may not know this computer yet.
+  std::map<CloudId, primitives::SigningKey> members = {};
 };
 
 /// How long one request may take. A call of Home may need several; nothing is asked again after its time is over.

@@ -30,7 +30,7 @@ bool is_lie(TroubleKind kind) {
   }
 }
 
-bool refuses_writes(TroubleKind kind) { return kind <= TroubleKind::failed; }
+bool refuses_writes(TroubleKind kind) { return kind <= TroubleKind::failed || kind == TroubleKind::refused; }
 
 const char* to_string(TroubleKind kind) {
   switch (kind) {
@@ -42,6 +42,8 @@ const char* to_string(TroubleKind kind) {
       return "full";
     case TroubleKind::read_only:
       return "write-protected";
+    case TroubleKind::refused:
+      return "refuses";
     case TroubleKind::failed:
       return "failed";
     case TroubleKind::slow:
@@ -76,17 +78,19 @@ void Set::report(std::size_t member, TroubleKind kind, std::string detail) {
   troubles.push_back({.home = who.id, .name = who.name, .kind = kind, .detail = std::move(detail)});
 }
 
-/// A home that refuses because of rules (a revoked device, say) is `denied` too, but not about itself.
-static TroubleKind kind_of(const Error& error) {
+/// A home that refuses because of rules (a revoked device, say) is `denied` too, but not about itself; a computer's
+/// `denied` is always its word on who may store there.
+static TroubleKind kind_of(const Member& of, const Error& error) {
   if (error.code == Errc::full) return TroubleKind::full;
   if (error.code == Errc::busy) return TroubleKind::busy;
   const bool of_home = error.code == Errc::denied && error.subject == Subject::home;
-  return of_home ? TroubleKind::read_only : TroubleKind::failed;
+  if (!of_home) return TroubleKind::failed;
+  return of.is_computer ? TroubleKind::refused : TroubleKind::read_only;
 }
 
 void Set::report_failure(std::size_t member, const Error& error) {
   if (error.code == Errc::exhausted) exhausted = error;
-  report(member, kind_of(error), error.detail);
+  report(member, kind_of(members.at(member), error), error.detail);
 }
 
 void Set::note_wrong(const std::vector<WrongRow>& rows) {
@@ -104,8 +108,8 @@ tl::unexpected<Error> Set::took_too_little(std::string detail) const {
   if (exhausted) return tl::unexpected<Error>(*exhausted);
   Errc code = Errc::unavailable;
   for (const auto& [kind, reason] :
-       {std::pair(TroubleKind::read_only, Errc::denied), std::pair(TroubleKind::busy, Errc::busy),
-        std::pair(TroubleKind::full, Errc::full)}) {
+       {std::pair(TroubleKind::refused, Errc::denied), std::pair(TroubleKind::read_only, Errc::denied),
+        std::pair(TroubleKind::busy, Errc::busy), std::pair(TroubleKind::full, Errc::full)}) {
     if (std::ranges::find(troubles, kind, &Trouble::kind) != troubles.end()) code = reason;
   }
   return fail(code, Subject::homes, std::move(detail));
@@ -126,7 +130,7 @@ std::vector<std::string> Set::names_away() const {
 
 std::string Set::troubles_in_words(bool without_away) const {
   std::string words;
-  for (int kind = 0; kind <= static_cast<int>(TroubleKind::damaged); ++kind) {
+  for (int kind = 0; kind <= static_cast<int>(TroubleKind::refused); ++kind) {
     const auto now = static_cast<TroubleKind>(kind);
     if (without_away && now == TroubleKind::away) continue;
     const char* before = "";

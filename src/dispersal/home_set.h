@@ -30,7 +30,8 @@ enum class TroubleKind {
   old_heads,
   forked_heads,
   wrong_record,
-  damaged
+  damaged,
+  refused  // a computer does not let this one, or its owner, store anything
 };
 
 /// What a home did wrong, to be told to the owner; at most one of each kind per home is kept.
@@ -43,7 +44,8 @@ struct Trouble {
 };
 /// True where it is bad, not merely away or slow: wrong bytes, cards, heads.
 bool is_lie(TroubleKind kind);
-/// True where the home took nothing more from then on, or cannot: it was away, busy, full, write-protected or failed.
+/// True where the home took nothing more from then on, or cannot: it was away, busy, full, write-protected or failed,
+/// or it refuses.
 bool refuses_writes(TroubleKind kind);
 /// For people: "wrong bytes", "away" ...
 const char* to_string(TroubleKind kind);
@@ -59,6 +61,7 @@ struct Member {
   std::uint32_t owner = 0;   // 0: the vault's owner; else a number for each other person who lends a home
   bool counts = true;        // false: shares the source's disk, or is on its way out
   bool read_only = false;    // seen when it was opened: nothing can be written to it
+  bool is_computer = false;  // another one, over the network: nobody mounts it
   /// False for a home that is not to be used here (usage): nobody misses it.
   bool is_wanted() const { return home != nullptr || away_code != Errc::usage; }
 };
@@ -154,8 +157,8 @@ class HomeSet {
   /// All bounds on waiting become longer by so much: the way to homes is slow by choice.
   void allow_longer(std::chrono::nanoseconds further);
   /// The errors, with the homes as their subject, where too few of them could be read (unavailable), or took what they
-  /// were given (the code is what a person can do something about: full, busy, denied for write-protected, else
-  /// unavailable). Both: exhausted where that was this computer's own lack.
+  /// were given (the code is what a person can do something about: full, busy, denied for write-protected or refusing,
+  /// else unavailable). Both: exhausted where that was this computer's own lack.
   tl::unexpected<Error> too_few(std::string detail) const;
   tl::unexpected<Error> took_too_little(std::string detail) const;
   BufferPool& buffers();

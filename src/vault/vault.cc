@@ -90,12 +90,21 @@ VaultImpl::VaultImpl(platform::Platform& platform, dispersal::HomeSet& homes, St
       reader_(platform, homes, state, record_),
       objects_(platform, reader_, state, record_) {}
 
+static std::string why_none_answers(const dispersal::HomeSet& homes) {
+  const auto& troubles = homes.troubles();
+  const bool refuse = std::ranges::any_of(
+      troubles, [](const dispersal::Trouble& trouble) { return trouble.kind == TroubleKind::refused; });
+  if (!refuse) return "none of the vault's homes answers";
+  return "the vault's homes do not let this computer read: was its owner removed from their cloud, or this computer "
+         "shut out?";
+}
+
 Task<Result<void>> VaultImpl::load() {
   if (homes_.reachable() == 0) co_return homes_.too_few("none of the vault's homes is reachable");
   forget_index();
   views_ = co_await ask_homes(homes_, record_.record.vault, &platform_.clock());
   bool answered = std::ranges::any_of(views_, [](const HomeView& view) { return view.answered; });
-  if (!answered) co_return homes_.too_few("none of the vault's homes answers");
+  if (!answered) co_return homes_.too_few(why_none_answers(homes_));
   MHP_CO_TRY_VOID(take_records());
   homes_.trust(card_signers(record_.record));
   home::Home::DeviceHeads own{.device = device_.id, .chain = {}};

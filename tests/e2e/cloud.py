@@ -6,7 +6,7 @@ import subprocess
 import time
 
 from support import trees, world
-from support.world import DONE, REFUSED, TOO_FEW, Computer
+from support.world import DONE, FAILED, REFUSED, TOO_FEW, Computer
 
 
 def found(w, names=("ann", "ben", "cat")):
@@ -248,6 +248,81 @@ def removed_and_handed_over(w):
     comes_back(w, ann, trees_of["ann"], "after the hand-over, with margin homes killed")
 
 
+def refused_join(w):
+    """A join that is refused leaves nobody with a vault whose 24 words she has not heard of."""
+    ann, _ = found(w, ("ann", "ben"))
+    used = ann.json("invite")["code"]
+    other, eve = Computer(w, "other", init=False), Computer(w, "eve", init=False)
+    other.json("join", "-", "--as", "other", "--phrase-file", other.phrase, **given(w, other, used))
+    w.check(str(other.phrase) not in other.mhp("status").err, "who was told in the answer is not told again")
+    words = eve.state.with_name("state-recovery-phrase.txt")
+    run = eve.mhp("join", "-", "--as", "eve", **given(w, eve, used), code=REFUSED)
+    w.check(str(words) in run.err and words.exists(), f"it says where the words are\n{run}")
+    run = eve.mhp("--json", "init", "eve", code=FAILED)
+    w.check(any(str(words) in note for note in run.error["notes"]), f"so does init\n{run}")
+    w.check(str(words) in eve.mhp("status").err, "and every other command")
+    joined = eve.json("join", "-", "--as", "eve", **given(w, eve, ann.json("invite")["code"]))
+    w.equal(joined["phrase_file"], str(words), "and the join that goes well")
+    w.check(str(words) not in eve.mhp("status").err, "then she has been told")
+
+
+def never_up(w):
+    """Nothing is planned on the home of a member who has never been up."""
+    ann, *_ = found(w, ("ann", "ben", "cat"))
+    tree = make_tree(w)
+    ann.json("backup", tree)
+    eve = Computer(w, "eve", init=False)
+    eve.json("join", "-", "--as", "eve", "--lend", eve.lend, "--phrase-file", eve.phrase,
+             **given(w, eve, ann.json("invite")["code"]))
+    (tree / "newer").write_bytes(w.random.randbytes(1_000_000))
+    done = ann.json("backup", tree)
+    w.equal((done["homes"], done["margin"], done["left_out"]), (2, 1, []), "homes, margin and homes left out")
+    status = ann.json("status")
+    w.equal((status["state"], status["never_up"]), ("safe", ["eve's computer"]), "status")
+    w.check("'eve's computer' has never been up yet" in ann.mhp("status").out, "a person is told")
+    w.check("has never been up yet" in ann.mhp("homes").out, "by 'homes', too")
+    eve.up()
+    wait_for_homes(w, ann, 3)
+    (tree / "newest").write_bytes(w.random.randbytes(1_000_000))
+    w.equal(ann.json("backup", tree)["homes"], 3, "homes, once it is up")
+    w.equal(ann.json("status")["never_up"], [], "homes that have never been up")
+
+
+def second_computer(w):
+    """The owner's second computer saves in the cloud as the first does."""
+    ann, ben, _ = found(w, ("ann", "ben", "cat"))
+    tree = make_tree(w)
+    ann.json("backup", tree)
+    other = Computer(w, "other", init=False)
+    other.json("recover", "--keep-devices", "--from", ben.address, "--phrase-file", ann.phrase)
+    w.check(all(home["free_bytes"] > 0 for home in other.json("status")["homes"]), "it is lent space")
+    second = make_tree(w, "second")
+    done = other.json("backup", second)
+    w.equal((done["errors"], done["left_out"]), ([], []), "errors and homes left out")
+    w.check(done["margin"] >= 1, f"the margin: {done}")
+    comes_back(w, other, second, "on the second computer")
+    comes_back(w, ann, second, "on the first")
+    w.equal(len(ann.json("snapshots")), 2, "snapshots")
+    ann.json("backup", tree)
+    comes_back(w, other, tree, "of the first, on the second")
+
+
+def removed(w):
+    """Who was removed is told that homes refuse, and nothing of mounting or of older states."""
+    ann, ben, cat = found(w, ("ann", "ben", "cat"))
+    tree = make_tree(w)
+    cat.json("backup", tree)
+    ann.json("members", "remove", "cat")
+    for host in (ann, ben):
+        host.wait_for_log("member_left cloud=Lindenweg member=cat")
+    (tree / "newer").write_bytes(w.random.randbytes(1_000_000))
+    run = cat.mhp("backup", tree, code=TOO_FEW)
+    w.check("ben's home' (" in run.err and "): refuses: " in run.err, f"it is said who refuses\n{run}")
+    for said in (run.out + run.err, cat.mhp("status", code=None).err):
+        for wrong in ("write-protected:", "older than what", "homes answers"):
+            w.check(wrong not in said, f"not {wrong!r}\n{said}")
+
+
 if __name__ == "__main__":
     world.main(main_job, both_ways, invitations, back_in_the_cloud, off_the_list_and_back, killed_and_started_again,
-               removed_and_handed_over)
+               removed_and_handed_over, refused_join, never_up, second_computer, removed)

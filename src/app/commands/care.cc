@@ -79,7 +79,7 @@ Task<nlohmann::json> homes_json(const dispersal::HomeSet& homes, const vault::Ch
                              {"used_bytes", nullptr}, {"free_bytes", nullptr},          {"counts", member.counts},
                              {"rows_bad", rows_bad},  {"condemned_bytes", nullptr},     {"next_due", nullptr}};
     if (member.away_code == Errc::corrupt) object["state"] = "damaged";
-    if (!member.is_wanted()) object["state"] = "here";
+    if (!member.is_wanted()) object["state"] = member.away_reason == kNeverUp ? "never_up" : "here";
     if (member.home) {
       const auto usage = co_await member.home->usage();
       object["state"] = usage ? "ok" : "failed";
@@ -121,6 +121,10 @@ void show_homes(const Session& session, const Opened& opened, const nlohmann::js
                       plural(bad, "row was", "rows were")));
     }
     if (!member.away_reason.empty()) session.out.say("            " + printable(member.away_reason));
+  }
+  for (const std::string& name : opened.never_up) {
+    session.out.say(
+        fmt::format("  '{}' {}: nothing is planned on it until it is ('mhp up' there).", printable(name), kNeverUp));
   }
 }
 
@@ -213,6 +217,7 @@ static Task<int> run_status(Session& session) {
                       {"unread", json_unread(opened->vault->unread_heads())},
                       {"former_homes", json_former(opened->vault->record().former_homes)},
                       {"late", json_late(*opened)},
+                      {"never_up", json_texts(opened->never_up)},
                       {"homes", list}});
   session.out.say(state_sentence(state, *report, has_snapshots, unread));
   const std::string next = what_now(*opened, *report, plan.margin);

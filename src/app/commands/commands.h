@@ -45,6 +45,7 @@ struct InitArgs {
   std::string sheet_file;
   bool dry_run = false;
   bool show_phrase = false;  // on standard output, before anything is made
+  bool tells_later = false;  // every run says where phrase_file is, until one has said it in its answer
 };
 struct InitDone {
   VaultId vault;

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "app/commands/commands.h"
+#include "app/phrase_place.h"
 #include "app/sheet.h"
 #include "app/text.h"
 #include "primitives/phrase/phrase.h"
@@ -72,6 +73,7 @@ Task<Result<InitDone>> do_init(Session& session, InitArgs args) {
   vault::State state(disk, session.state_folder);
   MHP_CO_TRY(const bool there, state.exists());
   if (there) {
+    note_phrase_place(session);
     co_return fail(Errc::busy, Subject::vault,
                    fmt::format("there is a vault on this computer already (in {}); nothing was changed",
                                printable(session.state_folder)));
@@ -87,6 +89,9 @@ Task<Result<InitDone>> do_init(Session& session, InitArgs args) {
   wipe(entropy);
   MHP_CO_TRY_VOID(write_phrase(disk, args, done));
   MHP_CO_TRY_VOID(show_phrase(session, args, done));
+  if (args.tells_later) {
+    MHP_CO_TRY_VOID(keep_phrase_place(session, args.phrase_file));
+  }
   const vault::Device device = vault::make_device(done.vault, random);
   const vault::OpenRecord record = vault::make_first_record(
       root, device, {.name = args.name, .level = static_cast<std::uint8_t>(level), .homes = {}}, random,
@@ -94,6 +99,7 @@ Task<Result<InitDone>> do_init(Session& session, InitArgs args) {
   auto created = state.create(device, record);
   if (!created) {
     take_phrase_back(disk, args);
+    forget_phrase_place(session);
     co_return pass(created);
   }
   co_return done;

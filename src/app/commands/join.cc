@@ -8,6 +8,7 @@
 #include "app/commands/commands.h"
 #include "app/memberships.h"
 #include "app/network.h"
+#include "app/phrase_place.h"
 #include "app/sheet.h"
 #include "app/text.h"
 #include "app/up_settings.h"
@@ -140,7 +141,7 @@ struct JoinDone {
   std::string cloud;
   std::string as;
   std::string words;
-  std::string phrase_file;  // where the words of a vault that was made on the way are; empty: it was there
+  std::string phrase_file;  // where the words of a vault that was made on the way are; empty: the owner knows
   std::uint64_t lend_bytes = 0;
   MemberId member{};
 };
@@ -153,13 +154,16 @@ std::string ask_code() {
 }
 
 /// A vault for who has none yet; its words go into a file, since a code may be used where nobody looks at the screen.
+/// It is there before the code is used, since the new member's key is kept in it: where the join is refused, it stays,
+/// and so does the note on where its words are. Where they are, if the owner has not been told yet.
 Task<Result<std::string>> make_identity(Session& session, JoinArgs args) {
   vault::State state(session.platform.disk(), session.state_folder, session.command);
   MHP_CO_TRY(const bool there, state.exists());
-  if (there) co_return std::string();
+  if (there) co_return phrase_place(session).value_or("");
   InitArgs init;
   init.name = args.as;
   init.phrase_file = args.phrase_file.empty() ? session.state_folder + "-recovery-phrase.txt" : args.phrase_file;
+  init.tells_later = true;
   MHP_CO_TRY_VOID(session.platform.disk().make_folder(platform::parent_of(init.phrase_file)));
   MHP_CO_TRY(const InitDone made, co_await do_init(session, init));
   co_return init.phrase_file;
@@ -249,8 +253,13 @@ std::string join_hint(const Error& error) {
 
 Task<int> run_join(Session& session, JoinArgs args) {
   if (args.code.empty() || args.code == "-") args.code = ask_code();
+  session.told_words = true;  // below
   auto done = co_await do_join(session, args);
-  if (!done) co_return session.out.fail(done.error(), join_hint(done.error()));
+  if (!done) {
+    const auto place = phrase_place(session);
+    if (place) session.out.note(phrase_place_sentence(*place));
+    co_return session.out.fail(done.error(), join_hint(done.error()));
+  }
   if (args.dry_run) {
     session.out.result({{"dry_run", true}});
     session.out.say("The code is whole and has not expired. Nothing was sent or changed.");
@@ -265,15 +274,16 @@ Task<int> run_join(Session& session, JoinArgs args) {
                       {"phrase_file", json_text(done->phrase_file)}});
   session.out.say(fmt::format("You are in the cloud '{}', as '{}'.", printable(done->cloud), printable(done->as)));
   session.out.say(fmt::format("Whoever invited you sees the same four words: {}", done->words));
-  if (!done->phrase_file.empty())
-    session.out.say(
-        fmt::format("A vault was made for you. The 24 words that bring everything back are in {}: write them "
-                    "on paper, then delete that file.",
-                    printable(done->phrase_file)));
+  if (!done->phrase_file.empty()) {
+    const std::string sentence = phrase_place_sentence(done->phrase_file);
+    if (session.out.quiet && !session.out.json) session.out.note(sentence);
+    session.out.say(sentence);
+  }
   session.out.say(
       fmt::format("Next: run 'mhp up' and leave it running (it lends {}), and save something with 'mhp backup "
                   "PATH'.",
                   format_bytes(done->lend_bytes)));
+  if (session.out.flush()) forget_phrase_place(session);
   co_return kDone;
 }
 

@@ -125,7 +125,7 @@ Task<int> run_homes(Session& session, HomesArgs args) {
   for (const auto& [id, home] : at->view().homes) {
     const bool is_own = id == (*net)->id();
     const auto tried = failures.find(id);
-    std::string state = "no address";
+    std::string state = "never up";
     if (tried != failures.end()) state = tried->second.empty() ? "up" : "away";
     const bool relayed = state == "up" && (*net)->others().is_relayed(id);
     if (is_own) state = "this computer";
@@ -139,7 +139,9 @@ Task<int> run_homes(Session& session, HomesArgs args) {
                     {"anchor", home.anchor},
                     {"addresses", json_texts(home.addresses)},
                     {"reason", json_text(reason)}});
-    session.out.say(home_line(at->view(), id, home, relayed ? "up, through a relay" : state));
+    std::string said = relayed ? "up, through a relay" : state;
+    if (state == "never up") said = kNeverUp;
+    session.out.say(home_line(at->view(), id, home, said));
     if (!args.verbose) continue;
     for (const net::TriedWay& way : (*net)->others().tried(id)) {
       const std::string result = way.taken ? "answers" : way.failure ? way.failure->detail : "not needed";

@@ -132,6 +132,7 @@ class Up final : public MetricsSource {
     MHP_CO_TRY_VOID(co_await book_.refresh_aside(session_.platform));
     MHP_CO_TRY_VOID(open_home());
     cloud::CloudService service(session_.platform, book_, net_.key(), lending_ ? &*lending_ : nullptr);
+    service_ = &service;
     TroubledService troubled(session_.platform, service, trouble_file_);
     net::Service& answering = trouble_file_.empty() ? static_cast<net::Service&>(service) : troubled;
     net::Server server(net_.station(), answering, &net_.desk());
@@ -174,7 +175,7 @@ class Up final : public MetricsSource {
                                     .min_free_bytes = lent_min_free_bytes(space)};
     MHP_TRY(home_, about(Subject::home, home::open_folder_home(session_.platform, settings_.home, net_.id(), limits)));
     cloud::Lending rules;
-    rules.is_member = [this](const net::Peer& peer) { return book_.has_home(peer.id); };
+    rules.is_member = [this](const net::Peer& peer) { return !service_->belongings(peer.id).empty(); };
     rules.quota_bytes = [this](const net::Peer& peer, const VaultId&) { return quota_of(peer.id); };
     lending_.emplace(session_.platform, *home_, std::move(rules));
     scrub_.emplace(session_.platform, *home_, session_.state_folder + "/scrub.json");
@@ -186,7 +187,7 @@ class Up final : public MetricsSource {
     std::uint64_t most = 0;
     for (const auto& mine : book_.belongings(net_.id())) {
       const cloud::RosterPointer roster = book_.find(mine.cloud);
-      for (const auto& theirs : book_.belongings(peer)) {
+      for (const auto& theirs : service_->belongings(peer)) {
         if (roster && theirs.cloud == mine.cloud)
           most = std::max(most, cloud::quota_bytes(roster->view(), mine.member, theirs.member, settings_.lend_bytes));
       }
@@ -408,6 +409,7 @@ class Up final : public MetricsSource {
   cloud::Book& book_;
   std::unique_ptr<home::SharedHome> home_;
   std::optional<cloud::HomeService> lending_;
+  cloud::CloudService* service_ = nullptr;  // whoever asks lending_ comes through it
   std::optional<SteadyScrub> scrub_;
   std::uint64_t bad_rows_ = 0;  // that the scrub has found since this began
   std::uint64_t handed_over_ = 0;
