@@ -576,9 +576,9 @@ static std::string homes_hint(Errc code, bool writes) {
              "done, "
              "and try again.";
     case Errc::denied:
-      return "Folders that are write-protected: mount them for writing, or let this user write there. Computers that "
-             "refuse: 'mhp members' shows whether you are in their cloud. Then try again; what they hold can be "
-             "restored as they are.";
+      return "Mount folders that are write-protected for writing, or let this user write there; where computers refuse, "
+             "'mhp members' shows whether you are in their cloud. Then try again; what they hold can be restored as they "
+             "are.";
     default:
       return fmt::format(
           "Earlier snapshots are as they were. Connect the homes that are away ('mhp home list' names "
