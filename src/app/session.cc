@@ -576,8 +576,10 @@ static std::string homes_hint(Errc code, bool writes) {
              "done, "
              "and try again.";
     case Errc::denied:
-      return "Mount folders that are write-protected for writing, or let this user write there; where computers refuse, "
-             "'mhp members' shows whether you are in their cloud. Then try again; what they hold can be restored as they "
+      return "Mount folders that are write-protected for writing, or let this user write there; where computers "
+             "refuse, "
+             "'mhp members' shows whether you are in their cloud. Then try again; what they hold can be restored as "
+             "they "
              "are.";
     default:
       return fmt::format(
