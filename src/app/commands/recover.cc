@@ -441,12 +441,16 @@ static void show_unread(const Session& session, const RecoverDone& done) {
   if (done.unread.empty()) return;
   std::string names;
   for (const std::string& name : done.ahead) names += (names.empty() ? "'" : "', '") + printable(name);
-  session.out.note(fmt::format(
-      "That newer state is named by home {}', but too few of its fragments are on the homes at hand: others are "
-      "away, or were set back to an older copy. Nothing of it was removed. Connect the homes that are away: its "
-      "snapshots are "
-      "shown again as soon as they can be read.",
-      names.empty() ? "'(none)" : names));
+  const std::string where =
+      names.empty() ? "That newer state is on none of the homes at hand"
+                    : fmt::format(
+                          "That newer state is named by home {}', but too few of its fragments are on the homes at "
+                          "hand",
+                          names);
+  session.out.note(
+      fmt::format("{}: others are away, or were set back to an older copy. Nothing of it was removed. Connect "
+                  "the homes that are away: its snapshots are shown again as soon as they can be read.",
+                  where));
 }
 
 /// Homes that are on no list any more: what they alone have is shown only while they are asked.
