@@ -70,11 +70,9 @@ function(mhp_room name)
   target_link_libraries(mhp_${name} PUBLIC ${ROOM_LIBS})
   set_property(TARGET mhp_${name} PROPERTY LINKER_LANGUAGE CXX)
   # With sanitizers, optimising takes half of the time of compiling. It pays where tests run long: not in the commands
-  # (which have no precompiled headers to agree with). What all tests go through is optimised in each preset.
+  # (which have no precompiled headers to agree with).
   if(CMAKE_BUILD_TYPE STREQUAL "Debug" AND name STREQUAL "app")
     target_compile_options(mhp_${name} PRIVATE -O0)
-  elseif(CMAKE_BUILD_TYPE STREQUAL "Debug" AND name STREQUAL "primitives")
-    target_compile_options(mhp_${name} PRIVATE -O1)
   endif()
 
   if(TARGET words AND (name STREQUAL "platform" OR "platform" IN_LIST ROOM_USES) AND NOT name STREQUAL "app")
