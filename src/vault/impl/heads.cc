@@ -529,6 +529,10 @@ HeadsView judge_heads(const wire::VaultRecord& record, const std::vector<ShownHe
   return out;
 }
 
+wire::SeenHead seen_of(const BelievedDevice& device, const CheckedHead& head) {
+  return {.device = device.device, .seq = head.head.seq, .hash = head.hash};
+}
+
 std::vector<Bytes> heads_after(const std::vector<CheckedHead>& chain, std::uint64_t held_seq) {
   std::vector<Bytes> out;
   for (const CheckedHead& head : chain) {

@@ -42,6 +42,9 @@ struct BelievedDevice {
   const CheckedHead& newest() const { return chain.back(); }
 };
 
+/// How others name a head of it.
+wire::SeenHead seen_of(const BelievedDevice& device, const CheckedHead& head);
+
 struct HeadFinding {
   std::size_t member = 0;
   dispersal::TroubleKind kind = dispersal::TroubleKind::old_heads;

@@ -176,6 +176,12 @@ Task<std::vector<HomeView>> ask_homes(dispersal::HomeSet& homes, VaultId vault, 
   co_return views;
 }
 
+bool shows(const HomeView& view, const DeviceId& device, const Bytes& signed_head) {
+  return std::ranges::any_of(view.heads, [&](const home::Home::DeviceHeads& heads) {
+    return heads.device == device && std::ranges::find(heads.chain, signed_head) != heads.chain.end();
+  });
+}
+
 std::vector<ShownHeads> shown_heads(const std::vector<HomeView>& views) {
   std::vector<ShownHeads> out;
   for (std::size_t i = 0; i < views.size(); ++i) {

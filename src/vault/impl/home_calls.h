@@ -20,6 +20,9 @@ struct HomeView {
   Holding holding(const home::Home::DeviceRecord& record, const OpenRecord& all) const;
 };
 
+/// True where a member shows this head of a device, the newest or an older one.
+bool shows(const HomeView& view, const DeviceId& device, const Bytes& signed_head);
+
 /// A record that is genuine, and is not passed on.
 bool is_refused(const home::Home::DeviceRecord& held, const OpenRecord& all);
 
