@@ -13,6 +13,32 @@ std::int64_t latest_believed(std::int64_t now_ns) {
   return now_ns > INT64_MAX - kClockTolerance.count() ? INT64_MAX : now_ns + kClockTolerance.count();
 }
 
+/// By number first. Where a device has two histories, which both go on from one number, its numbers say nothing any
+/// more from there on, and its clock has to: but for times in the future, which count as the earlier one of the number
+/// before.
+void sort_own(std::vector<wire::SnapshotRecord>& own, std::int64_t now_ns) {
+  std::ranges::sort(own, {}, [](const auto& one) { return std::tuple(one.head_seq, one.time_ns, one.id); });
+  auto parted = std::ranges::adjacent_find(
+      own, [](const auto& a, const auto& b) { return a.head_seq != 0 && a.head_seq == b.head_seq; });
+  if (parted == own.end()) return;
+  std::int64_t latest = latest_believed(now_ns);
+  if (std::ranges::min(own, {}, &wire::SnapshotRecord::time_ns).time_ns > latest) latest = INT64_MAX;
+  std::map<SnapshotId, std::int64_t> counted;
+  std::int64_t before = INT64_MIN;
+  for (auto one = parted; one != own.end();) {
+    std::int64_t least = INT64_MAX;
+    const std::uint64_t number = one->head_seq;
+    for (; one != own.end() && one->head_seq == number; ++one) {
+      const std::int64_t time = one->time_ns > latest ? before : one->time_ns;
+      counted[one->id] = time;
+      least = std::min(least, time);
+    }
+    before = least;
+  }
+  std::ranges::sort(parted, own.end(), {},
+                    [&](const auto& one) { return std::tuple(counted[one.id], one.head_seq, one.id); });
+}
+
 }  // namespace
 
 bool is_in_future(const wire::SnapshotRecord& snapshot, std::int64_t now_ns) {
@@ -46,7 +72,7 @@ void sort_snapshots(std::vector<wire::SnapshotRecord>& snapshots, std::int64_t n
   };
   std::vector<Placed> order;
   for (auto& [device, own] : by_device) {
-    std::ranges::sort(own, {}, [](const auto& one) { return std::tuple(one.head_seq, one.time_ns, one.id); });
+    sort_own(own, now_ns);
     std::vector<std::int64_t> times;
     for (const auto& snapshot : own) times.push_back(snapshot.time_ns);
     times = plausible_times(times, now_ns);

@@ -20,7 +20,8 @@ bool is_in_future(const wire::SnapshotRecord& snapshot, std::int64_t now_ns);
 /// there is none). Where all are after `now_ns` it is the clock of now that is wrong, and is not asked.
 std::vector<std::int64_t> plausible_times(const std::vector<std::int64_t>& times, std::int64_t now_ns);
 
-/// Oldest first: those of one device as it made them, whatever its clock said; over devices by plausible time.
+/// Oldest first: those of one device as it made them, whatever its clock said; over devices, and of a device with two
+/// histories over both from where they part, by plausible time.
 void sort_snapshots(std::vector<wire::SnapshotRecord>& snapshots, std::int64_t now_ns);
 
 }  // namespace mhp::vault

@@ -14,12 +14,14 @@ constexpr std::int64_t kWild = 26'000 * kDay;
 
 using Times = std::vector<std::int64_t>;
 
-wire::SnapshotRecord made(std::uint8_t device, std::uint64_t head_seq, std::int64_t time_ns) {
+/// `history`: of a device whose state was put back.
+wire::SnapshotRecord made(std::uint8_t device, std::uint64_t head_seq, std::int64_t time_ns, std::uint8_t history = 0) {
   wire::SnapshotRecord out;
   std::array<std::byte, 32> bytes{};
   bytes[0] = std::byte{device};
   out.device = DeviceId::from_array(bytes);
   bytes[1] = static_cast<std::byte>(head_seq);
+  bytes[2] = std::byte{history};
   out.id = SnapshotId::from_array(bytes);
   out.head_seq = head_seq;
   out.time_ns = time_ns;
@@ -67,6 +69,22 @@ TEST(SnapshotOrder, OneFromTheFutureIsNotTheNewestOverAllDevices) {
 
 TEST(SnapshotOrder, OfSeveralDevicesIsThatOfTheirTimes) {
   EXPECT_EQ(sorted({made(1, 1, 10), made(2, 8, 20), made(1, 2, 30), made(2, 9, 40)}), (Order{1, 8, 2, 9}));
+}
+
+/// The longer one is not the newer one.
+TEST(SnapshotOrder, OfTwoHistoriesOfADeviceIsThatOfTheirTimes) {
+  EXPECT_EQ(sorted({made(1, 4, 10), made(1, 5, 20), made(1, 6, 30), made(1, 7, 40), made(1, 5, 50, 1)}),
+            (Order{4, 5, 6, 7, 5}));
+  EXPECT_EQ(sorted({made(1, 5, 20), made(1, 6, 30), made(1, 7, 55), made(1, 5, 50, 1), made(1, 6, 60, 1)}),
+            (Order{5, 6, 5, 7, 6}));
+  // A number that both have is where they part; what was before keeps its order, whatever the clock said.
+  EXPECT_EQ(sorted({made(1, 3, kWild), made(1, 4, 10), made(1, 5, 30), made(1, 5, 20, 1)}), (Order{3, 4, 5, 5}));
+}
+
+TEST(SnapshotOrder, AWildClockMakesNeitherOfTwoHistoriesTheNewest) {
+  EXPECT_EQ(sorted({made(1, 5, 20), made(1, 6, kWild), made(1, 5, 50, 1)}), (Order{5, 6, 5}));
+  EXPECT_EQ(sorted({made(1, 5, kWild), made(1, 6, 30), made(1, 5, 40, 1), made(2, 9, 35)}), (Order{5, 6, 9, 5}));
+  EXPECT_EQ(sorted({made(1, 5, kNow - 2), made(1, 6, kNow - 1), made(1, 5, kNow, 1)}, 0), (Order{5, 6, 5}));
 }
 
 TEST(SnapshotOrder, WithoutNumbersIsThatOfTheirTimes) {
