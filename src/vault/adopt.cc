@@ -120,6 +120,7 @@ Task<Result<std::uint64_t>> adopt_segments(VaultImpl& vault, const dispersal::Pl
   for (auto& [segment, margin] : search.found) {
     if (vault.index_.has_segment(segment.segment)) continue;
     MHP_CO_TRY_VOID(vault.index_.add(segment));
+    vault.claims_.learn(claim_of(segment), Trust::proven);  // its journal's, or every chunk was compared
     vault.unlisted_.push_back(std::move(segment));
     vault.unlisted_margin_ = std::min(vault.unlisted_margin_.value_or(margin), margin);
     ++adopted;

@@ -21,20 +21,41 @@ CollectorImpl::CollectorImpl(VaultImpl& vault, std::unique_ptr<WriterImpl> write
   report_.forgotten = go.size();
 }
 
+std::vector<Index::Found> CollectorImpl::staying_places(const ChunkId& chunk) const {
+  const Index& index = vault_.index_;
+  std::vector<Index::Found> places = index.places(chunk);
+  if (places.size() < 2) return places;
+  auto proven = std::ranges::find_if(places, [&](const Index::Found& found) {
+    return index.trust(found.place.segment) == Trust::proven && !index.is_gone(found.place.segment);
+  });
+  if (proven != places.end()) return {*proven};
+  return places;
+}
+
 Result<bool> CollectorImpl::mark(const ChunkId& chunk, ChunkRole role) {
-  auto found = vault_.index_.find(chunk);
-  if (!found) return fail(Errc::corrupt, "chunk " + chunk.short_hex() + " is needed and in no segment of the index");
-  if (found->number >= marks_.size()) marks_.resize(std::max(vault_.index_.chunk_numbers(), found->number + 1));
-  bool first = (marks_[found->number] & bit_of(role)) == 0;
-  marks_[found->number] |= bit_of(role);
+  bool first = false;
+  const auto places = staying_places(chunk);
+  if (places.empty())
+    return fail(Errc::corrupt, "chunk " + chunk.short_hex() + " is needed and in no segment of the index");
+  for (const Index::Found& found : places) {
+    if (found.number >= marks_.size()) marks_.resize(std::max(vault_.index_.chunk_numbers(), found.number + 1));
+    first = first || (marks_[found.number] & bit_of(role)) == 0;
+    marks_[found.number] |= bit_of(role);
+  }
   return first;
+}
+
+bool CollectorImpl::is_kept_elsewhere(const Sweep& sweep, const ChunkId& chunk) const {
+  return std::ranges::any_of(staying_places(chunk), [&](const Index::Found& found) {
+    return sweep.fates[sweep.entry_of[found.place.segment]] == SegmentFate::keep;
+  });
 }
 
 /// Every snapshot was followed from its first chunk on, at least.
 std::string CollectorImpl::why_not() const {
   for (const auto& snapshot : staying_) {
-    auto found = vault_.index_.find(snapshot.page_list);
-    bool followed = found && is_live(found->number);
+    const auto places = staying_places(snapshot.page_list);
+    bool followed = !places.empty() && is_live(places.front().number);
     if (!followed) return "snapshot " + snapshot.id.short_hex() + " could not be followed to its files";
   }
   return vault_.why_view_may_lack();
@@ -99,25 +120,27 @@ Task<Result<void>> CollectorImpl::store(SegmentPacker& packer) {
 }
 
 /// Chunks of one bundle, by offset.
-Task<Result<void>> CollectorImpl::move_bundle(const OpenSegment& segment, std::span<const Moving> chunks,
-                                              SegmentPacker& packer) {
+Task<Result<void>> CollectorImpl::move_bundle(const Sweep& sweep, const OpenSegment& segment,
+                                              std::span<const Moving> chunks, SegmentPacker& packer) {
   Bytes room;
   auto open = [&] { return segment.bundle(chunks.front().bundle, room); };
   MHP_CO_TRY(ByteView plain, co_await vault_.platform_.workers().run(open));
   for (const Moving& chunk : chunks) {
-    if (std::uint64_t{chunk.offset} + chunk.bytes > plain.size())
-      co_return fail(Errc::corrupt, "chunk " + chunk.id.short_hex() + ": its bundle is too short");
+    const bool is_short = std::uint64_t{chunk.offset} + chunk.bytes > plain.size();
+    if (is_short && is_kept_elsewhere(sweep, chunk.id)) continue;  // who sealed this one lied
+    if (is_short) co_return fail(Errc::corrupt, "chunk " + chunk.id.short_hex() + ": its bundle is too short");
     if (!packer.fits(chunk.bytes)) {
       MHP_CO_TRY_VOID(co_await store(packer));
     }
     auto add = [&] { return packer.add(plain.subspan(chunk.offset, chunk.bytes)); };
     ChunkId id = co_await vault_.platform_.workers().run(add);
+    if (id != chunk.id && is_kept_elsewhere(sweep, chunk.id)) continue;
     if (id != chunk.id) co_return fail(Errc::corrupt, "chunk " + chunk.id.short_hex() + ": differs from its id");
   }
   co_return Result<void>{};
 }
 
-Task<Result<void>> CollectorImpl::move_segment(std::uint32_t number, std::vector<Moving> chunks,
+Task<Result<void>> CollectorImpl::move_segment(const Sweep& sweep, std::uint32_t number, std::vector<Moving> chunks,
                                                SegmentPacker& packer) {
   std::ranges::sort(chunks, {}, [](const Moving& chunk) { return std::pair(chunk.bundle, chunk.offset); });
   std::vector<std::uint32_t> bundles;
@@ -129,7 +152,7 @@ Task<Result<void>> CollectorImpl::move_segment(std::uint32_t number, std::vector
   while (!left.empty()) {
     auto end = std::ranges::find_if(left, [&](const Moving& chunk) { return chunk.bundle != left.front().bundle; });
     auto of_bundle = left.first(static_cast<std::size_t>(end - left.begin()));
-    MHP_CO_TRY_VOID(co_await move_bundle(*segment, of_bundle, packer));
+    MHP_CO_TRY_VOID(co_await move_bundle(sweep, *segment, of_bundle, packer));
     left = left.subspan(of_bundle.size());
   }
   co_return Result<void>{};
@@ -150,11 +173,22 @@ Task<Result<void>> CollectorImpl::move_group(const Sweep& sweep, std::size_t fro
   };
   MHP_CO_TRY_VOID(co_await vault_.platform_.workers().run(find));
   for (auto& [number, chunks] : moving) {
-    MHP_CO_TRY_VOID(co_await move_segment(number, std::move(chunks), packer));
+    MHP_CO_TRY_VOID(co_await move_segment(sweep, number, std::move(chunks), packer));
     ++done_.segments_done;
     if (progress_) progress_(done_);
   }
   co_return Result<void>{};
+}
+
+Task<Result<std::string>> CollectorImpl::confirm_needed(const Sweep& sweep) {
+  std::vector<std::uint32_t> unknown;
+  for (std::uint32_t number = 0; number < sweep.entry_of.size(); ++number) {
+    const SegmentUse& use = sweep.uses[sweep.entry_of[number]];
+    const bool is_unknown = vault_.index_.trust(number) == Trust::unknown;
+    if (use.live_bytes > 0 && use.readable && is_unknown) unknown.push_back(number);
+  }
+  MHP_CO_TRY(auto confirmed, co_await vault_.confirm(std::move(unknown)));
+  co_return std::move(confirmed.contradiction);
 }
 
 Task<Result<void>> CollectorImpl::repack(const Sweep& sweep) {
@@ -181,16 +215,22 @@ Task<Result<Collected>> CollectorImpl::finish(std::optional<Error> problem, Prog
   if (report_.held_back.empty()) {
     auto find = [this] { return sweep(); };
     MHP_CO_TRY(Sweep sweep, co_await vault_.platform_.workers().run(find));
-    count(sweep);
+    if (!options_.dry_run) {
+      MHP_CO_TRY(report_.held_back, co_await confirm_needed(sweep));
+    }
+    if (report_.held_back.empty()) count(sweep);
     if (options_.dry_run) co_return report_;
-    MHP_CO_TRY_VOID(co_await repack(sweep));
-    for (std::size_t i = 0; i < sweep.ids.size(); ++i) {
+    if (report_.held_back.empty()) {
+      MHP_CO_TRY_VOID(co_await repack(sweep));
+    }
+    for (std::size_t i = 0; i < sweep.ids.size() && report_.held_back.empty(); ++i) {
       if (sweep.fates[i] != SegmentFate::keep) change.dropped.insert(sweep.ids[i]);
     }
   }
   if (options_.dry_run) co_return report_;
   MHP_CO_TRY(auto before, co_await vault_.live_segments());
-  bool changes = !change.forgotten.empty() || !change.dropped.empty() || !vault_.unlisted_.empty();
+  bool changes =
+      !vault_.belied_.empty() || !change.forgotten.empty() || !change.dropped.empty() || !vault_.unlisted_.empty();
   if (changes) {
     MHP_CO_TRY(Committed committed, co_await writer_->finish(std::move(change)));
     report_.stored_bytes = committed.totals.stored_bytes;
@@ -210,7 +250,13 @@ Task<Result<std::unique_ptr<Collector>>> VaultImpl::begin_collect(CollectOptions
       co_return fail(Errc::not_found, Subject::snapshot, id.short_hex() + ": no such snapshot");
   }
   std::unique_ptr<WriterImpl> writer;
-  if (!options.dry_run) {
+  if (options.dry_run) {
+    auto prepare = [this] {
+      index_.prepare_questions();
+      return index_.set_trust(claims_);
+    };
+    MHP_CO_TRY_VOID(co_await platform_.workers().run(prepare));
+  } else {
     MHP_CO_TRY(auto begun, co_await begin_write(options.write));
     writer.reset(static_cast<WriterImpl*>(begun.release()));  // every writer of ours is one
   }

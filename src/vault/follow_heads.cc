@@ -57,6 +57,7 @@ void VaultImpl::forget_index() {
   parts_.clear();
   snapshot_parts_.clear();
   unlisted_.clear();
+  belied_.clear();
   unlisted_margin_.reset();
 }
 

@@ -126,15 +126,14 @@ Task<Result<std::vector<wire::PhysicalRef>>> IndexSession::take_out_with(std::ve
   co_return taken;
 }
 
-/// Segments of one part that stay, without the chunks whose place is elsewhere: one that was stored again has its newer
-/// place there, and parts do not keep their order for ever.
-Result<std::vector<wire::IndexedSegment>> IndexSession::staying_of(const Bytes& object, SegmentIds& taken) const {
+/// Segments of one part that stay, as they are: a claim that was changed could not be told from a false one, and each
+/// place of a chunk stays named until that segment goes. Contradicting claims of a segment stay beside each other.
+Result<std::vector<wire::IndexedSegment>> IndexSession::staying_of(const Bytes& object, const SegmentIds& dropped,
+                                                                   ClaimIds& taken) {
   MHP_TRY(wire::IndexPart part, wire::parse_index_part(object));
-  std::erase_if(part.segments, [&](const auto& segment) { return !taken.insert(segment.segment).second; });
-  for (auto& segment : part.segments) {
-    std::erase_if(segment.directory.chunks,
-                  [&](const wire::ChunkEntry& chunk) { return !vault_.index_.is_place_of(segment.segment, chunk.id); });
-  }
+  std::erase_if(part.segments, [&](const auto& segment) {
+    return dropped.contains(segment.segment) || !taken.insert(claim_of(segment)).second;
+  });
   return std::move(part.segments);
 }
 
@@ -144,13 +143,13 @@ Task<Result<std::vector<KnownPart>>> IndexSession::rewrite_parts(std::vector<Kno
   std::vector<wire::PhysicalRef> refs = take_out(kept, /*some_small=*/more);
   MHP_CO_TRY(auto with_dropped, co_await take_out_with(kept, change.dropped));
   append(refs, std::move(with_dropped));
-  SegmentIds taken = change.dropped;
+  ClaimIds taken;
   std::vector<KnownPart> out;
   std::vector<wire::IndexedSegment> waiting;
   std::size_t bytes = 0;
   for (const auto& ref : refs) {
     MHP_CO_TRY(Bytes object, co_await vault_.objects_.load(ref));
-    MHP_CO_TRY(auto staying, staying_of(object, taken));
+    MHP_CO_TRY(auto staying, staying_of(object, change.dropped, taken));
     for (const auto& segment : staying) bytes += part_bytes_of(segment);
     append(waiting, std::move(staying));
     if (bytes < kPartsInMemory * kPartBytes) continue;

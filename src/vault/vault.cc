@@ -19,7 +19,8 @@ VaultImpl::VaultImpl(platform::Platform& platform, dispersal::HomeSet& homes, St
       record_(record),
       how_(how),
       reader_(platform, homes, state, record_),
-      objects_(platform, reader_, state, record_) {}
+      objects_(platform, reader_, state, record_),
+      claims_(state) {}
 
 static std::string why_none_answers(const dispersal::HomeSet& homes) {
   const auto& troubles = homes.troubles();

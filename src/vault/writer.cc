@@ -62,6 +62,11 @@ FinishedSegment WriterImpl::seal(Packer& packer) {
   std::uint64_t new_bytes = own.new_bytes();
   FinishedSegment out = sealer_.seal(own, sealer_.draw_id());
   new_bytes_ += new_bytes;
+  const ClaimId claim = claim_of(out.indexed);
+  {
+    std::lock_guard lock(claims_mutex_);
+    own_claims_.push_back(claim);
+  }
   for (const auto& bundle : out.indexed.directory.bundles) packed_bytes_ += bundle.stored_bytes;
   return out;
 }
@@ -100,13 +105,25 @@ Task<Result<Committed>> WriterImpl::finish(IndexChange change) {
   if (change.snapshot) out.snapshot = change.snapshot->id;
   MHP_CO_TRY_VOID(co_await outbox_.commit());
   MHP_CHECK(outbox_.idle());  // rows first
+  MHP_CO_TRY_VOID(co_await confirm_reliance());
   change.segments = outbox_.take_durable();
   change.segments.insert(change.segments.end(), vault_.unlisted_.begin(), vault_.unlisted_.end());
+  change.dropped.insert(vault_.belied_.begin(), vault_.belied_.end());
   MHP_CO_TRY_VOID(co_await publish(change, out));
   (void)vault_.state_.clear_journal();  // what is listed already is passed over when it is read
   vault_.objects_.keep_only(vault_.index_objects(), vault_.index_.runs());
   out.totals = totals();
   co_return out;
+}
+
+Task<Result<void>> WriterImpl::confirm_reliance() {
+  for (const ClaimId& claim : own_claims_) vault_.claims_.learn(claim, Trust::proven);
+  MHP_CO_TRY(auto confirmed, co_await vault_.confirm(vault_.index_.relied_on()));
+  if (!confirmed.contradiction.empty())
+    co_return fail(Errc::corrupt, Subject::vault,
+                   confirmed.contradiction + ", and the next run stores what is missing: please run it again");
+  if (confirmed.unread) co_return tl::unexpected<Error>(std::move(*confirmed.unread));
+  co_return Result<void>{};
 }
 
 Task<Result<void>> WriterImpl::publish(const IndexChange& change, Committed& out) {
@@ -119,6 +136,7 @@ Task<Result<void>> WriterImpl::publish(const IndexChange& change, Committed& out
   // From here on this device stands by the new head, whether homes take it now or after a crash.
   out.margin = std::min(outbox_.margin().value_or(0), vault_.unlisted_margin_.value_or(INT_MAX));
   vault_.unlisted_.clear();
+  vault_.belied_.clear();
   vault_.unlisted_margin_.reset();
   if (change.snapshot) vault_.add_snapshot(*change.snapshot);
   vault_.parts_ = std::move(layout.parts);
@@ -192,6 +210,7 @@ Task<Result<std::unique_ptr<Writer>>> VaultImpl::begin_write(const WriteOptions&
   co_await platform_.workers().run(prepare);
   MHP_CO_TRY(std::uint64_t adopted, co_await adopt_segments(*this, homes_.plan(level())));
   writer->set_adopted(adopted);
+  MHP_CO_TRY_VOID(co_await take_up_claims());
   co_return std::unique_ptr<Writer>(std::move(writer));
 }
 

@@ -32,14 +32,22 @@ class CollectorImpl : public Collector {
   };
   using MovingOf = std::map<std::uint32_t, std::vector<Moving>>;  // by segment number
 
+  /// Places of a chunk that have to stay, if it is needed: one that is proven, else all that any index names.
+  std::vector<Index::Found> staying_places(const ChunkId& chunk) const;
+  /// True where a place of the chunk stays in a segment that is kept.
+  bool is_kept_elsewhere(const Sweep& sweep, const ChunkId& chunk) const;
+  /// Nothing goes before each segment was asked that what stays relies on. Why nothing can; empty: it can.
+  Task<Result<std::string>> confirm_needed(const Sweep& sweep);
   bool is_live(std::uint64_t number) const { return number < marks_.size() && marks_[number] != 0; }
   std::string why_not() const;
   Result<Sweep> sweep() const;
   void count(const Sweep& sweep);
   Task<Result<void>> repack(const Sweep& sweep);
   Task<Result<void>> move_group(const Sweep& sweep, std::size_t from, std::size_t to, SegmentPacker& packer);
-  Task<Result<void>> move_segment(std::uint32_t number, std::vector<Moving> chunks, SegmentPacker& packer);
-  Task<Result<void>> move_bundle(const OpenSegment& segment, std::span<const Moving> chunks, SegmentPacker& packer);
+  Task<Result<void>> move_segment(const Sweep& sweep, std::uint32_t number, std::vector<Moving> chunks,
+                                  SegmentPacker& packer);
+  Task<Result<void>> move_bundle(const Sweep& sweep, const OpenSegment& segment, std::span<const Moving> chunks,
+                                 SegmentPacker& packer);
   Task<Result<void>> store(SegmentPacker& packer);
 
   VaultImpl& vault_;

@@ -8,7 +8,8 @@
 namespace mhp::vault::impl {
 
 Result<void> YoungIndex::add(const wire::IndexedSegment& segment) {
-  if (numbers_.contains(segment.segment)) return {};
+  const ClaimId claim = claim_of(segment);
+  if (claims_.contains(claim)) return {};
   auto number = static_cast<std::uint32_t>(segments_.size());
   auto place_of = [number](const wire::ChunkEntry& chunk) {
     return ChunkPlace{.segment = number, .bundle = chunk.bundle, .offset = chunk.offset, .bytes = chunk.bytes};
@@ -19,25 +20,35 @@ Result<void> YoungIndex::add(const wire::IndexedSegment& segment) {
                   "index: a chunk of segment " + segment.segment.short_hex() + " has an impossible place");
     }
   }
+  claims_.insert(claim);
   numbers_.emplace(segment.segment, number);
   segments_.push_back({.id = segment.segment,
+                       .claim = claim,
                        .plain_bytes = segment.plain_bytes,
                        .epoch = segment.epoch,
                        .bundles = segment.directory.bundles});
   for (const auto& chunk : segment.directory.chunks) {
-    if (auto former = chunks_.assign(chunk.id, place_of(chunk))) older_.push_back(*former);
+    auto former = chunks_.assign(chunk.id, place_of(chunk));
+    if (!former) continue;
+    older_of_[chunk.id].push_back(static_cast<std::uint32_t>(older_.size()));
+    older_.push_back(*former);
   }
   return {};
 }
 
-std::optional<std::uint32_t> YoungIndex::number_of(const SegmentId& id) const {
-  auto found = numbers_.find(id);
-  return found == numbers_.end() ? std::nullopt : std::optional(found->second);
+std::vector<std::uint32_t> YoungIndex::numbers_of(const SegmentId& id) const {
+  std::vector<std::uint32_t> out;
+  auto [first, end] = numbers_.equal_range(id);
+  for (; first != end; ++first) out.push_back(first->second);
+  return out;
 }
 
-Result<void> Index::add(const wire::IndexedSegment& segment) {
-  return has_segment(segment.segment) ? Result<void>() : young_.add(segment);
+std::span<const std::uint32_t> YoungIndex::older_of(const ChunkId& id) const {
+  auto found = older_of_.find(id);
+  return found == older_of_.end() ? std::span<const std::uint32_t>() : std::span(found->second);
 }
+
+Result<void> Index::add(const wire::IndexedSegment& segment) { return young_.add(segment); }
 
 void Index::add_run(std::unique_ptr<IndexRun> run) {
   MHP_CHECK(young_.segments().empty());
@@ -63,14 +74,21 @@ void Index::end_questions() {
 }
 
 template <class Take>
-void Index::each_place(const ChunkId& id, Take take) const {
-  if (const ChunkSlot* slot = young_.chunks().find(id)) {
-    ChunkPlace place = slot->place();
+void Index::each_place(const ChunkId& id, Take take_any) const {
+  auto take = [&](const Found& found) { return trust(found.place.segment) != Trust::is_false && take_any(found); };
+  auto take_young = [&](const ChunkSlot& slot, std::uint64_t at) {
+    ChunkPlace place = slot.place();
     place.segment += young_base_;
-    auto at = static_cast<std::uint64_t>(slot - young_.chunks().slots().data());
-    if (take(Found{.place = place, .number = young_chunk_base_ + at})) return;
-  }
+    return take(Found{.place = place, .number = young_chunk_base_ + at});
+  };
+  const auto& slots = young_.chunks().slots();
   bool done = false;
+  if (const ChunkSlot* slot = young_.chunks().find(id)) {
+    done = take_young(*slot, static_cast<std::uint64_t>(slot - slots.data()));
+    const auto older = young_.older_of(id);
+    for (auto at = older.rbegin(); at != older.rend() && !done; ++at)
+      done = take_young(young_.older()[*at], slots.size() + *at);
+  }
   for (std::size_t i = 0; i < runs_.size() && !done; ++i) {
     runs_[i]->find(id, [&](std::uint64_t number, const ChunkSlot& slot) {
       ChunkPlace place = slot.place();
@@ -98,32 +116,38 @@ std::optional<ChunkPlace> Index::find_other(const ChunkId& id, const std::vector
     if (relied_on || !best) best = place;
     return relied_on;
   };
-  bool done = false;
-  each_place(id, [&](const Found& found) { return done = take(found.place); });
-  for (auto older = young_.older().begin(); older != young_.older().end() && !done; ++older) {
-    if (older->id != id) continue;
-    ChunkPlace place = older->place();
-    place.segment += young_base_;
-    done = take(place);
-  }
+  each_place(id, [&](const Found& found) { return take(found.place); });
   return best;
 }
 
-bool Index::can_refer_to(const ChunkId& id) const {
-  auto found = find(id);
-  return found && !is_gone(found->place.segment);
+std::vector<Index::Found> Index::places(const ChunkId& id) const {
+  std::vector<Found> out, gone;
+  each_place(id, [&](const Found& found) {
+    (is_gone(found.place.segment) ? gone : out).push_back(found);
+    return false;
+  });
+  out.insert(out.end(), gone.begin(), gone.end());
+  return out;
 }
 
-bool Index::is_place_of(const SegmentId& segment, const ChunkId& id) const {
-  auto found = find(id);
-  if (!found) return false;
-  auto place = this->segment(found->place.segment);
-  return place && place->id == segment;
+bool Index::can_refer_to(const ChunkId& id) const {
+  std::optional<std::uint32_t> unknown;
+  bool is_known = false;
+  each_place(id, [&](const Found& found) {
+    const std::uint32_t segment = found.place.segment;
+    if (is_gone(segment)) return false;
+    is_known = segment < trust_.size() && trust_[segment] != Trust::unknown;
+    if (!is_known && !unknown) unknown = segment;
+    return is_known;
+  });
+  if (is_known || !unknown) return is_known;
+  if (*unknown < trust_.size()) relied_on_[*unknown].store(true, std::memory_order_relaxed);
+  return true;
 }
 
 bool Index::has_segment(const SegmentId& id) const {
-  if (young_.number_of(id)) return true;
-  return std::ranges::any_of(runs_, [&](const auto& run) { return run->number_of(id).has_value(); });
+  if (!young_.numbers_of(id).empty()) return true;
+  return std::ranges::any_of(runs_, [&](const auto& run) { return !run->numbers_of(id).empty(); });
 }
 
 Result<IndexedPlace> Index::segment(std::uint32_t number) const {
@@ -136,11 +160,31 @@ Result<IndexedPlace> Index::segment(std::uint32_t number) const {
 void Index::set_gone(const std::unordered_set<SegmentId, IdHash>& gone) {
   gone_.clear();
   for (const SegmentId& id : gone) {
-    if (auto number = young_.number_of(id)) gone_.insert(young_base_ + *number);
+    for (std::uint32_t number : young_.numbers_of(id)) gone_.insert(young_base_ + number);
     for (std::size_t i = 0; i < runs_.size(); ++i) {
-      if (auto number = runs_[i]->number_of(id)) gone_.insert(bases_[i].segment + *number);
+      for (std::uint32_t number : runs_[i]->numbers_of(id)) gone_.insert(bases_[i].segment + number);
     }
   }
+}
+
+Result<void> Index::set_trust(const KnownClaims& known) {
+  trust_.assign(segment_numbers(), Trust::unknown);
+  relied_on_ = std::make_unique<std::atomic<bool>[]>(segment_numbers());
+  return each_slot([&](std::uint32_t number, const SegmentSlot& slot) { trust_[number] = known.of(slot.claim); });
+}
+
+Result<std::unordered_set<ClaimId, IdHash>> Index::claims() const {
+  std::unordered_set<ClaimId, IdHash> out;
+  MHP_TRY_VOID(each_slot([&](std::uint32_t, const SegmentSlot& slot) { out.insert(slot.claim); }));
+  return out;
+}
+
+std::vector<std::uint32_t> Index::relied_on() const {
+  std::vector<std::uint32_t> out;
+  for (std::uint32_t number = 0; number < trust_.size(); ++number) {
+    if (relied_on_[number].load(std::memory_order_relaxed)) out.push_back(number);
+  }
+  return out;
 }
 
 bool Index::damaged() const {
@@ -148,6 +192,10 @@ bool Index::damaged() const {
 }
 
 Result<void> Index::each_segment(const std::function<void(std::uint32_t, const SegmentId&)>& visit) const {
+  return each_slot([&](std::uint32_t number, const SegmentSlot& slot) { visit(number, slot.id); });
+}
+
+Result<void> Index::each_slot(const std::function<void(std::uint32_t, const SegmentSlot&)>& visit) const {
   for (std::size_t i = 0; i < runs_.size(); ++i) {
     BlockCursor cursor = runs_[i]->segment_cursor();
     SegmentSlot slot;
@@ -156,10 +204,13 @@ Result<void> Index::each_segment(const std::function<void(std::uint32_t, const S
       if (!more) runs_[i]->note_damage();
       if (!more) return pass(more);
       if (!*more) break;
-      visit(number, slot.id);
+      visit(number, slot);
     }
   }
-  for (std::uint32_t i = 0; i < young_.segments().size(); ++i) visit(young_base_ + i, young_.segments()[i].id);
+  for (std::uint32_t i = 0; i < young_.segments().size(); ++i) {
+    const IndexedPlace& place = young_.segments()[i];
+    visit(young_base_ + i, {.id = place.id, .claim = place.claim});
+  }
   return {};
 }
 
@@ -177,12 +228,14 @@ Result<void> Index::each_chunk(const std::function<void(std::uint64_t, const Chu
       visit(number, slot);
     }
   }
-  const auto& slots = young_.chunks().slots();
-  for (std::uint64_t i = 0; i < slots.size(); ++i) {
-    if (!slots[i].used()) continue;
-    slot = slots[i];
-    slot.segment += young_base_;
-    visit(young_chunk_base_ + i, slot);
+  std::uint64_t number = young_chunk_base_;
+  for (const auto* slots : {&young_.chunks().slots(), &young_.older()}) {
+    for (const ChunkSlot& young : *slots) {
+      slot = young;
+      slot.segment += young_base_;
+      if (young.used()) visit(number, slot);
+      ++number;
+    }
   }
   return {};
 }

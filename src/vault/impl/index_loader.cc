@@ -19,7 +19,7 @@ std::uint64_t chunks_of(const std::unique_ptr<IndexRun>& run) { return run->chun
 
 Result<std::unique_ptr<IndexRun>> write_run(platform::Disk& disk, const std::string& path, const YoungIndex& young,
                                             std::vector<RunPart> parts) {
-  MHP_TRY(auto writer, RunWriter::create(disk, path, young.chunks().size() + young.older().size()));
+  MHP_TRY(auto writer, RunWriter::create(disk, path, young.places()));
   std::vector<std::uint32_t> order(young.segments().size());
   std::iota(order.begin(), order.end(), 0u);
   std::ranges::sort(order, {}, [&](std::uint32_t number) { return young.segments()[number].id; });
@@ -27,7 +27,7 @@ Result<std::unique_ptr<IndexRun>> write_run(platform::Disk& disk, const std::str
   for (std::uint32_t i = 0; i < order.size(); ++i) {
     const IndexedPlace& place = young.segments()[order[i]];
     numbers[order[i]] = i;
-    SegmentSlot slot{.id = place.id, .plain_bytes = place.plain_bytes, .epoch = place.epoch};
+    SegmentSlot slot{.id = place.id, .claim = place.claim, .plain_bytes = place.plain_bytes, .epoch = place.epoch};
     slot.bundles = static_cast<std::uint32_t>(place.bundles.size());
     MHP_TRY_VOID(writer->add(slot));
   }
@@ -37,7 +37,7 @@ Result<std::unique_ptr<IndexRun>> write_run(platform::Disk& disk, const std::str
     }
   }
   std::vector<ChunkSlot> chunks;
-  chunks.reserve(young.chunks().size() + young.older().size());
+  chunks.reserve(young.places());
   std::ranges::copy_if(young.chunks().slots(), std::back_inserter(chunks), &ChunkSlot::used);
   chunks.insert(chunks.end(), young.older().begin(), young.older().end());
   auto comes_first = [](const ChunkSlot& a, const ChunkSlot& b) {  // of several places of a chunk the newest
@@ -104,20 +104,20 @@ Result<void> IndexLoader::take(const KnownPart& known, wire::IndexPart part) {
     MHP_TRY_VOID(young_.add(segment));
   }
   young_parts_.push_back(entry);
-  if (young_.chunks().size() >= limits_.chunks_of_run) make_run();
+  if (young_.places() >= limits_.chunks_of_run) make_run();
   if (lasting_.size() >= kMostMergedAtOnce) merge(lasting_, limits_.runs);
   return {};
 }
 
 Result<Index> IndexLoader::end() {
-  if (young_.chunks().size() > limits_.young_chunks) make_run();
+  if (young_.places() > limits_.young_chunks) make_run();
   for (const auto& [known, part] : small_) {
     for (const auto& segment : part.segments) {
       MHP_TRY_VOID(young_.add(segment));
     }
     young_parts_.push_back({.part = known.ref.chunk, .bytes = known.bytes});
   }
-  if (young_.chunks().size() > limits_.young_chunks) make_run();
+  if (young_.places() > limits_.young_chunks) make_run();
   merge(lasting_, limits_.runs);
   merge(passing_, limits_.runs);
   Index index;

@@ -9,7 +9,7 @@
 namespace mhp::vault::impl {
 namespace {
 
-constexpr std::uint64_t kMagic = 0x3130'6e75'7270'686d;  // "mhprun01": another number for another layout
+constexpr std::uint64_t kMagic = 0x3230'6e75'7270'686d;  // "mhprun02": another number for another layout
 constexpr std::uint64_t kMaxRecords = 1u << 31;
 constexpr std::uint64_t kMaxParts = 2ull * wire::kMaxIndexParts;
 constexpr std::uint32_t kCompressed = 1u << 31;
@@ -161,7 +161,8 @@ Result<IndexedPlace> IndexRun::segment(std::uint32_t number) const {
   auto slot = record_at<SegmentSlot>(ByteView(*content).subspan(number % segments_.per_block() * sizeof(SegmentSlot)));
   bool sound = slot.bundles <= wire::kMaxBundles && std::uint64_t{slot.first_bundle} + slot.bundles <= bundles_.records;
   if (!sound) return damage("a segment");
-  IndexedPlace out{.id = slot.id, .plain_bytes = slot.plain_bytes, .epoch = slot.epoch, .bundles = {}};
+  IndexedPlace out{
+      .id = slot.id, .claim = slot.claim, .plain_bytes = slot.plain_bytes, .epoch = slot.epoch, .bundles = {}};
   Table first_ones = bundles_;  // so that no more is read than is asked for
   first_ones.records = slot.first_bundle + slot.bundles;
   BlockCursor cursor(*file_, first_ones, slot.first_bundle);
@@ -179,21 +180,22 @@ Result<IndexedPlace> IndexRun::segment(std::uint32_t number) const {
   return out;
 }
 
-std::optional<std::uint32_t> IndexRun::number_of(const SegmentId& id) const {
+std::vector<std::uint32_t> IndexRun::numbers_of(const SegmentId& id) const {
+  std::vector<std::uint32_t> out;
   auto [first, end] = blocks_of(segment_fences_, prefix_of(id.bytes()));
   for (std::uint64_t number = first; number < end; ++number) {
     Block buffer;
     const Block* content = block(segments_, number, buffer);
-    if (content == nullptr) return std::nullopt;
+    if (content == nullptr) return out;
     std::uint64_t begin = number * segments_.per_block();
     std::uint64_t count = std::min(segments_.per_block(), segments_.records - begin);
     for (std::uint64_t i = 0; i < count; ++i) {
       if (record_at<SegmentId>(ByteView(*content).subspan(i * sizeof(SegmentSlot))) == id) {
-        return static_cast<std::uint32_t>(begin + i);
+        out.push_back(static_cast<std::uint32_t>(begin + i));
       }
     }
   }
-  return std::nullopt;
+  return out;
 }
 
 void IndexRun::prepare_questions(bool whole) {
@@ -377,14 +379,19 @@ class Merger {
     MHP_TRY_VOID(all.start());
     numbers_.resize(runs_.size());
     SegmentId last;
+    std::ptrdiff_t first = 0;  // claim of that segment
     for (; !all.at_end();) {
       const auto& [slot, run] = all.front();
-      if (sources_.empty() || slot.id != last) {
+      if (slot.id != last) first = static_cast<std::ptrdiff_t>(sources_.size());
+      last = slot.id;
+      auto same = std::find_if(sources_.begin() + first, sources_.end(),
+                               [&](const Source& source) { return source.claim == slot.claim; });
+      numbers_[run].push_back(static_cast<std::uint32_t>(same - sources_.begin()));
+      if (same == sources_.end()) {
         MHP_TRY_VOID(writer_.add(slot));
-        last = slot.id;
-        sources_.push_back({.run = run, .first_bundle = slot.first_bundle, .bundles = slot.bundles});
+        sources_.push_back(
+            {.claim = slot.claim, .run = run, .first_bundle = slot.first_bundle, .bundles = slot.bundles});
       }
-      numbers_[run].push_back(static_cast<std::uint32_t>(sources_.size() - 1));
       MHP_TRY_VOID(all.pop());
     }
     return {};
@@ -428,6 +435,7 @@ class Merger {
   }
 
   struct Source {
+    ClaimId claim;
     std::size_t run = 0;
     std::uint32_t first_bundle = 0;
     std::uint32_t bundles = 0;

@@ -10,13 +10,15 @@
 
 #include "vault/impl/block_file.h"
 #include "vault/impl/chunk_table.h"
+#include "vault/impl/claims.h"
 #include "wire/index.h"
 
 namespace mhp::vault::impl {
 
-/// A segment as the index has it.
+/// A segment as the index has it, by one claim.
 struct IndexedPlace {
   SegmentId id;
+  ClaimId claim;
   std::uint32_t plain_bytes = 0;
   std::uint32_t epoch = 0;
   std::vector<wire::Bundle> bundles;
@@ -67,8 +69,8 @@ class IndexRun {
   void find(const ChunkId& id, Take take) const;
   /// Errors: corrupt, those of the disk. `number` is below segments().
   Result<IndexedPlace> segment(std::uint32_t number) const;
-  /// The number of a segment in this run.
-  std::optional<std::uint32_t> number_of(const SegmentId& id) const;
+  /// The numbers of a segment in this run: one for each claim.
+  std::vector<std::uint32_t> numbers_of(const SegmentId& id) const;
   /// Loads the filter, and where asked the whole table of chunks. Where that fails, only time is lost.
   void prepare_questions(bool whole);
   /// Gives that memory back.
@@ -106,6 +108,7 @@ class IndexRun {
 /// A segment in a run's file; its bundles follow each other in a table of their own.
 struct SegmentSlot {
   SegmentId id;
+  ClaimId claim;
   std::uint32_t plain_bytes = 0;
   std::uint32_t epoch = 0;
   std::uint32_t first_bundle = 0;

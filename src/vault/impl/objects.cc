@@ -88,6 +88,7 @@ void Objects::keep_only(const std::vector<wire::PhysicalRef>& refs,
   std::unordered_set<std::string> wanted;
   for (const auto& ref : refs) wanted.insert(state_.cache_folder() + "/" + name_of(ref.chunk));
   for (const auto& run : runs) wanted.insert(run->path());
+  wanted.insert(state_.cache_folder() + "/" + KnownClaims::kFileName);
   auto names = state_.disk().list(state_.cache_folder());
   if (!names) return;
   for (const std::string& name : *names) {

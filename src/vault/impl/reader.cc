@@ -7,6 +7,7 @@
 #include "primitives/aead/frames.h"
 #include "primitives/compress/zstd.h"
 #include "vault/impl/bad_rows.h"
+#include "wire/signed.h"
 
 namespace mhp::vault::impl {
 namespace {
@@ -40,6 +41,17 @@ std::vector<FrameRun> frame_runs(std::vector<Range> ranges) {
     }
   }
   return runs;
+}
+
+struct SealedRange {
+  std::uint64_t offset = 0;
+  std::uint64_t bytes = 0;
+};
+
+SealedRange sealed_range(std::uint64_t plain_bytes, std::uint32_t first, std::uint32_t count) {
+  const std::uint64_t offset = kCommitmentBytes + std::uint64_t{first} * kFrameSealedBytes;
+  const std::uint64_t end = std::min(sealed_bytes_of(plain_bytes), offset + std::uint64_t{count} * kFrameSealedBytes);
+  return {.offset = offset, .bytes = end - offset};
 }
 
 std::uint32_t total_frames(const std::vector<FrameRun>& runs) {
@@ -134,11 +146,15 @@ Task<Result<PlainPart>> SegmentReader::open_whole(dispersal::Gathered& gathered)
 
 Task<Result<PlainPart>> SegmentReader::read_frames(SegmentId segment, std::uint64_t plain_bytes, SegmentKey key,
                                                    std::uint32_t first, std::uint32_t count) {
-  std::uint64_t offset = kCommitmentBytes + std::uint64_t{first} * kFrameSealedBytes;
-  std::uint64_t end = std::min(sealed_bytes_of(plain_bytes), offset + std::uint64_t{count} * kFrameSealedBytes);
-  MHP_CO_TRY(auto gathered, co_await gather(segment, offset, end - offset, false));
-  if (gathered.sealed_bytes() != end - offset) {
-    co_return fail(Errc::corrupt, "segment " + segment.short_hex() + ": cut short");
+  const SealedRange range = sealed_range(plain_bytes, first, count);
+  MHP_CO_TRY(auto gathered, co_await gather(segment, range.offset, range.bytes, false));
+  co_return co_await open_frames(std::move(gathered), plain_bytes, key, first, count);
+}
+
+Task<Result<PlainPart>> SegmentReader::open_frames(dispersal::Gathered gathered, std::uint64_t plain_bytes,
+                                                   SegmentKey key, std::uint32_t first, std::uint32_t count) {
+  if (gathered.sealed_bytes() != sealed_range(plain_bytes, first, count).bytes) {
+    co_return fail(Errc::corrupt, "segment " + gathered.card.segment.short_hex() + ": cut short");
   }
   PlainPart part;
   part.offset = std::uint64_t{first} * kFramePlainBytes;
@@ -186,6 +202,45 @@ Task<Result<SegmentReader::Opened>> SegmentReader::open(SegmentId segment) {
   MHP_CO_TRY(wire::SegmentTrailer trailer, wire::parse_segment_trailer(plain.last(kTrailer), plain.size()));
   ByteView directory = plain.subspan(trailer.directory_offset, trailer.directory_bytes);
   MHP_CO_TRY(out.directory, wire::parse_segment_directory(directory, plain.size()));
+  co_return out;
+}
+
+/// Plain bytes from the frame with byte `from` on.
+Task<Result<PlainPart>> SegmentReader::read_end(const dispersal::Located& located, std::uint64_t plain_bytes,
+                                                SegmentKey key, std::uint64_t from) {
+  const auto first = static_cast<std::uint32_t>(from / kFramePlainBytes);
+  const std::uint32_t count = frames_of(plain_bytes) - first;
+  const SealedRange range = sealed_range(plain_bytes, first, count);
+  auto gathered = co_await homes_.gather(located, range.offset, range.bytes, false);
+  remember_wrong_rows(homes_, state_);
+  if (!gathered) co_return pass(gathered);
+  co_return co_await open_frames(std::move(*gathered), plain_bytes, key, first, count);
+}
+
+Task<Result<SegmentReader::OwnWord>> SegmentReader::own_word(SegmentId segment) {
+  MHP_CO_TRY(auto located, co_await homes_.locate(segment));
+  MHP_CO_TRY(wire::Signed envelope, wire::parse_signed(located.signed_card, wire::kMaxCardBytes));
+  MHP_CO_TRY(std::uint64_t plain_bytes, plain_bytes_of(located.card.sealed_bytes));
+  constexpr std::size_t kTrailer = wire::SegmentTrailer::kSizeBytes;
+  if (plain_bytes <= kTrailer) co_return fail(Errc::corrupt, "segment " + segment.short_hex() + ": too short");
+  auto front = co_await homes_.gather(located, 0, kCommitmentBytes, true);
+  remember_wrong_rows(homes_, state_);
+  if (!front) co_return pass(front);
+  MHP_CO_TRY(SegmentKey key, make_key(*front));
+  MHP_CO_TRY(PlainPart end, co_await read_end(located, plain_bytes, key, plain_bytes - kTrailer));
+  if (end.bytes.size() < kTrailer) {  // it lies across two frames
+    MHP_CO_TRY(end, co_await read_end(located, plain_bytes, key, end.offset - 1));
+  }
+  const ByteView last = ByteView(end.bytes.bytes()).last(kTrailer);
+  MHP_CO_TRY(wire::SegmentTrailer trailer, wire::parse_segment_trailer(last, plain_bytes));
+  if (trailer.directory_offset < end.offset) {
+    MHP_CO_TRY(end, co_await read_end(located, plain_bytes, key, trailer.directory_offset));
+  }
+  ByteView directory = ByteView(end.bytes.bytes()).subspan(trailer.directory_offset - end.offset);
+  OwnWord out{.says = {.segment = segment}, .signer = DeviceId::from_array(envelope.signer)};
+  out.says.plain_bytes = static_cast<std::uint32_t>(plain_bytes);
+  out.says.epoch = located.card.epoch;
+  MHP_CO_TRY(out.says.directory, wire::parse_segment_directory(directory.first(trailer.directory_bytes), plain_bytes));
   co_return out;
 }
 

@@ -9,6 +9,7 @@
 #include "platform/platform.h"
 #include "vault/impl/segment_seal.h"
 #include "vault/vault.h"
+#include "wire/index.h"
 
 namespace mhp::vault::impl {
 
@@ -58,6 +59,14 @@ class SegmentReader {
   /// Chunks of a segment that no index names, checked against their ids. Errors: unavailable, corrupt.
   Task<Result<std::vector<Bytes>>> objects(SegmentId segment, std::vector<ChunkId> chunks);
 
+  /// What a segment says of itself, from its end alone: mostly one frame of it.
+  struct OwnWord {
+    wire::IndexedSegment says;
+    DeviceId signer;  // of its card: who sealed it, or added rows to it later
+  };
+  /// Errors: as read().
+  Task<Result<OwnWord>> own_word(SegmentId segment);
+
   /// Which of the keys that are of its epoch open a segment; all of them give the same data key. Errors: as read().
   Task<Result<std::vector<wire::EpochKey>>> keys_that_open(SegmentId segment);
 
@@ -72,6 +81,11 @@ class SegmentReader {
   Task<Result<PlainPart>> open_whole(dispersal::Gathered& gathered);
   Task<Result<PlainPart>> read_frames(SegmentId segment, std::uint64_t plain_bytes, SegmentKey key, std::uint32_t first,
                                       std::uint32_t count);
+  /// Takes what was asked for where it is all there.
+  Task<Result<PlainPart>> open_frames(dispersal::Gathered gathered, std::uint64_t plain_bytes, SegmentKey key,
+                                      std::uint32_t first, std::uint32_t count);
+  Task<Result<PlainPart>> read_end(const dispersal::Located& located, std::uint64_t plain_bytes, SegmentKey key,
+                                   std::uint64_t from);
   /// With the commitment that its front begins with.
   Result<void> check_front(const dispersal::Gathered& front) const;
 

@@ -93,6 +93,16 @@ class VaultImpl : public Vault {
   Task<Result<void>> find_gone_segments();
   /// Takes up the index that the parts at hand make, from the cache as far as it is there. Segment numbers change.
   Task<Result<void>> load_index();
+  struct Confirmed {
+    std::string contradiction{};    // who says in the index what is not so; empty: nobody does
+    std::optional<Error> unread{};  // why something could not be compared
+  };
+  /// Compares what the index says of these segments, of which nothing is known, with what each says of itself. Nothing
+  /// relies any more on what was found to be false. Errors: those of the index.
+  Task<Result<Confirmed>> confirm(std::vector<std::uint32_t> numbers);
+  /// Takes up what is known of the claims of the index; segments of which only what is false was listed are listed anew
+  /// by their own word with the next head. Errors: those of the index.
+  Task<Result<void>> take_up_claims();
 
   /// Takes back what homes were told may go and the believed heads, or `more`, need. Where a home cannot be told, its
   /// rows of these do not count in `survey` any more.
@@ -158,6 +168,10 @@ class VaultImpl : public Vault {
   /// Durable on homes and in index_, but in no index part yet: segments of an interrupted session.
   std::vector<wire::IndexedSegment> unlisted_;
   std::optional<int> unlisted_margin_;  // worst case over them
+  KnownClaims claims_;
+  /// Segments of which the index says what is not so: all that it says of them is left out of the next one, but for
+  /// what is in unlisted_.
+  std::unordered_set<SegmentId, IdHash> belied_;
   std::unordered_set<SegmentId, IdHash> reprieved_;
   /// Members whose condemned segments were compared with what is needed in this run: only they may purge.
   std::set<std::size_t> compared_;
@@ -216,6 +230,8 @@ class VaultImpl : public Vault {
   void report_findings();
   /// As read(), from one place.
   Task<Result<Bytes>> read_at(ChunkId chunk, ChunkPlace place);
+  /// Whose part of the index makes a claim, in words.
+  Task<std::string> who_says(ClaimId claim);
 
   BundleCache bundles_;
 };

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <mutex>
 #include <optional>
 
 #include "vault/impl/sealer.h"
@@ -101,7 +102,9 @@ class IndexSession {
   /// Takes parts out of `kept` and writes what stays of them anew, with the new segments: as take_out(), and those that
   /// list a segment that is dropped. Some of them in memory at a time.
   Task<Result<std::vector<KnownPart>>> rewrite_parts(std::vector<KnownPart>& kept, const IndexChange& change);
-  Result<std::vector<wire::IndexedSegment>> staying_of(const Bytes& object, SegmentIds& taken) const;
+  using ClaimIds = std::unordered_set<ClaimId, IdHash>;
+  static Result<std::vector<wire::IndexedSegment>> staying_of(const Bytes& object, const SegmentIds& dropped,
+                                                              ClaimIds& taken);
   /// Takes parts out of `kept` that list any of these segments.
   Task<Result<std::vector<wire::PhysicalRef>>> take_out_with(std::vector<KnownPart>& kept, const SegmentIds& segments);
   Task<Result<wire::SnapshotPart>> take_snapshots(std::vector<KnownPart>& kept);
@@ -136,6 +139,8 @@ class WriterImpl : public Writer {
 
  private:
   PackerParts packer_parts(bool index) const;
+  /// What was not stored because it is there already has to be there by more than another device's word.
+  Task<Result<void>> confirm_reliance();
   Task<Result<void>> publish(const IndexChange& change, Committed& out);
   Task<Result<void>> take_up(const std::vector<wire::IndexedSegment>& segments);
   /// The number that this device's next head gets.
@@ -153,6 +158,8 @@ class WriterImpl : public Writer {
   bool listing_ = false;
   std::atomic<std::uint64_t> new_bytes_{0};
   std::atomic<std::uint64_t> packed_bytes_{0};
+  std::mutex claims_mutex_;
+  std::vector<ClaimId> own_claims_;  // of segments that were sealed in this session
   std::uint64_t adopted_ = 0;
   bool finished_ = false;
 };

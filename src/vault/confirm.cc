@@ -1,0 +1,149 @@
+// Compares what the index says of segments, by whatever device's word, with what the segments say of themselves.
+#include <algorithm>
+
+#include "platform/nursery.h"
+#include "vault/impl/vault_impl.h"
+#include "wire/signed.h"
+
+namespace mhp::vault::impl {
+namespace {
+
+constexpr std::size_t kReadsAtOnce = 8;  // each some 64 KiB of a segment, and a home's answer or two
+
+/// A segment whose index entry is asked about.
+struct Question {
+  std::uint32_t number = 0;
+  IndexedPlace place;
+  Result<SegmentReader::OwnWord> answer = fail(Errc::canceled, "segment: not read");
+};
+
+/// Borrowed: the caller joins.
+Task<> ask(SegmentReader& reader, Question& question, platform::Semaphore& turns) {
+  co_await turns.take();
+  platform::Permit permit(turns);
+  question.answer = co_await reader.own_word(question.place.id);
+}
+
+Task<> ask_all(SegmentReader& reader, std::vector<Question>& questions) {
+  auto executor = co_await asio::this_coro::executor;
+  platform::Semaphore turns(executor, kReadsAtOnce);
+  platform::Nursery scope(executor);
+  for (Question& question : questions) scope.start(ask(reader, question, turns));
+  co_await scope.join();
+}
+
+using Entries = std::unordered_map<ChunkId, wire::ChunkEntry, IdHash>;
+
+bool has_entry(const Entries& entries, const ChunkSlot& slot) {
+  const ChunkPlace place = slot.place();
+  const wire::ChunkEntry entry{.id = slot.id, .bundle = place.bundle, .offset = place.offset, .bytes = place.bytes};
+  auto own = entries.find(slot.id);
+  return own != entries.end() && own->second == entry;
+}
+
+/// Whether all that the index says of these segments is so: an index may leave chunks out. By segment number.
+Result<std::unordered_map<std::uint32_t, bool>> compare(const Index& index, const std::vector<Question*>& questions) {
+  std::unordered_map<std::uint32_t, bool> out;
+  if (questions.empty()) return out;
+  std::unordered_map<std::uint32_t, Entries> own;
+  for (const Question* question : questions) {
+    const wire::IndexedSegment& says = question->answer->says;
+    out[question->number] = says.plain_bytes == question->place.plain_bytes && says.epoch == question->place.epoch &&
+                            says.directory.bundles == question->place.bundles && !says.directory.index;
+    for (const wire::ChunkEntry& entry : says.directory.chunks) own[question->number].emplace(entry.id, entry);
+  }
+  MHP_TRY_VOID(index.each_chunk([&](std::uint64_t, const ChunkSlot& slot) {
+    auto asked = own.find(slot.segment);
+    if (asked != own.end() && !has_entry(asked->second, slot)) out[slot.segment] = false;
+  }));
+  return out;
+}
+
+Trust trust_in(const SegmentReader::OwnWord& word, const Device& device) {
+  return word.signer == device.id ? Trust::proven : Trust::confirmed;
+}
+
+}  // namespace
+
+Task<Result<VaultImpl::Confirmed>> VaultImpl::confirm(std::vector<std::uint32_t> numbers) {
+  Confirmed out;
+  std::vector<Question> questions;
+  for (std::uint32_t number : numbers) {
+    MHP_CO_TRY(IndexedPlace place, index_.segment(number));
+    questions.push_back({.number = number, .place = std::move(place)});
+  }
+  co_await ask_all(reader_, questions);
+  std::vector<Question*> differing;
+  for (Question& question : questions) {
+    if (!question.answer) {
+      out.unread = question.answer.error();
+    } else if (claim_of(question.answer->says) == question.place.claim) {
+      claims_.learn(question.place.claim, trust_in(*question.answer, device_));
+    } else {
+      differing.push_back(&question);
+    }
+  }
+  auto job = [&] { return compare(index_, differing); };
+  MHP_CO_TRY(auto is_so, co_await platform_.workers().run(job));
+  for (const Question* question : differing) {
+    const bool is_true = is_so[question->number];
+    claims_.learn(question->place.claim, is_true ? trust_in(*question->answer, device_) : Trust::is_false);
+    if (!is_true && out.contradiction.empty()) out.contradiction = co_await who_says(question->place.claim);
+  }
+  auto take_up = [this] {
+    claims_.save();
+    return index_.set_trust(claims_);
+  };
+  MHP_CO_TRY_VOID(co_await platform_.workers().run(take_up));
+  co_return out;
+}
+
+Task<std::string> VaultImpl::who_says(ClaimId claim) {
+  std::string out = "the index";
+  for (const KnownPart& known : parts_) {
+    auto object = co_await objects_.load(known.ref);
+    auto part = object ? wire::parse_index_part(*object) : fail(Errc::not_found, "not read");
+    if (!part || std::ranges::find(part->segments, claim, claim_of) == part->segments.end()) continue;
+    auto located = co_await homes_.locate(known.ref.segment);
+    auto envelope =
+        located ? wire::parse_signed(located->signed_card, wire::kMaxCardBytes) : fail(Errc::not_found, "no card");
+    if (!envelope) continue;
+    const auto writer = DeviceId::from_array(envelope->signer);
+    out += ", by the word of device " + writer.short_hex();
+    auto of_it = std::ranges::find(snapshots_, writer, &wire::SnapshotRecord::device);
+    if (of_it != snapshots_.end() && !of_it->host.empty()) out += " (computer " + of_it->host + ")";
+    break;
+  }
+  out +=
+      ", says of chunks that they lie where they do not (is that computer in wrong hands?): nothing relies on it now";
+  co_return out;
+}
+
+Task<Result<void>> VaultImpl::take_up_claims() {
+  auto take_up = [this]() -> Result<void> {
+    MHP_TRY(auto claims, index_.claims());
+    claims_.keep_only(claims);
+    return index_.set_trust(claims_);
+  };
+  MHP_CO_TRY_VOID(co_await platform_.workers().run(take_up));
+  std::vector<Question> belied;
+  for (std::uint32_t number = 0; number < index_.segment_numbers(); ++number) {
+    if (index_.trust(number) != Trust::is_false) continue;
+    MHP_CO_TRY(IndexedPlace place, index_.segment(number));
+    belied.push_back({.number = number, .place = std::move(place)});
+  }
+  if (belied.empty()) co_return Result<void>{};
+  co_await ask_all(reader_, belied);
+  for (Question& question : belied) {
+    if (!question.answer || question.answer->says.directory.index || belied_.contains(question.place.id)) continue;
+    belied_.insert(question.place.id);
+    wire::IndexedSegment& own = question.answer->says;
+    claims_.learn(claim_of(own), trust_in(*question.answer, device_));
+    MHP_CO_TRY_VOID(index_.add(own));
+    unlisted_.push_back(std::move(own));
+  }
+  MHP_CO_TRY_VOID(co_await platform_.workers().run(take_up));
+  co_return Result<void>{};
+}
+
+}  // namespace mhp::vault::impl

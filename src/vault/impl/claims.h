@@ -1,0 +1,44 @@
+// What this device knows of claims: of what indexes, of whichever device, say of segments.
+#pragma once
+
+#include <unordered_map>
+#include <unordered_set>
+
+#include "base/ids.h"
+#include "vault/state.h"
+#include "wire/index.h"
+
+namespace mhp::vault::impl {
+
+/// Hash of an IndexedSegment. One segment has more than one claim where indexes contradict each other.
+using ClaimId = Id<struct ClaimIdTag>;
+ClaimId claim_of(const wire::IndexedSegment& segment);
+
+enum class Trust : std::uint8_t {
+  unknown = 0,
+  is_false = 1,   // the segment's own directory says otherwise
+  confirmed = 2,  // that says the same: by the word of whoever sealed the segment
+  proven = 3      // this device sealed it, or read and compared every chunk
+};
+
+/// What was found out, kept in the cache: what is lost there is found out again. Not for two threads at once.
+class KnownClaims {
+ public:
+  explicit KnownClaims(const State& state);
+
+  Trust of(const ClaimId& claim) const;
+  void learn(const ClaimId& claim, Trust trust);
+  /// Forgets all but these.
+  void keep_only(const std::unordered_set<ClaimId, IdHash>& claims);
+  /// Writes what was learned; a full disk does not matter. Blocking.
+  void save();
+  static constexpr const char* kFileName = "claims";
+
+ private:
+  std::string path() const { return state_.cache_folder() + "/" + kFileName; }
+  const State& state_;
+  std::unordered_map<ClaimId, Trust, IdHash> trust_;
+  bool is_saved_ = true;
+};
+
+}  // namespace mhp::vault::impl

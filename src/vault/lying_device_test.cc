@@ -1,0 +1,247 @@
+// A device that is not shut out and says of chunks that they lie where they do not takes nothing from another device.
+#include <gtest/gtest.h>
+
+#include "primitives/hash/blake3.h"
+#include "vault/impl/segment_seal.h"
+#include "vault/impl/writer.h"
+#include "vault/testing/world.h"
+
+namespace mhp::vault {
+namespace {
+
+using testing::expect_snapshot;
+using testing::few_files;
+using testing::Files;
+using testing::forget;
+using testing::save;
+using testing::Session;
+using testing::World;
+
+constexpr auto kDay = std::chrono::hours(24);
+
+/// Two computers write one vault; "a" lies, as whoever holds its keys can make it.
+class LyingDevice : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    world_.init("a");
+    first_ = few_files(world_);
+    ASSERT_TRUE(save(world_, "a", first_));
+    world_.recover("b", 0, Earlier::keep);
+    ASSERT_TRUE(world_.open("a"));  // hears of it
+  }
+
+  static impl::VaultImpl& inside(Session& session) { return static_cast<impl::VaultImpl&>(*session.vault); }
+
+  /// What the index says of segments of content.
+  std::vector<wire::IndexedSegment> indexed(const std::string& computer) {
+    std::vector<wire::IndexedSegment> out;
+    auto session = world_.open(computer);
+    EXPECT_TRUE(session) << session.error().detail;
+    auto& vault = inside(*session);
+    std::vector<wire::PhysicalRef> refs;
+    for (const auto& known : vault.parts_) refs.push_back(known.ref);
+    auto objects = world_.run(vault.objects_.load_all(refs));
+    EXPECT_TRUE(objects);
+    for (const Bytes& object : *objects) {
+      auto part = wire::parse_index_part(object);
+      EXPECT_TRUE(part);
+      for (auto& segment : part->segments) out.push_back(std::move(segment));
+    }
+    return out;
+  }
+
+  /// The segment that was made last by a backup, told from those that were there before.
+  wire::IndexedSegment save_one(const std::string& computer, const Files& files) {
+    const auto before = indexed(computer);
+    EXPECT_TRUE(save(world_, computer, files));
+    for (auto& segment : indexed(computer)) {
+      if (std::ranges::find(before, segment.segment, &wire::IndexedSegment::segment) == before.end()) return segment;
+    }
+    ADD_FAILURE() << "no new segment";
+    return {};
+  }
+
+  std::vector<ChunkId> ids_of(const Files& files) {
+    auto session = world_.open("a");
+    EXPECT_TRUE(session);
+    std::vector<ChunkId> out;
+    for (const auto& [name, content] : files)
+      out.push_back(ChunkId::from_array(primitives::blake3_keyed(session->vault->keys().dedup_secret, content)));
+    return out;
+  }
+
+  static std::vector<ChunkId> chunks_of(const wire::IndexedSegment& segment) {
+    std::vector<ChunkId> out;
+    for (const auto& chunk : segment.directory.chunks) out.push_back(chunk.id);
+    return out;
+  }
+
+  /// Computer "a" says that chunks lie in the segment of the first snapshot, which is a genuine one.
+  void lie(const std::vector<ChunkId>& chunks) {
+    auto claim = indexed("a").front();
+    for (const ChunkId& id : chunks) claim.directory.chunks.push_back({.id = id, .bundle = 0, .offset = 0, .bytes = 1});
+    auto session = world_.open("a");
+    ASSERT_TRUE(session) << session.error().detail;
+    auto& vault = inside(*session);
+    auto writer = world_.run(vault.begin_write({}));
+    ASSERT_TRUE(writer) << writer.error().detail;
+    vault.unlisted_.push_back(claim);
+    auto done =
+        world_.run(static_cast<impl::WriterImpl&>(**writer).finish(impl::IndexChange{.dropped = {claim.segment}}));
+    ASSERT_TRUE(done) << done.error().detail;
+  }
+
+  /// Computer "a" seals a segment whose own directory says the same, and lists that.
+  void forge(const std::vector<ChunkId>& chunks) {
+    auto session = world_.open("a");
+    ASSERT_TRUE(session) << session.error().detail;
+    auto& vault = inside(*session);
+    FinishedSegment forged = seal(vault, *session->device, chunks);
+    auto writer = world_.run(vault.begin_write({}));
+    ASSERT_TRUE(writer) << writer.error().detail;
+    ASSERT_TRUE(world_.run((*writer)->store(std::move(forged))));
+    auto done = world_.run(static_cast<impl::WriterImpl&>(**writer).finish(impl::IndexChange{}));
+    ASSERT_TRUE(done) << done.error().detail;
+  }
+
+  FinishedSegment seal(impl::VaultImpl& vault, const Device& device, const std::vector<ChunkId>& chunks) {
+    FinishedSegment out;
+    Bytes plain(64_KiB);
+    out.indexed = {.segment = SegmentId::from_array(world_.platform().random().array<32>()), .plain_bytes = 64_KiB};
+    out.indexed.directory.bundles = {{.offset = 0, .stored_bytes = 10, .plain_bytes = 10}};
+    for (const ChunkId& id : chunks)
+      out.indexed.directory.chunks.push_back({.id = id, .bundle = 0, .offset = 0, .bytes = 1});
+    const Bytes directory = wire::encode(out.indexed.directory);
+    std::ranges::copy(directory, plain.begin() + 10);
+    wire::SegmentTrailer trailer{.directory_offset = 10};
+    trailer.directory_bytes = static_cast<std::uint32_t>(directory.size());
+    wire::write_segment_trailer(trailer, MutableBytes(plain).last<wire::SegmentTrailer::kSizeBytes>());
+    const dispersal::Plan plan = vault.homes_.plan(vault.level());
+    const wire::EpochKey& epoch = writing_key(vault.record_);
+    out.indexed.epoch = epoch.epoch;
+    dispersal::SegmentFacts facts{.id = out.indexed.segment, .vault = vault.record_.record.vault};
+    facts.epoch = epoch.epoch;
+    facts.k = plan.k;
+    facts.sealed_bytes = impl::sealed_bytes_of(plain.size());
+    const std::vector<primitives::Hash> salts(plan.k);
+    dispersal::NewSegment segment(facts, vault.homes_.place_new(plan, facts.id), vault.homes_.buffers());
+    impl::SegmentKey(epoch.data_key, salts, facts.id).seal(plain, segment.places());
+    out.encoded = segment.encode(salts);
+    dispersal::attach_card(out.encoded, impl::sign_card(device, out.encoded.card));
+    return out;
+  }
+
+  /// More than the hold, in visits: each lets at most ten days count.
+  void pass_the_hold(const std::string& computer) {
+    for (int visit = 0; visit < 6; ++visit) {
+      world_.pass_time(9 * kDay);
+      auto collected = forget(world_, computer, {});
+      ASSERT_TRUE(collected) << collected.error().detail;
+    }
+  }
+
+  std::string name_of(const std::string& computer) {
+    auto session = world_.open(computer);
+    EXPECT_TRUE(session);
+    return session->device->id.short_hex();
+  }
+
+  World world_{testing::seed_of_run(), 4};
+  Files first_;
+};
+
+TEST_F(LyingDevice, TheTruePlaceOutlivesTwoCollections) {
+  for (const char* owner : {"a", "b"}) {
+    const Files files = few_files(world_);
+    const auto segment = save_one(owner, files);
+    lie(chunks_of(segment));
+    for (int collection = 0; collection < 2; ++collection) {
+      auto collected = forget(world_, "b", {});
+      ASSERT_TRUE(collected) << collected.error().detail;
+      pass_the_hold("b");
+    }
+    auto number = std::string(owner) == "a" ? 1u : 2u;
+    expect_snapshot(world_, "b", number, files);
+  }
+  world_.lose_computer("a");
+  world_.lose_computer("b");
+  world_.recover("c", 1);
+  expect_snapshot(world_, "c", 0, first_);
+}
+
+TEST_F(LyingDevice, ASegmentThatLiesAboutItselfCostsSpaceAlone) {
+  for (const char* owner : {"a", "b"}) {
+    const Files files = few_files(world_);
+    forge(chunks_of(save_one(owner, files)));
+    for (int collection = 0; collection < 2; ++collection) {
+      auto collected = forget(world_, "b", {});
+      ASSERT_TRUE(collected) << collected.error().detail;
+      EXPECT_EQ(collected->held_back, "");
+      pass_the_hold("b");
+    }
+    expect_snapshot(world_, "b", std::string(owner) == "a" ? 1 : 2, files);
+  }
+}
+
+/// Where the false place would be moved away from, as its segment is nearly empty.
+TEST_F(LyingDevice, WhatIsMovedIsConfirmedBefore) {
+  const Files files = few_files(world_);
+  lie(chunks_of(save_one("a", files)));
+  auto held = forget(world_, "b", {0});
+  ASSERT_TRUE(held) << held.error().detail;
+  EXPECT_NE(held->held_back.find(name_of("a")), std::string::npos) << held->held_back;
+  auto collected = forget(world_, "b", {});
+  ASSERT_TRUE(collected) << collected.error().detail;
+  EXPECT_EQ(collected->held_back, "");
+  pass_the_hold("b");
+  expect_snapshot(world_, "b", 0, files);
+}
+
+TEST_F(LyingDevice, WhatItSaysIsThereIsStoredAllTheSame) {
+  const Files files = few_files(world_);
+  ASSERT_TRUE(save(world_, "b", few_files(world_)));
+  lie(ids_of(files));
+  auto refused = save(world_, "b", files);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Errc::corrupt);
+  EXPECT_NE(refused.error().detail.find(name_of("a")), std::string::npos) << refused.error().detail;
+  auto again = save(world_, "b", files);
+  ASSERT_TRUE(again) << again.error().detail;
+  EXPECT_GT(again->totals.new_bytes, 70'000u);
+  expect_snapshot(world_, "b", 2, files);
+  // What is said of the segment is right again, for every device.
+  for (const auto& segment : indexed("b")) {
+    for (const ChunkId& id : ids_of(files)) {
+      const auto chunk = std::ranges::find(segment.directory.chunks, id, &wire::ChunkEntry::id);
+      EXPECT_TRUE(chunk == segment.directory.chunks.end() || chunk->bytes > 1);
+    }
+  }
+  for (const char* computer : {"a", "b"}) world_.lose_computer(computer);
+  world_.recover("c", 1);
+  expect_snapshot(world_, "c", 0, first_);
+  expect_snapshot(world_, "c", 2, files);
+}
+
+/// An honest one costs the reading of directories, once.
+TEST_F(LyingDevice, WhatAnotherDeviceStoredIsNotStoredAgain) {
+  const Files files = testing::some_files(world_);
+  ASSERT_TRUE(save(world_, "a", files));
+  auto saved = save(world_, "b", files);
+  ASSERT_TRUE(saved) << saved.error().detail;
+  EXPECT_LT(saved->totals.new_bytes, 10'000u);
+  auto session = world_.open("b");
+  ASSERT_TRUE(session);
+  auto writer = world_.run(session->vault->begin_write({}));
+  ASSERT_TRUE(writer);
+  const impl::Index& index = inside(*session).index_;
+  for (const ChunkId& id : ids_of(testing::few_files(world_))) EXPECT_FALSE(index.can_refer_to(id));
+  std::size_t there = 0;
+  for (const ChunkId& id : ids_of(files)) there += index.can_refer_to(id);
+  EXPECT_GE(there, 40u);
+  EXPECT_TRUE(index.relied_on().empty());
+  for (const ChunkId& id : ids_of(first_)) EXPECT_TRUE(index.can_refer_to(id));  // it never asked for these before
+  EXPECT_EQ(index.relied_on().size(), 1u);
+}
+
+}  // namespace
+}  // namespace mhp::vault
