@@ -49,6 +49,9 @@ struct Reached {
   std::unique_ptr<home::Home> home;
   std::optional<std::uint64_t> device = {};  // of the disk it lies on
   bool read_only = false;
+  /// Till the connection to a computer stood. What a folder is opened from may be in memory, and says nothing of its
+  /// drive.
+  std::optional<std::chrono::nanoseconds> took = {};
 };
 
 /// What is not asked again where it did not answer.
@@ -113,6 +116,7 @@ static Task<Result<Reached>> reach_computer(Session& session, wire::HomeEntry en
   cloud::RemoteLimits limits;
   for (std::chrono::nanoseconds* limit : {&limits.answer, &limits.bulk, &limits.work}) *limit += patience_of(session);
   Reached reached;
+  reached.took = network->others().took(entry.id);
   reached.home = cloud::make_remote_home(session.platform, entry.id, std::move(line), std::move(keys), limits);
   co_return reached;
 }
@@ -180,6 +184,7 @@ Task<std::vector<dispersal::Member>> open_members(Session& session, std::vector<
     } else {
       member.home = std::move(home->home);
       member.read_only = home->read_only;
+      if (home->took) member.reached_in = std::chrono::duration_cast<decltype(member.reached_in)>(*home->took);
     }
     if (home && home->device) {
       const auto known = std::ranges::find(disks, *home->device);
@@ -282,7 +287,8 @@ Result<Opened> open_records(Session& session) {
 static Task<Result<bool>> take_newer_records(Session& session, Opened& opened, bool keeps_homes) {
   std::vector<home::Home*> homes;
   for (const dispersal::Member& member : opened.homes->members()) homes.push_back(member.home.get());
-  auto seen = co_await vault::seen_records(homes, opened.record->record.vault, &session.platform.clock());
+  auto seen = co_await vault::seen_records(homes, opened.record->record.vault, &session.platform.clock(),
+                                           opened.homes->fair_time());
   for (const std::size_t one : seen.silent) {
     session.silent.insert(silence_of(opened.record->content.homes[one]));
     opened.homes->give_up(one);

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "cloud/cloud_routes.h"
+#include "cloud/network_line.h"
 #include "cloud/testing/computers.h"
 #include "net/dial.h"
 #include "wire/calls.h"
@@ -576,6 +577,57 @@ Task<> hear_lies(Computers& all) {
 TEST(Joining, BelievesNoHomeMoreThanTheInvitation) {
   Computers all({"Ann", "Emil"});
   while_up(all, hear_lies);
+}
+
+/// Takes connections and never says a word.
+class Hanging : public net::Service {
+ public:
+  explicit Hanging(platform::Clock& clock) : clock_(clock) {}
+  Standing standing(const net::Peer&) override { return Standing::member; }
+  std::unique_ptr<net::Served> serve(const net::Peer&) override { return std::make_unique<One>(clock_); }
+
+ private:
+  class One : public net::Served {
+   public:
+    explicit One(platform::Clock& clock) : clock_(clock) {}
+    Task<net::Reply> answer(net::Request) override {
+      co_await clock_.sleep(24h);
+      co_return net::Reply{500, {}};
+    }
+
+   private:
+    platform::Clock& clock_;
+  };
+  platform::Clock& clock_;
+};
+
+Task<> show_to_one_that_hangs(Computers& all) {
+  Computer& ann = all["Ann"];
+  Computer& emil = all["Emil"];
+  const CloudId cloud = ann.found();
+  co_await ann.go_down();
+  Hanging hanging(all.clock());
+  net::Server silent(ann.station, hanging);
+  platform::Nursery scope(all.world.executor());
+  std::vector<std::unique_ptr<platform::Listener>> listeners;
+  listeners.push_back(std::move(*ann.machine.network().listen({"0.0.0.0", testing::kPort})));
+  scope.start(silent.run(std::move(listeners)));
+  std::vector<net::Address> addresses{{ann.machine.address(), testing::kPort}};
+  MemberKey as{cloud, emil.person.key};
+  const auto line = make_network_line(*emil.net, ann.id(), std::move(addresses), std::move(as));
+  const auto before = all.clock().steady();
+  auto reaching = line->reach();
+  EXPECT_TRUE(co_await std::move(reaching));  // what is asked for next will tell
+  EXPECT_GE(all.clock().steady() - before, 500ms);
+  EXPECT_LT(all.clock().steady() - before, 1s);
+  silent.stop(0s);
+  scope.cancel();
+  co_await scope.join();
+}
+
+TEST(Members, WaitNotLongForOneWhoHangs) {
+  Computers all({"Ann", "Emil"});
+  while_up(all, show_to_one_that_hangs);
 }
 
 }  // namespace

@@ -1,12 +1,17 @@
 // A Line that is a place among net's connections.
 #include "cloud/network_line.h"
 
+#include <algorithm>
+
 #include "cloud/exchange.h"
 
 namespace mhp::cloud {
 namespace {
 
-constexpr std::chrono::seconds kShowLimit{10};
+/// A home that has just been reached says whether it believes a member within some times as long as that took.
+constexpr int kShowTimes = 8;
+constexpr std::chrono::nanoseconds kLeastShow = std::chrono::milliseconds(500);
+constexpr std::chrono::nanoseconds kMostShow = std::chrono::seconds(10);
 
 class NetworkLine : public Line {
  public:
@@ -17,7 +22,8 @@ class NetworkLine : public Line {
     auto reaching = net_.reach(home_, addresses_);
     MHP_CO_TRY(auto caller, co_await std::move(reaching));
     if (!as_ || shown_.lock() == caller) co_return caller;
-    auto showing = show_membership(as_->cloud, as_->key, *caller, kShowLimit);
+    const auto limit = std::clamp(kShowTimes * net_.took(home_), kLeastShow, kMostShow);
+    auto showing = show_membership(as_->cloud, as_->key, *caller, limit);
     (void)co_await std::move(showing);  // where it is not believed, what is asked for says what that means
     shown_ = caller;
     co_return caller;

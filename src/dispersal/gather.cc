@@ -62,7 +62,8 @@ class Gatherer {
         bytes_(bytes),
         with_salts_(with_salts),
         course_(set.platform),
-        load_(set.members.size()) {
+        load_(set.members.size()),
+        is_late_(set.members.size()) {
     rows_.resize(card_.n());
     for (std::size_t i = 0; i < rows_.size(); ++i) rows_[i].number = static_cast<std::uint8_t>(i);
     for (const Holder& holder : located.holders) {
@@ -122,6 +123,7 @@ class Gatherer {
       co_return;
     }
     if (!given_up) finished_.push_back(took);
+    set_.note_read(took);
     if (took >= kSlow) note_slow(member, took);
     if (!row.got || got->end_leaf - got->first_leaf >= row.have().end - row.have().first) {
       row.got = std::move(*got);
@@ -134,8 +136,9 @@ class Gatherer {
     const bool lie = error.code == Errc::corrupt || error.code == Errc::not_found;
     const std::string where = error.code == Errc::not_found ? "it lacks a row it said it has: " : "";
     const std::string detail = "segment " + card_.segment.short_hex() + ": " + where + error.detail;
-    set_.suspect(member);
+    if (!lie) set_.suspect(member);
     if (!lie) return set_.report_failure(member, Error{error.code, detail});
+    set_.distrust(member);
     wrong_.emplace_back(member, row);
     set_.report(member, TroubleKind::wrong_bytes, detail);
   }
@@ -147,10 +150,10 @@ class Gatherer {
 
   void judge_the_late() {
     const Nanoseconds now = course_.now();
-    const Nanoseconds fair = hedge_delay(finished_);
+    const Nanoseconds fair = hedge_delay(finished_, set_.recent_reads);
     for (Read& read : reads_) {
       if (read.over) continue;
-      if (now >= read.started + fair) read.late = true;
+      if (now >= read.started + fair) read.late = is_late_[read.member] = true;
       if (now < read.started + set_.patience.read()) continue;
       read.over = true;
       note_slow(read.member, now - read.started);
@@ -159,7 +162,7 @@ class Gatherer {
   }
 
   Nanoseconds next_deadline() {
-    const Nanoseconds fair = hedge_delay(finished_);
+    const Nanoseconds fair = hedge_delay(finished_, set_.recent_reads);
     Nanoseconds next = Nanoseconds::max();
     for (const Read& read : reads_) {
       if (!read.over) next = std::min(next, read.started + (read.late ? set_.patience.read() : fair));
@@ -221,12 +224,12 @@ class Gatherer {
     const bool enough_without =
         count_rows([this](std::size_t i) {
           return rows_[i].got || std::any_of(rows_[i].untried.begin(), rows_[i].untried.end(),
-                                             [this](std::size_t member) { return !set_.is_suspect(member); });
+                                             [this](std::size_t member) { return !is_doubtful(member); });
         }) >= card_.k;
     for (std::size_t i = 0; i < rows_.size(); ++i) {
       Row& row = rows_[i];
       if (row.satisfied() || row.untried.empty() || expected(i, row.wanted)) continue;
-      if (enough_without && set_.is_suspect(best_holder(row))) continue;
+      if (enough_without && is_doubtful(best_holder(row))) continue;
       start(i, row.wanted);
     }
   }
@@ -245,11 +248,13 @@ class Gatherer {
     }
   }
 
+  bool is_doubtful(std::size_t member) const { return is_late_[member] || set_.is_suspect(member); }
+
   bool can_read(const Row& row) const { return (row.got && row.attempts < kMaxAttempts) || !row.untried.empty(); }
 
   std::size_t best_holder(const Row& row) const {
     return *std::min_element(row.untried.begin(), row.untried.end(), [this](std::size_t a, std::size_t b) {
-      return std::tuple(set_.is_suspect(a), load_[a]) < std::tuple(set_.is_suspect(b), load_[b]);
+      return std::tuple(is_doubtful(a), load_[a]) < std::tuple(is_doubtful(b), load_[b]);
     });
   }
 
@@ -261,7 +266,7 @@ class Gatherer {
   /// Lower is better: trusted homes, idle homes, data rows.
   std::tuple<bool, std::size_t, std::uint8_t> rank(const Row& row) const {
     const std::size_t member = next_holder(row);
-    return {set_.is_suspect(member), load_[member], row.number};
+    return {is_doubtful(member), load_[member], row.number};
   }
 
   void start(std::size_t index, const Leaves& leaves) {
@@ -400,6 +405,7 @@ class Gatherer {
   std::vector<Row> rows_;  // by number
   std::vector<Read> reads_;
   std::vector<std::size_t> load_;  // reads under way, by member
+  std::vector<bool> is_late_;      // by member: it kept this gathering waiting
   std::vector<Nanoseconds> finished_;
 };
 

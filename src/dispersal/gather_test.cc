@@ -48,6 +48,11 @@ struct Stored {
   Sample sample;
 };
 
+Task<bool> pass_time(World& world, std::chrono::nanoseconds time) {
+  co_await world.platform().clock().sleep(time);
+  co_return true;
+}
+
 TEST(Gather, AWholeSegmentTakesTwelveReads) {
   Stored s(10);
   s.expect_right(s.world.gather(s.sample));
@@ -215,6 +220,49 @@ TEST(Gather, AHangingHomeIsHedgedAfterAFairTime) {
   EXPECT_EQ(s.world.told(TroubleKind::slow), s.world.told(TroubleKind::slow, bad));
   s.expect_right(s.world.gather(s.sample));
   EXPECT_EQ(s.world.took, 2ms);  // next time others are asked first
+}
+
+TEST(Gather, AHomeThatHangsAgainAndAgainIsAskedMoreAndMoreSeldom) {
+  Stored s(10);
+  const std::size_t bad = s.holder_of(7);
+  s.world.home(bad).faults.hangs_on_reads = true;
+  const auto read_after = [&](std::chrono::nanoseconds time) {
+    s.world.run(pass_time(s.world, time));
+    s.expect_right(s.world.gather(s.sample));
+    return s.world.took;
+  };
+  EXPECT_EQ(read_after(0s), 152ms);
+  EXPECT_EQ(read_after(31s), 152ms);  // it is trusted again, and disappoints
+  EXPECT_EQ(read_after(31s), 2ms);
+  EXPECT_EQ(read_after(31s), 152ms);
+}
+
+TEST(Gather, WhatReadsTookBeforeSaysWhenTheFirstIsLate) {
+  Stored s(10, 8'000'000);
+  s.expect_right(s.world.gather(s.sample));
+  s.world.home(s.holder_of(0)).faults.hangs_on_reads = true;
+  s.expect_right(s.world.gather(s.sample, 0, 1000, false), 0, 1000);
+  EXPECT_LT(s.world.took, 160ms);
+  // Where nothing is known of the homes, drives may have to begin to turn.
+  s.world.open();
+  s.expect_right(s.world.gather(s.sample, 0, 1000, false), 0, 1000);
+  EXPECT_GE(s.world.took, 1s);
+}
+
+TEST(Gather, ALiarIsAskedLastForTheRestOfTheRun) {
+  Stored s(10);
+  const std::size_t bad = s.holder_of(3);
+  s.world.home(bad).faults.flips = true;
+  s.expect_right(s.world.gather(s.sample));
+  EXPECT_GE(s.world.told(TroubleKind::wrong_bytes, bad), 1u);
+  const std::uint64_t reads = s.world.home(bad).reads;
+  s.world.run(pass_time(s.world, std::chrono::hours(24)));
+  s.expect_right(s.world.gather(s.sample));
+  EXPECT_EQ(s.world.home(bad).reads, reads);
+  EXPECT_EQ(s.world.took, 2ms);
+  s.world.open();  // each run finds out for itself
+  s.expect_right(s.world.gather(s.sample));
+  EXPECT_GT(s.world.home(bad).reads, reads);
 }
 
 TEST(Gather, HedgingFollowsTheMedian) {

@@ -9,6 +9,7 @@
 #include "base/check.h"
 #include "dispersal/card_choice.h"
 #include "dispersal/impl/set.h"
+#include "platform/round.h"
 
 namespace mhp::dispersal {
 
@@ -144,11 +145,35 @@ std::string Set::troubles_in_words(bool without_away) const {
   return words;
 }
 
-Nanoseconds hedge_delay(std::vector<Nanoseconds>& finished) {
-  if (finished.empty()) return kBlindHedge;
-  const auto middle = finished.begin() + static_cast<std::ptrdiff_t>(finished.size() / 2);
-  std::nth_element(finished.begin(), middle, finished.end());
-  return std::max(kLeastHedge, 2 * *middle);
+void Set::suspect(std::size_t member) {
+  Standing& standing = standings[member];
+  const Nanoseconds now = platform.clock().steady();
+  if (standing.suspect_until == Nanoseconds::max()) return;
+  if (standing.suspect_until <= now)
+    standing.suspicion = std::clamp(2 * standing.suspicion, kSuspicion, kLongestSuspicion);
+  standing.suspect_until = now + standing.suspicion;
+}
+
+void Set::leave_behind(std::size_t member, std::string detail) {
+  report(member, TroubleKind::slow, std::move(detail) + ": it gets nothing more in this run");
+  standings[member].no_writes = true;
+}
+
+void Set::note_read(Nanoseconds took) {
+  if (recent_reads.size() < kRecentReads) return recent_reads.push_back(took);
+  recent_reads[next_read] = took;
+  next_read = (next_read + 1) % kRecentReads;
+}
+
+static Nanoseconds nth(std::vector<Nanoseconds>& times, std::size_t which) {
+  const auto at = times.begin() + static_cast<std::ptrdiff_t>(which);
+  std::nth_element(times.begin(), at, times.end());
+  return *at;
+}
+
+Nanoseconds hedge_delay(std::vector<Nanoseconds>& finished, std::vector<Nanoseconds>& recent) {
+  if (!finished.empty()) return std::max(kLeastHedge, 2 * nth(finished, finished.size() / 2));
+  return recent.empty() ? kBlindHedge : std::max(kLeastHedge, 2 * nth(recent, recent.size() * 9 / 10));
 }
 
 }  // namespace impl
@@ -195,12 +220,20 @@ tl::unexpected<Error> HomeSet::took_too_little(std::string detail) const {
 }
 BufferPool& HomeSet::buffers() { return *state_->buffers; }
 
-void HomeSet::give_up(std::size_t member) {
+void HomeSet::give_up(std::size_t member, std::string reason) {
   Member& silent = state_->members.at(member);
-  silent.home.reset();
-  silent.away_reason = "does not answer";
+  if (silent.home) state_->given_up.push_back(std::move(silent.home));
+  silent.away_reason = std::move(reason);
   silent.away_code = Errc::timed_out;
   report(member, TroubleKind::away, silent.away_reason);
+}
+
+std::chrono::nanoseconds HomeSet::fair_time() const {
+  impl::Nanoseconds slowest{};
+  for (const Member& member : state_->members) {
+    if (member.home) slowest = std::max<impl::Nanoseconds>(slowest, member.reached_in);
+  }
+  return std::clamp<impl::Nanoseconds>(impl::kFairTimes * slowest, impl::kLeastFair, impl::kMostFair);
 }
 
 bool HomeSet::takes_writes(std::size_t member) const {
@@ -380,11 +413,8 @@ void PutState::done_with(std::size_t member) {
   nursery.start(leave_behind_after(fair - now, *this, ++alarms));
 }
 
-void leave_behind(impl::Set& set, std::size_t member, Nanoseconds took) {
-  set.standings[member].left_behind = true;
-  const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(took).count();
-  set.report(member, TroubleKind::failed,
-             "took no record within " + std::to_string(ms) + " ms, when the other homes had long taken theirs");
+std::string in_milliseconds(Nanoseconds time) {
+  return std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(time).count()) + " ms";
 }
 
 Task<> put_record(Shipment& shipment, PutState& out) {
@@ -406,6 +436,7 @@ Task<> put_record(Shipment& shipment, PutState& out) {
     co_return;
   }
   set.standings[member].dirty = true;
+  set.standings[member].taken_bytes += bytes;
   RowsFor placed{.home = member, .rows = {}};
   for (const wire::RecordRow& row : shipment.front.rows) {
     placed.rows.push_back(row.row);
@@ -444,7 +475,10 @@ Task<PutReport> HomeSet::put_more(EncodedSegment encoded) {
       out.start(shipment);
   }
   co_await nursery.join();
-  for (const std::size_t member : out.under_way) leave_behind(*state_, member, out.took());
+  for (const std::size_t member : out.under_way) {
+    state_->leave_behind(member, "took no record within " + in_milliseconds(out.took()) +
+                                     ", when the other homes had long taken theirs");
+  }
   out.report.rows = static_cast<unsigned>(out.rows.count());
   std::sort(out.report.placed.begin(), out.report.placed.end(),
             [](const RowsFor& a, const RowsFor& b) { return a.home < b.home; });
@@ -461,10 +495,10 @@ Task<Result<PutReport>> HomeSet::put(EncodedSegment encoded) {
 
 namespace {
 
-Task<> commit_one(impl::Set& set, std::size_t member, std::vector<std::size_t>& durable) {
+Task<> commit_one(impl::Set& set, std::size_t member, std::vector<std::size_t>& durable, std::set<std::size_t>& asked,
+                  platform::Round& round) {
   const std::uint64_t given_bytes = std::exchange(set.standings[member].given_bytes, 0);
-  const Nanoseconds patience = set.standings[member].left_behind ? set.patience.further + impl::kLeastFairWrite
-                                                                 : set.patience.write(given_bytes);
+  const Nanoseconds patience = set.patience.write(given_bytes);
   Task<Result<void>> commit = set.members[member].home->commit();
   std::optional<Result<void>> done = co_await impl::within(set.platform, patience, std::move(commit));
   if (!done)
@@ -473,22 +507,51 @@ Task<> commit_one(impl::Set& set, std::size_t member, std::vector<std::size_t>& 
     set.report_failure(member, done->error());
   else
     durable.push_back(member);
+  asked.erase(member);
+  round.done(done && *done);
 }
 
 }  // namespace
 
 Task<std::vector<std::size_t>> HomeSet::commit() {
   std::vector<std::size_t> durable;
-  platform::Nursery nursery(state_->platform.executor());
+  std::set<std::size_t> asked;
+  std::uint64_t most_taken = 0;
   for (std::size_t i = 0; i < state_->members.size(); ++i) {
-    if (!state_->standings[i].dirty) continue;
-    state_->standings[i].dirty = false;  // a put from now on asks for a commit of its own
-    nursery.start(commit_one(*state_, i, durable));
+    impl::Standing& standing = state_->standings[i];
+    const bool is_dirty = std::exchange(standing.dirty, false);  // a put from now on asks for a commit of its own
+    if (!is_dirty || state_->members[i].home == nullptr) continue;
+    asked.insert(i);
+    most_taken = std::max(most_taken, std::exchange(standing.taken_bytes, 0));
   }
+  const Nanoseconds least = state_->patience.further + impl::kLeastFairWrite +
+                            std::chrono::seconds(most_taken / impl::kFairCommitBytesPerSecond);
+  platform::Nursery nursery(state_->platform.executor());
+  platform::Round round(nursery, asked.size(),
+                        {&state_->platform.clock(), asked.size(), least, impl::kWritePatienceTimes});
+  for (const std::size_t member : asked) nursery.start(commit_one(*state_, member, durable, asked, round));
   co_await nursery.join();
+  for (const std::size_t member : asked) {
+    state_->leave_behind(member, "made nothing durable within " + in_milliseconds(round.took()) +
+                                     ", when the other homes had long done so");
+  }
   std::sort(durable.begin(), durable.end());
   co_return durable;
 }
+
+Task<Result<home::Holding>> HomeSet::find(std::size_t member, SegmentId segment) {
+  home::Home* home = state_->members.at(member).home.get();
+  if (home == nullptr) co_return fail(Errc::unavailable, state_->members[member].name + " is away");
+  Task<Result<home::Holding>> ask = home->find(segment);
+  std::optional<Result<home::Holding>> found =
+      co_await impl::within(state_->platform, state_->patience.find(fair_time()), std::move(ask));
+  if (found) co_return std::move(*found);
+  report(member, TroubleKind::slow, "did not say in time what it holds");
+  state_->suspect(member);
+  co_return fail(Errc::timed_out, state_->members[member].name + " does not say what it holds");
+}
+
+bool HomeSet::is_suspect(std::size_t member) const { return state_->is_suspect(member); }
 
 Task<Result<Located>> HomeSet::locate(SegmentId segment) {
   MHP_CO_TRY(std::vector<Located> found, co_await impl::locate(*state_, segment, /*patient=*/true));

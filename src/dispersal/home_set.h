@@ -62,6 +62,8 @@ struct Member {
   bool counts = true;        // false: shares the source's disk, or is on its way out
   bool read_only = false;    // seen when it was opened: nothing can be written to it
   bool is_computer = false;  // another one, over the network: nobody mounts it
+  /// How long it took till it was there; a second where nobody looked at the clock.
+  std::chrono::duration<std::uint32_t, std::milli> reached_in{1000};
   /// False for a home that is not to be used here (usage): nobody misses it.
   bool is_wanted() const { return home != nullptr || away_code != Errc::usage; }
 };
@@ -139,9 +141,12 @@ class HomeSet {
   void report(std::size_t member, TroubleKind kind, std::string detail);
   /// The same of a call that failed; the kind follows from the code.
   void report_failure(std::size_t member, const Error& error);
-  /// A home that did not answer in time is away from now on, so that its silence is waited for once. Not while calls to
-  /// it are under way.
-  void give_up(std::size_t member);
+  /// A home that did not answer in time is away from now on, so that its silence is waited for once. Calls to it that
+  /// are under way go on.
+  void give_up(std::size_t member, std::string reason = "does not answer");
+  /// The least that the rest is waited for where most homes have answered a question: eight times as long as it took to
+  /// reach the slowest of those at hand, 1/2 to 2 seconds.
+  std::chrono::nanoseconds fair_time() const;
   const std::vector<Trouble>& troubles() const;
   /// What reading has found wrong since the last call: whoever remembers which rows are bad takes it from here.
   std::vector<WrongRow> take_wrong_rows();
@@ -183,6 +188,11 @@ class HomeSet {
   /// reported.
   Task<std::vector<std::size_t>> commit();
 
+  /// What one member holds of a segment. Errors: unavailable where it is away; timed_out: it is named, and suspect;
+  /// those of Home.
+  Task<Result<home::Holding>> find(std::size_t member, SegmentId segment);
+  /// It failed, was slow, or gave wrong bytes: who can ask another home asks it last.
+  bool is_suspect(std::size_t member) const;
   /// Cards and rows of a segment over all reachable homes. Errors: not_found (no home has a good card), unavailable
   /// (none reachable).
   Task<Result<Located>> locate(SegmentId segment);

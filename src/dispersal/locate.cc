@@ -85,7 +85,7 @@ class Locator {
       }
       return true;
     }();
-    return only_suspects_left ? course_.now() : start_ + hedge_delay(finished_);
+    return only_suspects_left ? course_.now() : start_ + hedge_delay(finished_, set_.recent_reads);
   }
 
   bool can_read() const {

@@ -51,6 +51,11 @@ bool Peers::is_relayed(const HomeId& home) const {
   return found != entries_.end() && found->second->caller && found->second->caller->is_up() && found->second->relayed;
 }
 
+std::chrono::nanoseconds Peers::took(const HomeId& home) const {
+  const auto found = entries_.find(home);
+  return found == entries_.end() ? std::chrono::nanoseconds() : found->second->took;
+}
+
 std::vector<Peers::Way> Peers::list_of(const HomeId& home, Ways ways) const {
   std::vector<Way> out;
   const auto add = [&out](const Address& address, bool local) {
@@ -101,12 +106,14 @@ Task<Result<std::shared_ptr<Caller>>> Peers::reach(HomeId home, Ways ways) {
   for (const Way& way : list) names.push_back(way.name());
   if (entry.failure && entry.failed_at == names && station_.clock.steady() < entry.not_before)
     co_return tl::unexpected<Error>(*entry.failure);
+  const auto began = station_.clock.steady();
   auto trying = try_all(entry, home, std::move(list), limits_.patience);
   auto made = co_await std::move(trying);
   if (!made) {
     remember_failure(entry, std::move(names), made.error());
     co_return made;
   }
+  entry.took = station_.clock.steady() - began;
   entry.failure.reset();
   entry.pause = {};
   entry.better_pause = limits_.better_after;

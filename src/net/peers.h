@@ -85,6 +85,8 @@ class Peers {
   std::vector<TriedWay> tried(const HomeId& home) const;
   /// Whether the connection that is up goes through a relay.
   bool is_relayed(const HomeId& home) const;
+  /// Till the connection stood that is up, or was last: as a rule several times as long as a home needs to answer.
+  std::chrono::nanoseconds took(const HomeId& home) const;
 
  private:
   /// One way of those that are tried.
@@ -98,9 +100,10 @@ class Peers {
   };
   struct Entry {
     explicit Entry(asio::any_io_executor executor) : turn(std::move(executor), 1) {}
-    platform::Semaphore turn;        // one dials, the others wait and find what it made
-    std::shared_ptr<Caller> caller;  // shared with all who call
-    bool relayed = false;            // how that one goes
+    platform::Semaphore turn;         // one dials, the others wait and find what it made
+    std::shared_ptr<Caller> caller;   // shared with all who call
+    bool relayed = false;             // how that one goes
+    std::chrono::nanoseconds took{};  // till it stood
     std::vector<TriedWay> tried;
     std::vector<std::string> failed_at;  // the names of the ways
     std::optional<Error> failure;

@@ -13,11 +13,11 @@ namespace mhp::platform {
 /// Among so many, one that hangs or crawls is missed less than the time that all would wait for it. Default: no crowd.
 struct Crowd {
   static constexpr std::size_t kLeast = 6;
-  static constexpr int kPatience = 4;  // times as long as enough of the others took: then the rest are given up
 
   Clock* clock = nullptr;
   std::size_t all = 0;                                       // also those that are not asked, because they are away
   std::chrono::nanoseconds least = std::chrono::seconds(2);  // nobody is given up before
+  int times = 4;  // as long as enough of the others took: then the rest are given up
 
   /// Two of three, so that what they hold is enough by far; of few: all.
   std::size_t enough() const { return clock == nullptr || all < kLeast ? SIZE_MAX : (2 * all + 2) / 3; }
@@ -39,6 +39,7 @@ struct Round {
     over = true;
     scope.cancel();
   }
+  std::chrono::nanoseconds took() const { return crowd.clock->steady() - began; }
   /// `fine`: it gave what it was asked for.
   void done(bool fine = true);
 };
@@ -51,8 +52,8 @@ inline Task<> watch(Clock& clock, std::chrono::nanoseconds limit, Round& round) 
 inline void Round::done(bool fine) {
   if (--left == 0) return end();
   if (over || !fine || ++answered != crowd.enough()) return;
-  const auto took = crowd.clock->steady() - began;
-  scope.start(watch(*crowd.clock, std::max(crowd.least, Crowd::kPatience * took) - took, *this));
+  const auto now = took();
+  scope.start(watch(*crowd.clock, std::max(crowd.least, crowd.times * now) - now, *this));
 }
 
 }  // namespace mhp::platform

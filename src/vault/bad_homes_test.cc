@@ -75,6 +75,42 @@ TEST_F(BadHomes, OneThatHangsDoesNotStopABackup) {
   testing::expect_snapshot(world_, "a", 2, more);
 }
 
+/// Whatever a home is asked when it falls silent, it is waited for once or twice, and no longer than is fair.
+TEST_F(BadHomes, OneThatFallsSilentAtAnyTimeCostsABackupSeconds) {
+  std::size_t answers = 0;
+  for (bool is_silent = true; is_silent && answers < 500; ++answers) {
+    SCOPED_TRACE("silent after " + std::to_string(answers) + " answers");
+    world_.hang_home_after(2, answers);
+    const auto before = world_.platform().clock().steady();
+    auto session = world_.open("a");
+    ASSERT_TRUE(session) << session.error().detail;
+    Files more = testing::few_files(world_);
+    const auto committed = world_.run(back_up(world_.platform(), *session->vault, more));
+    ASSERT_TRUE(committed) << committed.error().detail;
+    EXPECT_GE(committed->margin, 2);
+    ASSERT_TRUE(world_.run(session->vault->standing()));
+    is_silent = world_.answers_left() == 0;
+    EXPECT_LT(world_.platform().clock().steady() - before, std::chrono::seconds(6));
+    EXPECT_TRUE(is_silent || session->homes->troubles().empty());
+  }
+  EXPECT_GT(answers, 10u);
+  EXPECT_LT(answers, 500u);
+}
+
+TEST_F(BadHomes, OneThatFallsSilentAtAnyTimeCostsARestoreSeconds) {
+  std::size_t answers = 0;
+  for (bool is_silent = true; is_silent && answers < 500; ++answers) {
+    SCOPED_TRACE("silent after " + std::to_string(answers) + " answers");
+    world_.hang_home_after(2, answers);
+    const auto before = world_.platform().clock().steady();
+    (void)read_with(Fault::hangs_later);
+    is_silent = world_.answers_left() == 0;
+    EXPECT_LT(world_.platform().clock().steady() - before, std::chrono::seconds(4));
+  }
+  EXPECT_GT(answers, 5u);
+  EXPECT_LT(answers, 500u);
+}
+
 TEST_F(BadHomes, WhatOneDidNotMakeDurableDoesNotCount) {
   for (const Fault fault : {Fault::makes_nothing_durable, Fault::turns_read_only, Fault::turns_busy}) {
     world_.spoil_home(2, fault);

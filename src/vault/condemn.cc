@@ -116,7 +116,7 @@ Task<> VaultImpl::collect_due(Collected& report) {
   for (std::size_t member : compared_) {
     auto before = condemned_before_.find(member);
     bool nothing = before != condemned_before_.end() && before->second == 0;
-    if (!nothing) due.push_back(member);
+    if (!nothing && homes_.members()[member].home) due.push_back(member);
   }
   platform::Nursery scope(co_await asio::this_coro::executor);
   platform::Round round(scope, due.size());

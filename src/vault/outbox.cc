@@ -8,8 +8,6 @@
 namespace mhp::vault::impl {
 namespace {
 
-using dispersal::TroubleKind;
-
 /// Says so even where the awaiting task is canceled.
 class Running {
  public:
@@ -36,11 +34,7 @@ class Flag {
 /// True where all that the member was given is durable: its commit succeeded now, or it was clean already and never
 /// failed (a put that ran beside an earlier commit).
 bool kept_all(const dispersal::HomeSet& homes, std::size_t member, const std::vector<std::size_t>& committed) {
-  if (std::ranges::find(committed, member) != committed.end()) return true;
-  const HomeId& id = homes.members()[member].id;
-  return std::ranges::none_of(homes.troubles(), [&](const dispersal::Trouble& trouble) {
-    return trouble.home == id && dispersal::refuses_writes(trouble.kind);
-  });
+  return std::ranges::find(committed, member) != committed.end() || homes.takes_writes(member);
 }
 
 unsigned distinct_rows(const std::vector<dispersal::RowsFor>& placed) {

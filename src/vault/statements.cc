@@ -2,6 +2,7 @@
 #include "vault/impl/statements.h"
 
 #include <algorithm>
+#include <set>
 
 #include "platform/nursery.h"
 #include "platform/round.h"
@@ -58,11 +59,16 @@ Task<> send_to(Sending& sending, std::size_t member, std::vector<SegmentId> segm
   round.done();
 }
 
+struct Condemned {
+  std::map<std::size_t, std::uint64_t> bytes{};  // by member
+  std::set<std::size_t> silent;                  // who has not answered yet
+};
+
 /// Borrowed: the caller joins.
-Task<> ask_condemned(dispersal::HomeSet& homes, std::size_t member, std::map<std::size_t, std::uint64_t>& out,
-                     platform::Round& round) {
+Task<> ask_condemned(dispersal::HomeSet& homes, std::size_t member, Condemned& out, platform::Round& round) {
   auto usage = co_await homes.members()[member].home->usage();
-  if (usage) out[member] = usage->condemned_bytes;
+  out.silent.erase(member);
+  if (usage) out.bytes[member] = usage->condemned_bytes;
   round.done();
 }
 
@@ -71,7 +77,8 @@ Task<> ask_condemned(dispersal::HomeSet& homes, std::size_t member, std::map<std
 Task<std::vector<std::size_t>> send_statements(VaultImpl& vault, StatementKind kind,
                                                const primitives::SigningKey& signer,
                                                std::map<std::size_t, std::vector<SegmentId>> segments) {
-  std::erase_if(segments, [](const auto& entry) { return entry.second.empty(); });
+  const auto& all = vault.homes_.members();
+  std::erase_if(segments, [&](const auto& entry) { return entry.second.empty() || !all[entry.first].home; });
   Sending sending{.vault = vault, .kind = kind, .signer = signer};
   platform::Nursery scope(co_await asio::this_coro::executor);
   platform::Round round(scope, segments.size(), {&vault.platform_.clock(), vault.homes_.members().size()});
@@ -101,6 +108,9 @@ Task<Result<void>> VaultImpl::reprieve_condemned_meanwhile(std::vector<SegmentId
   std::vector<std::size_t> members;
   for (const auto& [member, bytes] : condemned_before_) members.push_back(member);
   auto now = co_await condemned_bytes(std::move(members));
+  // One that does not say it now would not give its list either: it is compared, and may purge, in another run.
+  std::erase_if(condemned_before_, [&](const auto& before) { return !now.contains(before.first); });
+  std::erase_if(compared_, [&](std::size_t member) { return !now.contains(member); });
   if (now == condemned_before_) co_return Result<void>{};
   MHP_CO_TRY(auto wanted, co_await live_segments());
   wanted.insert(wanted.end(), more.begin(), more.end());
@@ -114,13 +124,15 @@ Task<Result<void>> VaultImpl::reprieve_condemned_meanwhile(std::vector<SegmentId
 }
 
 Task<std::map<std::size_t, std::uint64_t>> VaultImpl::condemned_bytes(std::vector<std::size_t> members) {
-  std::map<std::size_t, std::uint64_t> out;
+  std::erase_if(members, [this](std::size_t member) { return !homes_.members()[member].home; });
+  Condemned out{.silent = std::set(members.begin(), members.end())};
   platform::Nursery scope(co_await asio::this_coro::executor);
-  platform::Round round(scope, members.size(), {&platform_.clock(), homes_.members().size()});
+  platform::Round round(scope, members.size(), {&platform_.clock(), homes_.members().size(), homes_.fair_time()});
   if (!members.empty()) scope.start(platform::watch(platform_.clock(), kStatementLimit, round));
   for (std::size_t member : members) scope.start(ask_condemned(homes_, member, out, round));
   co_await scope.join();
-  co_return out;
+  for (const std::size_t member : out.silent) homes_.give_up(member);
+  co_return std::move(out.bytes);
 }
 
 Task<Result<std::uint64_t>> VaultImpl::reprieve_all(const primitives::SigningKey& identity) {

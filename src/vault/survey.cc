@@ -14,7 +14,7 @@ namespace {
 using dispersal::Holder;
 using dispersal::TroubleKind;
 constexpr auto kListLimit = std::chrono::minutes(2);
-constexpr auto kFairListTime = std::chrono::seconds(5);  // the least where most homes have given theirs
+constexpr int kFairListTimes = 2;  // as long as for a question: a list may have to be read from a disk
 
 using Lists = std::vector<std::optional<Result<std::vector<home::HeldSegment>>>>;  // none: no answer in time
 
@@ -75,7 +75,8 @@ Task<> Survey::take(std::optional<std::vector<SegmentId>> wanted) {
   const auto& all = vault_.homes_.members();
   Lists lists(all.size());
   platform::Nursery scope(co_await asio::this_coro::executor);
-  platform::Round round(scope, 0, {&vault_.platform_.clock(), all.size(), kFairListTime});
+  const auto least = kFairListTimes * vault_.homes_.fair_time();
+  platform::Round round(scope, 0, {&vault_.platform_.clock(), all.size(), least});
   for (const auto& member : all) round.left += member.home != nullptr;
   if (round.left > 0) scope.start(platform::watch(vault_.platform_.clock(), kListLimit, round));
   for (std::size_t i = 0; i < all.size(); ++i) {
@@ -88,7 +89,7 @@ Task<> Survey::take(std::optional<std::vector<SegmentId>> wanted) {
   for (std::size_t i = 0; i < all.size(); ++i) {
     if (!all[i].home) continue;
     if (!lists[i]) {
-      vault_.homes_.report(i, TroubleKind::failed, "did not list what it holds");
+      vault_.homes_.give_up(i, "did not list what it holds");
     } else if (!*lists[i]) {
       vault_.homes_.report_failure(i, lists[i]->error());
     } else {
@@ -130,7 +131,7 @@ bool Survey::holds(std::size_t member, const SegmentId& segment) const {
 }
 
 Task<Result<wire::Card>> Survey::read_card(const Holder& holder, SegmentId segment, Bytes& signed_card) {
-  MHP_CO_TRY(auto holding, co_await vault_.homes_.members()[holder.member].home->find(segment));
+  MHP_CO_TRY(auto holding, co_await vault_.homes_.find(holder.member, segment));
   auto card = check_card(holding.signed_card, segment, vault_.record_.record);
   if (card) {
     signed_card = std::move(holding.signed_card);
@@ -142,8 +143,8 @@ Task<Result<wire::Card>> Survey::read_card(const Holder& holder, SegmentId segme
 
 /// One good card of each version that is held, from the first home that has one.
 Task<std::vector<Survey::VersionedCard>> Survey::read_cards(SegmentId segment, std::vector<Holder> holders) {
-  std::ranges::sort(holders, [](const Holder& a, const Holder& b) {
-    return std::tie(b.card_version, a.member) < std::tie(a.card_version, b.member);
+  std::ranges::sort(holders, {}, [&homes = vault_.homes_](const Holder& holder) {
+    return std::tuple(UINT32_MAX - holder.card_version, homes.is_suspect(holder.member), holder.member);
   });
   std::vector<VersionedCard> cards;
   for (const Holder& holder : holders) {

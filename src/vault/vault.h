@@ -316,8 +316,10 @@ struct SeenRecords {
   std::size_t damaged = 0;            // files of them that cannot be read
   std::vector<std::size_t> silent{};  // which of the homes did not answer in time
 };
-/// `clock` as above. Null among the homes: one that is away.
+/// `clock` as above; the rest is waited for `least` at least where most have answered. Null among the homes: one that
+/// is away.
 Task<SeenRecords> seen_records(const std::vector<home::Home*>& homes, const VaultId& vault,
-                               platform::Clock* clock = nullptr);
+                               platform::Clock* clock = nullptr,
+                               std::chrono::nanoseconds least = std::chrono::seconds(2));
 
 }  // namespace mhp::vault

@@ -57,6 +57,13 @@ static Result<void> say_left_out(const Session& session, const Opened& opened, c
   return {};
 }
 
+/// It took nothing more from some point on; one that is slow may have been left behind.
+static bool is_left_out(const dispersal::HomeSet& homes, const dispersal::Trouble& trouble) {
+  if (trouble.kind != dispersal::TroubleKind::slow) return dispersal::refuses_writes(trouble.kind);
+  const auto slow = std::ranges::find(homes.members(), trouble.home, &dispersal::Member::id);
+  return slow->home != nullptr && !homes.takes_writes(static_cast<std::size_t>(slow - homes.members().begin()));
+}
+
 /// After a backup: what the whole vault stands at, and rows that homes lack: those that have joined since get theirs,
 /// and what a home refused goes to the others.
 static Task<Result<void>> settle(Opened& opened, BackupDone& done) {
@@ -66,7 +73,12 @@ static Task<Result<void>> settle(Opened& opened, BackupDone& done) {
   // What is in use by another mhp will take its rows next time: nothing is to be put elsewhere for it.
   const bool in_use = std::ranges::find(opened.homes->troubles(), dispersal::TroubleKind::busy,
                                         &dispersal::Trouble::kind) != opened.homes->troubles().end();
-  if (!all_there || in_use || done.after.margin >= static_cast<int>(done.planned_margin)) co_return Result<void>();
+  // Nor for one that is slow: 'mhp repair' waits for it.
+  const bool left_behind = std::ranges::any_of(opened.homes->troubles(), [&](const dispersal::Trouble& trouble) {
+    return trouble.kind == dispersal::TroubleKind::slow && is_left_out(*opened.homes, trouble);
+  });
+  if (!all_there || in_use || left_behind || done.after.margin >= static_cast<int>(done.planned_margin))
+    co_return Result<void>();
   MHP_CO_TRY(const vault::RepairReport repaired, co_await opened.vault->repair(false, {}, false, silent));
   done.spread_rows = repaired.rows_made;
   done.after.margin = repaired.margin;
@@ -125,8 +137,8 @@ Task<Result<BackupDone>> do_backup(Session& session, BackupArgs args, snapshot::
   report_away(*opened.homes);
   name_troubles(session, *opened.homes);
   name_reprieved(session, *opened.vault);
-  std::ranges::copy_if(opened.homes->troubles(), std::back_inserter(done.left_out), dispersal::refuses_writes,
-                       &dispersal::Trouble::kind);
+  std::ranges::copy_if(opened.homes->troubles(), std::back_inserter(done.left_out),
+                       [&](const dispersal::Trouble& trouble) { return is_left_out(*opened.homes, trouble); });
   if (!stored) co_return tl::unexpected<Error>(stored.error());
   co_return done;
 }

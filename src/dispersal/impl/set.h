@@ -22,16 +22,22 @@ constexpr Nanoseconds kSlow = std::chrono::seconds(2);        // an answer after
 /// cache that a sync has to empty), and a minute in which nothing moves.
 constexpr Nanoseconds kWriteStall = std::chrono::seconds(60);
 constexpr std::uint64_t kLeastWriteBytesPerSecond = 512 << 10;
-/// Where most homes have taken their parts of a segment, the rest are waited for so many times as long as the slowest
-/// of those took, and at least so long.
+/// Where most homes have taken their parts of a segment, or made durable what they have, the rest are waited for so
+/// many times as long as the slowest of those took, and at least so long.
 constexpr int kWritePatienceTimes = 8;
-constexpr Nanoseconds kLeastFairWrite = std::chrono::seconds(3);
+constexpr Nanoseconds kLeastFairWrite = std::chrono::seconds(2);
+/// See HomeSet::fair_time().
+constexpr int kFairTimes = 8;
+constexpr Nanoseconds kLeastFair = std::chrono::milliseconds(500);
+constexpr Nanoseconds kMostFair = std::chrono::seconds(2);
 
 /// Then a call of a home counts as failed.
 struct Patience {
   Nanoseconds further{};  // for all; see HomeSet::allow_longer
   /// A read, or a question.
   Nanoseconds read() const { return further + std::chrono::seconds(30); }
+  /// What one home has of one segment, where another can be asked too.
+  Nanoseconds find(Nanoseconds fair) const { return further + 4 * fair; }
   /// A page of a list.
   Nanoseconds list() const { return further + std::chrono::minutes(2); }
   /// A put or commit of a home that was given so much since its last commit.
@@ -39,17 +45,23 @@ struct Patience {
     return further + kWriteStall + std::chrono::seconds(given_bytes / kLeastWriteBytesPerSecond);
   }
 };
-constexpr Nanoseconds kSuspicion = std::chrono::seconds(30);  // after a fault a home is asked last for so long
+/// After a fault a home is asked last for so long; twice as long after each further one, up to the second.
+constexpr Nanoseconds kSuspicion = std::chrono::seconds(30);
+constexpr Nanoseconds kLongestSuspicion = std::chrono::minutes(10);
+constexpr std::size_t kRecentReads = 64;  // whose times are remembered: how long a read may fairly take
+/// Of what homes have taken since their last commit, where most have made theirs durable already.
+constexpr std::uint64_t kFairCommitBytesPerSecond = 2 << 20;
 
 /// Wrong rows that wait to be taken; what comes after that is found again by the next reading.
 constexpr std::size_t kMaxWrongRows = 10'000;
 
 struct Standing {
   bool no_writes = false;         // failed, full or away during this run
-  bool left_behind = false;       // took no record while the others did
   bool dirty = false;             // written to since its last commit
   std::uint64_t given_bytes = 0;  // since then, also what is still on its way
+  std::uint64_t taken_bytes = 0;  // since then
   Nanoseconds suspect_until{};    // by the steady clock; others are preferred until then
+  Nanoseconds suspicion{};        // how long the last one was for
 };
 
 struct Set {
@@ -59,11 +71,14 @@ struct Set {
   platform::Platform& platform;
   VaultId vault;
   std::vector<Member> members;
-  std::vector<Standing> standings;  // by member
+  std::vector<Standing> standings;                    // by member
+  std::vector<std::unique_ptr<home::Home>> given_up;  // calls to them may be under way
   std::set<primitives::PublicKey> trusted;
   std::vector<Trouble> troubles;
-  std::vector<WrongRow> wrong_rows;  // not taken yet, see HomeSet
-  std::optional<Error> exhausted;    // what failed here and not at a home
+  std::vector<WrongRow> wrong_rows;       // not taken yet, see HomeSet
+  std::optional<Error> exhausted;         // what failed here and not at a home
+  std::vector<Nanoseconds> recent_reads;  // the last ones, in no order
+  std::size_t next_read = 0;              // which of them goes first
   Patience patience;
   std::shared_ptr<BufferPool> buffers = std::make_shared<BufferPool>();  // shared with drives that hang in a put
 
@@ -74,7 +89,13 @@ struct Set {
   /// See HomeSet.
   tl::unexpected<Error> too_few(std::string detail) const;
   tl::unexpected<Error> took_too_little(std::string detail) const;
-  void suspect(std::size_t member) { standings[member].suspect_until = platform.clock().steady() + kSuspicion; }
+  /// It failed, or was slow.
+  void suspect(std::size_t member);
+  /// It gave wrong bytes: asked last for as long as this set lives.
+  void distrust(std::size_t member) { standings[member].suspect_until = Nanoseconds::max(); }
+  /// It has what the others had long taken not yet, and gets nothing more.
+  void leave_behind(std::size_t member, std::string detail);
+  void note_read(Nanoseconds took);
   bool is_suspect(std::size_t member) const { return standings[member].suspect_until > platform.clock().steady(); }
   /// "; away: Drive A, Drive B; slow: Drive C", empty where there is no trouble; `without_away`: of the others only.
   std::string troubles_in_words(bool without_away = false) const;
@@ -88,8 +109,9 @@ struct Set {
   std::string called(const std::string& name, const HomeId& id) const;
 };
 
-/// How long to wait for a request before another home is asked: twice the median of what finished. Sorts `finished`.
-Nanoseconds hedge_delay(std::vector<Nanoseconds>& finished);
+/// How long to wait for a request before another home is asked: twice the median of what finished; where nothing has
+/// yet, twice as long as nine of ten recent ones took. Sorts both.
+Nanoseconds hedge_delay(std::vector<Nanoseconds>& finished, std::vector<Nanoseconds>& recent);
 
 /// `patient`: waits for every home (within bounds), to know all rows; else stops when the segment can be read and the
 /// rest are slow. Never empty: the first is to be believed, the others where that one cannot be read (card_choice.h).

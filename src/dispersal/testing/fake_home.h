@@ -18,7 +18,9 @@ struct Faults {
   std::chrono::nanoseconds read_delay = 0ms;  // of reads, beside
   bool hangs = false;                         // never answers
   bool hangs_on_reads = false;
-  bool fails = false;  // whatever is asked, with this code
+  bool hangs_on_commit = false;
+  std::uint64_t takes_bytes_per_second = 0;  // of puts; 0: as fast as they come
+  bool fails = false;                        // whatever is asked, with this code
   Errc fails_with = Errc::unavailable;
   bool fails_commit = false;
   bool full = false;
@@ -60,6 +62,10 @@ class FakeHome : public home::Home {
 
   Task<Result<void>> put(MutableBytes record, std::shared_ptr<void>) override {
     MHP_CO_TRY_VOID(co_await answer());
+    if (faults.takes_bytes_per_second > 0) {
+      co_await platform_.clock().sleep(record.size() * std::chrono::nanoseconds(1s) /
+                                       static_cast<std::int64_t>(faults.takes_bytes_per_second));
+    }
     if (faults.full) co_return fail(Errc::full, "no space");
     MHP_CO_TRY(const wire::RecordFront front, wire::parse_record_front(record));
     Held& to = held[front.segment];
@@ -72,6 +78,7 @@ class FakeHome : public home::Home {
   }
   Task<Result<void>> commit() override {
     MHP_CO_TRY_VOID(co_await answer());
+    if (faults.hangs_on_commit) co_await platform_.clock().sleep(std::chrono::hours(100'000));
     if (faults.fails_commit) co_return fail(Errc::unavailable, "sync failed");
     ++commits;
     co_return Result<void>();

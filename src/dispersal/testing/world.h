@@ -58,10 +58,15 @@ class World {
     stores_.push_back(std::make_unique<FakeHome>(platform_, names_.back()));
     away_.push_back(false);
     disks_.push_back(static_cast<std::uint32_t>(disks_.size()));
+    reached_in_.push_back(1s);
   }
   void set_away(std::size_t home, bool away) { away_[home] = away; }
   /// From the next open() on; each has a disk of its own, with its own number, until then.
   void set_disk(std::size_t home, std::uint32_t disk) { disks_[home] = disk; }
+  /// From the next open() on: as long as it took to reach it.
+  void set_reached_in(std::size_t home, std::chrono::duration<std::uint32_t, std::milli> time) {
+    reached_in_[home] = time;
+  }
   /// A new run of the program: the homes that are not away, nothing remembered.
   void open() {
     std::vector<Member> members;
@@ -71,7 +76,8 @@ class World {
                          .home = nullptr,
                          .away_reason = "not plugged in",
                          .domain = disks_[i],
-                         .counts = true});
+                         .counts = true,
+                         .reached_in = reached_in_[i]});
       if (!away_[i]) members.back().home = std::make_unique<Door>(*stores_[i]);
     }
     set_ = std::make_unique<HomeSet>(platform_, vault_, std::move(members));
@@ -172,6 +178,7 @@ class World {
   std::vector<std::unique_ptr<FakeHome>> stores_;
   std::vector<bool> away_;
   std::vector<std::uint32_t> disks_;
+  std::vector<std::chrono::duration<std::uint32_t, std::milli>> reached_in_;
   std::unique_ptr<HomeSet> set_;
 };
 

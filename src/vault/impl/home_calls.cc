@@ -12,7 +12,6 @@ namespace mhp::vault {
 namespace impl {
 namespace {
 
-using dispersal::TroubleKind;
 using platform::Round;
 using platform::watch;
 using namespace std::chrono_literals;
@@ -157,7 +156,7 @@ Task<std::vector<HomeView>> ask_homes(dispersal::HomeSet& homes, VaultId vault, 
   std::vector<HomeView> views(members.size());
   std::vector<Error> failures(members.size(), Error{Errc::timed_out, "did not answer in time"});
   platform::Nursery scope(co_await asio::this_coro::executor);
-  Round round(scope, 0, {clock, members.size()});
+  Round round(scope, 0, {clock, members.size(), homes.fair_time()});
   for (const auto& member : members) round.left += member.home != nullptr;
   if (round.left == 0) co_return views;
   if (clock != nullptr) scope.start(watch(*clock, kAskLimit, round));
@@ -225,9 +224,7 @@ Task<std::vector<std::size_t>> bring_up_to_date(dispersal::HomeSet& homes, std::
   co_await scope.join();
   for (std::size_t i = 0; i < views.size(); ++i) {
     if (taken[i] == Taken::yes) took.push_back(i);
-    if (taken[i] == Taken::no_answer && is_there(i)) {
-      homes.report(i, TroubleKind::failed, "did not take the newest head in time");
-    }
+    if (taken[i] == Taken::no_answer && is_there(i)) homes.give_up(i, "did not take the newest head in time");
   }
   co_return took;
 }
@@ -241,13 +238,14 @@ Task<std::vector<std::size_t>> publish_records(dispersal::HomeSet& homes, const 
   co_return co_await impl::bring_up_to_date(homes, views, record, heads.devices, clock);
 }
 
-Task<SeenRecords> seen_records(const std::vector<home::Home*>& homes, const VaultId& vault, platform::Clock* clock) {
+Task<SeenRecords> seen_records(const std::vector<home::Home*>& homes, const VaultId& vault, platform::Clock* clock,
+                               std::chrono::nanoseconds least) {
   VaultId wanted = vault;
   std::vector<home::Home*> asked = homes;
   SeenRecords seen;
   platform::Nursery scope(co_await asio::this_coro::executor);
   const auto there = asked.size() - static_cast<std::size_t>(std::ranges::count(asked, nullptr));
-  platform::Round round(scope, there, {clock, asked.size()});
+  platform::Round round(scope, there, {clock, asked.size(), least});
   if (clock != nullptr && there > 0) scope.start(platform::watch(*clock, impl::kAskLimit, round));
   std::deque<bool> answered(asked.size(), false);
   for (std::size_t i = 0; i < asked.size(); ++i) {

@@ -11,6 +11,7 @@ namespace mhp::vault::testing {
 enum class Fault {
   none,
   hangs,
+  hangs_later,  // after some answers, see World::hang_home_after
   fails,
   shows_no_heads,
   shows_first_head_only,
@@ -24,10 +25,10 @@ enum class Fault {
 
 class BadHome : public home::Home {
  public:
-  /// `rotten`: segments whose rows are wrong on it; borrowed.
+  /// `rotten`: segments whose rows are wrong on it; `answers_left`: till it hangs, where that is its fault. Borrowed.
   BadHome(platform::Platform& platform, std::unique_ptr<home::Home> good, Fault fault,
-          const std::set<SegmentId>& rotten)
-      : platform_(platform), good_(std::move(good)), fault_(fault), rotten_(rotten) {}
+          const std::set<SegmentId>& rotten, std::size_t& answers_left)
+      : platform_(platform), good_(std::move(good)), fault_(fault), rotten_(rotten), answers_left_(answers_left) {}
 
   const HomeId& id() const override { return good_->id(); }
   Task<Result<void>> put(MutableBytes record, std::shared_ptr<void> owner) override {
@@ -98,14 +99,19 @@ class BadHome : public home::Home {
     MHP_CO_TRY_VOID(co_await before());
     co_return co_await good_->collect();
   }
-  Task<Result<home::Usage>> usage() override { co_return co_await good_->usage(); }
+  Task<Result<home::Usage>> usage() override {
+    MHP_CO_TRY_VOID(co_await before());
+    co_return co_await good_->usage();
+  }
   Task<Result<home::ScrubReport>> scrub(VaultId vault, unsigned percent, std::uint64_t seed) override {
     co_return co_await good_->scrub(vault, percent, seed);
   }
 
  private:
   Task<Result<void>> before() {
-    if (fault_ == Fault::hangs) co_await platform_.clock().sleep(std::chrono::hours(24));
+    const bool is_over = fault_ == Fault::hangs_later && answers_left_ == 0;
+    if (fault_ == Fault::hangs_later && !is_over) --answers_left_;
+    if (fault_ == Fault::hangs || is_over) co_await platform_.clock().sleep(std::chrono::hours(24));
     if (fault_ == Fault::fails) co_return fail(Errc::unavailable, "the drive gives errors");
     co_return Result<void>{};
   }
@@ -114,6 +120,7 @@ class BadHome : public home::Home {
   std::unique_ptr<home::Home> good_;
   Fault fault_;
   const std::set<SegmentId>& rotten_;
+  std::size_t& answers_left_;
 };
 
 }  // namespace mhp::vault::testing

@@ -52,6 +52,12 @@ class World {
   Files copy_state(const std::string& computer);
   void set_state_back(const std::string& computer, const Files& copy) { set_back(state_path(computer), copy); }
   void spoil_home(unsigned number, Fault fault) { faults_[number] = fault; }
+  void hang_home_after(unsigned number, std::size_t answers) {
+    spoil_home(number, Fault::hangs_later);
+    answers_left_ = answers;
+  }
+  /// Of the home that hangs after some: 0, it hangs now.
+  std::size_t answers_left() const { return answers_left_; }
   /// Every home gives wrong bytes of it: it is beyond repair.
   void spoil_segment(const SegmentId& segment) { rotten_.insert(segment); }
   void lose_computer(const std::string& computer);
@@ -88,6 +94,7 @@ class World {
   std::vector<HomeId> homes_;
   std::set<unsigned> lost_;
   std::map<unsigned, Fault> faults_;
+  std::size_t answers_left_ = 0;
   std::set<SegmentId> rotten_;
 };
 

@@ -271,7 +271,7 @@ std::vector<dispersal::Member> World::members(const std::vector<wire::HomeEntry>
     member.domain = i;
     auto home = home::open_folder_home(platform_, entries[i].path, entries[i].id, {});
     if (home && !lost_.contains(i)) {
-      member.home = std::make_unique<BadHome>(platform_, std::move(*home), faults_[i], rotten_);
+      member.home = std::make_unique<BadHome>(platform_, std::move(*home), faults_[i], rotten_, answers_left_);
     } else {
       member.away_reason = home ? "lost" : home.error().detail;
     }
