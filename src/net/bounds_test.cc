@@ -9,8 +9,11 @@ namespace {
 
 using namespace std::chrono_literals;
 using platform::Nursery;
+using testing::Echo;
 using testing::while_serving;
 using testing::Wired;
+
+constexpr std::uint16_t kPort = 7070;
 
 constexpr unsigned kData = 0;  // types of frames
 constexpr unsigned kHeaders = 1;
@@ -362,6 +365,86 @@ TEST(Bounds, StrangersArePushedOutByNewOnesAndByTime) {
   Wired wired;
   while_serving(wired, many_strangers);
   EXPECT_GE(wired.serving.traffic.counts.refused, 200U);
+}
+
+/// One computer that answers, and others with addresses of their own.
+struct Street {
+  platform::MemoryWorld world{3};
+  platform::MemoryPlatform home{world, {"198.51.100.1"}};
+  platform::MemoryPlatform crowd{world, {"198.51.100.2"}};
+  platform::MemoryPlatform member{world, {"198.51.100.3"}};
+  testing::Computer answering{home, 1};
+  testing::Computer calling{member, 2};
+  Echo echo{home.clock()};
+  const platform::Endpoint at{"198.51.100.1", kPort};
+};
+
+using Streams = std::vector<std::unique_ptr<platform::Stream>>;
+
+/// One after the other, which say nothing, until canceled.
+Task<> floods_with_connections(Street& street, Streams& silent) {
+  for (;;) {
+    auto connecting = street.crowd.network().connect(street.at, 5s);
+    auto stream = co_await std::move(connecting);
+    EXPECT_TRUE(stream);
+    silent.push_back(std::move(*stream));
+    co_await street.world.clock().sleep(20ms);
+  }
+}
+
+Task<> knocks_slowly(Street& street, bool& got_in) {
+  auto connecting = street.member.network().connect(street.at, 5s);
+  auto stream = co_await std::move(connecting);
+  EXPECT_TRUE(stream);
+  co_await street.world.clock().sleep(2s);  // its line is slow: hundreds come meanwhile
+  auto securing = street.calling.tls.connect(std::move(*stream), std::nullopt, street.world.clock(), 2s);
+  const auto secured = co_await std::move(securing);
+  EXPECT_TRUE(secured) << secured.error().detail;
+  Bytes first(1000);
+  const auto heard = co_await secured->stream->read_some(first);
+  got_in = heard && *heard > 0;
+}
+
+Task<> in_a_flood(Street& street, Server& server, std::size_t& pushed_out) {
+  Streams silent;
+  Nursery flood(street.world.executor());
+  flood.start(floods_with_connections(street, silent));
+  co_await street.world.clock().sleep(2s);
+  EXPECT_EQ(server.strangers(), 64U);
+  pushed_out = street.answering.traffic.counts.refused;
+  bool got_in = false;
+  co_await knocks_slowly(street, got_in);
+  pushed_out = street.answering.traffic.counts.refused - pushed_out;
+  EXPECT_TRUE(got_in);
+  flood.cancel();
+  co_await flood.join();
+  server.stop(0s);
+}
+
+Task<int> street_task(Street& street, std::size_t& pushed_out) {
+  Server server(street.answering.station, street.echo);
+  std::vector<std::unique_ptr<platform::Listener>> listeners;
+  listeners.push_back(std::move(*street.home.network().listen({"::", kPort})));
+  Nursery all(street.world.executor());
+  all.start(server.run(std::move(listeners)));
+  all.start(in_a_flood(street, server, pushed_out));
+  co_await all.join();
+  co_return 0;
+}
+
+TEST(Bounds, AFloodFromOneAddressPushesOutNobodyElsewhere) {
+  Street street;
+  std::size_t pushed_out = 0;
+  EXPECT_EQ(street.world.run(street_task(street, pushed_out)), 0);
+  EXPECT_GE(pushed_out, 64U);  // so the member's would have gone, had the oldest of all gone
+}
+
+TEST(Bounds, WhoHasOneIPv6NetworkIsOne) {
+  EXPECT_EQ(neighbourhood_of("2001:db8:1:2:3:4:5:6"), neighbourhood_of("2001:db8:1:2::9"));
+  EXPECT_NE(neighbourhood_of("2001:db8:1:2::9"), neighbourhood_of("2001:db8:1:3::9"));
+  EXPECT_EQ(neighbourhood_of("fe80::1%eth0"), neighbourhood_of("fe80::2%eth0"));
+  EXPECT_NE(neighbourhood_of("192.0.2.1"), neighbourhood_of("192.0.2.2"));
+  EXPECT_NE(neighbourhood_of("::ffff:192.0.2.1"), neighbourhood_of("::ffff:192.0.2.2"));
 }
 
 Task<> many_connections(Wired& wired, Server& server, Nursery& scope) {

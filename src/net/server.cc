@@ -2,6 +2,7 @@
 #include "net/server.h"
 
 #include <algorithm>
+#include <asio/ip/address_v6.hpp>
 
 #include "base/check.h"
 #include "net/impl/answer_session.h"
@@ -15,6 +16,15 @@ using impl::AnswerSession;
 constexpr std::chrono::milliseconds kPause{100};  // before accept() is tried again where this computer lacks something
 
 }  // namespace
+
+std::string neighbourhood_of(const std::string& address) {
+  asio::error_code problem;
+  const auto v6 = asio::ip::make_address_v6(address, problem);
+  if (problem || v6.is_v4_mapped()) return address;
+  auto bytes = v6.to_bytes();
+  std::fill(bytes.begin() + bytes.size() / 2, bytes.end(), std::uint8_t{0});
+  return asio::ip::address_v6(bytes).to_string();
+}
 
 Server::Server(Station station, Service& service, RelayDesk* desk)
     : station_(station), service_(service), desk_(desk) {}
@@ -68,10 +78,20 @@ std::size_t Server::strangers() const {
   return static_cast<std::size_t>(std::ranges::count_if(connections_, is_stranger));
 }
 
-void Server::make_room() {
-  if (strangers() < station_.traffic.limits.strangers) return;
-  // The oldest goes, not the newest: who floods then has to do it faster than an honest one takes to show who it is.
-  const auto oldest = std::ranges::find_if(connections_, is_stranger);
+/// Of those that came from where most came from, the newcomer counted, the oldest goes: who floods pushes out its own,
+/// and not somebody elsewhere who is about to show who it is. Nor the newcomer itself: who floods alone has to do it
+/// faster than an honest one beside it takes to show that.
+void Server::make_room(const std::string& from) {
+  std::map<std::string, std::size_t> share = {{from, 1}};
+  std::size_t all = 0, most = 0;
+  for (const Connection& one : connections_) {
+    if (!is_stranger(one)) continue;
+    ++all;
+    most = std::max(most, ++share[one.from]);
+  }
+  if (all < station_.traffic.limits.strangers) return;
+  const auto goes = [&](const Connection& one) { return is_stranger(one) && share[one.from] == most; };
+  const auto oldest = std::ranges::find_if(connections_, goes);
   ++station_.traffic.counts.refused;
   oldest->going = true;
   oldest->task->cancel();
@@ -80,10 +100,11 @@ void Server::make_room() {
 /// From a connection's first moment to its last, also where a cancellation ends it.
 class Server::Guest {
  public:
-  Guest(Server& server, platform::Nursery& task) : server_(server) {
-    server_.make_room();
+  Guest(Server& server, platform::Nursery& task, std::string from) : server_(server) {
+    server_.make_room(from);
     place_ = server_.connections_.emplace(server_.connections_.end());
     place_->task = &task;
+    place_->from = std::move(from);
     ++server_.station_.traffic.counts.connections;
   }
   ~Guest() {
@@ -102,7 +123,8 @@ class Server::Guest {
 
 Task<> Server::look_after(Arrival arrival) {
   platform::Nursery own(station_.executor);  // so that this one can be ended from outside
-  const Guest guest(*this, own);
+  std::string from = arrival.adopted ? arrival.remote : neighbourhood_of(arrival.stream->remote().address);
+  const Guest guest(*this, own, std::move(from));
   own.start(serve(std::move(arrival), guest.place()));
   co_await own.join();
 }

@@ -14,6 +14,10 @@ namespace impl {
 class AnswerSession;
 }
 
+/// What one person has without asking anybody: an IPv4 address, or the first 64 bits of an IPv6 address, as text; other
+/// texts as they are. Pure.
+std::string neighbourhood_of(const std::string& address);
+
 /// One service on any number of listeners. One loop thread.
 class Server {
  public:
@@ -45,6 +49,7 @@ class Server {
     impl::AnswerSession* session = nullptr;  // once the handshake is done
     bool going = false;                      // it made room for another and is about to end
     bool admitted = false;                   // by the relay's desk
+    std::string from = {};                   // where it came from, see neighbourhood_of()
   };
   using Place = std::list<Connection>::iterator;  // in order of arrival
   class Guest;                                    // a connection's entry in the list, and its share
@@ -62,7 +67,7 @@ class Server {
   Task<> serve(Arrival arrival, Place place);
   Task<> answer(Secured secured, std::chrono::nanoseconds until, Place place);
   static bool is_stranger(const Connection& one);
-  void make_room();
+  void make_room(const std::string& from);
   Task<> cut_after(std::chrono::nanoseconds limit);
   void end_if_done();
 

@@ -185,6 +185,14 @@ def idle_connections(target):
         target.w.count("idle connections", IDLE)
 
 
+def connection_flood(target):
+    """From an address of its own, one silent connection after the other, as fast as it goes: the oldest are pushed out
+    all the time, and no member's is among them."""
+    with contextlib.ExitStack() as held:
+        for _ in range(2000):
+            held.enter_context(socket.create_connection(("127.0.0.1", target.port), 30, ("127.0.0.2", 0)))
+
+
 def dribble(target, connection, data, limit_s):
     """A byte a second until the other end closes: in so many seconds at most."""
     connection.settimeout(1)
@@ -248,7 +256,7 @@ def attacked(w):
     resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, max(hard, wanted)))
     target = Target(w)
     for attack in (no_certificate, wrong_certificates, strangers_ask, no_tls, no_http2, huge_headers, floods,
-                   slow_loris):
+                   connection_flood, slow_loris):
         target.during(attack)
     idle_connections(target)
     peak = target.memory("VmHWM")
