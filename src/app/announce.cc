@@ -9,7 +9,7 @@ namespace mhp::app {
 
 Announcement to_announce(const cloud::View& view, const MemberId& member, const OwnHome& own) {
   Announcement out;
-  if (!view.members.contains(member)) return out;
+  if (!view.members.contains(member) || view.removed_keys.contains({own.key, member})) return out;
   primitives::PublicKey key{};
   std::ranges::copy(own.key.bytes(), key.begin());
   const auto known = view.homes.find(primitives::home_id_of(key));

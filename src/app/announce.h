@@ -18,7 +18,8 @@ struct OwnHome {
   std::vector<std::string> addresses{};  // the best first
 };
 
-/// What the roster does not say yet, or says otherwise; nothing where `member` is not in the cloud (any more).
+/// What the roster does not say yet, or says otherwise; nothing where `member` is not in the cloud (any more), or
+/// took this computer out of it.
 struct Announcement {
   std::optional<wire::HomeKey> by_member{};      // to be signed with the member's key
   std::optional<wire::HomeAddresses> by_home{};  // with the home's

@@ -233,6 +233,14 @@ Result<MemberId> choose_member(const cloud::View& view, const std::string& which
   return fitting.front();
 }
 
+std::string member_name(const cloud::View& view, const MemberId& member) {
+  const auto found = view.members.find(member);
+  if (found == view.members.end()) return "?";
+  const std::string& name = found->second.name;
+  const auto same = std::ranges::count_if(view.members, [&](const auto& one) { return one.second.name == name; });
+  return same > 1 ? fmt::format("{} ({})", name, member.short_hex()) : name;
+}
+
 std::string joining_words(const cloud::Roster& roster, const MemberId& member) {
   const std::optional<KeyId> host = roster.admitted_by(member);
   const auto& tickets = roster.view().tickets;

@@ -74,6 +74,9 @@ Task<Result<std::size_t>> say(Session& session, AtCloud& at, wire::Act act, std:
 /// A member by name or the first letters of its id. Errors: not_found, usage (several).
 Result<MemberId> choose_member(const cloud::View& view, const std::string& which);
 
+/// What a member is called, with the first letters of its id where another one is called the same.
+std::string member_name(const cloud::View& view, const MemberId& member);
+
 /// The four words that whoever let a member in compares with it; empty where there was no invitation (the founder).
 std::string joining_words(const cloud::Roster& roster, const MemberId& member);
 

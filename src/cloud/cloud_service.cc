@@ -17,6 +17,7 @@ constexpr std::int64_t kNsPerS = 1'000'000'000;
 struct Guest {
   CloudId cloud;
   KeyId key;
+  KeyId computer;  // the connection's
 };
 
 /// For which member of a cloud a key speaks: its own, or a device's. Nothing: for none.
@@ -28,9 +29,12 @@ std::optional<MemberId> speaker(const View& view, const KeyId& key) {
   return std::nullopt;
 }
 
+/// Not on a computer of the member's that was taken out of the cloud.
 std::optional<MemberId> member_of(const Book& book, const Guest& guest) {
   const RosterPointer roster = book.find(guest.cloud);
-  return roster ? speaker(roster->view(), guest.key) : std::nullopt;
+  const auto member = roster ? speaker(roster->view(), guest.key) : std::nullopt;
+  if (member && roster->view().removed_keys.contains({guest.computer, *member})) return std::nullopt;
+  return member;
 }
 
 bool is_present(const Book& book, const Guest& guest) { return member_of(book, guest).has_value(); }
@@ -148,7 +152,7 @@ void CloudConnection::remember(const CloudId& cloud, const KeyId& key) {
     place->second.key = key;
     return;
   }
-  sessions_.push_back(state_.guests.emplace(peer_.id, Guest{cloud, key}));
+  sessions_.push_back(state_.guests.emplace(peer_.id, Guest{cloud, key, as_key(peer_.key)}));
 }
 
 Task<Result<Bytes>> CloudConnection::ask(net::Request request, bool is_member) {
@@ -184,8 +188,10 @@ Result<KeyId> CloudConnection::claimed_by(const CloudId& cloud, ByteView signed_
 
 Task<Result<Bytes>> CloudConnection::open_session(CloudId cloud, Bytes body) {
   MHP_CO_TRY(const KeyId key, claimed_by(cloud, body));
-  if (!is_present(state_.book, Guest{cloud, key}))
-    co_return fail(Errc::denied, "this key is no member's of this cloud, as far as is known here");
+  if (!is_present(state_.book, Guest{cloud, key, as_key(peer_.key)}))
+    co_return fail(
+        Errc::denied,
+        "this key is no member's of this cloud, or this computer was taken out of it, as far as is known here");
   remember(cloud, key);
   co_return Bytes();
 }

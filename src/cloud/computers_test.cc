@@ -483,6 +483,40 @@ TEST(Members, ShowWhoTheyAreOnANewComputer) {
   while_up(all, come_back_on_a_new_computer);
 }
 
+/// It is a member's, and knows his key; he stays.
+Task<> take_out_a_computer(Computers& all) {
+  Computer& ann = all["Ann"];
+  Computer& emil = all["Emil"];
+  const CloudId cloud = ann.found();
+  co_await let_in(emil, ann.invite(cloud, 1));
+  const auto caller = co_await call_to(emil, ann);
+  auto showing = show_membership(cloud, emil.person.key, **caller, kLimit);
+  EXPECT_TRUE(co_await std::move(showing));
+  ann.say(cloud, ann.roster(cloud)->removal(wire::Removal::What::key, emil.person.id(), emil.person.home_key()));
+  EXPECT_TRUE(ann.view(cloud).members.contains(emil.person.id()));
+  EXPECT_FALSE(ann.book.has_home(emil.id()));
+  EXPECT_TRUE(ann.service.belongings(emil.id()).empty());
+  auto asking = (*caller)->call(digest_of(cloud), kLimit);
+  EXPECT_EQ((co_await std::move(asking)).error().code, Errc::denied) << "also on a connection that is up";
+  co_await emil.go_down();
+  emil.go_up();
+  const auto again = co_await call_to(emil, ann);
+  auto showing_again = show_membership(cloud, emil.person.key, **again, kLimit);
+  EXPECT_EQ((co_await std::move(showing_again)).error().code, Errc::denied);
+  const Bytes back = emil.roster(cloud)->say(emil.person.key, emil.person.id(),
+                                             wire::HomeKey{emil.person.home_key(), "back", 1, false});
+  EXPECT_TRUE(ann.book.merge(cloud, std::span(&back, 1)));
+  EXPECT_FALSE(ann.book.has_home(emil.id())) << "its key never comes back as his";
+  const auto from_new = co_await call_to(all["New"], ann);
+  auto showing_new = show_membership(cloud, emil.person.key, **from_new, kLimit);
+  EXPECT_TRUE(co_await std::move(showing_new)) << "he has another computer";
+}
+
+TEST(Removal, OfAComputerLeavesItsOwnerIn) {
+  Computers all({"Ann", "Emil", "New"});
+  while_up(all, take_out_a_computer);
+}
+
 Task<> follow_the_news(Computers& all) {
   const std::vector<std::string> names{"Ann", "Ben", "Dora", "Emil", "Fay", "Gus"};
   const CloudId cloud = all["Ann"].found();

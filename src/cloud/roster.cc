@@ -61,7 +61,7 @@ class Viewer {
       const Removal& removal = *as<Removal>(*facts_[place]);
       if (removal.what == Removal::What::member) out_.removed.insert(removal.member);
       if (removal.what == Removal::What::admin_rights) demoted_.insert(removal.member);
-      if (removal.what == Removal::What::key) removed_keys_.insert({removal.key, removal.member});
+      if (removal.what == Removal::What::key) out_.removed_keys.insert({removal.key, removal.member});
     }
     for (std::size_t place = 0; place < facts_.size(); ++place)
       if (judgement_.grants.counts[place]) counting_.push_back(facts_[place]);
@@ -96,9 +96,9 @@ class Viewer {
     if (const auto* ticket = as<wire::Ticket>(fact); ticket != nullptr && is_present(speaker))
       out_.tickets[{speaker, ticket->ticket}].ticket = *ticket;
     if (const auto* device = as<wire::DeviceKey>(fact); device != nullptr && is_present(speaker))
-      if (!removed_keys_.contains({device->device, speaker})) out_.members[speaker].devices.insert(device->device);
+      if (!out_.removed_keys.contains({device->device, speaker})) out_.members[speaker].devices.insert(device->device);
     if (const auto* home = as<wire::HomeKey>(fact); home != nullptr && is_present(speaker))
-      if (!removed_keys_.contains({home->key, speaker})) homes_[{home->key, speaker}] = home;
+      if (!out_.removed_keys.contains({home->key, speaker})) homes_[{home->key, speaker}] = home;
   }
 
   /// A home is there when its own key says whose it is.
@@ -121,7 +121,7 @@ class Viewer {
   void add_removed_home(const Fact& fact) {
     if (as<wire::HomeAddresses>(fact) == nullptr) return;
     const MemberId& speaker = fact.statement.member;
-    if (!out_.removed.contains(speaker) && !removed_keys_.contains({fact.signer, speaker})) return;
+    if (!out_.removed.contains(speaker) && !out_.removed_keys.contains({fact.signer, speaker})) return;
     primitives::PublicKey key;
     std::ranges::copy(fact.signer.bytes(), key.begin());
     const HomeId home = primitives::home_id_of(key);
@@ -132,7 +132,6 @@ class Viewer {
   const impl::Judgement& judgement_;
   std::vector<const Fact*> counting_;
   std::set<MemberId> demoted_;
-  std::set<std::pair<KeyId, MemberId>> removed_keys_;
   std::map<std::pair<KeyId, MemberId>, const wire::HomeKey*> homes_;
   View out_;
 };

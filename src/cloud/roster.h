@@ -48,6 +48,7 @@ struct View {
   std::map<std::pair<MemberId, TicketId>, Ticket> tickets{};  // of present members, by inviter
   std::set<MemberId> removed{};                               // who never comes back
   std::set<HomeId> removed_homes{};                           // that were theirs, or were taken out; may be back
+  std::set<std::pair<KeyId, MemberId>> removed_keys{};        // taken out, with whose they were: never back as theirs
   bool is_admin(const MemberId& member) const;
   friend bool operator==(const View&, const View&) = default;
 };

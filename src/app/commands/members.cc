@@ -1,13 +1,9 @@
-// `mhp members [remove NAME]` and `mhp homes`: who is in a cloud, and which of its homes can be reached.
+// `mhp members [remove NAME | promote NAME]`: who is in a cloud.
 #include <fmt/format.h>
-
-#include <algorithm>
 
 #include "app/commands/commands.h"
 #include "app/memberships.h"
-#include "app/network.h"
 #include "app/text.h"
-#include "cloud/exchange.h"
 
 namespace mhp::app {
 
@@ -64,7 +60,7 @@ Task<int> run_remove(Session& session, RemoveArgs args) {
   if (!at) co_return session.out.fail(at.error(), cloud_hint(at.error()));
   const auto member = choose_member(at->view(), args.member);
   if (!member) co_return session.out.fail(member.error(), cloud_hint(member.error()));
-  const std::string name = at->view().members.at(*member).name;
+  const std::string name = member_name(at->view(), *member);
   const Share share = share_of(at->view(), *member);
   if (*member == at->chosen.membership.member())
     co_return session.out.fail({Errc::usage, "that is you: 'mhp cloud leave' takes you out", Subject::cloud});
@@ -89,68 +85,39 @@ Task<int> run_remove(Session& session, RemoveArgs args) {
   co_return kDone;
 }
 
-// ---- homes ----
+// ---- promote ----
 
-struct HomesArgs {
+struct PromoteArgs {
+  std::string member;
   std::string cloud;
-  bool verbose = false;
+  bool dry_run = false;
 };
 
-std::string home_line(const cloud::View& view, const HomeId& id, const cloud::Home& home, const std::string& state) {
-  const auto member = view.members.find(home.member);
-  return fmt::format("  {}  {:<20} of {:<12} {:>9} lent   {}{}", id.short_hex(), printable(home.name),
-                     member == view.members.end() ? "?" : printable(member->second.name), format_bytes(home.lend_bytes),
-                     state, home.anchor ? ", always on" : "");
-}
-
-/// What became of speaking with each home just now; the rosters are exchanged on the way.
-Task<std::map<HomeId, std::string>> try_all(Session& session, AtCloud& at, Network& net) {
-  std::map<HomeId, std::string> states;
-  const cloud::Spread how{.limit = std::chrono::seconds(5)};
-  const auto spoken =
-      co_await cloud::spread(session.platform, *at.book, at.chosen.membership.cloud, net.others(), net.id(), how);
-  for (const cloud::Spoken& one : spoken) states[one.home] = one.exchanged ? "" : one.exchanged.error().detail;
-  at.chosen.roster = at.book->find(at.chosen.membership.cloud);
-  co_return states;
-}
-
-Task<int> run_homes(Session& session, HomesArgs args) {
+Task<int> run_promote(Session& session, PromoteArgs args) {
   auto at = co_await at_cloud(session, args.cloud);
   if (!at) co_return session.out.fail(at.error(), cloud_hint(at.error()));
-  auto net = network_of(session);
-  if (!net) co_return session.out.fail(net.error(), cloud_hint(net.error()));
-  const auto failures = co_await try_all(session, *at, **net);
-  nlohmann::json list = nlohmann::json::array();
-  session.out.say(fmt::format("Cloud '{}':", printable(at->view().name)));
-  for (const auto& [id, home] : at->view().homes) {
-    const bool is_own = id == (*net)->id();
-    const auto tried = failures.find(id);
-    std::string state = "never up";
-    if (tried != failures.end()) state = tried->second.empty() ? "up" : "away";
-    const bool relayed = state == "up" && (*net)->others().is_relayed(id);
-    if (is_own) state = "this computer";
-    const std::string reason = tried == failures.end() ? "" : tried->second;
-    list.push_back({{"id", id.hex()},
-                    {"name", json_text(home.name)},
-                    {"member", home.member.hex()},
-                    {"state", state},
-                    {"relayed", relayed},
-                    {"lend_bytes", home.lend_bytes},
-                    {"anchor", home.anchor},
-                    {"addresses", json_texts(home.addresses)},
-                    {"reason", json_text(reason)}});
-    std::string said = relayed ? "up, through a relay" : state;
-    if (state == "never up") said = kNeverUp;
-    session.out.say(home_line(at->view(), id, home, said));
-    if (!args.verbose) continue;
-    for (const net::TriedWay& way : (*net)->others().tried(id)) {
-      const std::string result = way.taken ? "answers" : way.failure ? way.failure->detail : "not needed";
-      session.out.say(fmt::format("            {}{}: {}", printable(way.name), way.local ? " (this network)" : "",
-                                  printable(result)));
-    }
-    if (!reason.empty()) session.out.say("            " + printable(reason));
+  const auto member = choose_member(at->view(), args.member);
+  if (!member) co_return session.out.fail(member.error(), cloud_hint(member.error()));
+  const std::string name = member_name(at->view(), *member);
+  const bool was_admin = at->view().is_admin(*member);
+  std::size_t told = 0;
+  if (!args.dry_run && !was_admin) {
+    const auto said =
+        co_await say(session, *at, wire::Promotion{*member}, "only an admin of the cloud may make others admins");
+    if (!said) co_return session.out.fail(said.error(), cloud_hint(said.error()));
+    told = *said;
   }
-  session.out.result({{"cloud", json_text(at->view().name)}, {"homes", list}});
+  session.out.result({{"id", member->hex()},
+                      {"name", json_text(name)},
+                      {"was_admin", was_admin},
+                      {"homes_told", told},
+                      {"dry_run", args.dry_run}});
+  session.out.say(fmt::format("'{}' {} of the cloud '{}'.", printable(name),
+                              was_admin      ? "is an admin already"
+                              : args.dry_run ? "would become an admin"
+                                             : "is now an admin",
+                              printable(at->view().name)));
+  if (!was_admin) session.out.say("An admin lets people in and takes them out, for good: make few.");
   co_return kDone;
 }
 
@@ -171,17 +138,15 @@ void add_members(Command& program) {
     remove->cloud = *which;
     return run_remove(session, *remove);
   });
+  auto promote = std::make_shared<PromoteArgs>();
+  Command promote_command = members.add("promote", "Make a member an admin", "Example:\n  mhp members promote Ben");
+  promote_command.needs("member", promote->member, "Its name or the first letters of its id");
+  promote_command.flag("--dry-run", promote->dry_run, "Say who would be promoted, change nothing");
+  promote_command.runs([promote, which](Session& session) {
+    promote->cloud = *which;
+    return run_promote(session, *promote);
+  });
   members.runs_alone_too([which](Session& session) { return run_members(session, *which); });
-}
-
-void add_homes(Command& program) {
-  auto args = std::make_shared<HomesArgs>();
-  Command command =
-      program.add("homes", "The homes of your cloud, and whether they can be reached",
-                  "Examples:\n  mhp homes\n  mhp homes --verbose    (each address that was tried, and why it failed)");
-  command.takes("--cloud", args->cloud, "Which cloud, where you are in several");
-  command.flag("-v,--verbose", args->verbose, "Show addresses, and why a home cannot be reached");
-  command.runs([args](Session& session) { return run_homes(session, *args); });
 }
 
 }  // namespace mhp::app

@@ -493,7 +493,7 @@ static void show_clouds(const Session& session, const RecoverDone& done) {
     for (const std::string& own : one.own_homes) {
       session.out.say(
           fmt::format("Your former computer '{0}' is not used as a home. If it is still there: 'mhp home add "
-                      "\"{0}\"'.",
+                      "\"{0}\"'; if it is lost, take it out of the cloud: 'mhp homes remove \"{0}\"'.",
                       printable(own)));
     }
   }
@@ -505,6 +505,7 @@ static nlohmann::json json_clouds(const RecoverDone& done) {
     list.push_back({{"name", json_text(one.cloud)},
                     {"as", json_text(one.as)},
                     {"homes_told", one.homes_told},
+                    {"own_homes", json_texts(one.own_homes)},
                     {"problem", json_text(one.problem)}});
   }
   return list;
