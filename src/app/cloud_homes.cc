@@ -123,8 +123,9 @@ class Decision {
     std::map<MemberId, std::vector<Offer>> by_member;
     for (const auto& [id, offer] : offers_) {
       const bool is_listed = std::ranges::find(now_.homes, id, &wire::HomeEntry::id) != now_.homes.end();
-      const bool was_removed = std::ranges::find(now_.removed, id, &wire::RemovedHome::id) != now_.removed.end();
-      if (!is_listed && !was_removed && now_.here != id) by_member[offer.home->member].push_back(offer);
+      const auto removed = std::ranges::find(now_.removed, id, &wire::RemovedHome::id);
+      const bool stays_off = removed != now_.removed.end() && removed->changed_ns > offer.from->joined_ns;
+      if (!is_listed && !stays_off && now_.here != id) by_member[offer.home->member].push_back(offer);
     }
     using Place = std::tuple<bool, std::size_t, primitives::Hash, HomeId>;
     std::vector<std::pair<Place, Offer>> placed;
@@ -178,7 +179,10 @@ Result<std::vector<CloudNow>> rosters_of(const Session& session, const std::vect
     const auto roster = book.find(membership.cloud);
     if (!roster) continue;
     const primitives::SigningKey key(membership.member_secret);
-    out.push_back({.cloud = membership.cloud, .self = cloud::as_member(key.public_key()), .view = roster->view()});
+    out.push_back({.cloud = membership.cloud,
+                   .self = cloud::as_member(key.public_key()),
+                   .view = roster->view(),
+                   .joined_ns = membership.changed_ns});
   }
   return out;
 }
@@ -209,6 +213,15 @@ Result<std::optional<wire::HomeEntry>> find_lent_home(const Session& session, co
   HomesNow now = homes_now(session, opened);
   MHP_TRY(now.clouds, rosters_of(session, opened.record->content.clouds));
   return lent_home(now, which);
+}
+
+Result<std::set<HomeId>> leaving_without(const Session& session, const Opened& opened, const CloudId& cloud) {
+  HomesNow now = homes_now(session, opened);
+  auto memberships = opened.record->content.clouds;
+  std::erase_if(memberships, [&](const wire::Membership& one) { return one.cloud == cloud; });
+  MHP_TRY(now.clouds, rosters_of(session, memberships));
+  now.left.insert(cloud);
+  return decide_homes(now).leaving;
 }
 
 Result<void> follow_clouds(const Session& session, Opened& opened, bool keep) {

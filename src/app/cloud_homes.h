@@ -16,6 +16,7 @@ struct CloudNow {
   CloudId cloud;
   MemberId self;  // the owner there
   cloud::View view;
+  std::int64_t joined_ns = INT64_MIN;  // what was taken off the list before that may come back
 };
 
 /// What is decided on.
@@ -37,7 +38,7 @@ struct HomesDecided {
 
 /// Of homes that are lent in the clouds as many as a segment can have rows on: first those of the owner's other
 /// computers, then of each member one, of each a second, and so on, in an order of this vault's own. Those that the
-/// owner took off the list, and that of this computer, are not added, nor
+/// owner took off the list since he joined, and that of this computer, are not added, nor
 /// those that have never been up. Homes of clouds whose roster is not at hand stay
 /// as they are. Pure; what it decided it decides again.
 HomesDecided decide_homes(const HomesNow& now);
@@ -48,6 +49,10 @@ Result<std::optional<wire::HomeEntry>> lent_home(const HomesNow& now, const std:
 /// The same by what this computer knows now. Errors: also those of the rosters' files.
 Result<std::optional<wire::HomeEntry>> find_lent_home(const Session& session, const Opened& opened,
                                                       const std::string& which);
+
+/// Homes on the list that would not be lent any more if the owner were not in `cloud`, by what this computer knows now;
+/// those that leave already are among them. Errors: those of the rosters' files.
+Result<std::set<HomeId>> leaving_without(const Session& session, const Opened& opened, const CloudId& cloud);
 
 /// Brings the list of an opened vault up to what its clouds' rosters say on this computer. `keep`: it is also signed
 /// and kept, to be given to homes by whatever writes to them (the state folder's lock is held); else it is only used in

@@ -106,6 +106,16 @@ TEST_F(CloudHomes, ThatTheOwnerTookOffTheListStayOff) {
   EXPECT_EQ(ids(decide_homes(from)), std::set<HomeId>{ann_.home_id()});
 }
 
+TEST_F(CloudHomes, ThatWereTakenOffBeforeHeJoinedAgainComeBack) {
+  cloud_.let_in(ann_, ben_);
+  HomesNow from = now();
+  from.removed = {{.id = ben_.home_id(), .changed_ns = 5}};
+  from.clouds[0].joined_ns = 4;
+  EXPECT_FALSE(ids(decide_homes(from)).contains(ben_.home_id()));
+  from.clouds[0].joined_ns = 6;
+  EXPECT_TRUE(ids(decide_homes(from)).contains(ben_.home_id()));
+}
+
 TEST_F(CloudHomes, ThatWereTakenOffAreFoundByName) {
   cloud_.let_in(ann_, ben_);
   cloud_.let_in(ann_, eve_);

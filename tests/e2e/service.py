@@ -143,14 +143,15 @@ def rules_and_leaving(w):
     ben.json("invite")
     tree = cloud.make_tree(w)
     w.equal(cat.json("backup", tree)["homes"], 2, "homes of cat's backup")
-    cat.json("cloud", "leave", "--dry-run")
+    cat.json("cloud", "leave", "--lost", "--dry-run")
     w.equal(len(ann.json("members")["members"]), 3, "members after a dry run")
-    cat.json("cloud", "leave")
+    cat.json("cloud", "leave", "--lost")  # all that she has is there
     for computer in (ann, ben):
         computer.wait_for_log("member_left cloud=Lindenweg member=cat")
         names = sorted(one["name"] for one in computer.json("members")["members"])
         w.equal(names, ["ann", "ben"], f"members that {computer.name} knows")
     cloud.comes_back(w, ann, tree_of(w, ann), "a member's own files, when another has left")
+    cloud.comes_back(w, cat, tree, "what who has left had stored there")
 
 
 def tree_of(w, computer):

@@ -8,6 +8,7 @@
 #include "app/progress.h"
 #include "app/text.h"
 #include "snapshot/tree.h"
+#include "vault/give_up.h"
 
 namespace mhp::app {
 
@@ -414,6 +415,11 @@ static Task<Result<void>> take_off_leaving(Session& session, Opened& opened, vau
         "no longer lent to you, and kept on the list until the other homes hold what is on them: {}", names));
     co_return Result<void>();
   }
+  const vault::Word word{opened.record->record.vault, *opened.device, session.platform.clock().unix_ns()};
+  for (const std::size_t member : leaving) {  // so that their owners have the space back one day
+    if (opened.homes->members()[member].home) (void)co_await vault::give_up(*opened.homes, member, word);
+  }
+  *opened.record = opened.vault->record();  // it may have written the next one
   opened.vault.reset();
   auto entries = opened.record->content.homes;
   std::erase_if(entries, [&](const wire::HomeEntry& entry) { return opened.leaving.contains(entry.id); });

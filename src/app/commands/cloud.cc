@@ -1,4 +1,4 @@
-// `mhp cloud new | list | show | policy | leave`: founding a cloud, and its rules.
+// `mhp cloud new | list | show | policy`: founding a cloud, and its rules. (`cloud leave`: leave.cc.)
 #include <fmt/format.h>
 
 #include <charconv>
@@ -189,7 +189,7 @@ Task<int> run_show(Session& session, std::string which) {
   co_return kDone;
 }
 
-// ---- policy, leave ----
+// ---- policy ----
 
 struct PolicyArgs {
   std::string cloud;
@@ -216,34 +216,6 @@ Task<int> run_policy(Session& session, PolicyArgs args) {
   if (*rules != before && !args.dry_run)
     session.out.say(
         fmt::format("{} told at once; the others hear of it from them.", plural(told, "home was", "homes were")));
-  co_return kDone;
-}
-
-struct LeaveArgs {
-  std::string cloud;
-  bool dry_run = false;
-};
-
-Task<int> run_leave(Session& session, LeaveArgs args) {
-  auto at = co_await at_cloud(session, args.cloud);
-  if (!at) co_return session.out.fail(at.error(), cloud_hint(at.error()));
-  const Membership membership = at->chosen.membership;
-  const std::string name = at->chosen.view().name;
-  std::size_t told = 0;
-  if (!args.dry_run) {
-    const wire::Removal removal = at->chosen.roster->removal(wire::Removal::What::member, membership.member());
-    const auto said = co_await say(session, *at, removal, "the roster does not take it");
-    if (!said) co_return session.out.fail(said.error(), cloud_hint(said.error()));
-    told = *said;
-    auto dropped = co_await drop_membership(session, membership.cloud);
-    if (dropped) dropped = at->book->drop(membership.cloud);
-    if (!dropped) co_return session.out.fail(dropped.error(), cloud_hint(dropped.error()));
-  }
-  session.out.result(
-      {{"id", membership.cloud.hex()}, {"name", json_text(name)}, {"dry_run", args.dry_run}, {"homes_told", told}});
-  session.out.say(fmt::format("{} cloud '{}'; {} told.", args.dry_run ? "Would leave" : "You have left",
-                              printable(name), plural(told, "home was", "homes were")));
-  session.out.say("What you stored there does not count any more: run 'mhp repair', so that other homes take it over.");
   co_return kDone;
 }
 
@@ -277,11 +249,7 @@ void add_cloud(Command& program) {
   policy_command.flag("--dry-run", policy->dry_run, "Say what the rules would be, change nothing");
   policy_command.runs([policy](Session& session) { return run_policy(session, *policy); });
 
-  auto leave = std::make_shared<LeaveArgs>();
-  Command leave_command = cloud.add("leave", "Leave a cloud", "Example:\n  mhp cloud leave Family");
-  leave_command.takes("cloud", leave->cloud, "Its name or the first letters of its id");
-  leave_command.flag("--dry-run", leave->dry_run, "Say what would be left, change nothing");
-  leave_command.runs([leave](Session& session) { return run_leave(session, *leave); });
+  add_leave(cloud);
 }
 
 }  // namespace mhp::app

@@ -29,6 +29,7 @@ void add_check(Command& program);
 void add_repair(Command& program);
 void add_demo(Command& program);
 void add_cloud(Command& program);
+void add_leave(Command& cloud);  // below `cloud`
 void add_invite(Command& program);
 void add_join(Command& program);
 void add_members(Command& program);

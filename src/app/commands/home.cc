@@ -5,6 +5,7 @@
 
 #include "app/cloud_homes.h"
 #include "app/commands/commands.h"
+#include "app/hand_over.h"
 #include "app/limits.h"
 #include "app/text.h"
 #include "home/folder_home.h"
@@ -324,62 +325,6 @@ struct RemoveDone {
   Result<std::uint64_t> given_up = 0;  // a computer: segments that it was told may go, or why it was not
 };
 
-/// A home goes only when the others have taken what it held. Errors: as HomeSet::took_too_little().
-static Result<void> check_handed_over(const Opened& opened, std::size_t chosen, const vault::RepairReport& report) {
-  const auto& members = opened.homes->members();
-  const int wanted = static_cast<int>(opened.homes->plan(opened.vault->level(), {chosen}).margin);
-  if (report.refusing.empty() || report.margin >= wanted) return {};
-  return opened.homes->took_too_little(
-      fmt::format("home '{}' stays: not all that it holds could be handed over, {} did not take what it was to get. "
-                  "(--lost removes "
-                  "it all the same.)",
-                  printable(members[chosen].name), plural(report.refusing.size(), "home", "homes")));
-}
-
-/// What nobody here can see nobody can hand over: the home may have the last rows of it. Errors: unavailable, denied.
-static Result<void> check_all_is_seen(const Opened& opened, std::size_t chosen) {
-  const dispersal::Member& home = opened.homes->members()[chosen];
-  const std::string name = printable(home.name);
-  if (!home.home && home.is_wanted()) {
-    return fail(Errc::unavailable, Subject::homes,
-                fmt::format("home '{}' is away, so nobody can see what it holds: it stays on the list until it is "
-                            "connected. (--lost takes it off where it is gone for good.)",
-                            name));
-  }
-  std::string why;
-  if (!opened.vault->late_states().empty()) why = "it is not decided what becomes of what a former computer saved late";
-  if (!opened.vault->unread_heads().empty()) why = "what another computer saved last cannot be read now";
-  if (!why.empty()) {
-    return fail(Errc::unavailable, Subject::homes,
-                fmt::format("home '{}' stays: {}, and it may hold what is needed for that. (--lost takes it off all "
-                            "the same.)",
-                            name, why));
-  }
-  for (const vault::LoneHead& head : opened.vault->shown_only_by(chosen)) {
-    if (!head.stays) continue;  // the others are given it
-    return fail(Errc::denied, Subject::home,
-                fmt::format("home '{}' stays: it alone shows what computer {} saved last, at {}, until the next backup "
-                            "brings it to all homes. (--lost takes it off all the same.)",
-                            name, head.device.short_hex(), format_time(head.newest_ns)));
-  }
-  if (!opened.vault->joins_histories()) return {};
-  return fail(Errc::denied, Subject::home,
-              fmt::format("home '{}' stays: what a former computer saved last is on some homes only, until the next "
-                          "backup brings it to all of them",
-                          name));
-}
-
-/// Nothing of what the home shows goes with it. Errors: as HomeSet::took_too_little().
-static Result<void> check_heads_are_elsewhere(const Opened& opened, std::size_t chosen) {
-  const auto lone = opened.vault->shown_only_by(chosen);
-  if (lone.empty()) return {};
-  return opened.homes->took_too_little(fmt::format(
-      "home '{}' stays: no other home took what computer {} saved last, at {}. (--lost takes it off all the "
-      "same.)",
-      printable(opened.homes->members()[chosen].name), lone.front().device.short_hex(),
-      format_time(lone.front().newest_ns)));
-}
-
 /// What is given up with a home that is not handed over. As far as anybody can see: it may be away, or too few others
 /// be there to read the vault.
 static Task<std::vector<vault::LoneHead>> what_goes_with(Session& session, Opened& opened, std::size_t chosen) {
@@ -438,27 +383,16 @@ static Task<Result<RemoveDone>> do_home_remove(Session& session, RemoveArgs args
                                printable(entries[chosen].name)));
   }
   if (!args.lost) {
-    MHP_CO_TRY_VOID(check_all_is_seen(opened, chosen));
-    MHP_CO_TRY(const vault::CheckReport before, co_await opened.vault->standing());
-    done.margin_before = before.margin;
-    const std::vector<std::size_t> without = {chosen};
-    const vault::Progress silent = [](const vault::CheckProgress&) {};
-    MHP_CO_TRY(done.report, co_await opened.vault->repair(false, without, args.dry_run, silent));
-    if (done.report.unrestorable > 0) {
-      co_return fail(
-          Errc::unavailable, Subject::homes,
-          fmt::format(
-              "without home '{}' not everything could be brought back: it stays. (--lost removes it all the same.)",
-              printable(entries[chosen].name)));
-    }
-    name_troubles(session, *opened.homes);
-    MHP_CO_TRY_VOID(check_handed_over(opened, chosen, done.report));
+    Going going{.members = {chosen},
+                .stays = fmt::format("home '{}' stays", printable(done.name)),
+                .forced = "takes it off",
+                .is_one_home = true};
+    MHP_CO_TRY(const HandedOver handed, co_await hand_over(session, opened, std::move(going), args.dry_run));
+    done.report = handed.report;
+    done.margin_before = handed.margin_before;
   }
   if (args.lost) done.lone = co_await what_goes_with(session, opened, chosen);
   if (args.dry_run) co_return done;
-  if (opened.vault) {
-    MHP_CO_TRY_VOID(check_heads_are_elsewhere(opened, chosen));
-  }
   // Before it leaves the list: where this is cut off in between, the next backup takes it back.
   const vault::Word word = word_of(session, opened);
   if (opened.vault && !done.is_folder && opened.homes->members()[chosen].home)

@@ -1,0 +1,229 @@
+// `mhp cloud leave`: what its homes hold for the owner goes to others first, or nobody leaves.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "app/cloud_homes.h"
+#include "app/commands/commands.h"
+#include "app/hand_over.h"
+#include "app/text.h"
+#include "vault/give_up.h"
+
+namespace mhp::app {
+namespace {
+
+struct LeaveArgs {
+  std::string cloud;
+  int wait_minutes = kWaitMinutes;
+  bool lost = false;
+  bool dry_run = false;
+};
+
+/// What becomes of what the cloud's homes hold of the owner's vault.
+struct Moved {
+  std::vector<std::string> homes = {};  // names
+  std::size_t given_up = 0;             // of them, told that they may delete it
+  HandedOver handed = {};
+  bool is_nothing_saved = false;
+};
+
+struct LeaveDone {
+  CloudId cloud;
+  std::string name;
+  bool is_last = false;             // member
+  std::size_t told = 0;             // homes
+  std::optional<Moved> moved = {};  // nothing: none of its homes is on the list, or nobody looked (--lost)
+};
+
+/// Members other than the owner, and whether an admin is among them.
+struct Others {
+  std::size_t count = 0;
+  bool has_admin = false;
+};
+Others others_in(const ChosenCloud& chosen) {
+  Others out;
+  for (const auto& [id, member] : chosen.view().members) {
+    if (id == chosen.membership.member()) continue;
+    ++out.count;
+    out.has_admin = out.has_admin || member.role == wire::Role::admin;
+  }
+  return out;
+}
+
+/// Who invites, and takes people out, has to be there. Errors: denied.
+Result<void> check_has_other_admin(const ChosenCloud& chosen) {
+  const Others others = others_in(chosen);
+  const bool is_last_admin = chosen.view().is_admin(chosen.membership.member()) && !others.has_admin;
+  if (!is_last_admin || others.count == 0) return {};
+  return fail(Errc::denied, Subject::cloud,
+              fmt::format("you stay in the cloud '{}': you are its only admin, and without one nobody could be invited "
+                          "or taken out any more",
+                          printable(chosen.view().name)));
+}
+
+/// The homes that go with the cloud, on the list of an opened vault.
+Result<std::vector<std::size_t>> members_of(const Session& session, const Opened& opened, const CloudId& cloud) {
+  MHP_TRY(const std::set<HomeId> leaving, leaving_without(session, opened, cloud));
+  std::vector<std::size_t> out;
+  for (std::size_t i = 0; i < opened.homes->members().size(); ++i)
+    if (leaving.contains(opened.homes->members()[i].id)) out.push_back(i);
+  return out;
+}
+
+/// Errors: unavailable.
+Result<void> check_others_are_there(const Opened& opened, const Going& going, const vault::CheckReport& standing) {
+  const bool is_all = going.members.size() == opened.homes->members().size();
+  if (!is_all || standing.segments == 0) return {};
+  return fail(Errc::unavailable, Subject::homes,
+              fmt::format("{}: all homes of your vault are in it, nothing else would hold what is saved. Add another "
+                          "first ('mhp home add DIR'). (--lost {} all the same.)",
+                          going.stays, going.forced));
+}
+
+/// They are told that all of it may go, and leave the list: as with 'mhp home remove'.
+Task<Result<void>> take_off(Session& session, Opened& opened, std::vector<std::size_t> members, Moved& moved) {
+  const vault::Word word{opened.record->record.vault, *opened.device, session.platform.clock().unix_ns()};
+  std::set<HomeId> gone;
+  for (const std::size_t member : members) {
+    gone.insert(opened.homes->members()[member].id);
+    if (!opened.homes->members()[member].home) continue;
+    const auto told = co_await vault::give_up(*opened.homes, member, word);
+    moved.given_up += told ? 1 : 0;
+  }
+  *opened.record = opened.vault->record();  // it may have written the next one
+  opened.vault.reset();
+  auto entries = opened.record->content.homes;
+  std::erase_if(entries, [&](const wire::HomeEntry& entry) { return gone.contains(entry.id); });
+  co_return co_await change_homes(session, opened, std::move(entries));
+}
+
+/// What is there of the vault on the cloud's homes goes to the others. Nothing: it has none of them. Errors: as
+/// hand_over().
+Task<Result<std::optional<Moved>>> move_out(Session& session, ChosenCloud chosen, bool dry_run) {
+  MHP_CO_TRY(const Opened known, open_records(session));
+  const auto& listed = known.record->content.homes;
+  const auto is_there = [&](const wire::HomeEntry& home) {
+    return home.kind == wire::HomeKind::computer && CloudId::from_array(home.cloud) == chosen.membership.cloud;
+  };
+  if (std::ranges::none_of(listed, is_there)) co_return std::nullopt;
+  OpenOptions options;
+  options.writes = !dry_run;
+  options.keeps_homes = !dry_run;
+  MHP_CO_TRY(Opened opened, co_await open_vault(session, options));
+  MHP_CO_TRY(auto members, members_of(session, opened, chosen.membership.cloud));
+  if (members.empty()) co_return std::nullopt;
+  const Going going{.members = members,
+                    .stays = fmt::format("you stay in the cloud '{}'", printable(chosen.view().name)),
+                    .forced = "leaves it"};
+  Moved moved;
+  for (const std::size_t member : members) moved.homes.push_back(opened.homes->members()[member].name);
+  MHP_CO_TRY(const vault::CheckReport standing, co_await opened.vault->standing());
+  MHP_CO_TRY_VOID(check_others_are_there(opened, going, standing));
+  moved.is_nothing_saved = standing.segments == 0 && opened.vault->unread_heads().empty();
+  if (!moved.is_nothing_saved || members.size() < opened.homes->members().size()) {
+    MHP_CO_TRY(moved.handed, co_await hand_over(session, opened, going, dry_run));
+  }
+  if (dry_run) co_return moved;
+  MHP_CO_TRY_VOID(co_await take_off(session, opened, std::move(members), moved));
+  co_return moved;
+}
+
+Task<Result<LeaveDone>> do_leave(Session& session, LeaveArgs args) {
+  MHP_CO_TRY(AtCloud at, co_await at_cloud(session, args.cloud));
+  const Membership membership = at.chosen.membership;
+  LeaveDone done{.cloud = membership.cloud, .name = at.view().name, .is_last = others_in(at.chosen).count == 0};
+  MHP_CO_TRY_VOID(check_has_other_admin(at.chosen));
+  if (!args.lost) {
+    auto moving = move_out(session, at.chosen, args.dry_run);
+    MHP_CO_TRY(done.moved, co_await std::move(moving));
+  }
+  if (args.dry_run) co_return done;
+  if (at.view().members.contains(membership.member())) {  // else it was removed, and has nothing to say
+    const wire::Removal removal = at.chosen.roster->removal(wire::Removal::What::member, membership.member());
+    MHP_CO_TRY(done.told, co_await say(session, at, removal, "the roster does not take it"));
+  }
+  MHP_CO_TRY_VOID(co_await drop_membership(session, membership.cloud));
+  MHP_CO_TRY_VOID(at.book->drop(membership.cloud));
+  co_return done;
+}
+
+std::string leave_hint(const Error& error) {
+  if (error.subject == Subject::cloud && error.code == Errc::denied)
+    return "Make another member an admin first: 'mhp members promote NAME'. Then leave.";
+  if (error.subject == Subject::home && error.code == Errc::denied) return "Run 'mhp backup', then leave.";
+  return error.subject == Subject::homes ? hint_for(error, true) : cloud_hint(error);
+}
+
+/// What is now true of the owner's own backups.
+void say_what_moved(const Session& session, const LeaveArgs& args, const LeaveDone& done) {
+  if (args.lost) {
+    session.out.say(
+        "Nothing was handed over. What its homes hold for you does not count any more; they give it back to you, and "
+        "'mhp repair' makes it again on your other homes.");
+    return;
+  }
+  if (!done.moved || done.moved->is_nothing_saved)
+    return session.out.say("Nothing that you have saved is on homes of that cloud.");
+  const vault::RepairReport& report = done.moved->handed.report;
+  const int before = std::max(done.moved->handed.margin_before, 0);
+  const int now = std::max(report.margin, 0);
+  session.out.say(fmt::format("{} ({}) {} made on your other homes. Of them {}.",
+                              plural(report.rows_made, "row", "rows"), format_bytes(report.bytes_stored),
+                              args.dry_run ? "would be" : "were", format_margin(report.margin)));
+  if (now < before) {
+    session.out.note(fmt::format("That is less safe than before: with the cloud's homes {}; without them {}.{}",
+                                 format_margin(before), format_margin(now),
+                                 now == 0 ? " Add another home with 'mhp home add DIR'." : ""));
+  }
+  if (args.dry_run) return;
+  session.out.say(
+      fmt::format("{} of the cloud's {} told that what they hold for you may go, after 30 days; until then "
+                  "they give it back to you.",
+                  done.moved->given_up, plural(done.moved->homes.size(), "home was", "homes were")));
+}
+
+Task<int> run_leave(Session& session, LeaveArgs args) {
+  session.patience = std::chrono::minutes(args.wait_minutes);
+  const auto done = co_await do_leave(session, args);
+  if (!done) co_return session.out.fail(done.error(), leave_hint(done.error()));
+  if (!args.dry_run) session.out.done = "the cloud was left";
+  const HandedOver handed = done->moved ? done->moved->handed : HandedOver{};
+  const bool is_known = done->moved && !done->moved->is_nothing_saved;
+  session.out.result(
+      {{"id", done->cloud.hex()},
+       {"name", json_text(done->name)},
+       {"dry_run", args.dry_run},
+       {"homes_told", done->told},
+       {"ended", done->is_last},
+       {"homes", done->moved ? json_texts(done->moved->homes) : nlohmann::json::array()},
+       {"given_up", done->moved ? done->moved->given_up : 0},
+       {"rows_made", handed.report.rows_made},
+       {"stored_bytes", handed.report.bytes_stored},
+       {"margin_before", is_known ? nlohmann::json(std::max(handed.margin_before, 0)) : nlohmann::json()},
+       {"margin", is_known ? nlohmann::json(std::max(handed.report.margin, 0)) : nlohmann::json()}});
+  session.out.say(
+      fmt::format("{} the cloud '{}'{}", args.dry_run ? "Would leave" : "You have left", printable(done->name),
+                  args.dry_run ? "." : fmt::format("; {} told.", plural(done->told, "home was", "homes were"))));
+  if (done->is_last)
+    session.out.say(fmt::format("You {} its last member: it {}.", args.dry_run ? "are" : "were",
+                                args.dry_run ? "would end with that" : "has ended"));
+  say_what_moved(session, args, *done);
+  co_return kDone;
+}
+
+}  // namespace
+
+void add_leave(Command& cloud) {
+  auto leave = std::make_shared<LeaveArgs>();
+  Command command = cloud.add("leave", "Hand over what its homes hold for you, then leave a cloud",
+                              "Example:\n  mhp cloud leave Family\nExit codes: 0 done; 1 a backup has to come first; 4 "
+                              "you stay: something would be lost, or cannot be seen; 5 its only admin cannot leave "
+                              "others behind");
+  command.takes("cloud", leave->cloud, "Its name or the first letters of its id");
+  command.flag("--lost", leave->lost, "Leave without handing anything over");
+  takes_wait(command, leave->wait_minutes);
+  command.flag("--dry-run", leave->dry_run, "Say what leaving would mean, change nothing");
+  command.runs([leave](Session& session) { return run_leave(session, *leave); });
+}
+
+}  // namespace mhp::app
