@@ -53,6 +53,16 @@ Task<Result<void>> keep_membership(Session& session, CloudId cloud, primitives::
   co_return co_await change_record(session, add);
 }
 
+Task<Result<void>> rename_membership(Session& session, CloudId cloud, std::string name) {
+  const auto rename = [cloud, name](wire::VaultPrivate& content) {
+    const auto known = std::ranges::find(content.clouds, cloud, &wire::Membership::cloud);
+    if (known == content.clouds.end()) return false;
+    known->name = name;
+    return true;
+  };
+  co_return co_await change_record(session, rename);
+}
+
 Task<Result<void>> drop_membership(Session& session, CloudId cloud) {
   const auto drop = [cloud](wire::VaultPrivate& content) {
     return std::erase_if(content.clouds, [cloud](const wire::Membership& one) { return one.cloud == cloud; }) > 0;

@@ -24,6 +24,8 @@ Result<std::vector<Membership>> memberships_of(Session& session);
 /// Makes the membership durable here and on the homes that answer; the vault's lock is taken. One that is there
 /// already stays as it is. Errors: those of the state folder.
 Task<Result<void>> keep_membership(Session& session, CloudId cloud, primitives::Key secret, std::string name);
+/// Another name in it, for who is not let in yet. Errors: those of the state folder.
+Task<Result<void>> rename_membership(Session& session, CloudId cloud, std::string name);
 /// Takes it out.
 Task<Result<void>> drop_membership(Session& session, CloudId cloud);
 

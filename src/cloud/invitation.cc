@@ -109,15 +109,22 @@ Result<Answer> answer(const Roster& roster, const MemberId& host, const wire::Jo
     return fail(Errc::not_found, "this home is not an admin's: another one of the cloud admits");
   if (!is_proven(request)) return fail(Errc::denied, "the proof does not fit the invitation");
   if (view.removed.contains(admission.member))
-    return fail(Errc::denied, "this member was removed from the cloud; it may join as a new one");
+    return fail(
+        Errc::denied,
+        "this member was removed from the cloud: it may join as a new one, once it has left ('mhp cloud leave')");
   if (view.members.contains(admission.member)) {
     const auto ticket = view.tickets.find({admission.inviter, admission.ticket});
     const bool same = ticket != view.tickets.end() && ticket->second.used_by == admission.member;
     if (same || (admission.ticket.is_zero() && view.rules.open))
       return Answer::already;  // asked again: an answer was lost
-    return fail(Errc::denied, "this member is in the cloud already");
+    return fail(Errc::usage, "this member is in the cloud already: the code is still good, for somebody else");
   }
   MHP_TRY_VOID(check_ticket(view, admission, now_s));
+  // With the invitation alone anybody learns who is in. Two of one name nobody could tell apart.
+  const auto is_same = [&](const auto& one) { return one.second.name == admission.name; };
+  if (std::ranges::any_of(view.members, is_same))
+    return fail(Errc::usage, "somebody in the cloud is called '" + admission.name +
+                                 "' already: join with another name (--as NAME); the code is still good");
   if (view.members.size() >= wire::kMaxMembers) return fail(Errc::full, "the cloud has as many members as it may have");
   return Answer::admit;
 }

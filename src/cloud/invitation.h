@@ -38,7 +38,8 @@ TicketId ticket_of(const wire::Invitation& invitation);
 enum class Answer { admit, already };
 /// `host`: whose home this is. Errors, each with words for the joiner: invalid (for another cloud), not_found (ticket
 /// not known, or this home may not admit: ask another home), denied (forged, expired, used, removed before, private),
-/// full (as many members as a cloud may have).
+/// usage (a name that another member has, or in the cloud already: nothing is wrong with the invitation), full (as many
+/// members as a cloud may have).
 Result<Answer> answer(const Roster& roster, const MemberId& host, const wire::JoinRequest& request, std::int64_t now_s);
 
 /// Four words (44 bits) that both see: the joiner, and whoever looks at the new member in the roster. `host`: the home

@@ -92,9 +92,19 @@ TEST(Invitation, IsRefusedWithAClearWord) {
   cloud.say(ann().home, ann().id(), good.admission);
   expect_denied(answer(cloud.roster, ben().id(), request_of(invitation, fay()), kNowS), "used already");
   expect_denied(answer(cloud.roster, ben().id(), request_of(cloud.invite(ben()), emil()), kNowS),
-                "in the cloud already");
+                "in the cloud already", Errc::usage);
   cloud.remove(ann(), emil());
   expect_denied(answer(cloud.roster, ann().id(), good, kNowS), "was removed");
+}
+
+TEST(Invitation, LetsInNoSecondOneOfTheSameName) {
+  Cloud cloud = pair();
+  const wire::Invitation invitation = cloud.invite(ann());
+  const auto asked = ask_to_join(invitation, emil().id(), cloud.roster.view().members.at(ben().id()).name, kNowS);
+  ASSERT_TRUE(asked);
+  expect_denied(answer(cloud.roster, ann().id(), *asked, kNowS), "another name", Errc::usage);
+  EXPECT_EQ(answer(cloud.roster, ann().id(), request_of(invitation, emil()), kNowS), Answer::admit)
+      << "the invitation is still good";
 }
 
 TEST(Invitation, GoesWithItsInviter) {

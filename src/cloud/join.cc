@@ -151,7 +151,8 @@ Task<Result<Joined>> join(platform::Platform& platform, Book& book, net::Peers& 
     }
     const Errc code = roster.error().code;
     // No other home may say anything else: it would let in two by one invitation.
-    if (code == Errc::denied || code == Errc::full) co_return tl::unexpected<Error>(std::move(roster.error()));
+    if (code == Errc::denied || code == Errc::full || code == Errc::usage)
+      co_return tl::unexpected<Error>(std::move(roster.error()));
     const bool is_lost = code == Errc::unavailable || code == Errc::timed_out;
     (is_lost ? unreached : unwilling).push_back({one.home, std::move(roster.error())});
   }

@@ -30,9 +30,10 @@ struct Joined {
 /// it gives (the invitation's cloud, its inviter, the own admission); adds it to the book; says there which device,
 /// home and addresses are the newcomer's; and exchanges with that home. Once admitted it is no error where the last
 /// fails. May be called again with the same invitation and keys: who is in already is told so by the roster.
-/// Errors, in words for the person: denied (expired, used, forged, removed: ask for a new one), not_found (no home that
-/// was reached knows the invitation), full, unavailable (none was reached, or none that was gave what it should: which,
-/// and why each), those of the book. None holds anything secret. `limit`: of each request.
+/// Errors, in words for the person: denied (expired, used, forged, removed: ask for a new one), usage (another
+/// name is needed, or the member is in already: the invitation is still good), not_found (no home that was reached
+/// knows the invitation), full, unavailable (none was reached, or none that was gave what it should: which, and why
+/// each), those of the book. None holds anything secret. `limit`: of each request.
 Task<Result<Joined>> join(platform::Platform& platform, Book& book, net::Peers& net, wire::Invitation invitation,
                           Newcomer newcomer, std::chrono::nanoseconds limit);
 

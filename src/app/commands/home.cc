@@ -93,8 +93,19 @@ static Result<void> check_not_nested(const Session& session, const std::vector<w
   return {};
 }
 
+/// A name that is given is for one home. Errors: usage.
+static Result<void> check_name_is_free(const std::vector<wire::HomeEntry>& entries, const std::string& name,
+                                       const std::optional<HomeId>& home) {
+  const auto has_it = [&](const wire::HomeEntry& one) { return !name.empty() && one.name == name && one.id != home; };
+  const auto other = std::ranges::find_if(entries, has_it);
+  if (other == entries.end()) return {};
+  return fail(Errc::usage, fmt::format("home {} ({}) is called '{}' already: give this one another --name",
+                                       other->id.short_hex(), printable(place_of(*other)), printable(name)));
+}
+
 /// The folder is made a home where it is none yet (not with dry_run: then its id stays empty). Blocking.
-static Result<wire::HomeEntry> entry_for(platform::Disk& disk, platform::Random& random, const HomeAddArgs& args) {
+static Result<wire::HomeEntry> entry_for(platform::Disk& disk, platform::Random& random, const HomeAddArgs& args,
+                                         const std::vector<wire::HomeEntry>& entries) {
   wire::HomeEntry entry{.name = args.name, .kind = wire::HomeKind::folder, .same_disk = args.same_disk};
   if (!args.max_used.empty()) {
     MHP_TRY(entry.max_used_bytes, parse_size(args.max_used));
@@ -106,6 +117,7 @@ static Result<wire::HomeEntry> entry_for(platform::Disk& disk, platform::Random&
   }
   MHP_TRY(entry.path, about(Subject::home, disk.absolute(args.path)));
   MHP_TRY(const std::optional<HomeId> found, about(Subject::home, home::look_for_new_home(disk, entry.path)));
+  MHP_TRY_VOID(check_name_is_free(entries, args.name, found));
   if (found) {
     entry.id = *found;
   } else if (!args.dry_run) {
@@ -131,6 +143,7 @@ static vault::Word word_of(const Session& session, const Opened& opened) {
 static Task<Result<HomeAdded>> add_computer(Session& session, Opened& opened, wire::HomeEntry entry, HomeAddArgs args) {
   std::vector<wire::HomeEntry> entries = opened.record->content.homes;
   if (entries.size() >= wire::kMaxHomes) co_return fail(Errc::usage, "a vault has at most 255 homes");
+  MHP_CO_TRY_VOID(check_name_is_free(entries, args.name, entry.id));
   if (!args.name.empty()) entry.name = args.name;
   entries.push_back(entry);
   const auto& removed = opened.record->content.removed;
@@ -161,9 +174,8 @@ Task<Result<HomeAdded>> do_home_add(Session& session, HomeAddArgs args) {
   auto resolve = [&disk = session.platform.disk(), path = args.path] { return disk.absolute(path); };
   MHP_CO_TRY(const std::string path, co_await on_path(session, args.path, std::move(resolve)));
   MHP_CO_TRY_VOID(check_not_nested(session, opened.record->content.homes, path));
-  auto make = [&disk = session.platform.disk(), &random = session.platform.random(), args] {
-    return entry_for(disk, random, args);
-  };
+  auto make = [&disk = session.platform.disk(), &random = session.platform.random(), args,
+               entries = opened.record->content.homes] { return entry_for(disk, random, args, entries); };
   MHP_CO_TRY(wire::HomeEntry entry, co_await on_path(session, args.path, std::move(make)));
   MHP_CO_TRY_VOID(co_await check_not_a_copy(session, opened, entry));
   std::vector<wire::HomeEntry> entries = opened.record->content.homes;

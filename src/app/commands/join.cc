@@ -169,8 +169,9 @@ Task<Result<std::string>> make_identity(Session& session, JoinArgs args) {
   co_return init.phrase_file;
 }
 
-/// The key of the member to be: the one that was kept when this code was tried before, or a new one.
-Task<Result<Membership>> member_to_be(Session& session, CloudId cloud, std::string name) {
+/// The key of the member to be: the one that was kept when this code was tried before, by this name now, or a new one.
+/// `is_in`: it is a member, with the name that it has.
+Task<Result<Membership>> member_to_be(Session& session, CloudId cloud, std::string name, bool is_in) {
   const auto find = [&session, cloud]() -> Result<std::optional<Membership>> {
     MHP_TRY(const auto memberships, memberships_of(session));
     const auto known = std::ranges::find(memberships, cloud, &Membership::cloud);
@@ -178,7 +179,13 @@ Task<Result<Membership>> member_to_be(Session& session, CloudId cloud, std::stri
     return std::optional(*known);
   };
   MHP_CO_TRY(auto known, find());
-  if (known) co_return *known;
+  if (known && (known->name == name || is_in)) co_return *known;
+  if (known) {
+    MHP_CO_TRY_VOID(co_await rename_membership(session, cloud, std::move(name)));
+    MHP_CO_TRY(known, find());
+    if (known) co_return *known;
+    co_return fail(Errc::not_found, Subject::cloud, "another computer of yours has left this cloud just now");
+  }
   primitives::Key secret = session.platform.random().array<32>();
   auto kept = co_await keep_membership(session, cloud, secret, std::move(name));
   wipe(secret);
@@ -207,6 +214,17 @@ Result<UpSettings> lending_of(Session& session, const JoinArgs& args) {
   return settings;
 }
 
+/// By this very code it may be: then the answer was lost, and is given again. Errors: usage.
+Result<void> check_is_no_member(const cloud::Roster& roster, const Membership& self, const wire::Invitation& by) {
+  const cloud::View& view = roster.view();
+  const auto ticket = view.tickets.find({by.inviter, cloud::ticket_of(by)});
+  const bool by_this_code = ticket != view.tickets.end() && ticket->second.used_by == self.member();
+  if (!view.members.contains(self.member()) || by_this_code) return {};
+  return fail(Errc::usage, Subject::cloud,
+              fmt::format("you are in the cloud '{}' already, as '{}': the code is still good, for somebody else",
+                          printable(view.name), printable(self.name)));
+}
+
 Task<Result<JoinDone>> do_join(Session& session, JoinArgs args) {
   auto invitation = wire::invitation_of(args.code);
   if (!invitation) co_return about(Subject::cloud, Result<JoinDone>(pass(invitation)));
@@ -218,12 +236,18 @@ Task<Result<JoinDone>> do_join(Session& session, JoinArgs args) {
   MHP_CO_TRY(const Opened opened, open_records(session));
   done.as = args.as.empty() ? opened.record->content.name : args.as;
   if (done.as.empty()) co_return fail(Errc::usage, "say what you are called in the cloud, with --as NAME");
-  MHP_CO_TRY(const Membership membership, co_await member_to_be(session, invitation->cloud, done.as));
+  MHP_CO_TRY(const auto book, co_await open_book(session));
+  const cloud::RosterPointer before = book->find(invitation->cloud);
+  MHP_CO_TRY(const Membership membership,
+             co_await member_to_be(session, invitation->cloud, done.as, before != nullptr));
+  if (before) {
+    MHP_CO_TRY_VOID(check_is_no_member(*before, membership, *invitation));
+  }
+  done.as = membership.name;
   MHP_CO_TRY(UpSettings settings, lending_of(session, args));
   if (settings.name.empty()) settings.name = done.as + "'s computer";
   MHP_CO_TRY_VOID(keep_up_settings(session.platform.disk(), session.state_folder, settings));
   MHP_CO_TRY(Network* const net, network_of(session));
-  MHP_CO_TRY(const auto book, co_await open_book(session));
   cloud::Newcomer newcomer{.member = membership.key, .home = net->key()};
   newcomer.name = membership.name;
   newcomer.home_name = settings.name;
@@ -246,6 +270,8 @@ std::string join_hint(const Error& error) {
     case Errc::unavailable:
     case Errc::timed_out:
       return "Is the computer of whoever invited you on, with 'mhp up' running? Try again later with the same code.";
+    case Errc::usage:
+      return "";
     default:
       return "Ask whoever invited you for a new code ('mhp invite').";
   }
@@ -308,7 +334,8 @@ void add_join(Command& program) {
       program.add("join", "Join a cloud with the code of an invitation",
                   "Examples:\n  mhp join                  (asks for the code)\n"
                   "  mhp join - --lend 50G --as Ben < code.txt\n"
-                  "Exit codes: 0 you are in; 4 nobody could be reached; 5 the code is wrong, used or expired");
+                  "Exit codes: 0 you are in; 2 another name is needed, or you are in already; 4 nobody could be "
+                  "reached; 5 the code is wrong, used or expired");
   command.takes("code", args->code, "The code; '-' reads it from standard input, as without it");
   command.takes("--as", args->as, "What you are called in the cloud (default: the name of your vault)");
   command.takes("--lend", args->lend,

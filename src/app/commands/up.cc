@@ -468,6 +468,16 @@ std::string up_hint(const Error& error) {
   }
 }
 
+/// As 'mhp join' names a computer.
+std::string usual_name(Session& session, const std::vector<Membership>& memberships, const HomeId& id) {
+  const auto opened = open_records(session);
+  const std::string owner = !memberships.empty() ? memberships.front().name
+                            : opened             ? opened->record->content.name
+                                                 : "";
+  const std::string name = owner + "'s computer";
+  return owner.empty() || name.size() > wire::kMaxNameBytes ? id.short_hex() : name;
+}
+
 Task<int> run_up(Session& session, UpArgs args) {
   const auto memberships = memberships_of(session);
   if (!memberships) co_return session.out.fail(memberships.error(), up_hint(memberships.error()));
@@ -489,7 +499,7 @@ Task<int> run_up(Session& session, UpArgs args) {
   if (!doors) co_return session.out.fail(doors.error(), up_hint(doors.error()));
   auto net = network_of(session, doors->listening.front().port);
   if (!net) co_return session.out.fail(net.error(), up_hint(net.error()));
-  if (settings->name.empty()) settings->name = (*net)->id().short_hex();
+  if (settings->name.empty()) settings->name = usual_name(session, *memberships, (*net)->id());
   const auto kept = keep_up_settings(session.platform.disk(), session.state_folder, *settings);
   if (!kept) co_return session.out.fail(kept.error(), up_hint(kept.error()));
   Up up(session, **net, std::move(*settings), std::move(*doors), args.trouble_file);
