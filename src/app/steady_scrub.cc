@@ -62,8 +62,9 @@ std::chrono::nanoseconds scrub_pause(const ScrubPace& pace, std::uint64_t bytes,
   return std::chrono::nanoseconds(static_cast<std::int64_t>(seconds * 1e9));
 }
 
-SteadyScrub::SteadyScrub(platform::Platform& platform, home::SharedHome& home, std::string file, const ScrubPace& pace)
-    : platform_(platform), home_(home), file_(std::move(file)), pace_(pace) {}
+SteadyScrub::SteadyScrub(platform::Platform& platform, home::SharedHome& home, FoundBad& found, std::string file,
+                         const ScrubPace& pace)
+    : platform_(platform), home_(home), found_(found), file_(std::move(file)), pace_(pace) {}
 
 std::int64_t SteadyScrub::now_s() const { return platform_.clock().unix_ns() / kNsPerSecond; }
 
@@ -107,19 +108,28 @@ Task<Result<std::optional<VaultId>>> SteadyScrub::next_vault(bool past) {
 }
 
 /// The next one begins when this one should have been over, or now.
-Result<ScrubStep> SteadyScrub::end_round() {
+Task<Result<ScrubStep>> SteadyScrub::end_round() {
+  MHP_CO_TRY(const std::vector<VaultId> vaults, co_await home_.vaults());
+  MHP_CO_TRY_VOID(found_.keep_only(vaults));
   ScrubStep out;
   out.finished = round_;
   const std::chrono::seconds left = time_left();
   begin_round(now_s() + left.count());
-  MHP_TRY_VOID(save());
+  MHP_CO_TRY_VOID(save());
   out.pause = std::clamp(left, std::chrono::seconds(1), pace_.longest_pause);
-  return out;
+  co_return out;
+}
+
+Result<void> SteadyScrub::note_for_owner(const home::SharedHome::ScrubPage& page) {
+  std::vector<std::uint8_t> bad;
+  for (const auto& [segment, row] : page.report.bad) bad.push_back(row);
+  return found_.note(round_.vault, round_.segment, page.last, bad);
 }
 
 /// One more segment was read.
 Result<ScrubStep> SteadyScrub::note(const home::SharedHome::ScrubPage& page, const home::Usage& usage) {
   ScrubStep out;
+  MHP_TRY_VOID(note_for_owner(page));
   const std::uint64_t left_bytes = usage.used_bytes - std::min(usage.used_bytes, round_.bytes);
   round_.segment = page.last;
   round_.rows += page.report.rows;
@@ -145,13 +155,14 @@ Task<Result<ScrubStep>> SteadyScrub::step() {
   MHP_CO_TRY(const home::Usage usage, co_await home_.usage());
   for (bool past = false;; past = true) {
     MHP_CO_TRY(const std::optional<VaultId> vault, co_await next_vault(past));
-    if (!vault) co_return end_round();
+    if (!vault) co_return co_await end_round();
     if (*vault != round_.vault) {
       round_.vault = *vault;
       round_.segment = {};
     }
     MHP_CO_TRY(const auto page, co_await home_.scrub_some(*vault, round_.segment, 1, 100, 0));
     if (!page.last.is_zero()) co_return note(page, usage);
+    MHP_CO_TRY_VOID(found_.note_end(*vault, round_.segment));
   }
 }
 

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "app/found_bad.h"
 #include "home/shared_home.h"
 #include "platform/platform.h"
 
@@ -48,12 +49,13 @@ struct ScrubStep {
   std::chrono::nanoseconds pause{0};        // before the next one
 };
 
-/// Takes step after step through a home; a damaged row is told of and stays as it is: its owner's check finds and mends
-/// it. One task uses it. `platform` and `home` outlive it.
+/// Takes step after step through a home; a damaged row stays as it is, and is noted for its owner, who hears of it when
+/// he asks, and mends it. One task uses it. `platform`, `home` and `found` outlive it.
 class SteadyScrub {
  public:
   /// `file`: where it remembers; a lost or damaged one only means that a round begins anew.
-  SteadyScrub(platform::Platform& platform, home::SharedHome& home, std::string file, const ScrubPace& pace = {});
+  SteadyScrub(platform::Platform& platform, home::SharedHome& home, FoundBad& found, std::string file,
+              const ScrubPace& pace = {});
 
   /// Reads one segment's rows, or finds that it is not time yet, or that a round is over. Errors: those of the home; of
   /// the disk, where it cannot remember.
@@ -69,10 +71,12 @@ class SteadyScrub {
   std::chrono::seconds time_left() const;
   Task<Result<std::optional<VaultId>>> next_vault(bool past);
   Result<ScrubStep> note(const home::SharedHome::ScrubPage& page, const home::Usage& usage);
-  Result<ScrubStep> end_round();
+  Result<void> note_for_owner(const home::SharedHome::ScrubPage& page);
+  Task<Result<ScrubStep>> end_round();
 
   platform::Platform& platform_;
   home::SharedHome& home_;
+  FoundBad& found_;
   const std::string file_;
   const ScrubPace pace_;
   ScrubRound round_;

@@ -40,7 +40,7 @@ class Scrubbing : public ::testing::Test {
     }
     ASSERT_TRUE(platform::run_task(platform_, home_->commit()));
   }
-  SteadyScrub scrub(const ScrubPace& pace = {}) { return {platform_, *home_, "/state/scrub.json", pace}; }
+  SteadyScrub scrub(const ScrubPace& pace = {}) { return {platform_, *home_, found_, "/state/scrub.json", pace}; }
 
   /// Steps and pauses until a round is over. The steps; `took`: simulated time.
   std::vector<ScrubStep> one_round(SteadyScrub& scrub, std::chrono::nanoseconds& took) {
@@ -75,6 +75,7 @@ class Scrubbing : public ::testing::Test {
   }
 
   platform::MemoryPlatform platform_{1};
+  FoundBad found_{platform_.disk(), "/state/found-bad.json"};
   std::unique_ptr<home::SharedHome> home_;
 };
 
@@ -133,6 +134,7 @@ TEST_F(Scrubbing, TellsOfDamagedRowsAndLeavesThemToTheOwner) {
   EXPECT_GT(told, 0U);
   EXPECT_EQ(steps.back().finished->bad, told);
   EXPECT_EQ(run(home_->scrub(samples::Owner(1).vault, 100, 0)).bad.size(), told);  // as its owner is told who asks
+  EXPECT_EQ(found_.page(samples::Owner(1).vault, {}).bad.size(), told) << "and without asking";
 }
 
 TEST_F(Scrubbing, AnEmptyHomeIsNotAskedAgainAndAgain) {

@@ -41,6 +41,7 @@ constexpr std::array kRoutes{
     Route{HomeCall::collect, Method::post, "vaults/V/collect", ""},
     Route{HomeCall::usage, Method::get, "vaults/V/usage", ""},
     Route{HomeCall::scrub, Method::post, "vaults/V/scrub", "after percent seed"},
+    Route{HomeCall::known_bad, Method::get, "vaults/V/bad-rows", "after"},
 };
 
 std::vector<std::string_view> split(std::string_view text, char by) {

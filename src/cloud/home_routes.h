@@ -23,7 +23,8 @@ enum class HomeCall : unsigned char {
   commit,
   collect,
   usage,
-  scrub,  // what `seed` draws of some segments after `segment`
+  scrub,      // what `seed` draws of some segments after `segment`
+  known_bad,  // rows that the home itself found damaged, of segments after `segment`
 };
 
 /// A request without its body. Fields that its call does not name are not sent.

@@ -239,6 +239,9 @@ Task<Result<Bytes>> HomeConnection::perform_rare(HomeAsk ask, Bytes body) {
       co_return co_await usage(ask);
     case HomeCall::scrub:
       co_return co_await scrub(ask);
+    case HomeCall::known_bad:
+      co_return wire::encode(state_.lending.known_bad ? state_.lending.known_bad(ask.vault, ask.segment)
+                                                      : wire::ScrubResult{});
     default:
       co_return fail(Errc::not_found, "no such path");
   }
@@ -342,6 +345,7 @@ Task<Result<Bytes>> HomeConnection::put(HomeAsk ask, Bytes body) {
   const std::uint64_t losses = state_.home.losses();
   const MutableBytes bytes = record->bytes();
   MHP_CO_TRY_VOID(co_await state_.home.put(bytes, std::move(record)));
+  if (state_.lending.was_put) state_.lending.was_put(front);
   puts_ += 1;
   put_since_ = std::min(put_since_.value_or(losses), losses);
   co_return Bytes();

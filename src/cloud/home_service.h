@@ -6,6 +6,7 @@
 #include "cloud/home_rights.h"
 #include "home/shared_home.h"
 #include "platform/platform.h"
+#include "wire/record.h"
 
 namespace mhp::cloud {
 
@@ -15,6 +16,10 @@ struct Lending {
   std::function<bool(const net::Peer&)> is_member;
   /// Bytes of records that a vault may have here where this computer asks; 0: nothing of it is taken.
   std::function<std::uint64_t(const net::Peer&, const VaultId&)> quota_bytes;
+  /// Rows that this home has found damaged by itself, of segments of a vault after one, at most wire::kMaxScrubBad; and
+  /// who is to know that rows were put. Both may be missing.
+  std::function<wire::ScrubResult(const VaultId&, const SegmentId&)> known_bad = {};
+  std::function<void(const wire::RecordFront&)> was_put = {};
   std::chrono::nanoseconds between_collects = std::chrono::minutes(10);  // by the steady clock; sooner: busy
   std::size_t puts_at_once = 4;                                          // each takes its record's length of memory
 };

@@ -83,9 +83,10 @@ class Service : public ::testing::Test {
   }
   /// Everything that tells or changes something of a vault is refused, but a vault record, which proves itself.
   void expect_shut(net::Served& at, const VaultId& vault) {
-    for (const HomeCall call : {HomeCall::vault_records, HomeCall::heads, HomeCall::put_heads, HomeCall::tombstone,
-                                HomeCall::reprieve, HomeCall::list, HomeCall::find, HomeCall::read, HomeCall::put,
-                                HomeCall::commit, HomeCall::collect, HomeCall::usage, HomeCall::scrub}) {
+    for (const HomeCall call :
+         {HomeCall::vault_records, HomeCall::heads, HomeCall::put_heads, HomeCall::tombstone, HomeCall::reprieve,
+          HomeCall::list, HomeCall::find, HomeCall::read, HomeCall::put, HomeCall::commit, HomeCall::collect,
+          HomeCall::usage, HomeCall::scrub, HomeCall::known_bad}) {
       HomeAsk what = ask_of(call, vault);
       what.segment = segment_.card.segment;
       Bytes body;

@@ -96,6 +96,7 @@ class RemoteHome : public home::Home {
   Task<Result<home::CollectReport>> collect() override;
   Task<Result<home::Usage>> usage() override;
   Task<Result<home::ScrubReport>> scrub(VaultId vault, unsigned percent, std::uint64_t seed) override;
+  Task<Result<std::vector<BadRow>>> known_bad(VaultId vault) override;
 
  private:
   const VaultKey* key_of(const VaultId& vault) const;
@@ -457,6 +458,26 @@ Task<Result<home::ScrubReport>> RemoteHome::scrub(VaultId vault, unsigned percen
     more = part.more;
   }
   co_return sum;
+}
+
+/// A home that does not know the question has none to tell of.
+Task<Result<std::vector<home::Home::BadRow>>> RemoteHome::known_bad(VaultId vault) {
+  HomeAsk what = about_vault(HomeCall::known_bad, vault);
+  std::vector<BadRow> out;
+  for (bool more = true; more;) {
+    const auto reply = co_await simply(what);
+    if (!reply && reply.error().code == Errc::not_found) co_return out;
+    if (!reply) co_return tl::unexpected<Error>(reply.error());
+    MHP_CO_TRY(const auto page, wire::parse_scrub_result(*reply));
+    const bool is_new = page.bad.empty() || page.bad.front().first > what.segment;
+    if (!std::ranges::is_sorted(page.bad) || !is_new || (page.more && page.last <= what.segment))
+      co_return lied("bad rows that it gave before");
+    out.insert(out.end(), page.bad.begin(), page.bad.end());
+    if (out.size() > kMaxBadRows) co_return lied("too many bad rows");
+    what.segment = page.last;
+    more = page.more;
+  }
+  co_return out;
 }
 
 }  // namespace

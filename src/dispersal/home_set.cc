@@ -61,6 +61,8 @@ const char* to_string(TroubleKind kind) {
       return "wrong vault record";
     case TroubleKind::damaged:
       return "damaged";
+    case TroubleKind::bad_rows:
+      return "damaged rows";
   }
   return "failed";
 }

@@ -31,7 +31,8 @@ enum class TroubleKind {
   forked_heads,
   wrong_record,
   damaged,
-  refused  // a computer does not let this one, or its owner, store anything
+  refused,  // a computer does not let this one, or its owner, store anything
+  bad_rows  // it says so itself: it has read what it holds
 };
 
 /// What a home did wrong, to be told to the owner; at most one of each kind per home is kept.

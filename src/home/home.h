@@ -132,6 +132,14 @@ class Home {
   /// Re-hashes the rows it holds of `vault`: all, or those of a random `percent`, drawn by `seed`.
   virtual Task<Result<ScrubReport>> scrub(VaultId vault, unsigned percent, std::uint64_t seed) = 0;
 
+  using BadRow = std::pair<SegmentId, std::uint8_t>;
+  /// Rows of `vault` that it has found damaged when it read what it holds, unasked, and that nobody has put again
+  /// since; rising. A home that does not read by itself has none to tell of.
+  virtual Task<Result<std::vector<BadRow>>> known_bad(VaultId vault) {
+    (void)vault;
+    co_return std::vector<BadRow>();
+  }
+
   /// Takes the lock of a home that lets one program write at a time, as its first writing call would; it is kept till
   /// the object goes. `who` is for those who wait for it: the lock says it. Nothing to do where writers may come
   /// together. Errors: busy; the detail says who holds it.

@@ -18,8 +18,17 @@ constexpr int kFairListTimes = 2;  // as long as for a question: a list may have
 
 using Lists = std::vector<std::optional<Result<std::vector<home::HeldSegment>>>>;  // none: no answer in time
 
-Task<> list_one(dispersal::HomeSet& homes, std::size_t member, Lists& lists, platform::Round& round) {
+/// What homes say that they found damaged.
+using Confessions = std::vector<std::vector<home::Home::BadRow>>;
+
+/// All borrowed: the caller joins.
+Task<> list_one(dispersal::HomeSet& homes, VaultId vault, std::size_t member, Lists& lists, Confessions& bad,
+                platform::Round& round) {
   lists[member] = co_await homes.list(member);
+  if (*lists[member]) {
+    auto found = co_await homes.members()[member].home->known_bad(vault);
+    if (found) bad[member] = std::move(*found);  // else nothing is known of any
+  }
   round.done();
 }
 
@@ -74,13 +83,14 @@ void take_out(std::vector<Holder>& holders, const std::vector<dispersal::RowsFor
 Task<> Survey::take(std::optional<std::vector<SegmentId>> wanted) {
   const auto& all = vault_.homes_.members();
   Lists lists(all.size());
+  Confessions bad(all.size());
   platform::Nursery scope(co_await asio::this_coro::executor);
   const auto least = kFairListTimes * vault_.homes_.fair_time();
   platform::Round round(scope, 0, {&vault_.platform_.clock(), all.size(), least});
   for (const auto& member : all) round.left += member.home != nullptr;
   if (round.left > 0) scope.start(platform::watch(vault_.platform_.clock(), kListLimit, round));
   for (std::size_t i = 0; i < all.size(); ++i) {
-    if (all[i].home) scope.start(list_one(vault_.homes_, i, lists, round));
+    if (all[i].home) scope.start(list_one(vault_.homes_, vault_.record_.record.vault, i, lists, bad, round));
   }
   co_await scope.join();
   bool everything = !wanted.has_value();
@@ -95,6 +105,7 @@ Task<> Survey::take(std::optional<std::vector<SegmentId>> wanted) {
     } else {
       members_.push_back(i);
       keep(i, std::move(**lists[i]), everything);
+      believe(i, bad[i]);
     }
   }
   if (!everything) co_return;
@@ -109,6 +120,23 @@ void Survey::keep(std::size_t member, std::vector<home::HeldSegment> held, bool 
     holders_[segment.segment].push_back(
         {.member = member, .rows = std::move(segment.rows), .card_version = segment.card_version});
   }
+}
+
+/// Only of what it lists: as if it did not list these rows.
+void Survey::believe(std::size_t member, const std::vector<home::Home::BadRow>& bad) {
+  std::size_t rows = 0;
+  for (const auto& [segment, row] : bad) {
+    const std::vector<Holder>& all = holders(segment);
+    const auto own = std::ranges::find(all, member, &Holder::member);
+    if (own == all.end() || std::ranges::find(own->rows, row) == own->rows.end()) continue;
+    bad_rows_.learn(vault_.homes_.members()[member].id, segment, {row}, true);
+    ++rows;
+  }
+  if (rows == 0) return;
+  vault_.homes_.report(member, TroubleKind::bad_rows,
+                       "has read what it holds, and " + std::to_string(rows) +
+                           (rows == 1 ? " row of yours is" : " rows of yours are") +
+                           " damaged: 'mhp repair' makes them again");
 }
 
 const std::vector<Holder>& Survey::holders(const SegmentId& segment) const {

@@ -177,9 +177,20 @@ class Up final : public MetricsSource {
     cloud::Lending rules;
     rules.is_member = [this](const net::Peer& peer) { return !service_->belongings(peer.id).empty(); };
     rules.quota_bytes = [this](const net::Peer& peer, const VaultId&) { return quota_of(peer.id); };
+    found_bad_.emplace(disk, session_.state_folder + "/found-bad.json");
+    rules.known_bad = [this](const VaultId& vault, const SegmentId& after) { return found_bad_->page(vault, after); };
+    rules.was_put = [this](const wire::RecordFront& record) { note_put(record); };
     lending_.emplace(session_.platform, *home_, std::move(rules));
-    scrub_.emplace(session_.platform, *home_, session_.state_folder + "/scrub.json");
+    scrub_.emplace(session_.platform, *home_, *found_bad_, session_.state_folder + "/scrub.json");
     return {};
+  }
+
+  /// Whoever puts damaged rows again has mended them.
+  void note_put(const wire::RecordFront& record) {
+    std::vector<std::uint8_t> rows;
+    for (const wire::RecordRow& row : record.rows) rows.push_back(row.row);
+    const auto noted = found_bad_->were_put(record.vault, record.segment, rows);
+    if (!noted) log_.warn("found_bad_not_written", {{"reason", noted.error().detail}});
   }
 
   /// The most that any cloud which both are in allows.
@@ -410,6 +421,7 @@ class Up final : public MetricsSource {
   std::unique_ptr<home::SharedHome> home_;
   std::optional<cloud::HomeService> lending_;
   cloud::CloudService* service_ = nullptr;  // whoever asks lending_ comes through it
+  std::optional<FoundBad> found_bad_;       // by scrub_, for their owners
   std::optional<SteadyScrub> scrub_;
   std::uint64_t bad_rows_ = 0;  // that the scrub has found since this began
   std::uint64_t handed_over_ = 0;
@@ -445,6 +457,7 @@ Task<std::vector<Metric>> Up::metrics() {
   }
   if (scrub_) {
     out.push_back(gauge("mhp_scrub_read_bytes", "Bytes that the scrub under way has read", scrub_->round().bytes));
+    out.push_back(gauge("mhp_bad_rows", "Damaged rows that their owners have not mended", found_bad_->rows()));
     out.push_back(counter("mhp_scrub_bad_rows_total", "Damaged rows that the scrub has found", bad_rows_));
   }
   out.push_back(counter("mhp_hand_overs_total", "Times that rows of those who left were made anew", handed_over_));

@@ -58,6 +58,7 @@ class Survey {
  private:
   std::vector<dispersal::RowsFor> known_bad(const SegmentId& segment,
                                             const std::vector<dispersal::Holder>& holders) const;
+  void believe(std::size_t member, const std::vector<home::Home::BadRow>& bad);
   void keep(std::size_t member, std::vector<home::HeldSegment> held, bool all);
   struct VersionedCard {
     wire::Card card;
