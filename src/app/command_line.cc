@@ -79,7 +79,7 @@ int refuse(const Asked& asked, const CLI::App& app, const CLI::ParseError& probl
   const std::vector<std::string> known = names_of(*deepest);
   const std::vector<std::string> rest = app.remaining(true);
   const auto wrong = std::ranges::find_if(rest, [](const std::string& word) { return !word.starts_with('-'); });
-  if (!known.empty() && rest.empty()) {
+  if (!known.empty() && rest.empty() && problem.get_name() == "RequiredError") {
     return asked.out.fail({Errc::usage, fmt::format("'{}' needs to be told what to do", so_far)},
                           fmt::format("It can do: {}. See '{} --help'.", fmt::join(known, ", "), so_far), kUsage);
   }

@@ -756,6 +756,29 @@ def homes_of_one_name(w):
         vault.mhp("home", "add", w.folder / drive / "home", "--same-disk")
     names = [home["name"] for home in vault.mhp("--json", "home", "list").json["homes"]]
     w.equal(names, ["home", "b/home", "c/home"], "names")
+    run = vault.mhp("home", "add", w.folder / "d", "--name", "b/home", code=USAGE)
+    w.check("is called 'b/home' already" in run.err and not (w.folder / "d").exists(), f"nor by --name\n{run}")
+    vault.mhp("home", "add", w.folder / "b" / "home", "--name", "b/home")  # its own
+
+
+def small_words(w):
+    """What is wrong with numbers and dates is said as it is; what is planned is not said to be done."""
+    vault, source, _ = saved(w, 3)
+    run = w.run("lab", "400", state=w.folder / "none", code=USAGE)
+    w.check("36" in run.err and "told what to do" not in run.err, f"a number out of range\n{run}")
+    run = vault.mhp("recover", "--home", vault.homes[0], "--as-of", "2026-01-01", "--as-of", "2026-01-02",
+                    "--phrase-file", vault.phrase, "--state", w.folder / "new", code=USAGE)
+    w.check("given twice" in run.err, f"two dates\n{run}")
+    vault.take_away(vault.homes[0])
+    said = vault.mhp("repair", "--dry-run").out
+    w.check("would make" in said and "would be on" in said, f"a plan\n{said}")
+    vault.bring_back(vault.homes[0])
+    trees.write(os.path.join(os.fsencode(source), b"\xff\xfe"), b"x")
+    vault.backup(source)
+    older, newer = (one["id"] for one in vault.snapshots())
+    changes = vault.mhp("--json", "diff", older, newer).objects
+    w.check(any(bytes.fromhex(one.get("path_hex", "")).endswith(b"/\xff\xfe") for one in changes),
+            f"a name that is no text: {changes}")
 
 
 def copied_home(w):
@@ -956,5 +979,6 @@ if __name__ == "__main__":
                snapshot_paths, several_paths, excludes, one_file_system, own_folders_are_left_out, unreadable_files,
                names_are_escaped, secrets_stay_secret, second_init, interrupted, unchanged_is_quick, two_at_once,
                at_one_moment, two_devices, revoked_device, output_is_checked, no_homes_yet, same_disk_does_not_count,
-               damaged_state, closed_state, no_state_folder, dry_runs, given_links, homes_of_one_name, copied_home,
+               damaged_state, closed_state, no_state_folder, dry_runs, given_links, homes_of_one_name, small_words,
+               copied_home,
                hints, help_is_whole, manual_is_whole, set_back, goes_on, out_of_memory, demo)

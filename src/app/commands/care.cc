@@ -117,9 +117,8 @@ void show_homes(const Session& session, const Opened& opened, const nlohmann::js
       session.out.say("            brings nothing back alone: its vault record or heads are old, missing or damaged");
     const std::uint64_t bad = list[i]["rows_bad"];
     if (bad > 0) {
-      session.out.say(
-          fmt::format("            {} on it found wrong when they were read: 'mhp repair --read-data' mends that",
-                      plural(bad, "row was", "rows were")));
+      session.out.say(fmt::format("            {} on it found wrong when they were read: 'mhp repair' makes them again",
+                                  plural(bad, "row was", "rows were")));
     }
     if (!member.away_reason.empty()) session.out.say("            " + printable(member.away_reason));
   }
@@ -450,6 +449,16 @@ struct RepairArgs {
   bool dry_run = false;
 };
 
+/// How many bytes it would be is not known before they are made.
+static void say_rows_made(const Session& session, const vault::RepairReport& report, bool dry_run) {
+  const std::string rows = plural(report.rows_made, "row", "rows");
+  if (report.rows_made == 0) return session.out.say(dry_run ? "Would make no row." : "Made no row.");
+  session.out.say(fmt::format("{} for {} of {} segments.",
+                              dry_run ? fmt::format("Where all homes take theirs, would make {}", rows)
+                                      : fmt::format("Made {} ({})", rows, format_bytes(report.bytes_stored)),
+                              format_count(report.segments_changed), format_count(report.segments)));
+}
+
 static Task<int> run_repair(Session& session, RepairArgs args) {
   session.patience = std::chrono::minutes(args.wait_minutes);
   vault::CheckProgress state;
@@ -472,9 +481,7 @@ static Task<int> run_repair(Session& session, RepairArgs args) {
                       {"homes_refusing", refusing},
                       {"homes_mended", report->homes_mended},
                       {"dry_run", args.dry_run}});
-  session.out.say(fmt::format("{} {} ({}) for {} of {} segments.", args.dry_run ? "Would make" : "Made",
-                              plural(report->rows_made, "row", "rows"), format_bytes(report->bytes_stored),
-                              format_count(report->segments_changed), format_count(report->segments)));
+  say_rows_made(session, *report, args.dry_run);
   if (report->homes_mended > 0) {
     session.out.say(fmt::format("{} the vault record and heads that they lacked, or had damaged: {}.",
                                 args.dry_run ? "Would give homes" : "Gave homes",
@@ -485,8 +492,9 @@ static Task<int> run_repair(Session& session, RepairArgs args) {
                                 plural(report->unrestorable, "segment", "segments")));
     co_return kTooFew;
   }
-  session.out.say(fmt::format("Everything is on {}, {} (before: {}).", plural(report->homes, "home", "homes"),
-                              format_margin(report->margin), std::max(report->margin_before, 0)));
+  session.out.say(fmt::format("Everything {} on {}, {} ({}: {}).", args.dry_run ? "would be" : "is",
+                              plural(report->homes, "home", "homes"), format_margin(report->margin),
+                              args.dry_run ? "now" : "before", std::max(report->margin_before, 0)));
   if (args.dry_run) co_return kDone;
   if (report->two_histories) {
     const Error split{Errc::unavailable, "homes hold two histories of one computer, and cannot take the other's",

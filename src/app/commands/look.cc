@@ -37,6 +37,11 @@ const char* kind_word(wire::EntryKind kind) {
   return kWords[static_cast<std::size_t>(kind)];
 }
 
+/// A path that is no UTF-8 is not told apart from others by its text.
+void add_path_hex(nlohmann::json& object, const std::string& path) {
+  if (!is_utf8(path)) object["path_hex"] = to_hex(as_bytes("/" + path));
+}
+
 nlohmann::json json_entry(const wire::TreeEntry& entry) {
   nlohmann::json object = {{"path", json_text("/" + entry.path)},
                            {"kind", kind_word(entry.kind)},
@@ -45,7 +50,7 @@ nlohmann::json json_entry(const wire::TreeEntry& entry) {
                            {"gid", entry.gid},
                            {"bytes", entry.size},
                            {"time", format_rfc3339(entry.mtime_ns)}};
-  if (!is_utf8(entry.path)) object["path_hex"] = to_hex(as_bytes("/" + entry.path));
+  add_path_hex(object, entry.path);
   if (!entry.link_target.empty()) object["target"] = json_text(entry.link_target);
   return object;
 }
@@ -219,7 +224,9 @@ static Task<int> run_diff(Session& session, DiffArgs args) {
   if (!changes) co_return session.out.fail(changes.error(), hint_for(changes.error()));
   for (const snapshot::Change& change : *changes) {
     const auto kind = static_cast<std::size_t>(change.kind);
-    session.out.result({{"change", kWords[kind]}, {"path", json_text("/" + change.path)}});
+    nlohmann::json object = {{"change", kWords[kind]}, {"path", json_text("/" + change.path)}};
+    add_path_hex(object, change.path);
+    session.out.result(object);
     session.out.say(fmt::format("{}  /{}", kMarks[kind], printable(change.path)));
   }
   if (changes->empty()) session.out.say("Both snapshots hold the same.");

@@ -575,6 +575,8 @@ static Task<int> run_recover(Session& session, RecoverOptions options) {
   args.with_late = options.with_late;
   args.ignore_clock = options.ignore_clock;
   args.dry_run = options.dry_run;
+  if (options.as_of.size() > 1)
+    co_return session.out.fail({Errc::usage, "--as-of is given twice: the vault goes back to one time"});
   if (!options.as_of.empty()) {
     const auto as_of = parse_date(options.as_of.back());
     if (!as_of) co_return session.out.fail(as_of.error(), "Example: mhp recover --as-of 2026-11-22 --home DIR");
