@@ -5,8 +5,8 @@ import signal
 import subprocess
 import time
 
-from support import trees, world
-from support.world import DONE, FAILED, REFUSED, TOO_FEW, Computer
+from support import homes, trees, world
+from support.world import DONE, FAILED, REFUSED, TOO_FEW, USAGE, Computer
 
 
 def found(w, names=("ann", "ben", "cat")):
@@ -323,6 +323,161 @@ def removed(w):
             w.check(wrong not in said, f"not {wrong!r}\n{said}")
 
 
+def leaving(w):
+    """Who leaves hands over first, or stays; a cloud keeps an admin; whoever was in comes in again; the last one ends
+    it."""
+    ann, ben, cat = found(w, ("ann", "ben", "cat"))
+    tree = make_tree(w)
+    ben.json("backup", tree)
+    for more in ((), ("--dry-run",)):
+        run = ben.mhp("--json", "cloud", "leave", *more, code=TOO_FEW)
+        w.check("all homes of your vault are in it" in run.error["error"] and "--lost" in run.error["error"],
+                f"nobody leaves all that he has\n{run}")
+    for drive in ("drive-1", "drive-2"):
+        ben.mhp("home", "add", ben.folder / drive, "--same-disk")
+    cat.down()
+    run = ben.mhp("--json", "cloud", "leave", code=TOO_FEW)
+    w.check("home 'cat's home' is away" in run.error["error"], f"what cannot be seen is not left\n{run}")
+    cat.up()
+    wait_for_homes(w, ben, 2)
+    told = ben.json("cloud", "leave", "--dry-run")
+    w.equal((sorted(told["homes"]), told["margin"], told["given_up"]), (["ann's home", "cat's home"], 1, 0), "plan")
+    w.check(told["rows_made"] > 0 and len(ben.json("cloud", "list")["clouds"]) == 1, f"nothing is done: {told}")
+    told = ben.json("cloud", "leave")
+    w.equal((told["margin"], told["given_up"], told["homes_told"], told["ended"]), (1, 2, 2, False), "leaving")
+    w.equal(ben.json("cloud", "list")["clouds"], [], "clouds")
+    w.equal(sorted(home["name"] for home in ben.json("status")["homes"]), ["drive-1", "drive-2"], "homes")
+    w.equal(ben.json("check", "--read-data")["ok"], True, "check")
+    comes_back(w, ben, tree, "after leaving")
+    for more in ((), ("--lost",)):
+        run = ann.mhp("cloud", "leave", *more, code=REFUSED)
+        w.check("its only admin" in run.err and "members promote" in run.err, f"somebody must stay admin\n{run}")
+    ann.json("members", "promote", "cat")
+    ann.json("cloud", "leave")
+    cat.wait_for_log("member_left cloud=Lindenweg member=ann")
+    ben.json("join", "-", "--as", "ben", **given(w, ben, cat.json("invite")["code"]))
+    (tree / "newer").write_bytes(w.random.randbytes(1_000_000))
+    w.equal(ben.json("backup", tree)["homes"], 3, "homes, in the cloud again")
+    comes_back(w, ben, tree, "in the cloud again")
+    ben.json("cloud", "leave")
+    w.equal(cat.json("cloud", "leave")["ended"], True, "that it ends with the last one")
+    w.equal(cat.json("cloud", "list")["clouds"], [], "clouds")
+
+
+def burnt_computer(w):
+    """A computer that is lost is taken out of the cloud: others make anew what was on it, and refuse it should it come
+    back."""
+    ann, ben, cat = found(w, ("ann", "ben", "cat"))
+    tree = make_tree(w)
+    for computer in (ann, ben):
+        computer.json("backup", tree)
+    ann.down(signal.SIGKILL)
+    old = Computer(w, "old", init=False)
+    shutil.copytree(ann.state, old.state)
+    shutil.rmtree(ann.state)
+    told = ann.json("recover", "--phrase-file", ann.phrase, "--from", ben.address)
+    w.equal(told["clouds"][0]["own_homes"], ["ann's home"], "the lost computer's home")
+    run = cat.mhp("homes", "remove", "ann's home", code=REFUSED)
+    w.check("only its owner or an admin" in run.err, f"not by everybody\n{run}")
+    told = ann.json("homes", "remove", "ann's home")
+    w.equal((told["name"], told["member"], told["homes_told"]), ("ann's home", "ann", 2), "who is taken out")
+    for host in (ben, cat):
+        host.wait_for_log("home_left cloud=Lindenweg home=\"ann's home\"")
+    ben.wait_for_log(" handed_over ")
+    w.equal([home["name"] for home in ben.json("status")["homes"]], ["cat's home"], "ben's homes")
+    w.equal(sorted(home["name"] for home in ann.json("homes")["homes"]),
+            ["ann's computer", "ben's home", "cat's home"], "homes of the cloud")
+    comes_back(w, ann, tree, "on the new computer")
+    old.up("--home", old.folder / "home")
+    _, run = old.restore(code=None)
+    w.check(run.code != DONE, f"the old computer reads nothing\n{run}")
+    run = old.mhp("backup", tree, code=None)
+    w.check(run.code != DONE, f"nor does it save\n{run}")
+    states = {home["name"]: home["state"] for home in old.json("homes")["homes"]}
+    w.equal({states["ben's home"], states["cat's home"]}, {"away"}, f"it is refused everywhere: {states}")
+    ann.up()
+    wait_for_homes(w, ann, 2)
+
+
+def names(w):
+    """No two members have one name, nor two homes of one list."""
+    ann, ben = found(w, ("ann", "ben"))
+    eve = Computer(w, "eve")
+    code = ann.json("invite")["code"]
+    run = eve.mhp("join", "-", "--as", "ben", **given(w, eve, code), code=USAGE)
+    w.check("is called 'ben' already" in run.err, f"said plainly\n{run}")
+    w.equal(eve.json("join", "-", "--as", "eve", **given(w, eve, code))["as"], "eve", "with the same code")
+    again = ann.json("invite")["code"]
+    run = eve.mhp("join", "-", **given(w, eve, again), code=USAGE)
+    w.check("as 'eve': the code is still good" in run.err, f"who is in does not join again\n{run}")
+    let = Computer(w, "dan")
+    let.json("join", "-", **given(w, let, again))
+    ann.json("backup", make_tree(w))
+    run = ann.mhp("home", "add", ann.folder / "drive", "--name", "ben's home", code=USAGE)
+    w.check("is called 'ben's home' already" in run.err, f"said plainly\n{run}")
+    w.check(not (ann.folder / "drive").exists(), "nothing was made")
+
+
+def rot_is_told(w):
+    """A home that finds rot in what it reads by itself tells the owner, whose 'mhp repair' mends it."""
+    ann, ben, _ = found(w, ("ann", "ben", "cat"))
+    for name in ("tree", "other"):  # several segments
+        ann.json("backup", make_tree(w, name))
+    ben.down()
+    rows = homes.rows_in(ben.state / "home")
+    for row in rows:
+        homes.flip_row(row, w.random)
+    (ben.state / "scrub.json").unlink()  # a new round begins at once, with one segment
+    ben.up().wait_for_log(" bad_row ")
+    ben.down()
+    ben.up()
+    wait_for_homes(w, ann, 2)
+
+    def bad_rows(code):
+        return {home["name"]: home["rows_bad"] for home in ann.json("status", code=code)["homes"]}
+    told = bad_rows(FAILED)  # nothing more may be lost
+    w.check(0 < told["ben's home"] < len(rows) and told["cat's home"] == 0, f"rows that ben's home has told of: {told}")
+    said = ann.mhp("status", code=FAILED).err
+    w.check("home 'ben's home'" in said and "damaged: 'mhp repair' makes them again" in said, f"it is said\n{said}")
+    w.equal(ann.json("check", code=FAILED)["rows_bad"], told["ben's home"], "what check counts")
+    w.equal(ann.json("repair")["rows_made"], told["ben's home"], "rows made again")
+    w.equal(bad_rows(DONE)["ben's home"], 0, "rows told of afterwards")
+    w.check("damaged" not in ann.mhp("status").err, "nor is anything said")
+    ann.mhp("repair", "--read-data")
+    w.equal(ann.json("check", "--read-data")["ok"], True, "check")
+    w.count("rows rotten and repaired", len(rows))
+
+
+def two_writers(w):
+    """Two computers of one owner save to the same homes at the same moments: nothing of either is lost."""
+    ann, ben, _ = found(w, ("ann", "ben", "cat"))
+    ann.json("backup", make_tree(w, "first"))
+    other = Computer(w, "other", init=False)
+    other.json("recover", "--keep-devices", "--from", ben.address, "--phrase-file", ann.phrase)
+    rounds = 12 if w.long else 4
+    last = {}
+    for number in range(rounds):
+        shared = w.random.randbytes(2_000_000)  # both find it new, and store it
+        running = []
+        for computer in (ann, other):
+            last[computer.name] = w.folder / f"{computer.name}-{number}"
+            last[computer.name].mkdir()
+            (last[computer.name] / "shared").write_bytes(shared)
+            (last[computer.name] / "own").write_bytes(w.random.randbytes(3_000_000))
+            running.append(w.start("--json", "backup", last[computer.name], state=computer.state))
+        for process in running:
+            w.equal(w.finish(process, DONE).json["errors"], [], "errors of a backup")
+    snapshots = {computer.name: [one["id"] for one in computer.json("snapshots")] for computer in (ann, other)}
+    w.equal(len(snapshots["ann"]), 1 + 2 * rounds, "snapshots")
+    w.equal(sorted(snapshots["ann"]), sorted(snapshots["other"]), "snapshots, seen from both")
+    w.equal(ann.json("check", "--read-data")["ok"], True, "check")
+    for tree in last.values():
+        wanted = next(one["id"] for one in ann.json("snapshots") if str(tree) in one["paths"])
+        back, _ = ann.restore(wanted)
+        trees.check_same(w, trees.tree_of(tree), below(back, tree), f"snapshot of {tree.name}")
+
+
 if __name__ == "__main__":
     world.main(main_job, both_ways, invitations, back_in_the_cloud, off_the_list_and_back, killed_and_started_again,
-               removed_and_handed_over, refused_join, never_up, second_computer, removed)
+               removed_and_handed_over, refused_join, never_up, second_computer, removed, leaving, burnt_computer,
+               names, rot_is_told, two_writers)
