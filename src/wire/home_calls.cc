@@ -232,6 +232,30 @@ Result<VaultRecordsPage> parse_vault_records_page(ByteView bytes) {
   return out;
 }
 
+Bytes encode(const FormerRecordReply& reply) {
+  auto message = impl::make<proto::FormerRecord>();
+  message.set_record(impl::to_field(reply.signed_record));
+  message.set_taken_s(reply.taken_s);
+  message.set_replaced_s(reply.replaced_s);
+  message.set_since_s(reply.since_s);
+  message.set_more(reply.more);
+  return impl::serialize(message);
+}
+
+Result<FormerRecordReply> parse_former_record_reply(ByteView bytes) {
+  const impl::Bounds bounds{.what = "former record", .bytes = kMaxVaultRecordBytes + kSmallBytes};
+  MHP_TRY(const auto message, impl::read<proto::FormerRecord>(bytes, bounds));
+  FormerRecordReply out{.taken_s = message.taken_s(),
+                        .replaced_s = message.replaced_s(),
+                        .since_s = message.since_s(),
+                        .more = message.more()};
+  MHP_TRY(out.signed_record, take_signed(message.record(), kMaxVaultRecordBytes, bounds.what));
+  for (const std::int64_t time_s : {out.taken_s, out.replaced_s, out.since_s}) {
+    if (!is_home_time(time_s)) return impl::bad(bounds.what, "a time");
+  }
+  return out;
+}
+
 Bytes encode(const HeadChain& chain) {
   auto message = impl::make<proto::HeadChain>();
   for (const Bytes& head : chain.heads) message.add_heads(impl::to_field(head));
@@ -282,8 +306,7 @@ Result<HeadsPage> parse_heads_page(ByteView bytes) {
     for (const int end = at + static_cast<int>(count); at < end; ++at) {
       MHP_TRY(Bytes one, take_signed(message.heads(at), kMaxHeadBytes, bounds.what));
       device.heads.push_back(std::move(one));
-      if (message.received_s(at) < -kMaxReceivedS || message.received_s(at) > kMaxReceivedS)
-        return impl::bad(bounds.what, "a time of receipt");
+      if (!is_home_time(message.received_s(at))) return impl::bad(bounds.what, "a time of receipt");
       device.received_s.push_back(message.received_s(at));
     }
     out.devices.push_back(std::move(device));

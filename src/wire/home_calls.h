@@ -105,6 +105,16 @@ struct VaultRecordsPage {
   friend bool operator==(const VaultRecordsPage&, const VaultRecordsPage&) = default;
 };
 
+/// One of home::FormerRecords. Times are Unix seconds, -kMaxReceivedS to kMaxReceivedS.
+struct FormerRecordReply {
+  Bytes signed_record{};
+  std::int64_t taken_s = 0;
+  std::int64_t replaced_s = 0;
+  std::int64_t since_s = 0;  // of the one that is in its place now
+  bool more = false;
+  friend bool operator==(const FormerRecordReply&, const FormerRecordReply&) = default;
+};
+
 struct HeadChain {
   std::vector<Bytes> heads{};  // signed, rising; 1 to kMaxChainHeads
   friend bool operator==(const HeadChain&, const HeadChain&) = default;
@@ -131,6 +141,7 @@ Bytes encode(const VaultUsage&);
 Bytes encode(const CollectResult&);
 Bytes encode(const ScrubResult&);
 Bytes encode(const VaultRecordsPage&);
+Bytes encode(const FormerRecordReply&);
 Bytes encode(const HeadChain&);
 Bytes encode(const HeadsPage&);
 /// Each checks every bound that is named above. Errors: invalid.
@@ -142,6 +153,7 @@ Result<VaultUsage> parse_vault_usage(ByteView bytes);
 Result<CollectResult> parse_collect_result(ByteView bytes);
 Result<ScrubResult> parse_scrub_result(ByteView bytes);
 Result<VaultRecordsPage> parse_vault_records_page(ByteView bytes);
+Result<FormerRecordReply> parse_former_record_reply(ByteView bytes);
 Result<HeadChain> parse_head_chain(ByteView bytes);
 Result<HeadsPage> parse_heads_page(ByteView bytes);
 

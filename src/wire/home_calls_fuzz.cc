@@ -8,7 +8,7 @@ using namespace mhp::wire;
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const FuzzInput input(data, size);
-  switch (input.parser % 10) {
+  switch (input.parser % 11) {
     case 0:
       fuzz_parser(parse_session_claim, input.bytes);
       break;
@@ -35,6 +35,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       break;
     case 8:
       fuzz_parser(parse_vault_records_page, input.bytes);
+      break;
+    case 10:
+      fuzz_parser(parse_former_record_reply, input.bytes);
       break;
     default:
       fuzz_parser(parse_heads_page, input.bytes);

@@ -69,6 +69,10 @@ VaultRecordsPage records_page(samples::Random& random) {
   out.more = !out.devices.empty() && random.flip();
   return out;
 }
+FormerRecordReply former_record(samples::Random& random) {
+  const auto time = [&] { return static_cast<std::int64_t>(random.below(2 * kMaxReceivedS + 1)) - kMaxReceivedS; };
+  return {random.bytes(1 + random.below(3000)), time(), time(), time(), random.flip()};
+}
 HeadChain chain(samples::Random& random) { return {some_heads(random, 1)}; }
 HeadsPage heads_page(samples::Random& random) {
   HeadsPage out;
@@ -91,6 +95,7 @@ TEST(HomeCalls, RoundTrips) {
   expect_round_trips("CollectResult", collected, parse_collect_result);
   expect_round_trips("ScrubResult", scrubbed, parse_scrub_result);
   expect_round_trips("VaultRecordsPage", records_page, parse_vault_records_page);
+  expect_round_trips("FormerRecordReply", former_record, parse_former_record_reply);
   expect_round_trips("HeadChain", chain, parse_head_chain);
   expect_round_trips("HeadsPage", heads_page, parse_heads_page);
 }
@@ -108,6 +113,7 @@ TEST(HomeCalls, GuardTheirFormat) {
   expect(proto::CollectResult(), collected, parse_collect_result, 512);
   expect(proto::ScrubResult(), scrubbed, parse_scrub_result, 300'000);
   expect(proto::VaultRecordsPage(), records_page, parse_vault_records_page, kMaxRecordsPageBytes);
+  expect(proto::FormerRecord(), former_record, parse_former_record_reply, kMaxVaultRecordBytes + 512);
   expect(proto::HeadChain(), chain, parse_head_chain, 1'049'664);
   expect(proto::HeadsPage(), heads_page, parse_heads_page, kMaxHeadsPageBytes);
 }
@@ -180,6 +186,23 @@ TEST(HomeCalls, VaultRecordsMustFitTheirDevices) {
   expect_refused(parse_vault_records_page(encode(VaultRecordsPage{{}, true})), Errc::invalid, "empty page");
 }
 
+TEST(HomeCalls, AFormerRecordIsOfATimeThatExists) {
+  const FormerRecordReply good{Bytes(kMaxVaultRecordBytes), -kMaxReceivedS, kMaxReceivedS, 0, true};
+  EXPECT_TRUE(parse_former_record_reply(encode(good)));
+  FormerRecordReply bad = good;
+  bad.signed_record.clear();
+  expect_refused(parse_former_record_reply(encode(bad)), Errc::invalid, "wrong length");
+  bad.signed_record.resize(kMaxVaultRecordBytes + 1);
+  expect_refused(parse_former_record_reply(encode(bad)), Errc::invalid, "wrong length");
+  for (const auto time : {&FormerRecordReply::taken_s, &FormerRecordReply::replaced_s, &FormerRecordReply::since_s}) {
+    for (const std::int64_t unix_s : {-kMaxReceivedS - 1, kMaxReceivedS + 1, INT64_MIN, INT64_MAX}) {
+      bad = good;
+      bad.*time = unix_s;
+      expect_refused(parse_former_record_reply(encode(bad)), Errc::invalid, "a time");
+    }
+  }
+}
+
 TEST(HomeCalls, TheLongestFitTheirLimits) {
   samples::Random random(4);
   HeldPage page{{}, true};
@@ -224,6 +247,7 @@ TEST(HomeCalls, Golden) {
   expect_golden("scrub_result", scrub, parse_scrub_result);
   const VaultRecordsPage records{{{id<DeviceId>(10), some}, {id<DeviceId>(11), {}}}, true};
   expect_golden("vault_records_page", records, parse_vault_records_page);
+  expect_golden("former_record", FormerRecordReply{some, 0, 1'767'225'600, -1, true}, parse_former_record_reply);
   expect_golden("head_chain", HeadChain{{some, some}}, parse_head_chain);
   const HeadsPage heads{{{id<DeviceId>(8), {some, some}, {1'767'225'600, 1}}, {id<DeviceId>(9), {}, {}}}, false};
   expect_golden("heads_page", heads, parse_heads_page);

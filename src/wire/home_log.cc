@@ -16,6 +16,7 @@ constexpr std::string_view kMarkMagic{"mhpmark\0", kMagicBytes};
 constexpr std::string_view kIndexMagic{"mhpindx\0", kMagicBytes};
 constexpr std::string_view kHeadsMagic{"mhphead\0", kMagicBytes};
 constexpr std::string_view kCondemnedMagic{"mhpcond\0", kMagicBytes};
+constexpr std::string_view kFormerMagic{"mhpform\0", kMagicBytes};
 constexpr std::size_t kHashBytes = 32;
 
 tl::unexpected<Error> bad(const char* what, const std::string& why) {
@@ -142,6 +143,7 @@ constexpr std::size_t kIndexRowBytes = 9;
 constexpr std::string_view kHeadsContext = "mhp 1 heads file";
 
 constexpr std::string_view kCondemnedContext = "mhp 1 condemned file";
+constexpr std::string_view kFormerContext = "mhp 1 former records file";
 constexpr std::size_t kCondemnedEntryBytes = 52;
 constexpr std::uint16_t kSteppedBackFlag = 1;
 
@@ -361,7 +363,7 @@ Bytes encode(const HeadsFile& file) {
   out.bytes(file.device.bytes());
   for (const HeldHead& head : file.chain) {
     MHP_CHECK(head.signed_bytes.size() <= kMaxHeadBytes);
-    MHP_CHECK(head.received_s >= -kMaxReceivedS && head.received_s <= kMaxReceivedS);
+    MHP_CHECK(is_home_time(head.received_s));
     out.number(static_cast<std::uint64_t>(head.received_s));
     out.number(static_cast<std::uint32_t>(head.signed_bytes.size()));
     out.bytes(head.signed_bytes);
@@ -384,11 +386,64 @@ Result<HeadsFile> parse_heads_file(ByteView bytes) {
   for (std::size_t i = 0; i < count; ++i) {
     const auto received_s = static_cast<std::int64_t>(in.number<std::uint64_t>());
     const std::size_t length = in.number<std::uint32_t>();
-    if (received_s < -kMaxReceivedS || received_s > kMaxReceivedS) return bad("heads file", "a time of receipt");
+    if (!is_home_time(received_s)) return bad("heads file", "a time of receipt");
     if (length == 0 || length > kMaxHeadBytes || length > in.left()) return bad("heads file", "length of a head");
     file.chain.push_back({.signed_bytes = to_bytes(in.bytes(length)), .received_s = received_s});
   }
   if (!in.ok() || in.left() != 0) return bad("heads file", "its length");
+  return file;
+}
+
+// former records: magic, format, zeros (2), count (4), vault, device, since (8), then each: taken (8), replaced (8),
+// length (4), bytes; hash
+Bytes encode(const FormerRecordsFile& file) {
+  MHP_CHECK(!file.records.empty() && file.records.size() <= kMaxFormerRecords);
+  Writer out;
+  out.bytes(as_bytes(kFormerMagic));
+  out.number(kFormat);
+  out.zeros(2);
+  out.number(static_cast<std::uint32_t>(file.records.size()));
+  out.bytes(file.vault.bytes());
+  out.bytes(file.device.bytes());
+  MHP_CHECK(is_home_time(file.since_s));
+  out.number(static_cast<std::uint64_t>(file.since_s));
+  for (const FormerRecord& record : file.records) {
+    MHP_CHECK(record.signed_bytes.size() <= kMaxVaultRecordBytes);
+    MHP_CHECK(is_home_time(record.taken_s) && is_home_time(record.replaced_s));
+    out.number(static_cast<std::uint64_t>(record.taken_s));
+    out.number(static_cast<std::uint64_t>(record.replaced_s));
+    out.number(static_cast<std::uint32_t>(record.signed_bytes.size()));
+    out.bytes(record.signed_bytes);
+  }
+  out.seal(kFormerContext);
+  return out.take();
+}
+
+Result<FormerRecordsFile> parse_former_records_file(ByteView bytes) {
+  constexpr const char* kWhat = "former records file";
+  MHP_TRY_VOID(check_beginning(bytes, kFormerMagic, kWhat));
+  if (bytes.size() > kMaxFormerRecordsBytes) return bad(kWhat, "its length");
+  MHP_TRY_VOID(check_seal(bytes, kFormerContext, kWhat));
+  Reader in(bytes.first(bytes.size() - kHashBytes).subspan(kMagicBytes + 2));
+  in.zeros(2);
+  const std::size_t count = in.number<std::uint32_t>();
+  FormerRecordsFile file;
+  file.vault = in.id<VaultId>();
+  file.device = in.id<DeviceId>();
+  file.since_s = static_cast<std::int64_t>(in.number<std::uint64_t>());
+  if (!in.ok() || count == 0 || count > kMaxFormerRecords) return bad(kWhat, "number of records");
+  if (!is_home_time(file.since_s)) return bad(kWhat, "a time");
+  for (std::size_t i = 0; i < count; ++i) {
+    FormerRecord record;
+    record.taken_s = static_cast<std::int64_t>(in.number<std::uint64_t>());
+    record.replaced_s = static_cast<std::int64_t>(in.number<std::uint64_t>());
+    const std::size_t length = in.number<std::uint32_t>();
+    if (!is_home_time(record.taken_s) || !is_home_time(record.replaced_s)) return bad(kWhat, "a time");
+    if (length == 0 || length > kMaxVaultRecordBytes || length > in.left()) return bad(kWhat, "length of a record");
+    record.signed_bytes = to_bytes(in.bytes(length));
+    file.records.push_back(std::move(record));
+  }
+  if (!in.ok() || in.left() != 0) return bad(kWhat, "its length");
   return file;
 }
 

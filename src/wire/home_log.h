@@ -1,4 +1,5 @@
-// The files of a folder home itself: identity, log header, commit mark, index, heads (docs/formats/folder-home.md).
+// The files of a folder home itself: identity, log header, commit mark, index, heads, former vault records
+// (docs/formats/folder-home.md).
 #pragma once
 
 #include <vector>
@@ -15,10 +16,14 @@ constexpr std::size_t kLogBlockBytes = 4096;         // a log header, a commit m
 constexpr std::uint64_t kMaxLogBytes = 1_GiB;        // of one log
 constexpr std::uint64_t kMaxHomeIndexBytes = 1_GiB;  // a bigger home is scanned instead
 constexpr std::uint64_t kMaxHeadsFileBytes = 512_KiB;
-/// Unix seconds, the year 2255: the last time at which a home may say that it took a head. In nanoseconds it fits.
+constexpr std::uint64_t kMaxFormerRecordsBytes = 33_MiB;  // file of them, of one device
+/// Unix seconds, the year 2255: the last time at which a home may say that it took something. In nanoseconds it fits.
 constexpr std::int64_t kMaxReceivedS = 9'000'000'000;
+/// The first such time is as long before 1970.
+constexpr bool is_home_time(std::int64_t unix_s) { return unix_s >= -kMaxReceivedS && unix_s <= kMaxReceivedS; }
 constexpr std::uint64_t kMaxCondemnedFileBytes = 256_MiB;  // five million segments
 static_assert(kMaxHeadsFileBytes > kMaxHeadsHeld * (kMaxHeadBytes + 12) + 256);
+static_assert(kMaxFormerRecordsBytes > kMaxFormerRecords * (kMaxVaultRecordBytes + 20) + 256);
 
 using LogBlock = std::span<std::byte, kLogBlockBytes>;
 
@@ -122,6 +127,27 @@ struct HeadsFile {
 Bytes encode(const HeadsFile& file);
 /// Errors: invalid, corrupt.
 Result<HeadsFile> parse_heads_file(ByteView bytes);
+
+/// A vault record that a newer one of its device has replaced. Times by the home's own clock, Unix seconds,
+/// -kMaxReceivedS to kMaxReceivedS.
+struct FormerRecord {
+  Bytes signed_bytes;
+  std::int64_t taken_s = 0;  // when it took its place; 0: not known
+  std::int64_t replaced_s = 0;
+  friend bool operator==(const FormerRecord&, const FormerRecord&) = default;
+};
+
+/// File `former-<device>`: of each day on which records of the device were replaced the first.
+struct FormerRecordsFile {
+  VaultId vault;
+  DeviceId device;
+  std::int64_t since_s = 0;             // when the one that is in its place now came; a time as above
+  std::vector<FormerRecord> records{};  // in the order in which they were replaced; 1 to kMaxFormerRecords
+  friend bool operator==(const FormerRecordsFile&, const FormerRecordsFile&) = default;
+};
+Bytes encode(const FormerRecordsFile& file);
+/// Errors: invalid, corrupt.
+Result<FormerRecordsFile> parse_former_records_file(ByteView bytes);
 
 /// File `condemned`: the segments of a vault that a tombstone names, and how long each has been held since.
 struct CondemnedFile {

@@ -49,7 +49,7 @@ void fuzz_log_header(ByteView input) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const FuzzInput input(data, size);
-  switch (input.parser % 6) {
+  switch (input.parser % 7) {
     case 0:
       fuzz_parser(parse_home_file, sealed(input.bytes, "mhp 1 home file"));
       break;
@@ -61,6 +61,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       break;
     case 3:
       fuzz_mark(input.bytes);
+      break;
+    case 6:
+      fuzz_parser(parse_former_records_file, sealed(input.bytes, "mhp 1 former records file"));
       break;
     case 5:
       fuzz_parser(parse_condemned_file, sealed(input.bytes, "mhp 1 condemned file"));

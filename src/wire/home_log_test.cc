@@ -23,6 +23,18 @@ HeadsFile heads_file(samples::Random& random) {
   return file;
 }
 
+std::int64_t some_time(samples::Random& random) {
+  return static_cast<std::int64_t>(random.below(2 * kMaxReceivedS + 1)) - kMaxReceivedS;
+}
+
+FormerRecordsFile former_records_file(samples::Random& random) {
+  FormerRecordsFile file{.vault = random.id<VaultId>(), .device = random.id<DeviceId>(), .since_s = some_time(random)};
+  const std::size_t count = 1 + random.below(kMaxFormerRecords);
+  for (std::size_t i = 0; i < count; ++i)
+    file.records.push_back({random.bytes(1 + random.below(5000)), some_time(random), some_time(random)});
+  return file;
+}
+
 CondemnedFile condemned_file(samples::Random& random) {
   CondemnedFile file;
   file.home = random.id<HomeId>();
@@ -89,6 +101,7 @@ TEST(HomeLog, FilesRoundTrip) {
   expect_round_trips("HomeFile", home_file, parse_home_file);
   expect_round_trips("HeadsFile", heads_file, parse_heads_file, 50);
   expect_round_trips("HomeIndex", home_index, parse_home_index);
+  expect_round_trips("FormerRecordsFile", former_records_file, parse_former_records_file, 50);
   expect_round_trips("CondemnedFile", condemned_file, parse_condemned_file);
 }
 
@@ -113,6 +126,8 @@ TEST(HomeLog, FindsEveryChangedByte) {
   expect_found(encode(index), parse_home_index);
   expect_found(encode(HeadsFile{random.id<VaultId>(), random.id<DeviceId>(), {{random.bytes(10), 7}}}),
                parse_heads_file);
+  expect_found(encode(FormerRecordsFile{random.id<VaultId>(), random.id<DeviceId>(), 5, {{random.bytes(10), 0, 7}}}),
+               parse_former_records_file);
   CondemnedFile condemned;
   condemned.signers = {random.id<DeviceId>()};
   condemned.entries = {{random.id<SegmentId>(), 5, 6, 0}};
@@ -178,6 +193,7 @@ TEST(HomeLog, RefusesNewerFormatsAndOtherFiles) {
   expect_refused(parse_home_file({}), Errc::invalid, "cut short");
   expect_refused(parse_home_index(Bytes(200)), Errc::invalid, "some other file");
   expect_refused(parse_heads_file(Bytes(200)), Errc::invalid, "some other file");
+  expect_refused(parse_former_records_file(Bytes(200)), Errc::invalid, "some other file");
 }
 
 TEST(HomeLog, HeadsAreTakenAtTimesThatExist) {
@@ -195,6 +211,30 @@ TEST(HomeLog, HeadsAreTakenAtTimesThatExist) {
   EXPECT_TRUE(taken_at(kMaxReceivedS));
   for (const std::int64_t unix_s : {-kMaxReceivedS - 1, kMaxReceivedS + 1, INT64_MAX, INT64_MIN})
     expect_refused(taken_at(unix_s), Errc::invalid, "a time of receipt");
+}
+
+TEST(HomeLog, FormerRecordsRefuseEachBound) {
+  samples::Random random(test_seed());
+  const auto spoilt = [&](std::size_t at, auto number) {
+    Bytes bytes = encode(FormerRecordsFile{random.id<VaultId>(), random.id<DeviceId>(), 5, {{random.bytes(9), 0, 7}}});
+    impl::put(MutableBytes(bytes), at, number);
+    const auto content = ByteView(bytes).first(bytes.size() - 32);
+    std::ranges::copy(primitives::blake3_derive("mhp 1 former records file", content), bytes.end() - 32);
+    return parse_former_records_file(bytes);
+  };
+  EXPECT_TRUE(spoilt(80, std::uint64_t{kMaxReceivedS}));
+  for (const std::size_t at : {80u, 88u, 96u}) {
+    for (const std::int64_t unix_s : {-kMaxReceivedS - 1, kMaxReceivedS + 1, INT64_MAX, INT64_MIN})
+      expect_refused(spoilt(at, static_cast<std::uint64_t>(unix_s)), Errc::invalid, "a time");
+  }
+  for (const std::uint32_t count : {0u, kMaxFormerRecords + 1, UINT32_MAX})
+    expect_refused(spoilt(12, count), Errc::invalid, "number of records");
+  for (const std::uint32_t length : {0u, 10u, UINT32_MAX})
+    expect_refused(spoilt(104, length), Errc::invalid, "length of a record");
+  expect_refused(spoilt(104, 8u), Errc::invalid, "its length");
+  FormerRecordsFile longest{random.id<VaultId>(), random.id<DeviceId>(), 5, {}};
+  longest.records.resize(kMaxFormerRecords, {Bytes(kMaxVaultRecordBytes), 1, 2});
+  EXPECT_TRUE(parse_former_records_file(encode(longest)));
 }
 
 TEST(HomeLog, LogHeaderRoundTrips) {
@@ -264,6 +304,12 @@ TEST(HomeLog, GoldenFormat1) {
   const HeadsFile heads{
       VaultId::from_array(run), DeviceId::from_array(run), {{Bytes(5, std::byte{9}), 1'700'000'000}, {Bytes(1), -2}}};
   expect_golden("heads_file", heads, parse_heads_file);
+
+  const FormerRecordsFile former{VaultId::from_array(run),
+                                 DeviceId::from_array(run),
+                                 1'700'000'000,
+                                 {{Bytes(5, std::byte{9}), 0, 1'690'000'000}, {Bytes(1), 1'690'000'000, -2}}};
+  expect_golden("former_records_file", former, parse_former_records_file);
 
   std::array<std::byte, kLogBlockBytes> block;
   write_log_header({home, 2, run}, block);

@@ -22,6 +22,9 @@ constexpr std::uint64_t kMaxPageBytes = kMaxChunkBytes;  // encoded tree page
 constexpr unsigned kMaxHeadsKept = 64;                   // newest heads a home keeps of one device
 constexpr unsigned kMaxHeadDays = 32;                    // and so many older ones, each the newest of its day
 constexpr unsigned kMaxHeadsHeld = kMaxHeadsKept + kMaxHeadDays;
+constexpr unsigned kMaxFormerRecords = 32;  // replaced vault records that a home keeps of one device: one of a day
+/// Versions of one device's records that are so far apart no computer has reached by itself.
+constexpr std::uint64_t kMaxVersionStep = 1ull << 31;
 constexpr unsigned kMaxDevices = 256;
 constexpr unsigned kMaxRevocations = 1024;   // each recovery that sees a device standing makes one of it
 constexpr unsigned kMaxRemovedHomes = 1024;  // remembered as removed; beyond them the oldest are forgotten

@@ -58,6 +58,13 @@ struct VaultRecord {
   friend bool operator==(const VaultRecord&, const VaultRecord&) = default;
 };
 
+/// Of two records of one device: whether the one of version `next` takes the place of that of `held`. The newer one
+/// does; but where they are kMaxVersionStep or more apart, nobody came to the higher one honestly, and the lower one
+/// counts: so whoever signs the highest number there is locks nobody out.
+constexpr bool takes_place_of(std::uint64_t next, std::uint64_t held) {
+  return next > held ? next - held < kMaxVersionStep : held - next >= kMaxVersionStep;
+}
+
 struct EpochKey {
   std::uint32_t epoch = 0;
   primitives::Key data_key{};    // of segments

@@ -162,5 +162,20 @@ TEST(VaultRecord, IdOfAnIdentity) {
   EXPECT_EQ(vault_id_of(identity), VaultId::from_array(primitives::blake3_derive("mhp 1 vault id", identity)));
 }
 
+TEST(VaultRecord, TheNewerVersionCountsUnlessItIsFarAbove) {
+  constexpr std::uint64_t kStep = kMaxVersionStep;
+  for (const std::uint64_t held : {std::uint64_t{1}, std::uint64_t{7}, 5 * kStep}) {
+    EXPECT_FALSE(takes_place_of(held, held));
+    EXPECT_TRUE(takes_place_of(held + 1, held));
+    EXPECT_FALSE(takes_place_of(held, held + 1));
+    EXPECT_TRUE(takes_place_of(held + kStep - 1, held));
+    EXPECT_FALSE(takes_place_of(held, held + kStep - 1));
+    for (const std::uint64_t far : {held + kStep, UINT64_MAX}) {
+      EXPECT_FALSE(takes_place_of(far, held));
+      EXPECT_TRUE(takes_place_of(held, far));
+    }
+  }
+}
+
 }  // namespace
 }  // namespace mhp::wire
