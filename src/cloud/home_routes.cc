@@ -29,6 +29,7 @@ constexpr std::array kRoutes{
     Route{HomeCall::session, Method::post, "vaults/V/session", ""},
     Route{HomeCall::vault_records, Method::get, "vaults/V/vault-records", "device"},
     Route{HomeCall::put_vault_record, Method::put, "vaults/V/vault-records", ""},
+    Route{HomeCall::former_record, Method::get, "vaults/V/former-records/D", "number"},
     Route{HomeCall::heads, Method::get, "vaults/V/heads", "device"},
     Route{HomeCall::put_heads, Method::put, "vaults/V/heads/D", ""},
     Route{HomeCall::tombstone, Method::post, "vaults/V/tombstones", ""},
@@ -79,6 +80,7 @@ bool take(std::string_view name, std::string_view text, HomeAsk& ask) {
   if (name == "D" || name == "device") return take_id(text, ask.device);
   if (name == "S" || name == "after") return take_id(text, ask.segment);
   if (name == "R") return take_number(text, 0, wire::kMaxRows - 1, ask.row);
+  if (name == "number") return take_number(text, 0, wire::kMaxFormerRecords - 1, ask.number);
   if (name == "offset") return take_number(text, 0, UINT64_MAX, ask.offset);
   if (name == "bytes") return take_number(text, 1, wire::kMaxReadBytes, ask.bytes);
   if (name == "limit") return take_number(text, 1, wire::kMaxPageSegments, ask.limit);
@@ -92,6 +94,7 @@ std::string give(std::string_view name, const HomeAsk& ask) {
   if (name == "D" || name == "device") return ask.device.hex();
   if (name == "S" || name == "after") return ask.segment.hex();
   if (name == "R") return std::to_string(ask.row);
+  if (name == "number") return std::to_string(ask.number);
   if (name == "offset") return std::to_string(ask.offset);
   if (name == "bytes") return std::to_string(ask.bytes);
   if (name == "limit") return std::to_string(ask.limit);

@@ -12,6 +12,7 @@ enum class HomeCall : unsigned char {
   session,           // shows who is asking
   vault_records,     // those of the devices after `device`
   put_vault_record,  // the first of its author or a newer one
+  former_record,     // of `device`, that of number `number`, counted from 0
   heads,             // those of the devices after `device`
   put_heads,         // of `device`
   tombstone,
@@ -33,7 +34,8 @@ struct HomeAsk {
   VaultId vault{};
   DeviceId device{};
   SegmentId segment{};
-  std::uint8_t row = 0;  // below wire::kMaxRows
+  std::uint8_t row = 0;      // below wire::kMaxRows
+  std::uint64_t number = 0;  // below wire::kMaxFormerRecords
   std::uint64_t offset = 0;
   std::uint64_t bytes = wire::kMaxReadBytes;     // at least 1, at most that
   std::uint64_t limit = wire::kMaxPageSegments;  // at least 1, at most that

@@ -31,6 +31,9 @@ TEST(HomeRoutes, EachComesBackAsItWas) {
     ASSERT_TRUE(again) << request.path << ": " << again.error().detail;
     EXPECT_EQ(*again, ask) << request.path;
   }
+  HomeAsk former = ask_of(HomeCall::former_record);
+  former.number = wire::kMaxFormerRecords - 1;
+  EXPECT_EQ(*parse_ask(Method::get, to_request(former, {}).path), former);
   HomeAsk read = ask_of(HomeCall::read);
   read.segment = id<SegmentId>(2);
   read.row = 254;
@@ -60,10 +63,11 @@ TEST(HomeRoutes, RefusesOthers) {
     EXPECT_EQ(code_of(Method::get, path), Errc::not_found) << path;
   EXPECT_EQ(code_of(Method::put, vault + "/usage"), Errc::not_found);
   EXPECT_EQ(code_of(Method::get, vault + "/usage?" + std::string(1000, 'a')), Errc::not_found);
-  for (const std::string& path : {rows + "255", rows + "-1", rows + "1x", rows + "1?bytes=0", rows + "1?bytes=4194305",
-                                  rows + "1?offset=", rows + "1?offset=18446744073709551616", rows + "1?limit=1",
-                                  rows + "1?bytes", vault + "/segments?limit=1001", vault + "/segments?after=00",
-                                  std::string("/v1/vaults/00/usage"), vault + "/usage?a=b"})
+  for (const std::string& path :
+       {rows + "255", rows + "-1", rows + "1x", rows + "1?bytes=0", rows + "1?bytes=4194305",
+        rows + "1?offset=", rows + "1?offset=18446744073709551616", rows + "1?limit=1", rows + "1?bytes",
+        vault + "/segments?limit=1001", vault + "/segments?after=00", std::string("/v1/vaults/00/usage"),
+        vault + "/usage?a=b", vault + "/former-records/" + id<DeviceId>(2).hex() + "?number=32"})
     EXPECT_EQ(code_of(Method::get, path), Errc::invalid) << path;
   EXPECT_EQ(code_of(Method::post, vault + "/scrub?percent=101"), Errc::invalid);
 }

@@ -183,6 +183,7 @@ class HomeConnection : public net::Served {
   Result<Bytes> open_session(const HomeAsk& ask, ByteView body, const HeldSpeakers& held, bool is_member);
   Task<Result<Bytes>> vault_records(HomeAsk ask);
   Task<Result<Bytes>> put_vault_record(HomeAsk ask, Bytes body);
+  Task<Result<Bytes>> former_record(HomeAsk ask);
   Task<Result<Bytes>> put_heads(HomeAsk ask, Bytes body);
   Task<Result<Bytes>> heads(HomeAsk ask);
   Task<Result<Bytes>> condemn(HomeAsk ask, Bytes body);
@@ -226,6 +227,8 @@ Task<Result<Bytes>> HomeConnection::perform_rare(HomeAsk ask, Bytes body) {
       co_return co_await vault_records(ask);
     case HomeCall::put_vault_record:
       co_return co_await put_vault_record(ask, std::move(body));
+    case HomeCall::former_record:
+      co_return co_await former_record(ask);
     case HomeCall::heads:
       co_return co_await heads(ask);
     case HomeCall::put_heads:
@@ -273,6 +276,15 @@ Task<Result<Bytes>> HomeConnection::put_vault_record(HomeAsk ask, Bytes body) {
   if (held == nullptr && state_.lending.quota_bytes(peer_, ask.vault) == 0)
     co_return fail(Errc::denied, "this home lends this vault nothing");
   co_return empty_or(co_await state_.home.put_vault_record(std::move(body)));
+}
+
+Task<Result<Bytes>> HomeConnection::former_record(HomeAsk ask) {
+  MHP_CO_TRY(auto former, co_await state_.home.former_records(ask.vault, ask.device));
+  if (ask.number >= former.records.size()) co_return fail(Errc::not_found, "no such former record is held here");
+  home::FormerRecords::One& one = former.records[ask.number];
+  const bool more = ask.number + 1 < former.records.size();
+  co_return wire::encode(
+      wire::FormerRecordReply{std::move(one.signed_record), one.taken_s, one.replaced_s, former.since_s, more});
 }
 
 Task<Result<Bytes>> HomeConnection::heads(HomeAsk ask) {

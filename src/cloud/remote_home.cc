@@ -88,6 +88,7 @@ class RemoteHome : public home::Home {
   Task<Result<Bytes>> read(SegmentId segment, std::uint8_t row, std::uint64_t offset, std::uint64_t bytes) override;
   Task<Result<void>> put_vault_record(Bytes signed_record) override;
   Task<Result<std::vector<DeviceRecord>>> vault_records(VaultId vault) override;
+  Task<Result<home::FormerRecords>> former_records(VaultId vault, DeviceId device) override;
   Task<Result<std::vector<VaultId>>> vaults() override;
   Task<Result<void>> put_heads(VaultId vault, DeviceId device, std::vector<Bytes> chain) override;
   Task<Result<std::vector<DeviceHeads>>> heads(VaultId vault) override;
@@ -357,6 +358,21 @@ Task<Result<std::vector<home::Home::DeviceRecord>>> RemoteHome::vault_records(Va
     if (more) what.device = out.back().device;
   }
   if (out.empty()) co_return fail(Errc::not_found, "no vault record of " + vault.short_hex() + " is held there");
+  co_return out;
+}
+
+Task<Result<home::FormerRecords>> RemoteHome::former_records(VaultId vault, DeviceId device) {
+  home::FormerRecords out;
+  HomeAsk what = about_vault(HomeCall::former_record, vault);
+  what.device = device;
+  for (bool more = true; more; ++what.number) {
+    if (what.number == wire::kMaxFormerRecords) co_return lied("too many former records");
+    MHP_CO_TRY(const Bytes reply, co_await simply(what));
+    MHP_CO_TRY(auto one, wire::parse_former_record_reply(reply));
+    out.since_s = one.since_s;
+    out.records.push_back({std::move(one.signed_record), one.taken_s, one.replaced_s});
+    more = one.more;
+  }
   co_return out;
 }
 

@@ -99,6 +99,11 @@ class FolderHome : public SharedHome {
     co_return co_await reads_->run_detachable(std::move(job));
   }
 
+  Task<Result<FormerRecords>> former_records(VaultId vault, DeviceId device) override {
+    auto job = [store = store_, vault, device] { return store->vaults().former_records(vault, device); };
+    co_return co_await reads_->run_detachable(std::move(job));
+  }
+
   Task<Result<std::vector<VaultId>>> vaults() override {
     auto job = [store = store_] { return store->vaults().vaults(); };
     co_return co_await reads_->run_detachable(std::move(job));

@@ -52,6 +52,18 @@ struct ScrubReport {
   std::vector<std::pair<SegmentId, std::uint8_t>> bad;
 };
 
+/// Vault records of one device that newer ones have replaced. Times by the home's own clock, Unix seconds.
+struct FormerRecords {
+  struct One {
+    Bytes signed_record;
+    std::int64_t taken_s = 0;  // when it came; 0: not known
+    std::int64_t replaced_s = 0;
+    friend bool operator==(const One&, const One&) = default;
+  };
+  std::int64_t since_s = 0;    // when the one came that is in their place now
+  std::vector<One> records{};  // in the order in which they were replaced
+};
+
 /// Contract (home_contract_test.h runs it on each kind): what was put is durable when commit() returns; what is read is
 /// what was put or an error; a second put of the same rows is a no-op; a home never holds a key. Called from the loop;
 /// calls may overlap. Errors everywhere: unavailable (away, I/O), denied, full (bounds reached; nothing of this call is
@@ -83,8 +95,10 @@ class Home {
 
   /// Keeps the signed vault record beside those of other devices if it proves itself (identity hashes to its vault id;
   /// signed by its author, whom it certifies), no record held revokes its author, and its version is higher than that
-  /// of its author's record held. Durable when it returns. The same bytes again are a no-op. Errors: denied (signature,
-  /// revoked), invalid (not newer), full (records of wire::kMaxDevices are held).
+  /// of its author's record held (but see wire::takes_place_of). Durable when it returns. The same bytes again are a
+  /// no-op. What it replaces is kept for a while. Of who is revoked it takes the
+  /// one that a head of his names which is held, where it holds none. Errors: denied (signature, revoked), invalid (not
+  /// newer, or far above), full (records of wire::kMaxDevices are held).
   virtual Task<Result<void>> put_vault_record(Bytes signed_record) = 0;
   struct DeviceRecord {
     DeviceId device;           // the author
@@ -94,6 +108,11 @@ class Home {
   /// The newest of each device. What they certify and revoke together decides whose heads and tombstones count. Errors:
   /// not_found where nothing of this vault is held.
   virtual Task<Result<std::vector<DeviceRecord>>> vault_records(VaultId vault) = 0;
+  /// Of the records of a device that newer ones have replaced, what it keeps: of each day, by its own clock, the first
+  /// that was replaced on it, which was in force when the day began, for wire::kMaxFormerRecords such days. So
+  /// nobody who signs in that device's name, however much, pushes out within a month what stood before he began.
+  /// Errors: not_found (none was replaced); corrupt (the file is damaged; the next put sets it aside).
+  virtual Task<Result<FormerRecords>> former_records(VaultId vault, DeviceId device) = 0;
   virtual Task<Result<std::vector<VaultId>>> vaults() = 0;
 
   /// Takes signed heads of one device, rising; where two follow each other they must link. The first that is newer than

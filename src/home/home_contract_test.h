@@ -57,6 +57,8 @@ class ShiftedMachine : public platform::Platform {
 
 using MakeHomeWorld = std::function<std::unique_ptr<HomeWorld>()>;
 
+constexpr std::chrono::hours kDay{24};
+
 class HomeContract : public testing::TestWithParam<MakeHomeWorld> {
  protected:
   void SetUp() override {
@@ -299,6 +301,67 @@ TEST_P(HomeContract, KeepsTheNewestVaultRecordOfEachDevice) {
   EXPECT_EQ(*vaults, std::vector<VaultId>{owner_.vault});
 }
 
+TEST_P(HomeContract, KeepsTheFirstVaultRecordThatWasReplacedOnADay) {
+  const auto put_versions = [&](std::uint64_t first, std::uint64_t last) {
+    for (std::uint64_t version = first; version <= last; ++version)
+      ASSERT_TRUE(run(home_->put_vault_record(owner_.signed_record(version)))) << version;
+  };
+  put_versions(1, 1);
+  EXPECT_EQ(code_of(run(home_->former_records(owner_.vault, owner_.device))), Errc::not_found);
+  world_->shift_clock(kDay);
+  put_versions(2, 4);
+  put_versions(4, 4);  // the same again
+  world_->shift_clock(2 * kDay);
+  put_versions(5, 6);
+  ASSERT_TRUE(run(home_->put_vault_record(owner_.record_of(samples::Owner(6)))));  // another device's is no matter
+  for (int i = 0; i < 2; ++i) {
+    const auto former = run(home_->former_records(owner_.vault, owner_.device));
+    ASSERT_TRUE(former) << former.error().detail;
+    ASSERT_EQ(former->records.size(), 2U);
+    EXPECT_EQ(former->records[0].signed_record, owner_.signed_record(1));
+    EXPECT_EQ(former->records[1].signed_record, owner_.signed_record(4));
+    EXPECT_EQ(former->records[0].taken_s, 0);  // nobody noted it
+    EXPECT_EQ(former->records[1].taken_s / 86'400, former->records[0].replaced_s / 86'400);
+    EXPECT_EQ(former->records[1].replaced_s / 86'400, former->records[0].replaced_s / 86'400 + 2);
+    EXPECT_EQ(former->since_s / 86'400, former->records[1].replaced_s / 86'400);
+    reopen();
+  }
+}
+
+TEST_P(HomeContract, NobodyPushesOutAVaultRecordWithinAMonth) {
+  const Bytes good = owner_.signed_record(1);
+  ASSERT_TRUE(run(home_->put_vault_record(good)));
+  std::uint64_t version = 1;
+  for (unsigned day = 0; day < wire::kMaxFormerRecords; ++day) {
+    for (int i = 0; i < 3; ++i) ASSERT_TRUE(run(home_->put_vault_record(owner_.signed_record(++version))));
+    const auto former = run(home_->former_records(owner_.vault, owner_.device));
+    ASSERT_TRUE(former) << former.error().detail;
+    EXPECT_EQ(former->records.size(), day + 1);
+    EXPECT_EQ(former->records.front().signed_record, good) << "day " << day;
+    world_->shift_clock(kDay);
+  }
+  ASSERT_TRUE(run(home_->put_vault_record(owner_.signed_record(++version))));
+  const auto former = run(home_->former_records(owner_.vault, owner_.device));
+  ASSERT_TRUE(former);
+  EXPECT_EQ(former->records.size(), wire::kMaxFormerRecords);
+  EXPECT_NE(former->records.front().signed_record, good);
+}
+
+TEST_P(HomeContract, NoVersionLocksTheNextOneOut) {
+  ASSERT_TRUE(run(home_->put_vault_record(owner_.signed_record(7))));
+  EXPECT_EQ(code_of(run(home_->put_vault_record(owner_.signed_record(UINT64_MAX)))), Errc::invalid);
+  EXPECT_EQ(code_of(run(home_->put_vault_record(owner_.signed_record(7 + wire::kMaxVersionStep)))), Errc::invalid);
+  ASSERT_TRUE(run(home_->put_vault_record(owner_.signed_record(7 + wire::kMaxVersionStep - 1))));
+  ASSERT_TRUE(run(home_->put_vault_record(owner_.signed_record(7 + wire::kMaxVersionStep))));
+  const samples::Owner other(6);  // of whom a thief was the first to put one
+  ASSERT_TRUE(run(home_->put_vault_record(other.signed_record(UINT64_MAX))));
+  ASSERT_TRUE(run(home_->put_vault_record(other.signed_record(3))));
+  const auto held = run(home_->vault_records(other.vault));
+  ASSERT_TRUE(held);
+  EXPECT_EQ(held->at(0).signed_record, other.signed_record(3));
+  EXPECT_EQ(code_of(run(home_->put_vault_record(other.signed_record(UINT64_MAX)))), Errc::invalid);
+}
+
 TEST_P(HomeContract, RefusesVaultRecordsThatDoNotProveThemselves) {
   const samples::Owner thief(5);
   const auto code_of_put = [&](const primitives::SigningKey& signer, const wire::VaultRecord& record) {
@@ -355,6 +418,21 @@ TEST_P(HomeContract, RecordsCountTogether) {
   EXPECT_EQ(code_of(run(home_->put_tombstone(owner_.tombstone(none)))), Errc::denied);
 }
 
+TEST_P(HomeContract, TakesTheRecordOfARevokedDeviceThatItsHeadsName) {
+  const Bytes named = owner_.signed_record(3);
+  const auto heads = owner_.heads(1, 2, 0, RecordHash::from_array(primitives::blake3(named)));
+  const samples::Owner fresh(6);
+  const HeadHash last_good = HeadHash::from_array(primitives::blake3(heads.back()));
+  ASSERT_TRUE(run(home_->put_vault_record(owner_.record_of(fresh, {owner_.revocation(owner_.device, 2, last_good)}))));
+  EXPECT_EQ(code_of(run(home_->put_vault_record(named))), Errc::denied);
+  ASSERT_TRUE(run(home_->put_heads(owner_.vault, owner_.device, heads)));
+  EXPECT_EQ(code_of(run(home_->put_vault_record(owner_.signed_record(2)))), Errc::denied);
+  ASSERT_TRUE(run(home_->put_vault_record(named)));
+  ASSERT_TRUE(run(home_->put_vault_record(named)));
+  EXPECT_EQ(code_of(run(home_->put_vault_record(owner_.signed_record(4)))), Errc::denied);
+  EXPECT_EQ(by_device(run(home_->vault_records(owner_.vault))).at(owner_.device), named);
+}
+
 TEST_P(HomeContract, HeadsRiseWithoutGaps) {
   const VaultId vault = owner_.vault;
   EXPECT_EQ(code_of(run(home_->put_heads(vault, owner_.device, owner_.heads(1, 1)))), Errc::denied);  // no record yet
@@ -405,8 +483,6 @@ TEST_P(HomeContract, KeepsTheNewestHeadsAndLetsALongAbsenceEnd) {
   ASSERT_TRUE(heads);
   EXPECT_EQ(heads->at(0).chain, owner_.heads(107, 170));
 }
-
-constexpr std::chrono::hours kDay{24};
 
 TEST_P(HomeContract, ATombstoneCondemnsWhatIsHeld) {
   ASSERT_TRUE(run(home_->put_vault_record(owner_.signed_record(1))));

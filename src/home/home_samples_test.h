@@ -90,8 +90,9 @@ struct Owner {
     return wire::encode(wire::sign(signer, wire::kSignReprieve, wire::encode(reprieve)));
   }
 
-  /// Heads first...last of this device, linked; `history` makes another history.
-  std::vector<Bytes> heads(std::uint64_t first, std::uint64_t last, std::uint64_t history = 0) const {
+  /// Heads first...last of this device, linked; `history` makes another history. They name vault record `record`.
+  std::vector<Bytes> heads(std::uint64_t first, std::uint64_t last, std::uint64_t history = 0,
+                           const RecordHash& record = RecordHash::from_array(array_of<RecordHash::Array>(7))) const {
     std::vector<Bytes> out;
     HeadHash previous;
     for (std::uint64_t seq = 1; seq <= last; ++seq) {
@@ -102,7 +103,7 @@ struct Owner {
       head.device = device;
       head.seq = seq;
       head.previous = previous;
-      head.vault_record = RecordHash::from_array(array_of<RecordHash::Array>(7));
+      head.vault_record = record;
       head.time_ns = static_cast<std::int64_t>(seq);
       head.sealed_root = bytes_of(seq + history * 1000, 80);
       const Bytes bytes = wire::encode(wire::sign(key, wire::kSignHead, wire::encode(head)));

@@ -131,6 +131,9 @@ class FakeHome : public home::Home {
   Task<Result<std::vector<DeviceRecord>>> vault_records(VaultId) override {
     co_return fail(Errc::not_found, "not in this fake");
   }
+  Task<Result<home::FormerRecords>> former_records(VaultId, DeviceId) override {
+    co_return fail(Errc::not_found, "not in this fake");
+  }
   Task<Result<std::vector<VaultId>>> vaults() override { co_return std::vector<VaultId>(); }
   Task<Result<void>> put_heads(VaultId, DeviceId, std::vector<Bytes>) override {
     co_return fail(Errc::denied, "not in this fake");

@@ -146,6 +146,9 @@ class World {
     }
     Task<Result<void>> put_vault_record(Bytes record) override { return to_.put_vault_record(std::move(record)); }
     Task<Result<std::vector<DeviceRecord>>> vault_records(VaultId vault) override { return to_.vault_records(vault); }
+    Task<Result<home::FormerRecords>> former_records(VaultId vault, DeviceId device) override {
+      return to_.former_records(vault, device);
+    }
     Task<Result<std::vector<VaultId>>> vaults() override { return to_.vaults(); }
     Task<Result<void>> put_heads(VaultId vault, DeviceId device, std::vector<Bytes> chain) override {
       return to_.put_heads(vault, device, std::move(chain));

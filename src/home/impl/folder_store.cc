@@ -312,7 +312,7 @@ Result<void> FolderStore::add_condemned(const VaultId& vault, Usage& usage) {
 Result<void> FolderStore::put_vault_record(const Bytes& signed_record) {
   std::lock_guard one(writing_);
   MHP_TRY_VOID(become_writer());
-  const auto done = vaults_.put_record(signed_record);
+  const auto done = vaults_.put_record(signed_record, clock_.unix_ns() / 1'000'000'000);
   ++record_changes_;
   return done;
 }

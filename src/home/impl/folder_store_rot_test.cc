@@ -179,7 +179,10 @@ TEST(FolderStoreRot, DamagedVaultFilesAreNeverServed) {
     ASSERT_TRUE(records && records->size() == 1 && records->at(0).signed_record.empty()) << "MHP_SEED=" << seed;
     const auto shown = store->vaults().heads(stock.owner.vault);
     ASSERT_TRUE(shown && shown->size() == 1 && shown->at(0).chain.empty()) << "MHP_SEED=" << seed;
-    // Both can be given anew.
+    const auto former = store->vaults().former_records(stock.owner.vault, stock.owner.device);
+    ASSERT_TRUE(!former && former.error().code == Errc::corrupt) << "MHP_SEED=" << seed;
+    // All can be given anew; the former ones begin with what is replaced next.
+    ASSERT_TRUE(store->put_vault_record(stock.vault_records[0]));
     ASSERT_TRUE(store->put_vault_record(stock.vault_records.back()));
     ASSERT_TRUE(store->put_heads(stock.owner.vault, stock.owner.device, stock.heads, 0));
     Acknowledged all;

@@ -138,6 +138,12 @@ inline std::string check_vault(FolderStore& store, const Acknowledged& acknowled
     if (static_cast<std::size_t>(at) + 1 < acknowledged.vault_records) return "an old vault record";
     if (static_cast<std::size_t>(at) >= stock.vault_records.size()) return "a strange vault record";
   }
+  const auto former = store.vaults().former_records(stock.owner.vault, stock.owner.device);
+  if (!former && (acknowledged.vault_records > 1 || former.error().code != Errc::not_found))
+    return "former vault records: " + former.error().detail;
+  // The clock stands still: of this one day the first is kept.
+  if (former && (former->records.size() != 1 || former->records[0].signed_record != stock.vault_records[0]))
+    return "other former vault records than the first of the day";
   const auto heads = store.vaults().heads(stock.owner.vault);
   if (!heads && (acknowledged.heads > 0 || heads.error().code != Errc::not_found))
     return "heads: " + heads.error().detail;

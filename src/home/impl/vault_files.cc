@@ -10,6 +10,7 @@ namespace {
 
 constexpr std::string_view kRecordPrefix = "record-";
 constexpr std::string_view kHeadsPrefix = "heads-";
+constexpr std::string_view kFormerPrefix = "former-";
 
 template <class AnyId>
 std::optional<AnyId> id_in_name(std::string_view hex) {
@@ -52,6 +53,10 @@ std::string VaultFiles::record_path(const VaultId& vault, const DeviceId& device
 
 std::string VaultFiles::heads_path(const VaultId& vault, const DeviceId& device) const {
   return folder(vault) + "/" + std::string(kHeadsPrefix) + device.hex();
+}
+
+std::string VaultFiles::former_path(const VaultId& vault, const DeviceId& device) const {
+  return folder(vault) + "/" + std::string(kFormerPrefix) + device.hex();
 }
 
 /// Never makes a home's own folders: where they are missing, the drive is gone and this is the empty place it was
@@ -133,7 +138,7 @@ Result<std::vector<DeviceId>> VaultFiles::damaged(const VaultId& vault) {
   return out;
 }
 
-Result<void> VaultFiles::put_record(ByteView signed_record) {
+Result<void> VaultFiles::put_record(ByteView signed_record, std::int64_t now_s) {
   MHP_TRY(const ProvenRecord next, prove_record(signed_record));
   const VaultId& vault = next.record.vault;
   const std::string path = record_path(vault, next.record.device);
@@ -146,14 +151,47 @@ Result<void> VaultFiles::put_record(ByteView signed_record) {
   const bool knows_none = !known && (known.error().code == Errc::not_found || known.error().code == Errc::corrupt);
   if (!known && !knows_none) return pass(known);
   const auto before = held ? prove_record(*held) : Result<ProvenRecord>(pass(held));
-  MHP_TRY_VOID(may_be_kept(known ? *known : Members(), before ? &*before : nullptr, next));
+  const auto heads =
+      held ? Result<wire::HeadsFile>(fail(Errc::not_found, "not asked for")) : held_heads(vault, next.record.device);
+  const bool is_named = heads && is_named_by(heads->chain, signed_record);
+  MHP_TRY_VOID(may_be_kept(known ? *known : Members(), before ? &*before : nullptr, next, is_named));
   if (is_damaged) return replace_damaged(disk_, path, signed_record);
   if (!held) {
     MHP_TRY_VOID(make_vault_folder(vault));
     MHP_TRY(const auto devices, devices_in(vault, kRecordPrefix));
     if (devices.size() >= wire::kMaxDevices) return fail(Errc::full, "records of too many devices");
   }
+  if (held) {  // first: whatever happens in between, one of the two files has it
+    MHP_TRY_VOID(keep_as_former(vault, next.record.device, std::move(*held), now_s));
+  }
   return platform::replace_file(disk_, path, signed_record);
+}
+
+Result<wire::FormerRecordsFile> VaultFiles::held_former(const VaultId& vault, const DeviceId& device) {
+  MHP_TRY(const Bytes bytes, read(former_path(vault, device), wire::kMaxFormerRecordsBytes));
+  auto file = wire::parse_former_records_file(bytes);
+  if (!file || file->vault != vault || file->device != device)
+    return fail(Errc::corrupt, home_path_ + ": the former records of device " + device.short_hex() + " have changed");
+  return file;
+}
+
+Result<void> VaultFiles::keep_as_former(const VaultId& vault, const DeviceId& device, Bytes held, std::int64_t now_s) {
+  auto known = held_former(vault, device);
+  const bool is_damaged = !known && known.error().code == Errc::corrupt;
+  if (!known && !is_damaged && known.error().code != Errc::not_found) return pass(known);
+  wire::FormerRecordsFile file = known ? std::move(*known) : wire::FormerRecordsFile{.vault = vault, .device = device};
+  add_former(file, std::move(held), now_s);
+  const Bytes content = wire::encode(file);
+  const std::string path = former_path(vault, device);
+  return is_damaged ? replace_damaged(disk_, path, content) : platform::replace_file(disk_, path, content);
+}
+
+Result<FormerRecords> VaultFiles::former_records(const VaultId& vault, const DeviceId& device) {
+  MHP_TRY(wire::FormerRecordsFile file, held_former(vault, device));
+  FormerRecords out{.since_s = file.since_s};
+  for (wire::FormerRecord& one : file.records)
+    out.records.push_back({std::move(one.signed_bytes), one.taken_s, one.replaced_s});
+  return out;
 }
 
 Result<std::vector<VaultId>> VaultFiles::vaults() {

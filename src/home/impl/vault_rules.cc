@@ -115,6 +115,9 @@ Result<void> check_gap(const std::vector<ParsedHead>& chain, std::uint64_t newes
                                  " are missing before this chain");
 }
 
+/// As far as a home may say it.
+std::int64_t home_time(std::int64_t unix_s) { return std::clamp<std::int64_t>(unix_s, 0, wire::kMaxReceivedS); }
+
 std::int64_t day_of(std::int64_t unix_s) {
   constexpr std::int64_t kDay = 24 * 60 * 60;
   return unix_s >= 0 ? unix_s / kDay : -((-unix_s + kDay - 1) / kDay);
@@ -175,13 +178,34 @@ Result<ProvenRecord> prove_record(ByteView signed_record) {
   return proven;
 }
 
-Result<void> may_be_kept(const Members& members, const ProvenRecord* held, const ProvenRecord& next) {
+Result<void> may_be_kept(const Members& members, const ProvenRecord* held, const ProvenRecord& next, bool is_named) {
   const DeviceId& author = next.record.device;
-  if (members.is_revoked(author)) return fail(Errc::denied, "device " + author.short_hex() + " is shut out");
-  if (held == nullptr || next.record.version > held->record.version) return {};
+  if (members.is_revoked(author) && !(held == nullptr && is_named))
+    return fail(Errc::denied, "device " + author.short_hex() + " is shut out");
+  if (held == nullptr || wire::takes_place_of(next.record.version, held->record.version)) return {};
   return fail(Errc::invalid, "vault record " + std::to_string(next.record.version) + " of device " +
                                  author.short_hex() + " does not follow the one held, " +
                                  std::to_string(held->record.version));
+}
+
+bool is_named_by(std::span<const wire::HeldHead> heads, ByteView signed_record) {
+  const RecordHash hash = RecordHash::from_array(primitives::blake3(signed_record));
+  return std::ranges::any_of(heads, [&](const wire::HeldHead& one) {
+    auto envelope = wire::parse_signed(one.signed_bytes, wire::kMaxHeadBytes);
+    const auto head = envelope ? wire::parse_head(envelope->body) : Result<wire::Head>(pass(envelope));
+    return head && head->vault_record == hash;
+  });
+}
+
+void add_former(wire::FormerRecordsFile& file, Bytes held, std::int64_t now_s) {
+  const std::int64_t at_s = home_time(now_s);
+  const bool is_of_new_day = std::ranges::none_of(file.records, [&](const wire::FormerRecord& one) {
+    return day_of(one.replaced_s) == day_of(at_s) || one.signed_bytes == held;  // a call that was cut off noted it
+  });
+  if (is_of_new_day)
+    file.records.push_back({.signed_bytes = std::move(held), .taken_s = file.since_s, .replaced_s = at_s});
+  if (file.records.size() > wire::kMaxFormerRecords) file.records.erase(file.records.begin());
+  file.since_s = at_s;
 }
 
 namespace {
@@ -245,7 +269,7 @@ Result<std::vector<wire::HeldHead>> join_heads(const Members& members, const Dev
     MHP_TRY_VOID(check_against_held(parsed, known));
     MHP_TRY_VOID(check_gap(parsed, known.back().head.seq));
   }
-  const std::int64_t taken_s = std::clamp<std::int64_t>(now_s, 0, wire::kMaxReceivedS);
+  const std::int64_t taken_s = home_time(now_s);
   for (std::size_t i = 0; i < chain.size(); ++i)
     all.try_emplace(parsed[i].head.seq, wire::HeldHead{std::move(chain[i]), taken_s});
   return thinned_out(std::move(all));

@@ -37,8 +37,16 @@ struct Members {
 };
 
 /// Whether `next` is to be kept: in the place of `held`, an earlier record of the same device, where there is one.
-/// Errors: denied (its author is revoked), invalid (older, or another of one version).
-Result<void> may_be_kept(const Members& members, const ProvenRecord* held, const ProvenRecord& next);
+/// `is_named`: by a head of its author that is held; then it is kept also of one who is revoked, where there is none:
+/// what he saved before may need its keys. Errors: denied (its author is revoked), invalid (older, another of one
+/// version, or far above).
+Result<void> may_be_kept(const Members& members, const ProvenRecord* held, const ProvenRecord& next, bool is_named);
+/// True where one of these heads was signed by who had this vault record then.
+bool is_named_by(std::span<const wire::HeldHead> heads, ByteView signed_record);
+
+/// Notes in `file` that `held`, the record in the place of its device, gives way at `now_s`. It is kept where it is the
+/// first that was replaced on that day; of such days the last wire::kMaxFormerRecords.
+void add_former(wire::FormerRecordsFile& file, Bytes held, std::int64_t now_s);
 
 /// Joins signed heads that came at `now_s` to the held ones of the same device; both rising, `held` may be empty. What
 /// is kept of both: the newest wire::kMaxHeadsKept and, of the last wire::kMaxHeadDays days with older ones, the newest

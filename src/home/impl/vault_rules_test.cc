@@ -1,4 +1,4 @@
-// Which heads a home keeps: the newest, and by the day those before them.
+// Which heads and former vault records a home keeps: the newest heads, and by the day those before them.
 #include "home/impl/vault_rules.h"
 
 #include <gtest/gtest.h>
@@ -75,6 +75,50 @@ TEST_F(JoinHeads, ALongAbsenceKeepsWhatWasThere) {
   ASSERT_TRUE(give(owner_.heads(50, 113), 2));
   EXPECT_EQ(seqs().front(), 2u);
   EXPECT_EQ(seqs().size(), 65u);
+}
+
+Bytes named(std::uint64_t number) { return Bytes(8, static_cast<std::byte>(number)); }
+
+std::vector<Bytes> kept_in(const wire::FormerRecordsFile& file) {
+  std::vector<Bytes> out;
+  for (const wire::FormerRecord& one : file.records) out.push_back(one.signed_bytes);
+  return out;
+}
+
+TEST(AddFormer, KeepsTheFirstOfEachDay) {
+  wire::FormerRecordsFile file;
+  add_former(file, named(1), kDay + 5);
+  for (std::uint64_t i = 2; i < 50; ++i) add_former(file, named(i), kDay + static_cast<std::int64_t>(i) * 100);
+  add_former(file, named(50), 2 * kDay);
+  EXPECT_EQ(kept_in(file), (std::vector<Bytes>{named(1), named(50)}));
+  EXPECT_EQ(file.records[0].taken_s, 0);
+  EXPECT_EQ(file.records[0].replaced_s, kDay + 5);
+  EXPECT_EQ(file.records[1].taken_s, kDay + 4900);
+  EXPECT_EQ(file.since_s, 2 * kDay);
+}
+
+TEST(AddFormer, ACallThatWasCutOffIsNotedOnce) {
+  wire::FormerRecordsFile file;
+  add_former(file, named(1), kDay);
+  add_former(file, named(1), 3 * kDay);
+  EXPECT_EQ(kept_in(file), std::vector<Bytes>{named(1)});
+  EXPECT_EQ(file.records[0].replaced_s, kDay);
+}
+
+TEST(AddFormer, AClockThatGoesBackOrFarOffPushesOutNothing) {
+  wire::FormerRecordsFile file;
+  for (const std::int64_t now_s : {10 * kDay, 3 * kDay, 10 * kDay, -5 * kDay, INT64_MAX, INT64_MIN})
+    add_former(file, named(file.records.size() + 1), now_s);
+  EXPECT_EQ(kept_in(file), (std::vector<Bytes>{named(1), named(2), named(3), named(4)}));
+  EXPECT_EQ(file.records[2].replaced_s, 0);
+  EXPECT_EQ(file.records[3].replaced_s, wire::kMaxReceivedS);
+}
+
+TEST(AddFormer, TheNumberIsBounded) {
+  wire::FormerRecordsFile file;
+  for (unsigned day = 0; day < 2 * wire::kMaxFormerRecords; ++day) add_former(file, named(day), day * kDay);
+  EXPECT_EQ(file.records.size(), wire::kMaxFormerRecords);
+  EXPECT_EQ(kept_in(file).front(), named(wire::kMaxFormerRecords));
 }
 
 }  // namespace

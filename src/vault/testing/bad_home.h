@@ -73,6 +73,10 @@ class BadHome : public home::Home {
     }
     co_return out;
   }
+  Task<Result<home::FormerRecords>> former_records(VaultId vault, DeviceId device) override {
+    MHP_CO_TRY_VOID(co_await before());
+    co_return co_await good_->former_records(vault, device);
+  }
   Task<Result<std::vector<VaultId>>> vaults() override { co_return co_await good_->vaults(); }
   Task<Result<void>> put_heads(VaultId vault, DeviceId device, std::vector<Bytes> chain) override {
     MHP_CO_TRY_VOID(co_await before());
