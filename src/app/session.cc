@@ -288,7 +288,7 @@ static Task<Result<bool>> take_newer_records(Session& session, Opened& opened, b
   std::vector<home::Home*> homes;
   for (const dispersal::Member& member : opened.homes->members()) homes.push_back(member.home.get());
   auto seen = co_await vault::seen_records(homes, opened.record->record.vault, &session.platform.clock(),
-                                           opened.homes->fair_time());
+                                           vault::Ask::newest, opened.homes->fair_time());
   for (const std::size_t one : seen.silent) {
     session.silent.insert(silence_of(opened.record->content.homes[one]));
     opened.homes->give_up(one);

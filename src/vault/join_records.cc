@@ -25,6 +25,7 @@ struct Opener {
   const Key& secret;
   std::optional<DeviceId> device;         // none: the phrase
   std::optional<PublicKey> recovery_key;  // none: the one in this device's own record
+  std::set<RecordHash> late = {};         // came after the date that is asked for
 };
 
 /// What one record gives to who opens: of several wraps the one of the highest epoch; what others hold beside it may be
@@ -41,7 +42,10 @@ struct Seen {
   wire::VaultRecord record;
   Result<Unwrapped> opened = fail(Errc::denied, "not opened");
   bool is_own = false;
+  bool is_late = false;
   bool is_shut_out = false;  // its author is
+  bool is_far = false;       // its version is far above an older one
+  bool is_whole = true;      // its private part opens with the keys that it gives, where it gives any
   std::int64_t enrolled_ns = 0;
 };
 
@@ -89,6 +93,7 @@ std::vector<Seen> genuine(const std::vector<Bytes>& seen, const Opener& opener) 
     one.hash = RecordHash::from_array(primitives::blake3(bytes));
     one.record = std::move(*record);
     one.is_own = opener.device == one.record.device;
+    one.is_late = opener.late.contains(one.hash);
   }
   return out;
 }
@@ -138,6 +143,17 @@ std::vector<std::span<Seen>> by_author(std::vector<Seen>& all) {
   return out;
 }
 
+/// Versions far above an older one of the same author nobody has come to honestly: the lower one counts.
+void mark_far(std::vector<Seen>& all) {
+  for (const std::span<Seen> of_author : by_author(all)) {
+    std::uint64_t highest = of_author.front().record.version;
+    for (Seen& one : of_author) {
+      one.is_far = one.record.version != highest && !wire::takes_place_of(one.record.version, highest);
+      if (!one.is_far) highest = one.record.version;
+    }
+  }
+}
+
 /// What records say about one thing, and who says it.
 template <class T>
 class Claims {
@@ -183,7 +199,7 @@ void join_keys(const std::vector<Seen>& all, OpenRecord& out) {
     for (const wire::EpochKey& key : keys.epochs) epochs[key.epoch].take(key, by, is_carried);
   };
   for (const Seen& one : all) {
-    if (one.opened) take(one.opened->keys, one, false);
+    if (one.opened) take(one.opened->keys, one, one.is_far);
   }
   for (const Seen& one : all) {
     if (!one.opened) continue;
@@ -231,7 +247,7 @@ const Seen* choose_kept(std::span<const Seen> of_author, const wire::VaultKeys& 
                         std::vector<RecordHash>& refused) {
   const Seen* kept = nullptr;
   for (const Seen& one : of_author) {
-    const bool is_false = one.opened && !agrees(one.opened->keys, believed);
+    const bool is_false = one.is_far || (one.opened && !(one.is_whole && agrees(one.opened->keys, believed)));
     if (!is_false && (kept == nullptr || replaces(one, *kept, own))) {
       kept = &one;
     } else if (is_false || kept->opened) {
@@ -302,6 +318,11 @@ class Newest {
   std::vector<Id> order_;
 };
 
+const HomeId& id_of(const wire::HomeEntry& home) { return home.id; }
+const HomeId& id_of(const wire::RemovedHome& home) { return home.id; }
+const CloudId& id_of(const wire::Membership& cloud) { return cloud.cloud; }
+const CloudId& id_of(const wire::LeftCloud& cloud) { return cloud.cloud; }
+
 /// Of each home and cloud, of the name and of the level the newest change counts.
 class ContentJoin {
  public:
@@ -370,13 +391,24 @@ std::optional<wire::VaultPrivate> join_content(std::vector<Seen>& all, const Ope
   ContentJoin join;
   for (const std::span<Seen> of_author : by_author(all)) {
     for (auto one = of_author.rbegin(); one != of_author.rend(); ++one) {
-      if (!counts(*one)) continue;
+      if (one->is_far || !counts(*one)) continue;
       auto content = open_private(one->record, keys);
       if (content) join.take(std::move(*content), one->record.device);
     }
   }
   if (!join.any()) return std::nullopt;
   return join.end();
+}
+
+/// Adds of `later` what neither `there` nor `gone` knows.
+template <class There, class Gone>
+void add_unknown(std::vector<There>& there, const std::vector<Gone>& gone, std::vector<There> later,
+                 std::size_t limit) {
+  for (There& one : later) {
+    const bool is_known = std::ranges::any_of(there, [&](const There& known) { return id_of(known) == id_of(one); }) ||
+                          std::ranges::any_of(gone, [&](const Gone& known) { return id_of(known) == id_of(one); });
+    if (!is_known && there.size() < limit) there.push_back(std::move(one));
+  }
 }
 
 /// Since when a device is shut out, as far as it is believed (docs/formats/head.md).
@@ -390,9 +422,22 @@ std::int64_t shut_out_since(const std::vector<wire::Revocation>& revocations, co
   return distrusted.value_or(latest.value_or(INT64_MAX));
 }
 
+/// As it was by a date: whoever was shut out later had a say. What only records of later know stays known: a cloud that
+/// was joined since, a home.
+void join_contents_by_date(std::vector<Seen>& all, OpenRecord& out) {
+  auto by_then = join_content(all, out, [](const Seen& one) { return !one.is_late; });
+  auto later = join_content(all, out, [](const Seen& one) { return one.is_late && !one.is_shut_out; });
+  if (by_then && later) {
+    add_unknown(by_then->homes, by_then->removed, std::move(later->homes), wire::kMaxHomes);
+    add_unknown(by_then->clouds, by_then->left_clouds, std::move(later->clouds), wire::kMaxClouds);
+  }
+  out.content = std::move(by_then ? by_then : later).value_or(wire::VaultPrivate{});
+}
+
 /// Only where nobody else says anything the word of who is shut out counts. Homes that only they name are no homes of
 /// the vault, but what the lost computer saved may be there: they are worth asking.
 void join_contents(std::vector<Seen>& all, OpenRecord& out) {
+  if (std::ranges::any_of(all, &Seen::is_late)) return join_contents_by_date(all, out);
   const auto revocations = revocations_of(out.record);
   auto standing = join_content(all, out, [](const Seen& one) { return !one.is_shut_out; });
   auto former = join_content(all, out, [&](const Seen& one) {
@@ -439,23 +484,23 @@ bool is_wrapped_as_own(const Seen& own, const Key& secret) {
          });
 }
 
-/// Of the own records the newest that opens, keys and private part. Errors: corrupt.
+/// Of the own records the newest that opens, keys and private part. One that does not, or of a version that this
+/// computer never comes to, is by who has copied its state folder: it stops nobody. Errors: corrupt.
 Result<void> take_own(std::span<const Seen> own, const Key& secret, OpenRecord& out) {
   const Seen* newest = nullptr;
-  Result<void> opened;
-  for (auto one = own.rbegin(); one != own.rend() && newest == nullptr; ++one) {
-    if (!one->opened) continue;
-    auto content = open_private(one->record, out);
-    if (content) newest = &*one;
-    if (!content && opened) opened = pass(content);
+  for (const Seen& one : own) {
+    if (!one.is_far && one.opened && one.is_whole) newest = &one;
   }
-  if (newest == nullptr) return opened;
-  const auto is_newest = [&](const Seen& one) { return one.record.version == own.back().record.version; };
+  if (newest == nullptr) return fail(Errc::corrupt, "vault record: its private part does not open");
+  for (const Seen& one : own) {
+    if (one.record.version > newest->record.version) out.refused.push_back(one.hash);
+  }
+  const std::uint64_t highest = out.record.version;
+  const auto is_newest = [&](const Seen& one) { return one.record.version == highest; };
   // What its own record does not give, a recovery might find in no other: they are others' to overwrite.
-  out.is_due = newest != &own.back() || std::ranges::count_if(own, is_newest) > 1 ||
+  out.is_due = newest->record.version != highest || std::ranges::count_if(own, is_newest) > 1 ||
                !agrees(out.keys, newest->opened->keys) || !is_wrapped_as_own(*newest, secret);
   out.record.device = newest->record.device;
-  out.record.version = own.back().record.version;
   out.record.later = newest->record.later;
   out.signed_bytes = newest->signed_bytes;
   out.hash = newest->hash;
@@ -474,11 +519,20 @@ Result<OpenRecord> join_all(std::vector<Seen>& all, const Opener& opener) {
   sort_by_trust(all, out.record);
   if (opener.device && !all.front().is_own) return fail(Errc::corrupt, "vault record: this computer's own is missing");
   out.record.recovery_x25519 = opener.recovery_key.value_or(all.front().record.recovery_x25519);
-  std::erase_if(all, [&](const Seen& one) { return one.record.recovery_x25519 != out.record.recovery_x25519; });
+  mark_far(all);
+  for (const Seen& one : all) {  // what is false of them too, so that the next one comes after it
+    if (one.is_own && !one.is_far) out.record.version = one.record.version;
+  }
+  auto is_for_another = [&](const Seen& one) { return one.record.recovery_x25519 != out.record.recovery_x25519; };
+  for (const Seen& one : all) {
+    if (is_for_another(one)) out.refused.push_back(one.hash);
+  }
+  std::erase_if(all, is_for_another);
   if (all.empty()) return fail(Errc::denied, "vault record: names another recovery key than the phrase gives");
   for (Seen& one : all) one.opened = unwrap(one.record, opener.role, opener.secret);
   MHP_TRY_VOID(check_opened(all, opener));
   join_keys(all, out);
+  for (Seen& one : all) one.is_whole = !one.opened || open_private(one.record, out).has_value();
   return out;
 }
 
@@ -518,12 +572,13 @@ Result<OpenRecord> join_records(const std::vector<Bytes>& seen, const Device& de
   return join(seen, opener);
 }
 
-Result<OpenRecord> join_records(const std::vector<Bytes>& seen, const Root& root) {
+Result<OpenRecord> join_records(const std::vector<Bytes>& seen, const Root& root, const std::set<RecordHash>& late) {
   const Opener opener{.vault = root.vault(),
                       .role = Role::recovery,
                       .secret = root.recovery_secret(),
                       .device = std::nullopt,
-                      .recovery_key = root.recovery_public()};
+                      .recovery_key = root.recovery_public(),
+                      .late = late};
   return join(seen, opener);
 }
 

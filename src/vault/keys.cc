@@ -107,6 +107,7 @@ Result<std::vector<wire::KeyWrap>> make_wraps(const OpenRecord& all, const Devic
 Result<OpenRecord> signed_record(OpenRecord all, const Device& device, platform::Random& random, std::int64_t now_ns) {
   if (all.keys.epochs.size() > wire::kMaxEpochs) return fail(Errc::invalid, "the vault was recovered too often");
   wire::VaultRecord& record = all.record;
+  if (record.version == UINT64_MAX) return fail(Errc::invalid, "this computer has used up the versions of its record");
   record.device = device.id;
   ++record.version;
   record.time_ns = now_ns;

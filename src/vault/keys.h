@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <set>
 #include <string>
 
 #include "base/ids.h"
@@ -71,7 +72,8 @@ struct OpenRecord {
   /// What is kept here and given to homes: of each device that is not shut out the newest record that takes no key
   /// away.
   std::vector<home::Home::DeviceRecord> records;
-  /// Genuine records that are not passed on, nor counted as their device's: they give other keys, or fewer.
+  /// Genuine records that are not passed on, nor counted as their device's: they do not open, give other keys or fewer,
+  /// or have a version that no computer reaches.
   std::vector<RecordHash> refused;
   /// Homes that only devices which are shut out name, as they did when they were: not of the vault, but to be asked.
   std::vector<wire::HomeEntry> former_homes;
@@ -126,8 +128,10 @@ std::vector<primitives::PublicKey> card_signers(const wire::VaultRecord& record)
 
 /// Joins what was seen, signed, several of a device too; what is not genuine is passed over. Of devices that any record
 /// revokes only the certificates and revocations count, and keys, to read with. Errors: denied (the device is shut out;
-/// nothing is genuine, or for this key), corrupt (the device's own record is missing or does not open).
+/// nothing is genuine, or for this key), corrupt (the device's own record is missing or does not open). `late`: came
+/// after the date that is asked for: keys are taken from them, and of homes and clouds only what no other knows.
 Result<OpenRecord> join_records(const std::vector<Bytes>& seen, const Device& device);
-Result<OpenRecord> join_records(const std::vector<Bytes>& seen, const Root& root);
+Result<OpenRecord> join_records(const std::vector<Bytes>& seen, const Root& root,
+                                const std::set<RecordHash>& late = {});
 
 }  // namespace mhp::vault

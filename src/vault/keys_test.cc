@@ -206,6 +206,19 @@ TEST_F(Keys, WhatOthersRecordsGiveIsTakenIntoTheOwnOne) {
   EXPECT_EQ(open(next.signed_bytes, root_)->keys.epochs.size(), 2u);
 }
 
+TEST_F(Keys, WhatCameAfterADateTakesNoHomeAway) {
+  const OpenRecord before = with_home(first_, device_, 1);
+  wire::VaultPrivate content = before.content;
+  content.homes.clear();
+  auto removed = next_record(before, device_, content, random_, ++now_ns_);
+  ASSERT_TRUE(removed);
+  const OpenRecord after = with_home(*removed, device_, 2);
+  const std::vector<Bytes> seen{before.signed_bytes, removed->signed_bytes, after.signed_bytes};
+  EXPECT_EQ(homes(*join_records(seen, root_)), std::set<HomeId>{home_id(2)});
+  EXPECT_EQ(homes(*join_records(seen, root_, {removed->hash, after.hash})), (std::set<HomeId>{home_id(1), home_id(2)}));
+  EXPECT_EQ(homes(*join_records(seen, root_, {before.hash, removed->hash, after.hash})), std::set<HomeId>{home_id(2)});
+}
+
 TEST_F(Keys, TwoRecordsOfOneVersionAreBothRead) {
   const OpenRecord a = with_home(first_, device_, 1);
   const OpenRecord b = with_home(first_, device_, 2);

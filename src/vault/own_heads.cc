@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <set>
 
+#include "primitives/hash/blake3.h"
 #include "vault/impl/vault_impl.h"
 
 namespace mhp::vault::impl {
@@ -50,9 +51,26 @@ Result<void> VaultImpl::take_own_head(CheckedHead head) {
   return {};
 }
 
+std::vector<home::Home::DeviceRecord> VaultImpl::records_for_the_words() const {
+  std::vector<home::Home::DeviceRecord> out;
+  for (const BelievedDevice* history : all_histories()) {
+    if (!history->revoked || opens(history->newest()) || is_covered(*history)) continue;
+    for (const HomeView& view : views_) {
+      for (const auto& held : view.records) {
+        const bool is_named =
+            held.device == history->device &&
+            RecordHash::from_array(primitives::blake3(held.signed_record)) == history->newest().head.vault_record;
+        if (is_named && std::ranges::find(out, held) == out.end()) out.push_back(held);
+      }
+    }
+  }
+  return out;
+}
+
 Task<std::vector<std::size_t>> VaultImpl::bring_homes_up_to_date() {
   remember_taken();
-  auto took = co_await bring_up_to_date(homes_, views_, record_, heads_.devices, &platform_.clock());
+  const auto former = records_for_the_words();
+  auto took = co_await bring_up_to_date(homes_, views_, record_, heads_.devices, former, &platform_.clock());
   for (BelievedDevice& device : heads_.devices) {
     device.members.clear();
     for (std::size_t i = 0; i < views_.size(); ++i) {

@@ -100,9 +100,9 @@ void VaultImpl::name_bad_records() {
     for (const auto& held : views_[i].records) {
       if (is_refused(held, record_)) {
         homes_.report(i, TroubleKind::wrong_record,
-                      "has a vault record that gives other keys than the earlier ones of device " +
-                          held.device.short_hex() +
-                          ": it is not believed, nor given to other homes (is that computer in wrong hands?)");
+                      "has a vault record of device " + held.device.short_hex() +
+                          " that does not open, or gives other keys than its earlier ones: it is not believed, nor "
+                          "given to other homes (is that computer in wrong hands?)");
       }
       if (!held.signed_record.empty() || highest_of(revocations, held.device) != nullptr) continue;
       homes_.report(i, TroubleKind::damaged,
@@ -110,6 +110,23 @@ void VaultImpl::name_bad_records() {
                         " cannot be read: without it the home does not count");
     }
   }
+}
+
+std::vector<OlderRecord> VaultImpl::older_records() const {
+  std::vector<OlderRecord> out;
+  for (const home::Home::DeviceRecord& used : record_.records) {
+    const auto record = check_record(used.signed_record, record_.record.vault);
+    OlderRecord older{.device = used.device, .used_ns = record ? record->time_ns : 0, .members = {}};
+    bool is_newest_somewhere = false;
+    for (std::size_t i = 0; i < views_.size(); ++i) {
+      const auto held = std::ranges::find(views_[i].records, used.device, &home::Home::DeviceRecord::device);
+      if (held == views_[i].records.end()) continue;
+      is_newest_somewhere = is_newest_somewhere || *held == used;
+      if (held->signed_record.empty() || is_refused(*held, record_)) older.members.push_back(i);
+    }
+    if (!is_newest_somewhere && !older.members.empty()) out.push_back(std::move(older));
+  }
+  return out;
 }
 
 void VaultImpl::report_findings() {

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -178,6 +180,13 @@ struct LoneHead {
   bool stays = false;
 };
 
+/// A device whose newest vault record is false or damaged on all homes at hand, so that one from before counts.
+struct OlderRecord {
+  DeviceId device;
+  std::int64_t used_ns = 0;          // when the one was made that counts
+  std::vector<std::size_t> members;  // where it is so
+};
+
 /// As what a chunk is needed: a reader goes on from it in each of these ways once.
 enum class ChunkRole : std::uint8_t { content, page_list, page, chunk_list };
 
@@ -303,6 +312,8 @@ class Vault {
   /// Heads that count, or are late and not taken in, and that of the homes at hand this one alone shows; not those that
   /// a top which is followed was made from. As homes show them after the last repair().
   virtual std::vector<LoneHead> shown_only_by(std::size_t member) const = 0;
+  /// As homes showed it when the vault was opened.
+  virtual std::vector<OlderRecord> older_records() const = 0;
 };
 
 /// Gives every reachable home all vault records, and the heads it lacks. Members that took them.
@@ -312,14 +323,23 @@ Task<std::vector<std::size_t>> publish_records(dispersal::HomeSet& homes, const 
 
 /// What homes at hand show of a vault, unchecked.
 struct SeenRecords {
-  std::vector<Bytes> records{};       // signed, each once
+  std::vector<Bytes> records{};  // signed, each once
+  /// When a home first took one, by its own clock (Unix seconds), as far as any says so.
+  std::map<RecordHash, std::int64_t> taken_s{};
   std::size_t damaged = 0;            // files of them that cannot be read
   std::vector<std::size_t> silent{};  // which of the homes did not answer in time
+
+  void take(Bytes signed_record, std::int64_t at_s);  // 0: not known
+  /// The records of others, and when they were taken.
+  void take_all(const SeenRecords& others);
+  std::set<RecordHash> taken_after(std::int64_t unix_s) const;
 };
+/// Whether homes are asked for records that newer ones have replaced, too: a stolen computer may have written those.
+enum class Ask : std::uint8_t { newest, former_too };
 /// `clock` as above; the rest is waited for `least` at least where most have answered. Null among the homes: one that
 /// is away.
 Task<SeenRecords> seen_records(const std::vector<home::Home*>& homes, const VaultId& vault,
-                               platform::Clock* clock = nullptr,
+                               platform::Clock* clock = nullptr, Ask what = Ask::newest,
                                std::chrono::nanoseconds least = std::chrono::seconds(2));
 
 }  // namespace mhp::vault

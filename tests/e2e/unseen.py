@@ -333,13 +333,18 @@ def named_homes(w):
 
 
 def damaged_record(w):
-    """A home whose only vault record is damaged brings nothing back: refused, and another home is asked for."""
+    """A home whose only vault record is damaged brings the vault back from a former one, and says so; where it has
+    none: refused, and another home is asked for."""
     vault, source, _ = saved(w, 2)
     bad, good = vault.homes
     apart(vault, [good], [bad])
     [record] = [path for path in bad.glob("vaults/*/record-*") if "." not in path.name]
     homes.flip_byte(record, 200, w.random)
     vault.lose_state()
+    run = vault.mhp("--json", "recover", "--dry-run", "--phrase-file", vault.phrase, "--home", bad, code=PARTLY)
+    w.equal([bad.name in older for older in run.json["older_records"]], [True], f"the home is named\n{run}")
+    [former] = homes_files(bad, "former-")
+    former.unlink()
     run = vault.recover(bad, code=REFUSED)
     w.equal(run.error["code"], "corrupt", f"the error's code\n{run}")
     w.check(str(bad) in run.error["error"] and "another home" in run.error["hint"], f"it names the home\n{run}")

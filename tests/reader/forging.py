@@ -1,5 +1,5 @@
 # What a thief of a device's key could write into one home: cards of all its segments with a high version and wrong ids;
-# a newer vault record of that device with false keys.
+# a newer vault record of that device with false keys, or of the highest version.
 import os
 
 from cryptography.hazmat.primitives.asymmetric import ed25519, x25519
@@ -88,6 +88,15 @@ def sealed_to(public, context, plain):
 
 def spoil_record(home, device_secret):
     """Writes a newer record of the device over its record in the home: keys that open nothing, for the phrase alone."""
+    write_record(home, device_secret, lambda version: version + 1)
+
+
+def lock_out(home, device_secret):
+    """The same with the highest version that there is."""
+    write_record(home, device_secret, lambda _: (1 << 64) - 1)
+
+
+def write_record(home, device_secret, next_version):
     key = ed25519.Ed25519PrivateKey.from_private_bytes(DEVICE_SECRET.parse(device_secret).signing_seed)
     [path] = home.folder.glob("vaults/*/record-" + raw(key.public_key()).hex())
     record = VAULT_RECORD.parse(SIGNED.parse(path.read_bytes()).body)
@@ -96,7 +105,7 @@ def spoil_record(home, device_secret):
     context = b"mhp 1 wrap recovery" + record.vault + epoch.to_bytes(4, "little")
     wrap = b"".join(field(number, value) for number, value in enumerate(
         (record.recovery_x25519, sealed_to(record.recovery_x25519, context, keys), epoch, 1), 1))
-    body = message(record.vault, record.version + 1, record.identity, record.recovery_x25519)
+    body = message(record.vault, next_version(record.version), record.identity, record.recovery_x25519)
     body += b"".join(field(6, one) for one in record.devices) + b"".join(field(7, one) for one in record.revocations)
     body += field(8, wrap) + field(9, os.urandom(64)) + varint(10 << 3 | 1) + record.time_ns.to_bytes(8, "little")
     body += field(11, record.device) + field(12, epoch)

@@ -60,6 +60,8 @@ def check_layouts():
     need([(held, hold) for _, held, hold, _ in condemned] == [(86_400 * 10**9, 30 * 86_400 * 10**9)], "condemned_file")
     heads = example("heads_file")
     homes.parse_heads(heads, heads[16:48])
+    former = homes.parse_former(example("former_records_file"), heads[16:48])[1]
+    need([data for data, _, _ in former] == [b"\x09" * 5, b"\0"], "former_records_file")
     header = example("log_header")
     need(derive_key("mhp 1 log header", header[:80]) == header[80:112], "log_header")
     record = example("record")
@@ -91,7 +93,7 @@ def main():
             show(parsed)
     check_layouts()
     check_lists()
-    print(f"{len(MESSAGES)} messages and 7 layouts of {FOLDER.name} are as the documents say")
+    print(f"{len(MESSAGES)} messages and 8 layouts of {FOLDER.name} are as the documents say")
 
 
 if __name__ == "__main__":

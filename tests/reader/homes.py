@@ -161,6 +161,18 @@ class Home:
         paths = (self.folder / "vaults" / vault.hex()).glob("record-*")
         return {bytes.fromhex(path.name[7:]): path.read_bytes() for path in sorted(paths) if "." not in path.name}
 
+    def former_records(self, vault):
+        """(device, envelope) of the vault records that newer ones have replaced, as far as they are kept."""
+        for path in sorted((self.folder / "vaults" / vault.hex()).glob("former-*")):
+            if "." in path.name:
+                continue  # half made, or damaged and set aside
+            try:
+                device, records = parse_former(path.read_bytes(), vault)
+                need(path.name == f"former-{device.hex()}", "its name is of another device")
+                yield from ((device, data) for data, _, _ in records)
+            except Damaged as problem:
+                self.warn(f"{self.name()}: {path.name}: {problem}")
+
     def heads(self, vault):
         """device -> its newest heads, rising; each as its envelope's bytes and the second when the home took it."""
         heads = {}
@@ -189,6 +201,25 @@ def parse_condemned(data):
         out.append((data[begin:begin + 32], held, hold, data[96 + 32 * signer:128 + 32 * signer]))
     need(all(a[0] < b[0] for a, b in zip(out, out[1:])), "order of its segments")
     return out
+
+
+def parse_former(data, vault):
+    """The device, and its former records: (envelope, when the home took it, when it was replaced) each."""
+    check_magic(data, b"mhpform\0", "it")
+    check_hash(data, "mhp 1 former records file", "it")
+    count, device, at, records = le(data, 12, 4), data[48:80], 88, []
+    need(data[16:48] == vault and 1 <= count <= 32 and not any(data[10:12]), "it is of another vault, or empty")
+    times = [data[80:88]]
+    for _ in range(count):
+        length = le(data, at + 16, 4)
+        need(1 <= length <= MIB and at + 20 + length <= len(data) - 32, "a record's length is wrong")
+        times += [data[at:at + 8], data[at + 8:at + 16]]
+        records.append((data[at + 20:at + 20 + length], *times[-2:]))
+        at += 20 + length
+    need(at == len(data) - 32, "something follows its last record")
+    seconds = [int.from_bytes(time, "little", signed=True) for time in times]
+    need(all(abs(one) <= 9_000_000_000 for one in seconds), "a time is impossible")
+    return device, records
 
 
 def parse_heads(data, vault):

@@ -272,6 +272,37 @@ def stolen_computer(w):
             trees.check_same(w, wanted[source], back / source.relative_to("/"), f"recovered from {home.name}")
 
 
+def stolen_only_computer(w):
+    """Who has copied the state folder of the only computer puts a false record on every home: its owner goes on, and
+    the words bring everything back."""
+    for forgery in ("spoil_record", "lock_out"):
+        source, vault = w.folder / f"source-{forgery}", w.vault(3)
+        trees.make_files(source, w.random, 20, 20 * KIB)
+        vault.backup(source)
+        stolen = (vault.state / "device").read_bytes()
+        for home in vault.homes:
+            forge(forgery, home, stolen)
+        trees.write(source / "later", w.random.randbytes(40 * KIB))
+        vault.backup(source)
+        w.equal((vault.status()["state"], vault.check()["ok"]), ("safe", True), "the owner goes on")
+        for home in vault.homes:
+            forge(forgery, home, stolen)
+        vault.lose_state()
+        wanted = {source: trees.tree_of(source)}
+        check_read(w, vault, wanted, "with false records everywhere")
+        options = [word for home in vault.homes for word in ("--home", home)]
+        run = vault.mhp("--json", "recover", "--phrase-file", vault.phrase, *options, code=PARTLY)
+        w.equal(len(run.json["older_records"]), 1, f"it is said\n{run}")
+        w.check(all(home.name in run.json["older_records"][0] for home in vault.homes), f"homes are named\n{run}")
+        w.equal((run.json["snapshots"], run.json["unread"]), (2, []), f"nothing is missing\n{run}")
+        back, _ = vault.restore()
+        trees.check_same(w, wanted[source], back / source.relative_to("/"), "recovered")
+        vault.backup(source)
+        vault.lose_state()
+        run = vault.mhp("--json", "recover", "--phrase-file", vault.phrase, "--home", vault.homes[0])
+        w.equal(run.json["older_records"], [], f"mended for good\n{run}")
+
+
 def nothing_dropped(w):
     """What recoveries must not drop the reader does not drop: homes that were away, a state that was put back, and
     what an owner distrusts stays out."""
@@ -340,4 +371,4 @@ def golden(w):
 
 if __name__ == "__main__":
     world.main(homes_and_trees, levels, repaired_and_recovered, recovered_apart, forgotten, damaged, lying,
-               stolen_computer, nothing_dropped, golden)
+               stolen_computer, stolen_only_computer, nothing_dropped, golden)

@@ -126,10 +126,10 @@ def parse_record(data, identity):
 
 
 def all_records(homes, identity, warn):
-    """Every genuine vault record that a home shows."""
+    """Every genuine vault record that a home has, those too that newer ones have replaced: these may be false."""
     records = {}
     for home in homes:
-        for device, data in home.vault_records(identity.vault).items():
+        for device, data in [*home.vault_records(identity.vault).items(), *home.former_records(identity.vault)]:
             try:
                 record = parse_record(data, identity)
                 need(record.device == device, "it is of another device than its name says")

@@ -114,10 +114,11 @@ struct RecoverDone {
   std::vector<vault::UnreadHead> unread;  // newer states that cannot be read from the homes at hand
   std::vector<std::string> ahead;         // names of the homes that show them
   std::vector<std::string> late = {};  // what is not taken in since it came after a computer was shut out: a line each
-  std::size_t homes_written = 0;       // that took the new vault record
-  Errc why_not_written = Errc::unavailable;  // where none did: as HomeSet::took_too_little()
-  std::uint64_t reprieved = 0;               // segments that homes had been told to delete
-  std::vector<CameBack> clouds = {};         // that the owner is in
+  std::vector<std::string> older_records = {};  // computers whose newest vault record is not believed: a line each
+  std::size_t homes_written = 0;                // that took the new vault record
+  Errc why_not_written = Errc::unavailable;     // where none did: as HomeSet::took_too_little()
+  std::uint64_t reprieved = 0;                  // segments that homes had been told to delete
+  std::vector<CameBack> clouds = {};            // that the owner is in
 };
 Task<Result<RecoverDone>> do_recover(Session& session, RecoverArgs args);
 

@@ -111,7 +111,8 @@ std::vector<wire::HomeEntry> with_named(std::vector<wire::HomeEntry> entries, co
   for (const NamedHome& home : named) {
     const auto known = std::ranges::find(entries, home.id, &wire::HomeEntry::id);
     if (known == entries.end()) {
-      if (entries.size() < wire::kMaxHomes) entries.push_back(entry_of(home));
+      if (entries.size() == wire::kMaxHomes) entries.erase(entries.begin());  // a full list locks out none that is here
+      entries.push_back(entry_of(home));
     } else if (home.address.empty()) {
       known->path = home.path;
     } else {
@@ -162,27 +163,25 @@ std::vector<wire::HomeEntry> with_former(std::vector<wire::HomeEntry> homes,
 
 /// Asks the named homes, then the homes that any record lists, until no other record turns up.
 Task<Result<vault::OpenRecord>> find_records(Session& session, const vault::Root& root,
-                                             const std::vector<NamedHome>& named) {
+                                             const std::vector<NamedHome>& named, std::optional<std::int64_t> as_of_s) {
   std::vector<wire::HomeEntry> asked = with_named({}, named);
   constexpr int kRounds = 8;
   Result<vault::OpenRecord> joined = fail(Errc::not_found, "no home at hand knows this vault");
-  std::vector<Bytes> known;
+  vault::SeenRecords known;
   for (int round = 0; round < kRounds; ++round) {
     const std::set<std::uint64_t> no_sources;
     auto key = speaking_as(root);
     const auto members = co_await open_members(session, asked, no_sources, std::move(key));
-    const auto seen =
-        co_await vault::seen_records(reachable(members, members.size()), root.vault(), &session.platform.clock());
-    const std::size_t before = known.size();
-    for (const Bytes& record : seen.records) {
-      if (std::ranges::find(known, record) == known.end()) known.push_back(record);
-    }
-    if (known.empty() && seen.damaged > 0) {
+    const auto seen = co_await vault::seen_records(reachable(members, members.size()), root.vault(),
+                                                   &session.platform.clock(), vault::Ask::former_too);
+    const std::size_t before = known.records.size();
+    known.take_all(seen);
+    if (known.records.empty() && seen.damaged > 0) {
       co_return fail(Errc::corrupt, Subject::home,
                      fmt::format("the vault records that are kept in {} are damaged", places_of(named)));
     }
-    if (known.size() == before) break;
-    joined = vault::join_records(known, root);
+    if (known.records.size() == before) break;
+    joined = vault::join_records(known.records, root, as_of_s ? known.taken_after(*as_of_s) : std::set<RecordHash>());
     if (!joined) break;
     asked = with_former(with_named(joined->content.homes, named), joined->former_homes);
   }
@@ -292,6 +291,11 @@ static RecoverDone what_came_back(const Opened& opened, const Former& former) {
     done.late.push_back(fmt::format("computer {}, of {}, on home {}", late.device.short_hex(),
                                     format_time(late.newest_ns), names_of_members(*opened.homes, late.members)));
   }
+  for (const vault::OlderRecord& older : opened.vault->older_records()) {
+    done.older_records.push_back(fmt::format("computer {}, on home {}: that of {} is used", older.device.short_hex(),
+                                             names_of_members(*opened.homes, older.members),
+                                             format_time(older.used_ns)));
+  }
   return done;
 }
 
@@ -347,7 +351,7 @@ Task<Result<RecoverDone>> do_recover(Session& session, RecoverArgs args) {
   const vault::Root root(entropy);
   wipe(entropy);
   MHP_CO_TRY(const auto named, co_await find_named(session, args.homes, args.from));
-  auto found = co_await find_records(session, root, named);
+  auto found = co_await find_records(session, root, named, args.as_of_s);
   if (!found) {
     if (found.error().code != Errc::not_found) co_return pass(found);
     co_return fail(Errc::denied,
@@ -417,7 +421,7 @@ static std::string recover_hint(const Error& error) {
     case Errc::corrupt:
       return error.subject == Subject::home
                  ? "Name another home with --home DIR or --from HOST:PORT: its record brings this one back too."
-                 : "";
+                 : "Name more homes with --home DIR or --from HOST:PORT: another may have a record that opens.";
     case Errc::not_found:
       if (error.detail.find("by then") != std::string::npos)
         return "Nothing was changed. Name a later date, or more homes.";
@@ -452,6 +456,19 @@ static void show_unread(const Session& session, const RecoverDone& done) {
                   "the homes that are away: its snapshots are shown again as soon as they can be read.",
                   where));
 }
+
+/// Who has copied a computer's state folder can put a false record in the place of its own.
+static void show_older_records(const Session& session, const RecoverDone& done) {
+  for (const std::string& older : done.older_records) {
+    session.out.note(fmt::format(
+        "no home at hand has a newest vault record that can be believed, so one from before is used: {}. What that "
+        "computer noted later, such as another home, may be missing; the keys are here.",
+        older));
+  }
+}
+
+/// True where nothing newer is known of.
+static bool is_whole(const RecoverDone& done) { return done.unread.empty() && done.older_records.empty(); }
 
 /// Homes that are on no list any more: what they alone have is shown only while they are asked.
 static void show_former(const Session& session, const Former& former) {
@@ -527,6 +544,7 @@ static void show_recovered(const Session& session, const RecoverOptions& options
                     plural(done.reprieved, "segment", "segments")));
   }
   show_unread(session, done);
+  show_older_records(session, done);
   show_former(session, done.former);
   for (const std::string& late : done.late) {
     session.out.note(
@@ -554,12 +572,14 @@ static void show_would_recover(const Session& session, const RecoverDone& done) 
                       {"homes", done.homes},
                       {"homes_reachable", done.homes_reachable},
                       {"snapshots", done.snapshots},
+                      {"older_records", done.older_records},
                       {"former_homes", json_former(done.former.away)}});
   session.out.say(fmt::format(
       "The words fit. Would bring the vault{} back to {}: {}, {} of {} reachable. Nothing was changed.",
       done.name.empty() ? "" : " of " + printable(done.name), printable(session.state_folder),
       plural(done.snapshots, "snapshot", "snapshots"), done.homes_reachable, plural(done.homes, "home", "homes")));
   show_unread(session, done);
+  show_older_records(session, done);
   show_former(session, done.former);
 }
 
@@ -600,7 +620,7 @@ static Task<int> run_recover(Session& session, RecoverOptions options) {
   if (!done) co_return session.out.fail(done.error(), recover_hint(done.error()));
   if (options.dry_run) {
     show_would_recover(session, *done);
-    co_return done->unread.empty() ? kDone : kPartly;
+    co_return is_whole(*done) ? kDone : kPartly;
   }
   session.out.done = "the vault is back on this computer";
   session.out.result({{"name", json_text(done->name)},
@@ -612,12 +632,13 @@ static Task<int> run_recover(Session& session, RecoverOptions options) {
                       {"homes_agree", done->newest.homes_agree},
                       {"reprieved", done->reprieved},
                       {"late", done->late},
+                      {"older_records", done->older_records},
                       {"clouds", json_clouds(*done)},
                       {"former_homes", json_former(done->former.away)},
                       {"former_homes_read", json_former(done->former.read)},
                       {"unread", json_unread(done->unread)}});
   show_recovered(session, options, *done);
-  co_return done->unread.empty() ? kDone : kPartly;
+  co_return is_whole(*done) ? kDone : kPartly;
 }
 
 void add_recover(Command& program) {

@@ -33,16 +33,25 @@ Task<> ask_home(home::Home& home, VaultId vault, HomeView& view, Error& failure,
   round.done(view.answered);
 }
 
+/// Those that newer ones have replaced. What a home does not say is asked of others.
+Task<> ask_former(home::Home& home, VaultId vault, home::Home::DeviceRecord current, SeenRecords& seen) {
+  auto former = co_await home.former_records(vault, current.device);
+  if (!former) co_return;
+  if (!current.signed_record.empty()) seen.take(std::move(current.signed_record), former->since_s);
+  for (auto& one : former->records) seen.take(std::move(one.signed_record), one.taken_s);
+}
+
 /// All borrowed: the caller joins.
-Task<> ask_records(home::Home& home, VaultId vault, SeenRecords& seen, bool& answered, Round& round) {
+Task<> ask_records(home::Home& home, VaultId vault, Ask what, SeenRecords& seen, bool& answered, Round& round) {
   auto records = co_await home.vault_records(vault);
   answered = true;
   for (auto& record : records ? *records : std::vector<home::Home::DeviceRecord>()) {
     if (record.signed_record.empty()) {
       seen.damaged += 1;
-    } else if (std::ranges::find(seen.records, record.signed_record) == seen.records.end()) {
-      seen.records.push_back(std::move(record.signed_record));
+    } else {
+      seen.take(record.signed_record, 0);
     }
+    if (what == Ask::former_too) co_await ask_former(home, vault, std::move(record), seen);
   }
   round.done(records || records.error().code == Errc::not_found);
 }
@@ -74,6 +83,7 @@ struct Gift {
   std::vector<HomeView>& views;
   const OpenRecord& record;
   const std::vector<BelievedDevice>& devices;
+  const std::vector<home::Home::DeviceRecord>& former;
 };
 
 /// True where the member has all of it now.
@@ -115,6 +125,12 @@ Task<bool> give(const Gift& gift, std::size_t member) {
     gift.homes.report_failure(
         member, Error{put.error().code, "did not take the newest head: " + put.error().detail, put.error().subject});
   }
+  for (const auto& record : gift.former) {
+    const auto held = std::ranges::find(view.records, record.device, &home::Home::DeviceRecord::device);
+    if (held != view.records.end()) continue;
+    const auto put = co_await home.put_vault_record(record.signed_record);
+    if (put) view.records.push_back(record);
+  }
   co_return complete;
 }
 
@@ -138,16 +154,16 @@ std::pair<DeviceId, std::uint64_t> version_of(const home::Home::DeviceRecord& he
 
 bool is_refused(const home::Home::DeviceRecord& held, const OpenRecord& all) {
   if (all.refused.empty() || held.signed_record.empty()) return false;
-  return std::ranges::find(all.refused, RecordHash::from_array(primitives::blake3(held.signed_record))) !=
-         all.refused.end();
+  const auto hash = RecordHash::from_array(primitives::blake3(held.signed_record));
+  return std::ranges::find(all.refused, hash) != all.refused.end();
 }
 
 HomeView::Holding HomeView::holding(const home::Home::DeviceRecord& record, const OpenRecord& all) const {
   const auto held = std::ranges::find(records, record.device, &home::Home::DeviceRecord::device);
   if (held == records.end() || held->signed_record.empty()) return Holding::lacks;
   if (held->signed_record == record.signed_record) return Holding::has;
-  const bool is_newer = version_of(*held).second >= version_of(record).second;
-  if (!is_newer || !check_record(held->signed_record, all.record.vault)) return Holding::lacks;
+  const bool would_take = wire::takes_place_of(version_of(record).second, version_of(*held).second);
+  if (would_take || !check_record(held->signed_record, all.record.vault)) return Holding::lacks;
   return is_refused(*held, all) ? Holding::has_false : Holding::has;
 }
 
@@ -208,10 +224,11 @@ static std::vector<BelievedDevice> without_late_heads(std::vector<BelievedDevice
 
 Task<std::vector<std::size_t>> bring_up_to_date(dispersal::HomeSet& homes, std::vector<HomeView>& views,
                                                 const OpenRecord& record, const std::vector<BelievedDevice>& devices,
+                                                const std::vector<home::Home::DeviceRecord>& former,
                                                 platform::Clock* clock) {
   std::vector<std::size_t> took;
   const std::vector<BelievedDevice> given = without_late_heads(devices, record.record);
-  Gift gift{.homes = homes, .views = views, .record = record, .devices = given};
+  Gift gift{.homes = homes, .views = views, .record = record, .devices = given, .former = former};
   platform::Nursery scope(co_await asio::this_coro::executor);
   Round round(scope, 0, {clock, views.size()});
   std::vector<Taken> taken(views.size(), Taken::no_answer);
@@ -235,11 +252,49 @@ Task<std::vector<std::size_t>> publish_records(dispersal::HomeSet& homes, const 
                                                platform::Clock* clock) {
   auto views = co_await impl::ask_homes(homes, record.record.vault, clock);
   impl::HeadsView heads = impl::judge_heads(record.record, impl::shown_heads(views), {}, {});
-  co_return co_await impl::bring_up_to_date(homes, views, record, heads.devices, clock);
+  const std::vector<home::Home::DeviceRecord> none;  // with the words all open
+  co_return co_await impl::bring_up_to_date(homes, views, record, heads.devices, none, clock);
+}
+
+void SeenRecords::take(Bytes signed_record, std::int64_t at_s) {
+  if (at_s != 0) {
+    const auto hash = RecordHash::from_array(primitives::blake3(signed_record));
+    const auto known = taken_s.try_emplace(hash, at_s).first;
+    known->second = std::min(known->second, at_s);
+  }
+  if (std::ranges::find(records, signed_record) == records.end()) records.push_back(std::move(signed_record));
+}
+
+void SeenRecords::take_all(const SeenRecords& others) {
+  for (const Bytes& record : others.records) {
+    const auto at = others.taken_s.find(RecordHash::from_array(primitives::blake3(record)));
+    take(record, at == others.taken_s.end() ? 0 : at->second);
+  }
+}
+
+/// When the identity certified the author of a record: it wrote none before.
+static std::int64_t enrolled_s(ByteView signed_record) {
+  const auto envelope = wire::parse_signed(signed_record, wire::kMaxVaultRecordBytes);
+  if (!envelope) return 0;
+  const auto record = wire::parse_vault_record(envelope->body);
+  if (!record) return 0;
+  const auto devices = devices_of(*record);
+  const auto author = std::ranges::find(devices, record->device, &wire::DeviceCertificate::device);
+  return author == devices.end() ? 0 : author->created_ns / 1'000'000'000;
+}
+
+std::set<RecordHash> SeenRecords::taken_after(std::int64_t unix_s) const {
+  std::set<RecordHash> late;
+  for (const Bytes& record : records) {
+    const auto hash = RecordHash::from_array(primitives::blake3(record));
+    const auto at = taken_s.find(hash);
+    if ((at != taken_s.end() && at->second > unix_s) || enrolled_s(record) > unix_s) late.insert(hash);
+  }
+  return late;
 }
 
 Task<SeenRecords> seen_records(const std::vector<home::Home*>& homes, const VaultId& vault, platform::Clock* clock,
-                               std::chrono::nanoseconds least) {
+                               Ask what, std::chrono::nanoseconds least) {
   VaultId wanted = vault;
   std::vector<home::Home*> asked = homes;
   SeenRecords seen;
@@ -249,7 +304,7 @@ Task<SeenRecords> seen_records(const std::vector<home::Home*>& homes, const Vaul
   if (clock != nullptr && there > 0) scope.start(platform::watch(*clock, impl::kAskLimit, round));
   std::deque<bool> answered(asked.size(), false);
   for (std::size_t i = 0; i < asked.size(); ++i) {
-    if (asked[i] != nullptr) scope.start(impl::ask_records(*asked[i], wanted, seen, answered[i], round));
+    if (asked[i] != nullptr) scope.start(impl::ask_records(*asked[i], wanted, what, seen, answered[i], round));
   }
   co_await scope.join();
   for (std::size_t i = 0; i < asked.size(); ++i) {

@@ -32,9 +32,11 @@ Task<std::vector<HomeView>> ask_homes(dispersal::HomeSet& homes, VaultId vault, 
 std::vector<ShownHeads> shown_heads(const std::vector<HomeView>& views);
 
 /// Gives one home the records that it lacks, then the heads of each device that it lacks; all homes at once. `views` is
-/// brought up to date. Members that have all now.
+/// brought up to date. `former`: records of who is shut out, for homes that have none of these devices, as far as they
+/// take them. Members that have all now.
 Task<std::vector<std::size_t>> bring_up_to_date(dispersal::HomeSet& homes, std::vector<HomeView>& views,
                                                 const OpenRecord& record, const std::vector<BelievedDevice>& devices,
+                                                const std::vector<home::Home::DeviceRecord>& former,
                                                 platform::Clock* clock);
 
 }  // namespace mhp::vault::impl

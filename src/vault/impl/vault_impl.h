@@ -61,6 +61,7 @@ class VaultImpl : public Vault {
   const std::vector<UnreadHead>& unread_heads() const override { return unread_; }
   const std::vector<LateState>& late_states() const override { return late_; }
   std::vector<LoneHead> shown_only_by(std::size_t member) const override;
+  std::vector<OlderRecord> older_records() const override;
   const std::vector<std::string>& damaged_files() const override { return damaged_files_; }
   bool is_forked() const override;
   bool joins_histories() const override;
@@ -199,6 +200,9 @@ class VaultImpl : public Vault {
   Task<bool> has_nothing_own(const BelievedDevice& branch);
   /// This device's own heads that members that are away, or do not follow, may have as their newest.
   std::vector<wire::SeenHead> own_heads_left_behind() const;
+  /// Records of devices that are shut out, whose newest heads open with no key that this one has: who has the words may
+  /// need them.
+  std::vector<home::Home::DeviceRecord> records_for_the_words() const;
   /// Before homes are given heads, so that it holds after a crash too.
   void remember_taken();
   bool shows_another(std::size_t than, const DeviceId& device, const Bytes& signed_head) const;

@@ -64,7 +64,9 @@ class World {
   /// From the phrase and one home.
   void recover(const std::string& computer, unsigned from_home, Earlier earlier = Earlier::shut_out);
   /// From the phrase and all homes that are not lost. What could not be read of the newest state.
-  Result<std::vector<UnreadHead>> try_recover(const std::string& computer, OpenHow how = {.newest_readable = true});
+  /// `older`: is given what of the vault records was not believed.
+  Result<std::vector<UnreadHead>> try_recover(const std::string& computer, OpenHow how = {.newest_readable = true},
+                                              std::vector<OlderRecord>* older = nullptr);
 
   Result<Session> open(const std::string& computer);
   /// Homes as the members of a set, those lost are away.

@@ -176,7 +176,7 @@ void World::recover(const std::string& computer, unsigned from_home, Earlier ear
   auto first = home::open_folder_home(platform_, home_path(from_home), homes_[from_home], {});
   ASSERT_TRUE(first);
   std::vector<home::Home*> at_hand{first->get()};
-  auto record = join_records(run(seen_records(at_hand, root_.vault())).records, root_);
+  auto record = join_records(run(seen_records(at_hand, root_.vault(), nullptr, Ask::former_too)).records, root_);
   ASSERT_TRUE(record) << record.error().detail;
   first->reset();
 
@@ -231,7 +231,8 @@ void World::set_back(const std::string& folder, const Files& copy) {
   for (const auto& [path, content] : copy) ASSERT_TRUE(platform::replace_file(platform_.disk(), path, content));
 }
 
-Result<std::vector<UnreadHead>> World::try_recover(const std::string& computer, OpenHow how) {
+Result<std::vector<UnreadHead>> World::try_recover(const std::string& computer, OpenHow how,
+                                                   std::vector<OlderRecord>* older) {
   settle();
   Result<OpenRecord> record = fail(Errc::not_found, "no home");
   {
@@ -240,7 +241,8 @@ Result<std::vector<UnreadHead>> World::try_recover(const std::string& computer, 
     for (const auto& member : all) {
       if (member.home) at_hand.push_back(member.home.get());
     }
-    record = join_records(run(seen_records(at_hand, root_.vault())).records, root_);
+    const SeenRecords seen = run(seen_records(at_hand, root_.vault(), nullptr, Ask::former_too));
+    record = join_records(seen.records, root_, how.as_of_s ? seen.taken_after(*how.as_of_s) : std::set<RecordHash>());
   }
   MHP_TRY(OpenRecord opened, record);
   State state(platform_.disk(), state_path(computer));
@@ -252,6 +254,7 @@ Result<std::vector<UnreadHead>> World::try_recover(const std::string& computer, 
     MHP_TRY(auto vault, run(Vault::open(platform_, homes, state, device, opened, how)));
     heads = vault->believed_heads();
     unread = vault->unread_heads();
+    if (older != nullptr) *older = vault->older_records();
     opened = vault->record();
   }
   const std::int64_t now_ns = how.as_of_s ? *how.as_of_s * 1'000'000'000 : platform_.clock().unix_ns();
