@@ -114,7 +114,8 @@ Task<Result<CameBack>> show_up(Search& search, primitives::SigningKey own) {
   cloud::RosterPointer roster = search.book.find(membership.cloud);
   CameBack back{.as = membership.name, .cloud = roster->view().name};
   if (!roster->view().homes.contains(id)) {
-    const wire::HomeKey home{cloud::as_key(own.public_key()), membership.name + "'s computer", 0, false};
+    const std::string name = usual_home_name(roster->view(), membership.member(), membership.name);
+    const wire::HomeKey home{cloud::as_key(own.public_key()), name, 0, false};
     std::vector<Bytes> said = {roster->say(membership.key, membership.member(), home),
                                roster->say(own, membership.member(), wire::HomeAddresses{})};
     MHP_CO_TRY_VOID(co_await search.book.merge_aside(search.session.platform, membership.cloud, std::move(said)));
@@ -193,9 +194,20 @@ Result<ChosenCloud> choose_cloud(const std::vector<Membership>& memberships, con
   if (fitting.size() > 1)
     return fail(Errc::usage, Subject::cloud,
                 which.empty()
-                    ? "you are in several clouds: say which with --cloud NAME"
+                    ? "you are in several clouds: say which, by its name"
                     : fmt::format("several clouds are called '{}': say the first letters of its id", printable(which)));
   return fitting.front();
+}
+
+std::string usual_home_name(const cloud::View& view, const MemberId& member, const std::string& owner) {
+  const auto is_taken = [&](const std::string& name) {
+    return std::ranges::any_of(
+        view.homes, [&](const auto& known) { return known.second.member == member && known.second.name == name; });
+  };
+  const std::string first = owner + "'s computer";
+  std::string name = first;
+  for (unsigned number = 2; is_taken(name); ++number) name = fmt::format("{} {}", first, number);
+  return name;
 }
 
 std::string cannot_come_back(const CameBack& one) {

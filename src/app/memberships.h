@@ -47,6 +47,9 @@ struct CameBack {
 /// missing.
 /// Errors: those of the state folder.
 Task<Result<std::vector<CameBack>>> find_rosters(Session& session, cloud::Book& book);
+/// What a computer of a member is called that nobody named: "Ann's computer", and where another of hers is called that
+/// "Ann's computer 2".
+std::string usual_home_name(const cloud::View& view, const MemberId& member, const std::string& owner);
 /// Where there is a `problem`: what it means, for the person.
 std::string cannot_come_back(const CameBack& one);
 

@@ -106,14 +106,19 @@ const char* why_not_counted(const Opened& opened, const dispersal::Member& membe
 }
 
 void show_homes(const Session& session, const Opened& opened, const nlohmann::json& list) {
+  const bool is_new = opened.vault != nullptr && opened.vault->snapshots().empty();
   for (std::size_t i = 0; i < list.size(); ++i) {
     const dispersal::Member& member = opened.homes->members()[i];
     const std::string state = list[i]["state"];
-    session.out.say(fmt::format("  {}  {:<16} {:<6} {:>9} used, {:>9} free{}", member.id.short_hex(),
-                                printable(member.name), state == "bad_rows" ? "damaged" : state,
-                                space_text(list[i]["used_bytes"]), space_text(list[i]["free_bytes"]),
-                                why_not_counted(opened, member)));
-    if (state == "lacking")
+    session.out.say(fmt::format(
+        "  {}  {:<16} {:<6} {:>9} used, {:>9} free{}", member.id.short_hex(), printable(member.name),
+        state == "bad_rows"            ? "damaged"
+        : state == "lacking" && is_new ? "new"
+                                       : state,
+        space_text(list[i]["used_bytes"]), space_text(list[i]["free_bytes"]), why_not_counted(opened, member)));
+    if (state == "lacking" && is_new)
+      session.out.say("            has nothing of this vault yet: the first 'mhp backup' gives it all that it needs");
+    else if (state == "lacking")
       session.out.say("            brings nothing back alone: its vault record or heads are old, missing or damaged");
     const std::uint64_t bad = list[i]["rows_bad"];
     if (bad > 0) {
@@ -151,7 +156,8 @@ static Task<int> show_unreadable(Session& session, const Error& problem) {
                       {"homes", list},
                       {"snapshots", 0},
                       {"reason", json_text(problem.detail)}});
-  session.out.say(no_homes ? "NOT YET: the vault has no home. Add one with 'mhp home add DIR'."
+  session.out.say(no_homes ? "NOT YET: the vault has no home. Add a folder or drive with 'mhp home add DIR', or invite "
+                             "somebody into your cloud ('mhp cloud', 'mhp invite')."
                            : "HELP: the vault cannot be read: " + printable(problem.detail));
   show_homes(session, *opened, list);
   co_return no_homes ? kDone : kFailed;

@@ -83,17 +83,23 @@ struct RemoveArgs {
   bool dry_run = false;
 };
 
-/// By name or the first letters of its id. Errors: not_found, usage (several).
-Result<HomeId> choose_home(const cloud::View& view, const std::string& which) {
+/// By name or the first letters of its id; of several of that name `own`, this computer, is not the one. Errors:
+/// not_found, usage (several).
+Result<HomeId> choose_home(const cloud::View& view, const std::string& which, const HomeId& own) {
   std::vector<HomeId> fitting;
   for (const auto& [id, home] : view.homes) {
     if (home.name == which || (which.size() >= 4 && id.hex().starts_with(which))) fitting.push_back(id);
   }
+  if (fitting.size() > 1) std::erase(fitting, own);
   if (fitting.empty())
     return fail(Errc::not_found, Subject::cloud, fmt::format("no home of it is called '{}'", printable(which)));
   if (fitting.size() == 1) return fitting.front();
-  return fail(Errc::usage, Subject::cloud,
-              fmt::format("several homes are called '{}': say the first letters of the id", printable(which)));
+  std::string ids;
+  for (const HomeId& id : fitting) ids += (ids.empty() ? "" : ", ") + id.short_hex();
+  return fail(
+      Errc::usage, Subject::cloud,
+      fmt::format("several homes are called '{}' ({}): say the first letters of the id, as 'mhp homes' shows them",
+                  printable(which), ids));
 }
 
 struct Removed {
@@ -106,10 +112,10 @@ struct Removed {
 /// Its key speaks for its member no more, for good; the member stays.
 Task<Result<Removed>> do_remove(Session& session, RemoveArgs args) {
   MHP_CO_TRY(AtCloud at, co_await at_cloud(session, args.cloud));
-  MHP_CO_TRY(const HomeId id, choose_home(at.view(), args.home));
+  MHP_CO_TRY(Network* const net, network_of(session));
+  MHP_CO_TRY(const HomeId id, choose_home(at.view(), args.home, net->id()));
   const cloud::Home home = at.view().homes.at(id);
   const MemberId self = at.chosen.membership.member();
-  MHP_CO_TRY(Network* const net, network_of(session));
   if (id == net->id())
     co_return fail(
         Errc::usage, Subject::cloud,

@@ -245,8 +245,8 @@ Task<Result<JoinDone>> do_join(Session& session, JoinArgs args) {
   }
   done.as = membership.name;
   MHP_CO_TRY(UpSettings settings, lending_of(session, args));
-  if (settings.name.empty()) settings.name = done.as + "'s computer";
   MHP_CO_TRY_VOID(keep_up_settings(session.platform.disk(), session.state_folder, settings));
+  if (settings.name.empty()) settings.name = done.as + "'s computer";  // kept once the cloud has taken it
   MHP_CO_TRY(Network* const net, network_of(session));
   cloud::Newcomer newcomer{.member = membership.key, .home = net->key()};
   newcomer.name = membership.name;
@@ -255,6 +255,7 @@ Task<Result<JoinDone>> do_join(Session& session, JoinArgs args) {
   newcomer.anchor = settings.anchor;
   auto joined = co_await cloud::join(session.platform, *book, net->others(), *invitation, newcomer, kRequestLimit);
   if (!joined) co_return about(Subject::cloud, Result<JoinDone>(pass(joined)));
+  MHP_CO_TRY_VOID(keep_up_settings(session.platform.disk(), session.state_folder, settings));
   done.cloud = joined->roster->view().name;
   done.words = joined->words;
   done.member = joined->member;

@@ -481,14 +481,21 @@ std::string up_hint(const Error& error) {
   }
 }
 
-/// As 'mhp join' names a computer.
-std::string usual_name(Session& session, const std::vector<Membership>& memberships, const HomeId& id) {
+/// As a cloud knows this computer already, else as 'mhp join' names one.
+std::string usual_name(Session& session, const std::vector<Membership>& memberships, const cloud::Book& book,
+                       const HomeId& id) {
+  std::string name;
+  for (const Membership& one : memberships) {
+    const cloud::RosterPointer roster = book.find(one.cloud);
+    if (!roster) continue;
+    const auto known = roster->view().homes.find(id);
+    if (known != roster->view().homes.end()) return known->second.name;
+    if (name.empty()) name = usual_home_name(roster->view(), one.member(), one.name);
+  }
   const auto opened = open_records(session);
-  const std::string owner = !memberships.empty() ? memberships.front().name
-                            : opened             ? opened->record->content.name
-                                                 : "";
-  const std::string name = owner + "'s computer";
-  return owner.empty() || name.size() > wire::kMaxNameBytes ? id.short_hex() : name;
+  if (name.empty() && opened && !opened->record->content.name.empty())
+    name = opened->record->content.name + "'s computer";
+  return name.empty() || name.size() > wire::kMaxNameBytes ? id.short_hex() : name;
 }
 
 Task<int> run_up(Session& session, UpArgs args) {
@@ -512,7 +519,11 @@ Task<int> run_up(Session& session, UpArgs args) {
   if (!doors) co_return session.out.fail(doors.error(), up_hint(doors.error()));
   auto net = network_of(session, doors->listening.front().port);
   if (!net) co_return session.out.fail(net.error(), up_hint(net.error()));
-  if (settings->name.empty()) settings->name = usual_name(session, *memberships, (*net)->id());
+  if (settings->name.empty()) {
+    const auto book = co_await open_book(session);
+    if (!book) co_return session.out.fail(book.error(), up_hint(book.error()));
+    settings->name = usual_name(session, *memberships, **book, (*net)->id());
+  }
   const auto kept = keep_up_settings(session.platform.disk(), session.state_folder, *settings);
   if (!kept) co_return session.out.fail(kept.error(), up_hint(kept.error()));
   Up up(session, **net, std::move(*settings), std::move(*doors), args.trouble_file);

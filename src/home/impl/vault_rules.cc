@@ -199,11 +199,18 @@ bool is_named_by(std::span<const wire::HeldHead> heads, ByteView signed_record) 
 
 void add_former(wire::FormerRecordsFile& file, Bytes held, std::int64_t now_s) {
   const std::int64_t at_s = home_time(now_s);
-  const bool is_of_new_day = std::ranges::none_of(file.records, [&](const wire::FormerRecord& one) {
-    return day_of(one.replaced_s) == day_of(at_s) || one.signed_bytes == held;  // a call that was cut off noted it
-  });
-  if (is_of_new_day)
-    file.records.push_back({.signed_bytes = std::move(held), .taken_s = file.since_s, .replaced_s = at_s});
+  const bool is_of_new_day = std::ranges::none_of(
+      file.records, [&](const wire::FormerRecord& one) { return day_of(one.replaced_s) == day_of(at_s); });
+  if (is_of_new_day) {
+    wire::FormerRecord former{.signed_bytes = std::move(held), .taken_s = file.since_s, .replaced_s = at_s};
+    // One that was in force again is as young as this day, or false ones in turn with it would push it out.
+    const auto known = std::ranges::find(file.records, former.signed_bytes, &wire::FormerRecord::signed_bytes);
+    if (known != file.records.end()) {
+      former.taken_s = known->taken_s;
+      file.records.erase(known);
+    }
+    file.records.push_back(std::move(former));
+  }
   if (file.records.size() > wire::kMaxFormerRecords) file.records.erase(file.records.begin());
   file.since_s = at_s;
 }

@@ -100,9 +100,20 @@ TEST(AddFormer, KeepsTheFirstOfEachDay) {
 TEST(AddFormer, ACallThatWasCutOffIsNotedOnce) {
   wire::FormerRecordsFile file;
   add_former(file, named(1), kDay);
-  add_former(file, named(1), 3 * kDay);
+  add_former(file, named(1), kDay + 1);
   EXPECT_EQ(kept_in(file), std::vector<Bytes>{named(1)});
   EXPECT_EQ(file.records[0].replaced_s, kDay);
+}
+
+TEST(AddFormer, WhatComesIntoForceAgainIsNotPushedOutByWhatComesBetween) {
+  wire::FormerRecordsFile file;
+  for (unsigned day = 1; day <= 2 * wire::kMaxFormerRecords; ++day) {
+    add_former(file, named(0), day * kDay);             // in force when the day begins
+    add_former(file, named(2 * day), day * kDay + 10);  // false ones, in turn with it
+    add_former(file, named(2 * day + 1), day * kDay + 20);
+  }
+  EXPECT_EQ(kept_in(file), std::vector<Bytes>{named(0)});
+  EXPECT_EQ(file.records[0].taken_s, 0);
 }
 
 TEST(AddFormer, AClockThatGoesBackOrFarOffPushesOutNothing) {
