@@ -14,7 +14,7 @@ constexpr std::size_t kReadsAtOnce = 8;  // each some 64 KiB of a segment, and a
 struct Question {
   std::uint32_t number = 0;
   IndexedPlace place;
-  Result<SegmentReader::OwnWord> answer = fail(Errc::canceled, "segment: not read");
+  Result<wire::IndexedSegment> answer = fail(Errc::canceled, "segment: not read");
 };
 
 /// Borrowed: the caller joins.
@@ -47,7 +47,7 @@ Result<std::unordered_map<std::uint32_t, bool>> compare(const Index& index, cons
   if (questions.empty()) return out;
   std::unordered_map<std::uint32_t, Entries> own;
   for (const Question* question : questions) {
-    const wire::IndexedSegment& says = question->answer->says;
+    const wire::IndexedSegment& says = *question->answer;
     out[question->number] = says.plain_bytes == question->place.plain_bytes && says.epoch == question->place.epoch &&
                             says.directory.bundles == question->place.bundles && !says.directory.index;
     for (const wire::ChunkEntry& entry : says.directory.chunks) own[question->number].emplace(entry.id, entry);
@@ -57,10 +57,6 @@ Result<std::unordered_map<std::uint32_t, bool>> compare(const Index& index, cons
     if (asked != own.end() && !has_entry(asked->second, slot)) out[slot.segment] = false;
   }));
   return out;
-}
-
-Trust trust_in(const SegmentReader::OwnWord& word, const Device& device) {
-  return word.signer == device.id ? Trust::proven : Trust::confirmed;
 }
 
 }  // namespace
@@ -77,8 +73,8 @@ Task<Result<VaultImpl::Confirmed>> VaultImpl::confirm(std::vector<std::uint32_t>
   for (Question& question : questions) {
     if (!question.answer) {
       out.unread = question.answer.error();
-    } else if (claim_of(question.answer->says) == question.place.claim) {
-      claims_.learn(question.place.claim, trust_in(*question.answer, device_));
+    } else if (claim_of(*question.answer) == question.place.claim) {
+      claims_.learn(question.place.claim, Trust::confirmed);
     } else {
       differing.push_back(&question);
     }
@@ -87,7 +83,7 @@ Task<Result<VaultImpl::Confirmed>> VaultImpl::confirm(std::vector<std::uint32_t>
   MHP_CO_TRY(auto is_so, co_await platform_.workers().run(job));
   for (const Question* question : differing) {
     const bool is_true = is_so[question->number];
-    claims_.learn(question->place.claim, is_true ? trust_in(*question->answer, device_) : Trust::is_false);
+    claims_.learn(question->place.claim, is_true ? Trust::confirmed : Trust::is_false);
     if (!is_true && out.contradiction.empty()) out.contradiction = co_await who_says(question->place.claim);
   }
   auto take_up = [this] {
@@ -135,10 +131,10 @@ Task<Result<void>> VaultImpl::take_up_claims() {
   if (belied.empty()) co_return Result<void>{};
   co_await ask_all(reader_, belied);
   for (Question& question : belied) {
-    if (!question.answer || question.answer->says.directory.index || belied_.contains(question.place.id)) continue;
+    if (!question.answer || question.answer->directory.index || belied_.contains(question.place.id)) continue;
     belied_.insert(question.place.id);
-    wire::IndexedSegment& own = question.answer->says;
-    claims_.learn(claim_of(own), trust_in(*question.answer, device_));
+    wire::IndexedSegment& own = *question.answer;
+    claims_.learn(claim_of(own), Trust::confirmed);
     MHP_CO_TRY_VOID(index_.add(own));
     unlisted_.push_back(std::move(own));
   }

@@ -217,9 +217,8 @@ Task<Result<PlainPart>> SegmentReader::read_end(const dispersal::Located& locate
   co_return co_await open_frames(std::move(*gathered), plain_bytes, key, first, count);
 }
 
-Task<Result<SegmentReader::OwnWord>> SegmentReader::own_word(SegmentId segment) {
+Task<Result<wire::IndexedSegment>> SegmentReader::own_word(SegmentId segment) {
   MHP_CO_TRY(auto located, co_await homes_.locate(segment));
-  MHP_CO_TRY(wire::Signed envelope, wire::parse_signed(located.signed_card, wire::kMaxCardBytes));
   MHP_CO_TRY(std::uint64_t plain_bytes, plain_bytes_of(located.card.sealed_bytes));
   constexpr std::size_t kTrailer = wire::SegmentTrailer::kSizeBytes;
   if (plain_bytes <= kTrailer) co_return fail(Errc::corrupt, "segment " + segment.short_hex() + ": too short");
@@ -237,10 +236,10 @@ Task<Result<SegmentReader::OwnWord>> SegmentReader::own_word(SegmentId segment) 
     MHP_CO_TRY(end, co_await read_end(located, plain_bytes, key, trailer.directory_offset));
   }
   ByteView directory = ByteView(end.bytes.bytes()).subspan(trailer.directory_offset - end.offset);
-  OwnWord out{.says = {.segment = segment}, .signer = DeviceId::from_array(envelope.signer)};
-  out.says.plain_bytes = static_cast<std::uint32_t>(plain_bytes);
-  out.says.epoch = located.card.epoch;
-  MHP_CO_TRY(out.says.directory, wire::parse_segment_directory(directory.first(trailer.directory_bytes), plain_bytes));
+  wire::IndexedSegment out{.segment = segment};
+  out.plain_bytes = static_cast<std::uint32_t>(plain_bytes);
+  out.epoch = located.card.epoch;
+  MHP_CO_TRY(out.directory, wire::parse_segment_directory(directory.first(trailer.directory_bytes), plain_bytes));
   co_return out;
 }
 

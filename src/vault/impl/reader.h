@@ -59,13 +59,8 @@ class SegmentReader {
   /// Chunks of a segment that no index names, checked against their ids. Errors: unavailable, corrupt.
   Task<Result<std::vector<Bytes>>> objects(SegmentId segment, std::vector<ChunkId> chunks);
 
-  /// What a segment says of itself, from its end alone: mostly one frame of it.
-  struct OwnWord {
-    wire::IndexedSegment says;
-    DeviceId signer;  // of its card: who sealed it, or added rows to it later
-  };
-  /// Errors: as read().
-  Task<Result<OwnWord>> own_word(SegmentId segment);
+  /// What a segment says of itself, from its end alone: mostly one frame of it. Errors: as read().
+  Task<Result<wire::IndexedSegment>> own_word(SegmentId segment);
 
   /// Which of the keys that are of its epoch open a segment; all of them give the same data key. Errors: as read().
   Task<Result<std::vector<wire::EpochKey>>> keys_that_open(SegmentId segment);
