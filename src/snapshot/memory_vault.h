@@ -46,6 +46,7 @@ class MemoryVault : public vault::Vault {
   const std::vector<vault::UnreadHead>& unread_heads() const override { return unread_; }
   const std::vector<vault::LateState>& late_states() const override { return late_; }
   std::vector<vault::LoneHead> shown_only_by(std::size_t) const override { return {}; }
+  std::vector<vault::OlderRecord> older_records() const override { return {}; }
   const std::vector<std::string>& damaged_files() const override { return damaged_files_; }
   bool is_forked() const override { return false; }
   bool joins_histories() const override { return false; }
