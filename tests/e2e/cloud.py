@@ -368,6 +368,10 @@ def burnt_computer(w):
     """A computer that is lost is taken out of the cloud: others make anew what was on it, and refuse it should it come
     back."""
     ann, ben, cat = found(w, ("ann", "ben", "cat"))
+    lost = ann.home_name = "ann's computer"  # as one is called that nobody named: so is the next one
+    ann.down()
+    ann.up()
+    wait_for_homes(w, ann, 2)
     tree = make_tree(w)
     for computer in (ann, ben):
         computer.json("backup", tree)
@@ -376,17 +380,17 @@ def burnt_computer(w):
     shutil.copytree(ann.state, old.state)
     shutil.rmtree(ann.state)
     told = ann.json("recover", "--phrase-file", ann.phrase, "--from", ben.address)
-    w.equal(told["clouds"][0]["own_homes"], ["ann's home"], "the lost computer's home")
-    run = cat.mhp("homes", "remove", "ann's home", code=REFUSED)
+    w.equal(told["clouds"][0]["own_homes"], [lost], "the lost computer's home")
+    run = cat.mhp("homes", "remove", lost, code=REFUSED)
     w.check("only its owner or an admin" in run.err, f"not by everybody\n{run}")
-    told = ann.json("homes", "remove", "ann's home")
-    w.equal((told["name"], told["member"], told["homes_told"]), ("ann's home", "ann", 2), "who is taken out")
+    told = ann.json("homes", "remove", lost)
+    w.equal((told["name"], told["member"], told["homes_told"]), (lost, "ann", 2), "who is taken out")
     for host in (ben, cat):
-        host.wait_for_log("home_left cloud=Lindenweg home=\"ann's home\"")
+        host.wait_for_log(f"home_left cloud=Lindenweg home=\"{lost}\"")
     ben.wait_for_log(" handed_over ")
     w.equal([home["name"] for home in ben.json("status")["homes"]], ["cat's home"], "ben's homes")
     w.equal(sorted(home["name"] for home in ann.json("homes")["homes"]),
-            ["ann's computer", "ben's home", "cat's home"], "homes of the cloud")
+            ["ann's computer 2", "ben's home", "cat's home"], "homes of the cloud")
     comes_back(w, ann, tree, "on the new computer")
     old.up("--home", old.folder / "home")
     _, run = old.restore(code=None)
@@ -407,6 +411,8 @@ def names(w):
     run = eve.mhp("join", "-", "--as", "ben", **given(w, eve, code), code=USAGE)
     w.check("is called 'ben' already" in run.err, f"said plainly\n{run}")
     w.equal(eve.json("join", "-", "--as", "eve", **given(w, eve, code))["as"], "eve", "with the same code")
+    names_known = [home["name"] for home in ann.json("homes")["homes"]]
+    w.check("eve's computer" in names_known, f"nothing is left of the other name: {names_known}")
     again = ann.json("invite")["code"]
     run = eve.mhp("join", "-", **given(w, eve, again), code=USAGE)
     w.check("as 'eve': the code is still good" in run.err, f"who is in does not join again\n{run}")

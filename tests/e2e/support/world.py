@@ -226,7 +226,7 @@ class Computer:
 
     def __init__(self, world, name, lend="1G", init=True, machine=None):
         self.world, self.name, self.lend, self.machine = world, name, lend, machine
-        self.folder = world.folder / name
+        self.folder, self.home_name = world.folder / name, f"{name}'s home"
         self.folder.mkdir()
         self.state, self.phrase = self.folder / "state", self.folder / "phrase.txt"
         self.process, self.log = None, self.folder / "up.log"
@@ -246,7 +246,7 @@ class Computer:
         """Starts `mhp up` and waits until it answers; the second time at the same port."""
         start = self.log.stat().st_size if self.log.exists() else 0
         with open(self.log, "ab") as log:
-            self.process = self.world.start("up", "--lend", self.lend, "--name", f"{self.name}'s home", "--listen",
+            self.process = self.world.start("up", "--lend", self.lend, "--name", self.home_name, "--listen",
                                             self.address, *args, state=self.state, machine=self.machine, stderr=log)
         line = self.wait_for_log(" info up ", start)
         self.address = line.split("listen=")[1].split()[0]
