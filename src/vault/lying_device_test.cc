@@ -183,6 +183,23 @@ TEST_F(LyingDevice, ASegmentThatLiesAboutItselfCostsSpaceAlone) {
   }
 }
 
+/// Whoever adds rows signs the next card, and has read no chunk of the segment.
+TEST_F(LyingDevice, ARepairProvesNothing) {
+  const Files files = few_files(world_);
+  forge(chunks_of(save_one("a", files)));
+  world_.add_home("b");
+  {
+    auto session = world_.open("b");
+    ASSERT_TRUE(session) << session.error().detail;
+    auto repaired = world_.run(session->vault->repair(false, {}, false, {}));
+    ASSERT_TRUE(repaired) << repaired.error().detail;
+    EXPECT_GT(repaired->rows_made, 0u);
+  }
+  ASSERT_TRUE(save(world_, "b", few_files(world_)));
+  pass_the_hold("b");
+  expect_snapshot(world_, "b", 1, files);
+}
+
 /// Where the false place would be moved away from, as its segment is nearly empty.
 TEST_F(LyingDevice, WhatIsMovedIsConfirmedBefore) {
   const Files files = few_files(world_);

@@ -12,6 +12,8 @@
 namespace mhp::app {
 namespace {
 
+constexpr std::chrono::seconds kHearLimit{10};
+
 struct LeaveArgs {
   std::string cloud;
   int wait_minutes = kWaitMinutes;
@@ -59,6 +61,28 @@ Result<void> check_has_other_admin(const ChosenCloud& chosen) {
               fmt::format("you stay in the cloud '{}': you are its only admin, and without one nobody could be invited "
                           "or taken out any more",
                           printable(chosen.view().name)));
+}
+
+/// Hears what the cloud says now, from a computer that will hear who leaves: of an admin that of another admin, who
+/// carries the cloud on. Whoever has left has no roster to tell of it later. Errors: unavailable.
+Task<Result<void>> hear_others(Session& session, AtCloud& at, bool is_forced) {
+  const MemberId self = at.chosen.membership.member();
+  MHP_CO_TRY(Network* const net, network_of(session));
+  const auto spoken = co_await cloud::spread(session.platform, *at.book, at.chosen.membership.cloud, net->others(),
+                                             net->id(), {.limit = kHearLimit});
+  at.chosen.roster = at.book->find(at.chosen.membership.cloud);
+  const cloud::View& view = at.view();
+  const bool is_admin = view.is_admin(self);
+  const auto carries_on = [&](const cloud::Spoken& one) {
+    const auto home = view.homes.find(one.home);
+    return one.exchanged && home != view.homes.end() && home->second.member != self &&
+           (!is_admin || view.is_admin(home->second.member));
+  };
+  if (is_forced || !view.members.contains(self) || others_in(at.chosen).count == 0) co_return Result<void>{};
+  if (std::ranges::any_of(spoken, carries_on)) co_return Result<void>{};
+  co_return fail(Errc::unavailable, Subject::cloud,
+                 fmt::format("you stay in the cloud '{}': no computer of another {} answers, and one has to hear of it",
+                             printable(view.name), is_admin ? "admin" : "member"));
 }
 
 /// The homes that go with the cloud, on the list of an opened vault.
@@ -131,6 +155,7 @@ Task<Result<std::optional<Moved>>> move_out(Session& session, ChosenCloud chosen
 Task<Result<LeaveDone>> do_leave(Session& session, LeaveArgs args) {
   MHP_CO_TRY(AtCloud at, co_await at_cloud(session, args.cloud));
   const Membership membership = at.chosen.membership;
+  MHP_CO_TRY_VOID(co_await hear_others(session, at, args.lost));
   LeaveDone done{.cloud = membership.cloud, .name = at.view().name, .is_last = others_in(at.chosen).count == 0};
   MHP_CO_TRY_VOID(check_has_other_admin(at.chosen));
   if (!args.lost) {
@@ -150,6 +175,8 @@ Task<Result<LeaveDone>> do_leave(Session& session, LeaveArgs args) {
 std::string leave_hint(const Error& error) {
   if (error.subject == Subject::cloud && error.code == Errc::denied)
     return "Make another member an admin first: 'mhp members promote NAME'. Then leave.";
+  if (error.subject == Subject::cloud && error.code == Errc::unavailable)
+    return "Try again when one is on: 'mhp homes' shows which are. With --lost you leave all the same.";
   if (error.subject == Subject::home && error.code == Errc::denied) return "Run 'mhp backup', then leave.";
   return error.subject == Subject::homes ? hint_for(error, true) : cloud_hint(error);
 }
@@ -167,9 +194,9 @@ void say_what_moved(const Session& session, const LeaveArgs& args, const LeaveDo
   const vault::RepairReport& report = done.moved->handed.report;
   const int before = std::max(done.moved->handed.margin_before, 0);
   const int now = std::max(report.margin, 0);
-  session.out.say(fmt::format("{} ({}) {} made on your other homes. Of them {}.",
-                              plural(report.rows_made, "row", "rows"), format_bytes(report.bytes_stored),
-                              args.dry_run ? "would be" : "were", format_margin(report.margin)));
+  const std::string made = args.dry_run ? "would be" : fmt::format("({}) were", format_bytes(report.bytes_stored));
+  session.out.say(fmt::format("{} {} made on your other homes. Of them {}.", plural(report.rows_made, "row", "rows"),
+                              made, format_margin(report.margin)));
   if (now < before) {
     session.out.note(fmt::format("That is less safe than before: with the cloud's homes {}; without them {}.{}",
                                  format_margin(before), format_margin(now),
