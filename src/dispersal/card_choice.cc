@@ -1,18 +1,10 @@
-// Cards are compared row by row; homes vote.
+// Homes vote.
 #include "dispersal/card_choice.h"
 
 #include <algorithm>
 #include <tuple>
 
 namespace mhp::dispersal {
-
-bool contradict(const wire::Card& a, const wire::Card& b) {
-  if (std::tie(a.k, a.epoch, a.sealed_bytes, a.row_bytes) != std::tie(b.k, b.epoch, b.sealed_bytes, b.row_bytes)) {
-    return true;
-  }
-  const auto both = static_cast<std::ptrdiff_t>(std::min(a.n(), b.n()));
-  return !std::equal(a.fragments.begin(), a.fragments.begin() + both, b.fragments.begin());
-}
 
 /// True where another card that agrees with it names more: then that one stands for both.
 static bool is_outgrown(const wire::Card& card, const std::vector<ShownCard>& shown) {

@@ -3,7 +3,7 @@
 
 #include <vector>
 
-#include "wire/card.h"
+#include "wire/card_agreement.h"
 
 namespace mhp::dispersal {
 
@@ -12,10 +12,6 @@ struct ShownCard {
   const wire::Card* card = nullptr;
   std::size_t homes = 0;
 };
-
-/// True where a row, a size or the key epoch differs: one of the two is not the owner's. A later version only adds
-/// rows.
-bool contradict(const wire::Card& a, const wire::Card& b);
 
 /// Indexes of `shown`, the one to believe first; the others, in order, contradict all that stand before them. Whoever
 /// has the key of a device that was shut out can still sign cards: a high version alone proves nothing. So the card

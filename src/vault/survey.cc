@@ -6,6 +6,7 @@
 
 #include "platform/nursery.h"
 #include "platform/round.h"
+#include "wire/card_agreement.h"
 #include "wire/fragment.h"
 
 namespace mhp::vault::impl {
@@ -206,7 +207,7 @@ Task<Result<dispersal::Located>> Survey::locate(SegmentId segment) {
   if (shown.empty()) co_return fail(Errc::not_found, "segment " + segment.short_hex() + ": no home has a good card");
   VersionedCard& best = cards[dispersal::cards_to_try(shown).front()];
   for (const VersionedCard& other : cards) {
-    if (dispersal::contradict(other.card, best.card)) name_who_has(other.card, found->second);
+    if (wire::contradict(other.card, best.card)) name_who_has(other.card, found->second);
   }
   dispersal::Located out{
       .card = std::move(best.card), .signed_card = std::move(best.signed_bytes), .holders = found->second};

@@ -323,6 +323,21 @@ TEST(Collect, NoNewerCardShortensTheHold) {
   EXPECT_TRUE(store->put(longer.bytes()));
 }
 
+TEST(Collect, NoNewerCardGivesHeldRowsOtherNames) {
+  FullHome home({0});
+  samples::Segment segment = Stock::get().segments[5];
+  samples::Segment wrong = segment;
+  wrong.card.version = 2;
+  wrong.card.fragments[0] = wrong.card.fragments[1];
+  auto store = home.open(home.disk);
+  AlignedBuffer no_rows = samples::make_record(Stock::get().owner, wrong, {});
+  EXPECT_EQ(store->put(no_rows.bytes()).error().code, Errc::invalid);
+  segment.card.version = 2;
+  segment.card.fragments.push_back(segment.card.fragments[0]);
+  AlignedBuffer more_rows = samples::make_record(Stock::get().owner, segment, {});
+  EXPECT_TRUE(store->put(more_rows.bytes()));
+}
+
 /// Power cuts and failures at every call of a collect.
 TEST(CollectFaults, AnyCallMayBeTheLast) {
   FullHome home(most());

@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "home/impl/verify.h"
+#include "wire/card_agreement.h"
 #include "wire/fragment.h"
 
 namespace mhp::home::impl {
@@ -338,7 +339,7 @@ Result<void> FragmentLog::put(MutableBytes record) {
   }
   if (lost_) return tl::unexpected<Error>(*lost_);
   MHP_TRY_VOID(ensure_writing());
-  MHP_TRY_VOID(check_hold(*front, *card));
+  MHP_TRY_VOID(check_card(*front, *card));
   if (has_whole_copies(*front, *card)) return {};
   return append(*front, record, true);
 }
@@ -370,17 +371,23 @@ Result<void> FragmentLog::append(const wire::RecordFront& front, MutableBytes re
   return {};
 }
 
-/// A newer card cannot shorten the hold that an older one promised: else who may add could delete at once.
-Result<void> FragmentLog::check_hold(const wire::RecordFront& front, const wire::Card& card) {
+/// A newer card can neither shorten the hold that an older one promised nor give rows that are held other names, under
+/// which they do not count: else who may add could delete at once.
+Result<void> FragmentLog::check_card(const wire::RecordFront& front, const wire::Card& card) {
   const HeldKey key{front.vault, front.segment};
+  bool has_rows = false;
   {
     std::lock_guard lock(mutex_);
     if (!index_.holds(key) || index_.card_version(key) > front.card_version) return {};
+    has_rows = !index_.rows(key).empty();
   }
   const auto held = newest_front(key);
   const auto held_card = held ? card_in(*held) : Result<wire::Card>(fail(Errc::corrupt, "none can be read"));
-  if (!held_card || held_card->minimum_hold_s <= card.minimum_hold_s) return {};
-  return fail(Errc::invalid, "put: segment " + front.segment.short_hex() + ": a card that shortens its minimum hold");
+  if (!held_card) return {};
+  const std::string what = "put: segment " + front.segment.short_hex() + ": a card that ";
+  if (held_card->minimum_hold_s > card.minimum_hold_s) return fail(Errc::invalid, what + "shortens its minimum hold");
+  if (has_rows && wire::contradict(*held_card, card)) return fail(Errc::invalid, what + "contradicts the one held");
+  return {};
 }
 
 /// True where nothing of this record is new: every row is held whole, and no older card.

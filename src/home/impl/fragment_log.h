@@ -143,7 +143,7 @@ class FragmentLog {
   Result<void> give_up(Error reason);
   Result<void> cut_back();
   bool has_whole_copies(const wire::RecordFront& front, const wire::Card& card);
-  Result<void> check_hold(const wire::RecordFront& front, const wire::Card& card);
+  Result<void> check_card(const wire::RecordFront& front, const wire::Card& card);
   void write_index();
 
   // Purging (fragment_log_purge.cc).
