@@ -29,7 +29,7 @@ Result<void> may(const Shown& shown, HomeCall call) {
 
 bool speaks(const primitives::PublicKey& key, const VaultId& vault, const HeldSpeakers& held) {
   if (wire::vault_id_of(key) == vault) return true;
-  return held == nullptr || held->has(key);
+  return held == nullptr || held->has(key) || !held->is_revoked(key);
 }
 
 Result<primitives::PublicKey> prove_session(const wire::SessionProof& proof, const wire::SessionClaim& here,
@@ -39,11 +39,12 @@ Result<primitives::PublicKey> prove_session(const wire::SessionProof& proof, con
   MHP_TRY(const auto claim, wire::parse_session_claim(envelope.body));
   if (claim != here) return fail(Errc::denied, "a proof that was made for another connection, home or vault");
   const bool is_identity = wire::vault_id_of(envelope.signer) == here.vault;
-  if (!is_identity && held == nullptr) {
+  const bool is_known = is_identity || (held != nullptr && held->has(envelope.signer));
+  if (!is_known && held != nullptr && (held->devices.empty() || held->is_revoked(envelope.signer)))
+    return fail(Errc::denied, "a proof by a device that this vault has revoked, or that cannot be told from one");
+  if (!is_known) {
     MHP_TRY_VOID(check_certificate(proof, here.vault, envelope.signer));
   }
-  if (!speaks(envelope.signer, here.vault, held))
-    return fail(Errc::denied, "a proof by a device that this vault does not have, or has revoked");
   return envelope.signer;
 }
 

@@ -23,12 +23,12 @@ Result<void> may(const Shown& shown, HomeCall call);
 using HeldSpeakers = std::shared_ptr<const home::Speakers>;
 
 /// Who a proof shows to be asking, where it was made for exactly this: `here` is the connection as this end knows it.
-/// The identity proves itself. A device is one that the records held speak of; where none is held, one that the
-/// identity certified. Errors: invalid (does not parse), denied.
+/// The identity proves itself. A device is one that the records held speak of, or one that the identity certified and
+/// none of them revokes: this home may have slept when it was enrolled. Errors: invalid (does not parse), denied.
 Result<primitives::PublicKey> prove_session(const wire::SessionProof& proof, const wire::SessionClaim& here,
                                             const HeldSpeakers& held);
 
-/// Whether one who has proved to hold `key` still speaks for `vault`.
+/// Whether one who has proved to hold `key`, as prove_session() asks, still speaks for `vault`.
 bool speaks(const primitives::PublicKey& key, const VaultId& vault, const HeldSpeakers& held);
 
 }  // namespace mhp::cloud

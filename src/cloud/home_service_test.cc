@@ -187,19 +187,20 @@ TEST_F(Service, ARevokedDeviceIsShutOutAtOnce) {
 }
 
 /// Enrolled while this home was away: no record here certifies it, and none of those that do may ever come back.
-TEST_F(Service, ADeviceThatNoRecordNamesComesInByItsOwn) {
+TEST_F(Service, ADeviceThatNoRecordNamesComesInByItsCertificate) {
   fill();
   const Owner fresh(6);
-  const auto at = connect(kMember, 1);
-  EXPECT_EQ(open(*at, fresh.key, owner_, claim(owner_.vault, 1)), Errc::denied);
   const auto put = ask_of(HomeCall::put_vault_record, owner_.vault);
   const auto stranger = connect(kStranger, 2);
   EXPECT_EQ(code(*stranger, put, owner_.record_of(fresh)), Errc::denied);
-  ASSERT_EQ(code(*at, put, owner_.record_of(fresh)), Errc{});
-  expect_shut(*at, owner_.vault);
+  const auto at = connect(kMember, 1);
   ASSERT_EQ(open(*at, fresh.key, owner_, claim(owner_.vault, 1)), Errc{});
   EXPECT_EQ(read(*at), Errc{});
+  const Owner gone(8);
+  ASSERT_EQ(code(*at, put, owner_.record_of(fresh, {owner_.revocation(gone.device, 0, {})})), Errc{});
   EXPECT_EQ(records(*at).size(), 2U);
+  const auto late = connect(kMember, 3);
+  EXPECT_EQ(open(*late, gone.key, owner_, claim(owner_.vault, 3)), Errc::denied);
 }
 
 TEST_F(Service, WhatAnyRecordRevokesIsShutOut) {

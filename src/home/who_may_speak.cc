@@ -11,6 +11,10 @@ bool Speakers::has(const primitives::PublicKey& key) const {
   return wire::vault_id_of(key) == vault || std::ranges::binary_search(devices, DeviceId::from_array(key));
 }
 
+bool Speakers::is_revoked(const primitives::PublicKey& key) const {
+  return std::ranges::find(revoked, DeviceId::from_array(key)) != revoked.end();
+}
+
 Speakers speakers_of(const VaultId& vault, std::span<const Home::DeviceRecord> records) {
   impl::Members members;
   for (const Home::DeviceRecord& one : records) {
@@ -18,6 +22,7 @@ Speakers speakers_of(const VaultId& vault, std::span<const Home::DeviceRecord> r
     if (proven && proven->record.vault == vault) members.join(*proven);
   }
   Speakers out{.vault = vault, .devices = {}};
+  for (const wire::Revocation& one : members.revocations) out.revoked.push_back(one.device);
   for (const DeviceId& device : members.devices) {
     if (!members.is_revoked(device)) out.devices.push_back(device);
   }

@@ -12,9 +12,11 @@ namespace mhp::home {
 /// Who may act for a vault, by what its records say together.
 struct Speakers {
   VaultId vault;
-  std::vector<DeviceId> devices;  // rising; certified by the identity in one of them and revoked in none
+  std::vector<DeviceId> devices;       // rising; certified by the identity in one of them and revoked in none
+  std::vector<DeviceId> revoked = {};  // by any of them
   /// The identity, or one of the devices.
   bool has(const primitives::PublicKey& key) const;
+  bool is_revoked(const primitives::PublicKey& key) const;
 };
 
 /// Records that are damaged, or do not prove themselves, say nothing: where all are, only the identity speaks.
