@@ -6,7 +6,9 @@
 #include "app/cloud_homes.h"
 #include "app/commands/commands.h"
 #include "app/hand_over.h"
+#include "app/network.h"
 #include "app/text.h"
+#include "cloud/exchange.h"
 #include "vault/give_up.h"
 
 namespace mhp::app {
