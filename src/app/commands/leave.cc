@@ -66,8 +66,9 @@ Result<void> check_has_other_admin(const ChosenCloud& chosen) {
 }
 
 /// Hears what the cloud says now, from a computer that will hear who leaves: of an admin that of another admin, who
-/// carries the cloud on. Whoever has left has no roster to tell of it later. Errors: unavailable.
-Task<Result<void>> hear_others(Session& session, AtCloud& at, bool is_forced) {
+/// carries the cloud on. Whoever has left has no roster to tell of it later. Errors: denied (the only admin),
+/// unavailable.
+Task<Result<void>> may_leave(Session& session, AtCloud& at, bool is_forced) {
   const MemberId self = at.chosen.membership.member();
   MHP_CO_TRY(Network* const net, network_of(session));
   const auto spoken = co_await cloud::spread(session.platform, *at.book, at.chosen.membership.cloud, net->others(),
@@ -80,6 +81,7 @@ Task<Result<void>> hear_others(Session& session, AtCloud& at, bool is_forced) {
     return one.exchanged && home != view.homes.end() && home->second.member != self &&
            (!is_admin || view.is_admin(home->second.member));
   };
+  MHP_CO_TRY_VOID(check_has_other_admin(at.chosen));
   if (is_forced || !view.members.contains(self) || others_in(at.chosen).count == 0) co_return Result<void>{};
   if (std::ranges::any_of(spoken, carries_on)) co_return Result<void>{};
   co_return fail(Errc::unavailable, Subject::cloud,
@@ -157,9 +159,8 @@ Task<Result<std::optional<Moved>>> move_out(Session& session, ChosenCloud chosen
 Task<Result<LeaveDone>> do_leave(Session& session, LeaveArgs args) {
   MHP_CO_TRY(AtCloud at, co_await at_cloud(session, args.cloud));
   const Membership membership = at.chosen.membership;
-  MHP_CO_TRY_VOID(co_await hear_others(session, at, args.lost));
+  MHP_CO_TRY_VOID(co_await may_leave(session, at, args.lost));
   LeaveDone done{.cloud = membership.cloud, .name = at.view().name, .is_last = others_in(at.chosen).count == 0};
-  MHP_CO_TRY_VOID(check_has_other_admin(at.chosen));
   if (!args.lost) {
     auto moving = move_out(session, at.chosen, args.dry_run);
     MHP_CO_TRY(done.moved, co_await std::move(moving));
