@@ -297,13 +297,16 @@ TEST_F(Service, BeforeThereIsARecordTheIdentitysWordCounts) {
   const auto stranger = connect(kStranger, 2);
   EXPECT_EQ(open(*stranger, owner_.identity, owner_, claim(owner_.vault, 2)), Errc::not_found);
   EXPECT_FALSE(service_->is_known(kStranger));
-  // A record without that device ends it.
+  // A record without that device changes nothing, one that revokes it ends it.
   const Owner fresh(6);
   wire::VaultRecord without = owner_.record(1);
   without.device = fresh.device;
   without.devices = {owner_.certificate(fresh.device)};
-  const Bytes signed_without = Owner::signed_by(fresh.key, without);
-  ASSERT_EQ(code(*at, ask_of(HomeCall::put_vault_record, owner_.vault), signed_without), Errc{});
+  const auto put = ask_of(HomeCall::put_vault_record, owner_.vault);
+  ASSERT_EQ(code(*at, put, Owner::signed_by(fresh.key, without)), Errc{});
+  EXPECT_EQ(records(*at).size(), 1U);
+  const Owner third(7);
+  ASSERT_EQ(code(*at, put, owner_.record_of(third, {owner_.revocation(owner_.device, 0, {})})), Errc{});
   expect_shut(*at, owner_.vault);
 }
 

@@ -244,10 +244,21 @@ TEST_F(Remote, AsksForNoVaultWithoutAKey) {
   EXPECT_EQ(world_->connections(), 0U);
 }
 
-TEST_F(Remote, ADeviceThatTheHomeDoesNotKnowYetPutsItsOwnRecord) {
+TEST_F(Remote, ADeviceThatTheHomeDoesNotKnowYetComesInByItsCertificate) {
   ASSERT_TRUE(run(home_->put_vault_record(owner_.signed_record(1))));
   const Owner fresh(6);
   const VaultKey key{owner_.vault, fresh.key, owner_.identity.public_key(), owner_.certificate(fresh.device)};
+  auto home = world_->connect_with({key});
+  EXPECT_EQ(run(home->vault_records(owner_.vault))->size(), 1U);
+  ASSERT_TRUE(run(home->put_vault_record(owner_.record_of(fresh))));
+  EXPECT_EQ(run(home->vault_records(owner_.vault))->size(), 2U);
+  home.reset();
+}
+
+TEST_F(Remote, ADeviceThatCannotShowItsCertificatePutsItsOwnRecord) {
+  ASSERT_TRUE(run(home_->put_vault_record(owner_.signed_record(1))));
+  const Owner fresh(6);
+  const VaultKey key{owner_.vault, fresh.key, owner_.identity.public_key(), owner_.certificate(owner_.device)};
   auto home = world_->connect_with({key});
   EXPECT_EQ(code_of(run(home->vault_records(owner_.vault))), Errc::denied);
   EXPECT_EQ(code_of(run(home->put_vault_record(owner_.signed_record(1)))), Errc{});  // held already
