@@ -93,6 +93,16 @@ def replace_after(words, flag, value):
     return words[:at] + [str(value)] + words[at + 1:]
 
 
+def without_whole_archives(words):
+    """Else the room's own object would be there beside the one with the bug (cmake/MhpRoom.cmake)."""
+    kept, inside = [], False
+    for word in words:
+        inside = word == "-Wl,--whole-archive" or (inside and word != "-Wl,--no-whole-archive")
+        if not inside and word != "-Wl,--no-whole-archive":
+            kept.append(word)
+    return kept
+
+
 def build(bug, folder):
     """The test's program with the bug in it."""
     preset, target = bug.preset, bug.keys["build"]
@@ -109,6 +119,7 @@ def build(bug, folder):
     with contextlib.suppress(ValueError):
         command = replace_after(command, "-MF", folder / "bug.d")
     run(command, "the bug does not compile", **options)
+    link = without_whole_archives(link)
     at = link.index("-o")
     own = [word for word in link[:at] if not word.endswith(f"/{source.name}.o")]  # a file of the target itself
     program = folder / target
