@@ -12,8 +12,8 @@ COMPUTERS = 12
 LEAST_SHARE = 0.6  # of the undisturbed throughput: of the whole command, with its beginning and end
 ROUNDS = 2         # of each measurement, undisturbed and disturbed in turn; the best of each counts
 # Once for each home that falls silent others are waited for, for seconds that are the same whatever is saved: the short
-# form, which saves little, allows for them and for a machine that is busy. Only the long form measures the share that is
-# asked.
+# form, which saves little, allows for them and for a machine that is busy. Only the long form measures the share that
+# is asked.
 SHORT_SLACK_S = 30
 
 
