@@ -4,20 +4,12 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "app/json_id.h"
+
 namespace mhp::app {
 namespace {
 
 constexpr std::uint64_t kMaxFileBytes = 16_MiB;
-
-template <class IdType>
-bool take_id(const nlohmann::json& json, const char* name, IdType& into) {
-  const auto found = json.find(name);
-  Bytes bytes;
-  if (found == json.end() || !found->is_string() || !from_hex(found->get<std::string>(), bytes)) return false;
-  if (bytes.size() != IdType::kSizeBytes) return false;
-  into = IdType::from_bytes(bytes);
-  return true;
-}
 
 bool take_rows(const nlohmann::json& json, std::set<std::uint8_t>& into) {
   const auto found = json.find("rows");
@@ -50,7 +42,7 @@ Result<BadBySegment> parse_found_bad(std::string_view text) {
     SegmentId segment;
     std::set<std::uint8_t> rows;
     const bool is_whole =
-        one.is_object() && take_id(one, "vault", vault) && take_id(one, "segment", segment) && take_rows(one, rows);
+        one.is_object() && read_id(one, "vault", vault) && read_id(one, "segment", segment) && take_rows(one, rows);
     if (!is_whole) return fail(Errc::corrupt, Subject::state, "this is no list of damaged rows");
     out[{vault, segment}] = std::move(rows);
   }

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "app/json_id.h"
+
 namespace mhp::app {
 
 namespace {
@@ -11,16 +13,6 @@ namespace {
 constexpr std::uint64_t kMaxFileBytes = 4_KiB;
 constexpr std::int64_t kNsPerSecond = 1'000'000'000;
 constexpr std::chrono::minutes kBetweenSaves{1};  // what was read since is read again after a crash
-
-template <class IdType>
-bool read_id(const nlohmann::json& json, const char* name, IdType& into) {
-  const auto found = json.find(name);
-  Bytes bytes;
-  if (found == json.end() || !found->is_string() || !from_hex(found->get<std::string>(), bytes)) return false;
-  if (bytes.size() != IdType::kSizeBytes) return false;
-  into = IdType::from_bytes(bytes);
-  return true;
-}
 
 bool read_count(const nlohmann::json& json, const char* name, std::uint64_t& into) {
   const auto found = json.find(name);

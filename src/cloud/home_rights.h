@@ -16,7 +16,7 @@ struct Shown {
 };
 
 /// A vault is for those who speak for it. Only a vault record comes from others, too, if they are members: it proves
-/// itself, and a device that no record here certifies yet has no other way in. Errors: denied.
+/// itself, and is how a device comes in that can show no certificate. Errors: denied.
 Result<void> may(const Shown& shown, HomeCall call);
 
 /// What follows from the vault records that the home holds; null where it holds none, not even a damaged one.
