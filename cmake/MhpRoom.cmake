@@ -38,7 +38,7 @@ if(NOT CMAKE_BUILD_TYPE STREQUAL "Release")
     add_executable(test_words ${CMAKE_BINARY_DIR}/words.cc) # a program, since tests are: their code is placed alike
     target_link_libraries(test_words PRIVATE mhp_asio GTest::gtest)
     target_precompile_headers(test_words PRIVATE ${common_headers} <gtest/gtest.h>)
-    target_compile_options(test_words PRIVATE -O0 "SHELL:-Xclang -fno-pch-timestamp")
+    target_compile_options(test_words PRIVATE "SHELL:-Xclang -fno-pch-timestamp")
   endif()
 endif()
 
@@ -84,11 +84,11 @@ function(mhp_room name)
   endforeach()
   target_link_libraries(mhp_${name} PUBLIC ${ROOM_LIBS})
   set_property(TARGET mhp_${name} PROPERTY LINKER_LANGUAGE CXX)
-  # With sanitizers, optimising takes half of the time of compiling. It pays where code runs long: not in the commands
-  # (which have no precompiled headers to agree with), nor in the tests themselves (below).
-  if(CMAKE_BUILD_TYPE STREQUAL "Debug" AND name STREQUAL "app")
-    target_compile_options(mhp_${name} PRIVATE -O0)
+  # With sanitizers, optimising takes half of the time of compiling. It pays where loops over bytes are.
+  if(CMAKE_BUILD_TYPE STREQUAL "Debug" AND name MATCHES "^(base|primitives|wire)$")
+    target_compile_options(mhp_${name} PRIVATE -O1)
   endif()
+  set_target_properties(mhp_${name} PROPERTIES UNITY_BUILD ${MHP_UNITY} UNITY_BUILD_BATCH_SIZE ${MHP_UNITY_FILES})
 
   if(TARGET words AND (name STREQUAL "platform" OR "platform" IN_LIST ROOM_USES) AND NOT name STREQUAL "app")
     target_precompile_headers(mhp_${name} REUSE_FROM words)
@@ -98,11 +98,9 @@ function(mhp_room name)
     add_executable(${name}_test ${tests})
     target_link_libraries(${name}_test PRIVATE mhp_${name} mhp_asio GTest::gtest GTest::gtest_main)
     if(TARGET test_words)
-      # Of a template that both use, the linker keeps the copy that it meets first: the room's, which is optimised.
-      target_compile_options(${name}_test PRIVATE -O0)
-      target_link_options(${name}_test PRIVATE -Wl,--whole-archive $<TARGET_FILE:mhp_${name}> -Wl,--no-whole-archive)
       target_precompile_headers(${name}_test REUSE_FROM test_words)
     endif()
+    set_target_properties(${name}_test PROPERTIES UNITY_BUILD ${MHP_UNITY} UNITY_BUILD_BATCH_SIZE ${MHP_UNITY_FILES})
     include(GoogleTest)
     gtest_discover_tests(${name}_test WORKING_DIRECTORY ${PROJECT_SOURCE_DIR} TEST_PREFIX "${name}." DISCOVERY_TIMEOUT 60
       PROPERTIES TIMEOUT ${MHP_TEST_SECONDS} LABELS ${name})

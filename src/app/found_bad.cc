@@ -9,7 +9,7 @@
 namespace mhp::app {
 namespace {
 
-constexpr std::uint64_t kMaxFileBytes = 16_MiB;
+constexpr std::uint64_t kMaxListBytes = 16_MiB;
 
 bool take_rows(const nlohmann::json& json, std::set<std::uint8_t>& into) {
   const auto found = json.find("rows");
@@ -50,7 +50,7 @@ Result<BadBySegment> parse_found_bad(std::string_view text) {
 }
 
 FoundBad::FoundBad(platform::Disk& disk, std::string file) : disk_(disk), file_(std::move(file)) {
-  const auto content = platform::read_file(disk_, file_, kMaxFileBytes);
+  const auto content = platform::read_file(disk_, file_, kMaxListBytes);
   if (!content) return;
   auto kept = parse_found_bad(as_text(*content));
   if (kept) rows_ = std::move(*kept);

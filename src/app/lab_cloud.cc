@@ -11,7 +11,7 @@ namespace {
 
 constexpr const char* kCloud = "Lab";
 constexpr std::uint64_t kMaxText = 16_MiB;
-constexpr std::chrono::milliseconds kLook{50};
+constexpr std::chrono::milliseconds kSoon{50};
 constexpr int kPatience = 1200;  // looks: a minute
 
 }  // namespace
@@ -92,7 +92,7 @@ Task<Result<void>> LabCloud::start(int number) {
   MHP_CO_TRY(up_[number], platform::start_program(session_.platform.executor(), program));
   for (int look = 0; look < kPatience; ++look) {
     if (!logged(number, "listen=").empty()) co_return Result<void>();
-    co_await session_.platform.clock().sleep(kLook);
+    co_await session_.platform.clock().sleep(kSoon);
   }
   co_return fail(Errc::timed_out, fmt::format("{} does not come up: see {}", name(number), log(number)));
 }
@@ -102,7 +102,7 @@ Task<Result<void>> LabCloud::settle() {
     if (!child) continue;
     std::size_t reached = 0;
     for (int look = 0; look < kPatience && reached + 1 < up_.size(); ++look) {
-      if (look > 0) co_await session_.platform.clock().sleep(kLook);
+      if (look > 0) co_await session_.platform.clock().sleep(kSoon);
       MHP_CO_TRY(const std::string told, co_await command(number, {"homes"}));
       const auto object = nlohmann::json::parse(told, nullptr, false);
       reached = 0;

@@ -11,7 +11,7 @@ namespace mhp::app {
 namespace {
 
 constexpr std::size_t kMaxRequestBytes = 4_KiB;
-constexpr std::chrono::seconds kRequestLimit{5};
+constexpr std::chrono::seconds kScrapeLimit{5};
 constexpr std::size_t kAtOnce = 8;
 
 std::string reply_of(std::string_view status, std::string_view type, const std::string& body) {
@@ -72,7 +72,7 @@ static Task<> look_after(platform::Clock& clock, std::unique_ptr<platform::Strea
   platform::Permit place(places);
   platform::Nursery both(co_await asio::this_coro::executor);
   both.start(answer(*stream, source, both));
-  both.start(platform::impl::stop_after(clock, kRequestLimit, both));
+  both.start(platform::impl::stop_after(clock, kScrapeLimit, both));
   co_await both.join();
   stream->close();
 }

@@ -37,7 +37,7 @@ Network::Network(World world, const primitives::Key& seed, const std::string& st
 Task<std::vector<net::Address>> Network::Ears::look_for(HomeId home) {
   constexpr std::chrono::milliseconds kListen{2000};
   constexpr std::chrono::milliseconds kAgain{600};  // a datagram may get lost
-  constexpr std::chrono::milliseconds kLook{50};
+  constexpr std::chrono::milliseconds kPause{50};
   if (!network_.reach_.is_known(home)) co_return std::vector<net::Address>();
   platform::Clock& clock = network_.platform_.clock();
   net::Neighbours& neighbours = network_.neighbours_;
@@ -51,7 +51,7 @@ Task<std::vector<net::Address>> Network::Ears::look_for(HomeId home) {
       neighbours.ask();
       asks_again = false;
     }
-    co_await clock.sleep(kLook);
+    co_await clock.sleep(kPause);
   }
   co_return neighbours.addresses_of(home);
 }

@@ -10,7 +10,7 @@ namespace mhp::app {
 
 namespace {
 
-constexpr std::uint64_t kMaxFileBytes = 4_KiB;
+constexpr std::uint64_t kMaxNoteBytes = 4_KiB;
 constexpr std::int64_t kNsPerSecond = 1'000'000'000;
 constexpr std::chrono::minutes kBetweenSaves{1};  // what was read since is read again after a crash
 
@@ -69,7 +69,7 @@ void SteadyScrub::load() {
   if (is_loaded_) return;
   is_loaded_ = true;
   begin_round(now_s());
-  const auto content = platform::read_file(platform_.disk(), file_, kMaxFileBytes);
+  const auto content = platform::read_file(platform_.disk(), file_, kMaxNoteBytes);
   if (!content) return;
   const auto kept = parse_scrub_round(as_text(*content));
   if (kept) round_ = *kept;

@@ -19,6 +19,16 @@ inline std::uint64_t seed(std::uint64_t usual = 1) {
 /// `./dev check --long`: the same tests on more cases.
 inline bool is_long() { return std::getenv("MHP_LONG") != nullptr; }
 
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+inline constexpr bool kSanitized = true;
+#else
+inline constexpr bool kSanitized = false;
+#endif
+
+/// Sweeps try all their cases where they run as people's programs do. Under sanitizers, where each takes ten times as
+/// long, they try one of so many; the long run tries all in both.
+inline std::uint64_t stride() { return kSanitized && !is_long() ? 8 : 1; }
+
 /// Says how many cases of an item of tests/README.md this test has tried, and how to repeat it; adds it to the table of
 /// `./dev check` (the file MHP_COUNTS).
 inline void tried(int item, const std::string& what, std::uint64_t count, std::uint64_t seed_used) {
@@ -31,6 +41,14 @@ inline void tried(int item, const std::string& what, std::uint64_t count, std::u
   if (file == nullptr) return;
   std::fprintf(file, "%d\t%s\t%llu\n", item, what.c_str(), static_cast<unsigned long long>(count));
   std::fclose(file);
+}
+
+/// The same of a sweep: where it tries some only, they are among those that the other build counts.
+inline void tried_of_sweep(int item, const std::string& what, std::uint64_t count, std::uint64_t seed_used) {
+  if (stride() == 1)
+    tried(item, what, count, seed_used);
+  else
+    std::printf("%llu %s, a sample\n", static_cast<unsigned long long>(count), what.c_str());
 }
 
 }  // namespace mhp::test_run

@@ -9,25 +9,16 @@
 namespace mhp::cloud {
 namespace {
 
-const std::string kFolder = "/state/clouds";
-
-const Person& ann() {
-  static const Person person("Ann");
-  return person;
-}
-const Person& ben() {
-  static const Person person("Ben");
-  return person;
-}
+const std::string kBookFolder = "/state/clouds";
 
 class Books : public ::testing::Test {
  protected:
   platform::MemoryDisk& disk() { return machine_.memory_disk(); }
   CloudId id() const { return cloud_.roster.cloud(); }
-  std::string path() const { return kFolder + "/" + id().hex(); }
+  std::string path() const { return kBookFolder + "/" + id().hex(); }
   /// As another process would see it.
   std::unique_ptr<Book> open() {
-    auto book = std::make_unique<Book>(disk(), kFolder);
+    auto book = std::make_unique<Book>(disk(), kBookFolder);
     EXPECT_TRUE(book->refresh());
     return book;
   }
@@ -53,7 +44,7 @@ class Books : public ::testing::Test {
 };
 
 TEST_F(Books, KeepWhatTheyWereGiven) {
-  Book book(disk(), kFolder);
+  Book book(disk(), kBookFolder);
   EXPECT_TRUE(book.refresh());
   EXPECT_TRUE(book.clouds().empty());
   EXPECT_EQ(book.merge(id(), all()).error().code, Errc::not_found);
@@ -69,7 +60,7 @@ TEST_F(Books, KeepWhatTheyWereGiven) {
 }
 
 TEST_F(Books, WriteNothingWhereNothingIsNew) {
-  Book book(disk(), kFolder);
+  Book book(disk(), kBookFolder);
   ASSERT_TRUE(book.add(cloud_.roster));
   const std::uint64_t changes = book.changes();
   const auto before = disk().info(path());
@@ -82,7 +73,7 @@ TEST_F(Books, WriteNothingWhereNothingIsNew) {
 }
 
 TEST_F(Books, SeeWhatOthersWrote) {
-  Book one(disk(), kFolder);
+  Book one(disk(), kBookFolder);
   const auto other = open();
   ASSERT_TRUE(one.add(cloud_.roster));
   EXPECT_EQ(other->find(id()), nullptr);
@@ -98,13 +89,13 @@ TEST_F(Books, SeeWhatOthersWrote) {
   EXPECT_TRUE(one.clouds().empty());
   EXPECT_EQ(one.changes(), changes + 2);
   EXPECT_EQ(one.merge(id(), all()).error().code, Errc::not_found);
-  EXPECT_TRUE(disk().list(kFolder)->empty());
+  EXPECT_TRUE(disk().list(kBookFolder)->empty());
   ASSERT_TRUE(one.add(cloud_.roster));
   expect_all_in(*open());
 }
 
 TEST_F(Books, LoseNothingWhereTwoWriteInTurns) {
-  Book one(disk(), kFolder);
+  Book one(disk(), kBookFolder);
   ASSERT_TRUE(one.add(cloud_.roster));
   const auto two = open();
   for (unsigned i = 0; i < 20; ++i) {
@@ -121,7 +112,7 @@ TEST_F(Books, LoseNothingWhereTwoWriteInTurns) {
 
 TEST_F(Books, KnowWhoseAHomeIs) {
   cloud_.let_in(ann(), ben());
-  Book book(disk(), kFolder);
+  Book book(disk(), kBookFolder);
   ASSERT_TRUE(book.add(cloud_.roster));
   EXPECT_EQ(book.belongings(ben().home_id()), (std::vector{Book::Belonging{id(), ben().id()}}));
   EXPECT_TRUE(book.has_home(ben().home_id()) && !book.is_removed(ben().home_id()));
@@ -140,7 +131,7 @@ TEST_F(Books, KnowWhoseAHomeIs) {
 
 TEST_F(Books, HealDamageFromTheCopy) {
   cloud_.let_in(ann(), ben());
-  ASSERT_TRUE(Book(disk(), kFolder).add(cloud_.roster));
+  ASSERT_TRUE(Book(disk(), kBookFolder).add(cloud_.roster));
   const Bytes good = content(path());
   ASSERT_EQ(content(path() + ".copy"), good);
   for (std::uint64_t bit = 0; bit < 8 * good.size(); bit += 97) {
@@ -153,7 +144,7 @@ TEST_F(Books, HealDamageFromTheCopy) {
 }
 
 TEST_F(Books, HealDamageFromMemory) {
-  Book book(disk(), kFolder);
+  Book book(disk(), kBookFolder);
   ASSERT_TRUE(book.add(cloud_.roster));
   const Bytes good = content(path());
   for (const char* suffix : {"", ".copy"})
@@ -167,12 +158,12 @@ TEST_F(Books, HealDamageFromMemory) {
 
 TEST_F(Books, NameWhatIsDamagedAndHealItFromOthers) {
   Cloud other(ben());
-  Book first(disk(), kFolder);
+  Book first(disk(), kBookFolder);
   ASSERT_TRUE(first.add(cloud_.roster));
   ASSERT_TRUE(first.add(other.roster));
   for (const char* suffix : {"", ".copy"})
     ASSERT_TRUE(platform::replace_file(disk(), path() + suffix, Bytes(10, std::byte{'x'})));
-  Book book(disk(), kFolder);
+  Book book(disk(), kBookFolder);
   for (unsigned i = 0; i < 2; ++i) {
     const auto refreshed = book.refresh();
     ASSERT_FALSE(refreshed);
@@ -191,7 +182,7 @@ TEST_F(Books, NameWhatIsDamagedAndHealItFromOthers) {
 }
 
 TEST_F(Books, TooLongAFileIsDamaged) {
-  Book book(disk(), kFolder);
+  Book book(disk(), kBookFolder);
   ASSERT_TRUE(book.add(cloud_.roster));
   ASSERT_TRUE(platform::replace_file(disk(), path(), Bytes(6_MiB)));
   expect_all_in(*open());
@@ -214,7 +205,7 @@ Task<Result<Merged>> merge_while_locked(platform::Platform& machine, Book& book,
 }
 
 TEST_F(Books, WaitForWhoeverWrites) {
-  Book book(disk(), kFolder);
+  Book book(disk(), kBookFolder);
   ASSERT_TRUE(book.add(cloud_.roster));
   const auto fresh = news("later.example:1");
   auto lock = disk().lock(path() + ".lock", "another");
@@ -249,7 +240,7 @@ Task<int> merge_all(platform::Platform& machine, std::vector<Book*> books, Cloud
 }
 
 TEST_F(Books, ManyAtOnceLoseNothing) {
-  Book one(disk(), kFolder);
+  Book one(disk(), kBookFolder);
   ASSERT_TRUE(one.add(cloud_.roster));
   const auto two = open();
   const auto before = cloud_.roster.digest();
@@ -297,7 +288,7 @@ Task<int> wait_for_news(platform::Platform& machine, Book& book, const Roster& r
 }
 
 TEST_F(Books, WakeThoseWhoWaitForNews) {
-  Book book(disk(), kFolder);
+  Book book(disk(), kBookFolder);
   EXPECT_EQ(run_task(machine_, wait_for_news(machine_, book, cloud_.roster)), 0);
 }
 

@@ -14,24 +14,24 @@ using net::Method;
 constexpr std::string_view kClouds = "/v1/clouds/";
 
 /// What follows the cloud's id.
-struct Route {
+struct CloudRoute {
   CloudCall call;
   Method method;
   std::string_view name;
 };
 
-constexpr std::array kRoutes{
-    Route{CloudCall::session, Method::post, "session"},
-    Route{CloudCall::join, Method::post, "join"},
-    Route{CloudCall::ask_roster, Method::post, "roster"},
-    Route{CloudCall::put_roster, Method::put, "roster"},
+constexpr std::array kCloudRoutes{
+    CloudRoute{CloudCall::session, Method::post, "session"},
+    CloudRoute{CloudCall::join, Method::post, "join"},
+    CloudRoute{CloudCall::ask_roster, Method::post, "roster"},
+    CloudRoute{CloudCall::put_roster, Method::put, "roster"},
 };
 
 }  // namespace
 
 net::Request to_request(const CloudAsk& ask, Bytes body) {
-  const auto route = std::ranges::find(kRoutes, ask.call, &Route::call);
-  MHP_CHECK(route != kRoutes.end());
+  const auto route = std::ranges::find(kCloudRoutes, ask.call, &CloudRoute::call);
+  MHP_CHECK(route != kCloudRoutes.end());
   return {route->method, std::string(kClouds) + ask.cloud.hex() + "/" + std::string(route->name), std::move(body)};
 }
 
@@ -42,9 +42,9 @@ Result<CloudAsk> parse_cloud_ask(Method method, std::string_view path) {
   path.remove_prefix(kClouds.size());
   const std::size_t slash = std::min(path.find('/'), path.size());
   const std::string_view name = path.substr(std::min(slash + 1, path.size()));
-  const auto is_meant = [&](const Route& route) { return route.method == method && route.name == name; };
-  const auto route = std::ranges::find_if(kRoutes, is_meant);
-  if (route == kRoutes.end()) return fail(Errc::not_found, "no such path");
+  const auto is_meant = [&](const CloudRoute& route) { return route.method == method && route.name == name; };
+  const auto route = std::ranges::find_if(kCloudRoutes, is_meant);
+  if (route == kCloudRoutes.end()) return fail(Errc::not_found, "no such path");
   Bytes id;
   if (slash != 2 * CloudId::kSizeBytes || !from_hex(path.substr(0, slash), id))
     return fail(Errc::invalid, "a wrong value in the path");

@@ -9,15 +9,15 @@
 namespace mhp::cloud {
 namespace {
 
-class Computer : public ::testing::Test {
+class OwnComputer : public ::testing::Test {
  protected:
-  Computer() { primitives::init_sodium(); }
+  OwnComputer() { primitives::init_sodium(); }
   Result<primitives::Key> seed() { return computer_seed(platform_.disk(), platform_.random(), "/state"); }
   Bytes file() { return platform::read_file(platform_.disk(), "/state/computer", 1_MiB).value_or(Bytes()); }
   platform::MemoryPlatform platform_{1};
 };
 
-TEST_F(Computer, HasOneKeyForEver) {
+TEST_F(OwnComputer, HasOneKeyForEver) {
   EXPECT_EQ(known_computer_seed(platform_.disk(), "/state").error().code, Errc::not_found);
   const auto first = seed();
   ASSERT_TRUE(first) << first.error().detail;
@@ -26,7 +26,7 @@ TEST_F(Computer, HasOneKeyForEver) {
   EXPECT_EQ(computer_id(*first), net::Identity(*first).id());
 }
 
-TEST_F(Computer, DamageIsNamedAndNothingIsReplaced) {
+TEST_F(OwnComputer, DamageIsNamedAndNothingIsReplaced) {
   ASSERT_TRUE(seed());
   Bytes bytes = file();
   bytes[40] ^= std::byte{1};
@@ -41,7 +41,7 @@ TEST_F(Computer, DamageIsNamedAndNothingIsReplaced) {
   EXPECT_EQ(file(), bytes);
 }
 
-TEST_F(Computer, OneWhoMakesItKeepsOthersOut) {
+TEST_F(OwnComputer, OneWhoMakesItKeepsOthersOut) {
   ASSERT_TRUE(platform_.disk().make_folder("/state"));
   auto lock = platform_.disk().lock("/state/computer.lock", "a test");
   ASSERT_TRUE(lock);

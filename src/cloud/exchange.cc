@@ -19,7 +19,7 @@ std::uint64_t draw(platform::Random& random, std::uint64_t below) {
   return number % below;
 }
 
-Result<void> without_body(const Result<Bytes>& reply) {
+Result<void> nothing_in(const Result<Bytes>& reply) {
   if (!reply) return tl::unexpected<Error>(reply.error());
   if (!reply->empty()) return fail(Errc::invalid, "a home answered with something where nothing was asked for");
   return {};
@@ -98,7 +98,7 @@ Task<Result<Exchanged>> exchange(Platform& platform, Book& book, CloudId cloud, 
   const wire::Statements missing = now->missing_of(news.digest);
   if (missing.statements.empty()) co_return out;
   net::Request giving = to_request({CloudCall::put_roster, cloud}, wire::encode(missing));
-  MHP_CO_TRY_VOID(without_body(co_await caller.call(std::move(giving), limit)));
+  MHP_CO_TRY_VOID(nothing_in(co_await caller.call(std::move(giving), limit)));
   out.given = missing.statements.size();
   co_return out;
 }
@@ -108,7 +108,7 @@ Task<Result<void>> show_membership(CloudId cloud, primitives::SigningKey key, ne
   const wire::CloudClaim claim{cloud, caller.peer().id, caller.peer().exporter};
   Bytes body = wire::encode(wire::sign(key, wire::kSignCloudClaim, wire::encode(claim)));
   net::Request request = to_request({CloudCall::session, cloud}, std::move(body));
-  co_return without_body(co_await caller.call(std::move(request), limit));
+  co_return nothing_in(co_await caller.call(std::move(request), limit));
 }
 
 /// All that a home says about a cloud of which nothing is known here.

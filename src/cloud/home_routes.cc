@@ -18,31 +18,31 @@ constexpr std::size_t kMaxPathBytes = 512;
 constexpr std::string_view kVersion = "/v1/";
 
 /// In a path V stands for a vault, S for a segment, D for a device, R for a row; `query` lists names.
-struct Route {
+struct HomeRoute {
   HomeCall call;
   Method method;
   std::string_view path;
   std::string_view query;
 };
 
-constexpr std::array kRoutes{
-    Route{HomeCall::session, Method::post, "vaults/V/session", ""},
-    Route{HomeCall::vault_records, Method::get, "vaults/V/vault-records", "device"},
-    Route{HomeCall::put_vault_record, Method::put, "vaults/V/vault-records", ""},
-    Route{HomeCall::former_record, Method::get, "vaults/V/former-records/D", "number"},
-    Route{HomeCall::heads, Method::get, "vaults/V/heads", "device"},
-    Route{HomeCall::put_heads, Method::put, "vaults/V/heads/D", ""},
-    Route{HomeCall::tombstone, Method::post, "vaults/V/tombstones", ""},
-    Route{HomeCall::reprieve, Method::post, "vaults/V/reprieves", ""},
-    Route{HomeCall::list, Method::get, "vaults/V/segments", "after limit"},
-    Route{HomeCall::find, Method::get, "vaults/V/segments/S", ""},
-    Route{HomeCall::read, Method::get, "vaults/V/segments/S/rows/R", "offset bytes"},
-    Route{HomeCall::put, Method::put, "vaults/V/records", ""},
-    Route{HomeCall::commit, Method::post, "vaults/V/commit", ""},
-    Route{HomeCall::collect, Method::post, "vaults/V/collect", ""},
-    Route{HomeCall::usage, Method::get, "vaults/V/usage", ""},
-    Route{HomeCall::scrub, Method::post, "vaults/V/scrub", "after percent seed"},
-    Route{HomeCall::known_bad, Method::get, "vaults/V/bad-rows", "after"},
+constexpr std::array kHomeRoutes{
+    HomeRoute{HomeCall::session, Method::post, "vaults/V/session", ""},
+    HomeRoute{HomeCall::vault_records, Method::get, "vaults/V/vault-records", "device"},
+    HomeRoute{HomeCall::put_vault_record, Method::put, "vaults/V/vault-records", ""},
+    HomeRoute{HomeCall::former_record, Method::get, "vaults/V/former-records/D", "number"},
+    HomeRoute{HomeCall::heads, Method::get, "vaults/V/heads", "device"},
+    HomeRoute{HomeCall::put_heads, Method::put, "vaults/V/heads/D", ""},
+    HomeRoute{HomeCall::tombstone, Method::post, "vaults/V/tombstones", ""},
+    HomeRoute{HomeCall::reprieve, Method::post, "vaults/V/reprieves", ""},
+    HomeRoute{HomeCall::list, Method::get, "vaults/V/segments", "after limit"},
+    HomeRoute{HomeCall::find, Method::get, "vaults/V/segments/S", ""},
+    HomeRoute{HomeCall::read, Method::get, "vaults/V/segments/S/rows/R", "offset bytes"},
+    HomeRoute{HomeCall::put, Method::put, "vaults/V/records", ""},
+    HomeRoute{HomeCall::commit, Method::post, "vaults/V/commit", ""},
+    HomeRoute{HomeCall::collect, Method::post, "vaults/V/collect", ""},
+    HomeRoute{HomeCall::usage, Method::get, "vaults/V/usage", ""},
+    HomeRoute{HomeCall::scrub, Method::post, "vaults/V/scrub", "after percent seed"},
+    HomeRoute{HomeCall::known_bad, Method::get, "vaults/V/bad-rows", "after"},
 };
 
 std::vector<std::string_view> split(std::string_view text, char by) {
@@ -102,7 +102,7 @@ std::string give(std::string_view name, const HomeAsk& ask) {
   return std::to_string(ask.seed);
 }
 
-bool has_form(const Route& route, const std::vector<std::string_view>& parts) {
+bool has_form(const HomeRoute& route, const std::vector<std::string_view>& parts) {
   const auto form = split(route.path, '/');
   return std::ranges::equal(form, parts, [](std::string_view expected, std::string_view part) {
     return is_variable(expected) || expected == part;
@@ -112,8 +112,8 @@ bool has_form(const Route& route, const std::vector<std::string_view>& parts) {
 }  // namespace
 
 net::Request to_request(const HomeAsk& ask, Bytes body) {
-  const auto route = std::ranges::find(kRoutes, ask.call, &Route::call);
-  MHP_CHECK(route != kRoutes.end());
+  const auto route = std::ranges::find(kHomeRoutes, ask.call, &HomeRoute::call);
+  MHP_CHECK(route != kHomeRoutes.end());
   std::string path(kVersion.substr(0, kVersion.size() - 1));
   for (const std::string_view part : split(route->path, '/'))
     path += "/" + (is_variable(part) ? give(part, ask) : std::string(part));
@@ -130,9 +130,9 @@ Result<HomeAsk> parse_ask(Method method, std::string_view path) {
   path.remove_prefix(kVersion.size());
   const std::size_t mark = std::min(path.find('?'), path.size());
   const auto parts = split(path.substr(0, mark), '/');
-  const auto is_meant = [&](const Route& route) { return route.method == method && has_form(route, parts); };
-  const auto route = std::ranges::find_if(kRoutes, is_meant);
-  if (route == kRoutes.end()) return fail(Errc::not_found, "no such path");
+  const auto is_meant = [&](const HomeRoute& route) { return route.method == method && has_form(route, parts); };
+  const auto route = std::ranges::find_if(kHomeRoutes, is_meant);
+  if (route == kHomeRoutes.end()) return fail(Errc::not_found, "no such path");
   HomeAsk ask;
   ask.call = route->call;
   const auto form = split(route->path, '/');

@@ -8,7 +8,7 @@
 namespace mhp::cloud {
 namespace {
 
-constexpr std::int64_t kNsPerS = 1'000'000'000;
+constexpr std::int64_t kNsPerSecond = 1'000'000'000;
 
 /// The cloud is in it, so that one secret in two clouds would still be two tickets.
 primitives::SigningKey ticket_key(const CloudId& cloud, const wire::Invitation::Secret& secret) {
@@ -54,7 +54,7 @@ Result<void> check_ticket(const View& view, const wire::Admission& request, std:
     return fail(Errc::not_found, "this invitation is not known here; whoever gave it may have left the cloud");
   const Ticket& ticket = found->second;
   if (ticket.used_by) return fail(Errc::denied, "this invitation was used already: each lets one person in");
-  if (now_s >= ticket.ticket.expires_ns / kNsPerS) return fail(Errc::denied, "this invitation has expired");
+  if (now_s >= ticket.ticket.expires_ns / kNsPerSecond) return fail(Errc::denied, "this invitation has expired");
   if (!may_invite(view, request.inviter, ticket.ticket.role))
     return fail(Errc::denied, "whoever gave this invitation may not invite any more");
   return {};
@@ -74,12 +74,13 @@ bool is_proven(const wire::JoinRequest& request) {
 Result<Invited> invite(const View& view, const CloudId& cloud, const Wish& wish,
                        const wire::Invitation::Secret& secret) {
   if (!may_invite(view, wish.inviter, wish.role)) return fail(Errc::denied, "only an admin of the cloud may invite");
-  if (wish.expires_s <= 0 || wish.expires_s > INT64_MAX / kNsPerS) return fail(Errc::usage, "no such time to expire");
+  if (wish.expires_s <= 0 || wish.expires_s > INT64_MAX / kNsPerSecond)
+    return fail(Errc::usage, "no such time to expire");
   Invited out;
   out.invitation = {cloud, wish.inviter, secret, wish.expires_s, wish.role, wish.lend_bytes, doors(view, wish.inviter)};
   if (out.invitation.homes.empty())
     return fail(Errc::unavailable, "no home of an admin has an address: nobody could be let in");
-  out.ticket = {ticket_of(out.invitation), wish.role, wish.expires_s * kNsPerS, wish.lend_bytes, wish.for_name};
+  out.ticket = {ticket_of(out.invitation), wish.role, wish.expires_s * kNsPerSecond, wish.lend_bytes, wish.for_name};
   return out;
 }
 

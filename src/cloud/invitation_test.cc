@@ -10,16 +10,6 @@ namespace {
 
 using wire::Role;
 
-const Person& person(const char* name) {
-  static std::map<std::string, Person> people;
-  return people.try_emplace(name, name).first->second;
-}
-const Person& ann() { return person("Ann"); }
-const Person& ben() { return person("Ben"); }
-const Person& dora() { return person("Dora"); }
-const Person& emil() { return person("Emil"); }
-const Person& fay() { return person("Fay"); }
-
 Cloud pair(const wire::Rules& rules = {}) {
   Cloud cloud(ann(), rules);
   cloud.let_in(ann(), ben(), Role::admin);

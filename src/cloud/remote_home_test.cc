@@ -20,7 +20,7 @@ using platform::MemoryPlatform;
 using testing::Loopback;
 using testing::Way;
 
-const HomeId kServing = HomeId::from_array(home::samples::array_of<HomeId::Array>(77));
+const HomeId kServedHome = HomeId::from_array(home::samples::array_of<HomeId::Array>(77));
 const HomeId kAsking = HomeId::from_array(home::samples::array_of<HomeId::Array>(78));
 
 VaultKey identity_of(const Owner& owner) { return {owner.vault, owner.identity, owner.identity.public_key()}; }
@@ -29,13 +29,13 @@ VaultKey device_of(const Owner& owner) {
 }
 
 /// One machine with a folder home, a service over it, and as many connections to it as are asked for.
-class World : public home::HomeWorld {
+class RemoteWorld : public home::HomeWorld {
  public:
-  explicit World(std::vector<VaultKey> keys) : keys_(std::move(keys)) {
-    EXPECT_TRUE(home::create_folder_home(machine().disk(), machine().random(), "/home", kServing));
+  explicit RemoteWorld(std::vector<VaultKey> keys) : keys_(std::move(keys)) {
+    EXPECT_TRUE(home::create_folder_home(machine().disk(), machine().random(), "/home", kServedHome));
     start();
   }
-  ~World() override { stop(); }
+  ~RemoteWorld() override { stop(); }
 
   platform::Platform& machine() override { return shifted_; }
   void shift_clock(std::chrono::nanoseconds by) override { shifted_.clock().by += by; }
@@ -46,7 +46,7 @@ class World : public home::HomeWorld {
   }
   std::unique_ptr<Home> connect() { return connect_with(keys_); }
   std::unique_ptr<Home> connect_with(std::vector<VaultKey> keys) {
-    return make_remote_home(machine(), kServing, std::make_unique<ToService>(*this), std::move(keys), {});
+    return make_remote_home(machine(), kServedHome, std::make_unique<ToService>(*this), std::move(keys), {});
   }
   platform::MemoryDisk& disk() { return true_machine_.memory_disk(); }
   Way& way() { return *way_; }
@@ -57,7 +57,7 @@ class World : public home::HomeWorld {
  private:
   class ToService : public Line {
    public:
-    explicit ToService(World& world) : world_(world) {}
+    explicit ToService(RemoteWorld& world) : world_(world) {}
     Task<Result<std::shared_ptr<net::Caller>>> reach() override {
       if (std::exchange(world_.restarts, false)) {
         world_.stop();
@@ -66,18 +66,18 @@ class World : public home::HomeWorld {
       const std::uint64_t connection = ++world_.connections_;
       auto served = world_.service_->serve(testing::seen_as(kAsking, connection));
       auto& machine = world_.machine();
-      auto caller =
-          std::make_shared<Loopback>(machine, testing::seen_as(kServing, connection), std::move(served), world_.way_);
+      auto caller = std::make_shared<Loopback>(machine, testing::seen_as(kServedHome, connection), std::move(served),
+                                               world_.way_);
       world_.callers_.push_back(caller);
       co_return caller;
     }
 
    private:
-    World& world_;
+    RemoteWorld& world_;
   };
 
   void start() {
-    auto opened = home::open_folder_home(shifted_, "/home", kServing, {});
+    auto opened = home::open_folder_home(shifted_, "/home", kServedHome, {});
     EXPECT_TRUE(opened) << opened.error().detail;
     home_ = std::move(*opened);
     Lending lending;
@@ -118,7 +118,7 @@ std::unique_ptr<Kind> contract_world() {
 
 namespace mhp::home {
 INSTANTIATE_TEST_SUITE_P(RemoteInMemory, HomeContract,
-                         ::testing::Values(MakeHomeWorld([] { return cloud::contract_world<cloud::World>(); })),
+                         ::testing::Values(MakeHomeWorld([] { return cloud::contract_world<cloud::RemoteWorld>(); })),
                          [](const auto&) { return "memory"; });
 using cloud::testing::HomeOverNetwork;
 INSTANTIATE_TEST_SUITE_P(RemoteOverTls, HomeContract,
@@ -133,7 +133,7 @@ class Remote : public ::testing::Test {
  protected:
   void SetUp() override {
     primitives::init_sodium();
-    world_ = std::make_unique<World>(std::vector<VaultKey>{device_of(owner_)});
+    world_ = std::make_unique<RemoteWorld>(std::vector<VaultKey>{device_of(owner_)});
     home_ = world_->connect();
   }
   void TearDown() override {
@@ -154,7 +154,7 @@ class Remote : public ::testing::Test {
   }
 
   const Owner owner_{1};
-  std::unique_ptr<World> world_;
+  std::unique_ptr<RemoteWorld> world_;
   std::unique_ptr<Home> home_;
 };
 
@@ -282,14 +282,15 @@ TEST_F(Remote, AnotherHomeInItsPlaceIsNotAsked) {
     platform::Platform& platform_;
   };
   auto& machine = world_->machine();
-  const auto home = make_remote_home(machine, kServing, std::make_unique<Elsewhere>(machine), {device_of(owner_)}, {});
+  const auto home =
+      make_remote_home(machine, kServedHome, std::make_unique<Elsewhere>(machine), {device_of(owner_)}, {});
   EXPECT_EQ(code_of(run(home->usage())), Errc::denied);
 }
 
 /// Answers the first request as it should be (the session), then with any bytes: random ones, or good ones spoilt.
-class Liar : public net::Served {
+class LyingHome : public net::Served {
  public:
-  Liar(std::uint64_t seed, std::vector<Bytes> good) : random_(seed), good_(std::move(good)) {}
+  LyingHome(std::uint64_t seed, std::vector<Bytes> good) : random_(seed), good_(std::move(good)) {}
   Task<net::Reply> answer(net::Request request) override {
     if (request.path.ends_with("/session")) co_return net::Reply{};
     net::Reply reply;
@@ -311,13 +312,13 @@ class Liar : public net::Served {
   const std::vector<Bytes> good_;
 };
 
-class ToLiar : public Line {
+class ToLyingHome : public Line {
  public:
-  ToLiar(platform::Platform& platform, std::uint64_t seed, std::vector<Bytes> good)
+  ToLyingHome(platform::Platform& platform, std::uint64_t seed, std::vector<Bytes> good)
       : platform_(platform), seed_(seed), good_(std::move(good)) {}
   Task<Result<std::shared_ptr<net::Caller>>> reach() override {
-    auto served = std::make_unique<Liar>(seed_, good_);
-    co_return std::make_shared<Loopback>(platform_, testing::seen_as(kServing, 1), std::move(served),
+    auto served = std::make_unique<LyingHome>(seed_, good_);
+    co_return std::make_shared<Loopback>(platform_, testing::seen_as(kServedHome, 1), std::move(served),
                                          std::make_shared<Way>());
   }
 
@@ -386,8 +387,8 @@ TEST_F(Remote, ALiarIsAnErrorOrALieNeverACrash) {
   for (std::uint64_t seed = first; seed < first + rounds; ++seed) {
     SCOPED_TRACE("MHP_SEED=" + std::to_string(seed));
     auto& machine = world_->machine();
-    auto line = std::make_unique<ToLiar>(machine, seed, replies);
-    const auto home = make_remote_home(machine, kServing, std::move(line), {device_of(owner_)}, {});
+    auto line = std::make_unique<ToLyingHome>(machine, seed, replies);
+    const auto home = make_remote_home(machine, kServedHome, std::move(line), {device_of(owner_)}, {});
     good += run(ask_everything(*home, owner_));
   }
   EXPECT_GT(good, 0U);               // some lies are well formed

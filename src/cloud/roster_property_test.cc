@@ -13,7 +13,7 @@ using wire::Role;
 
 constexpr std::size_t kPeople = 9;
 constexpr std::size_t kReplicas = 4;
-constexpr std::size_t kSteps = 60;
+constexpr std::size_t kActs = 60;
 
 const std::vector<Person>& people() {
   static const std::vector<Person> out = [] {
@@ -25,9 +25,9 @@ const std::vector<Person>& people() {
 }
 
 /// One random history. Replicas are computers; those of one part reach each other.
-class World {
+class Village {
  public:
-  explicit World(std::uint64_t seed) : random_(seed) {
+  explicit Village(std::uint64_t seed) : random_(seed) {
     const Cloud first(people()[0]);
     replicas_.assign(kReplicas, first.roster);
     parts_.assign(kReplicas, 0);
@@ -38,7 +38,7 @@ class World {
   }
 
   void run() {
-    for (std::size_t step = 0; step < kSteps; ++step) act();
+    for (std::size_t step = 0; step < kActs; ++step) act();
     for (bool news = true; news;) {
       news = false;
       for (std::size_t i = 0; i + 1 < kReplicas; ++i) news |= exchange(replicas_[i], replicas_[i + 1]);
@@ -211,7 +211,7 @@ TEST(RosterProperty, OneResultEverywhere) {
   std::size_t twice = 0;
   for (std::uint64_t i = 0; i < worlds; ++i) {
     SCOPED_TRACE("MHP_SEED=" + std::to_string(seed + i));
-    World world(seed + i);
+    Village world(seed + i);
     world.run();
     world.expect_one_result();
     if (HasFatalFailure()) return;

@@ -11,15 +11,6 @@ namespace {
 using wire::Removal;
 using wire::Role;
 
-const Person& person(const char* name) {
-  static std::map<std::string, Person> people;
-  return people.try_emplace(name, name).first->second;
-}
-const Person& ann() { return person("Ann"); }
-const Person& ben() { return person("Ben"); }
-const Person& cem() { return person("Cem"); }
-const Person& dora() { return person("Dora"); }
-
 /// Ann founded it; Ben and Cem are admins by her invitation, Dora a member.
 Cloud family() {
   Cloud cloud(ann());
@@ -44,7 +35,7 @@ TEST(Roster, ShowsWhoAndWhatIsInIt) {
   EXPECT_FALSE(view.is_admin(dora().id()));
   EXPECT_EQ(view.members.at(dora().id()).devices, std::set{dora().device_key()});
   ASSERT_TRUE(view.homes.contains(dora().home_id()));
-  const Home& home = view.homes.at(dora().home_id());
+  const auto& home = view.homes.at(dora().home_id());
   EXPECT_EQ(home.member, dora().id());
   EXPECT_EQ(home.name, "Dora's attic");
   EXPECT_EQ(home.addresses, std::vector<std::string>{"Dora.example:7070"});

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
 #include <string>
 
 #include "cloud/invitation.h"
@@ -31,6 +32,18 @@ struct Person {
   std::string name;
   primitives::SigningKey key, device, home;
 };
+
+/// The same object each time: keys take a while.
+inline const Person& person(const char* name) {
+  static std::map<std::string, Person> people;
+  return people.try_emplace(name, name).first->second;
+}
+inline const Person& ann() { return person("Ann"); }
+inline const Person& ben() { return person("Ben"); }
+inline const Person& cem() { return person("Cem"); }
+inline const Person& dora() { return person("Dora"); }
+inline const Person& emil() { return person("Emil"); }
+inline const Person& fay() { return person("Fay"); }
 
 inline wire::Invitation::Secret test_secret(std::uint64_t number) {
   const auto hash = primitives::blake3_derive("mhp test secret", as_bytes(std::to_string(number)));

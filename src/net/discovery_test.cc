@@ -1,4 +1,4 @@
-// Finding homes in the local network: who is heard, by whom, for how long, and what floods can do.
+// Finding homes in the local network: who is heard, by whom, for how long, and what flooding can do.
 #include "net/discovery.h"
 
 #include <gtest/gtest.h>
@@ -31,9 +31,9 @@ struct Everybody final : Interest {
 };
 
 /// One computer in a local network.
-struct House {
-  House(MemoryWorld& world, unsigned number, MemoryHost host, unsigned cloud, std::uint16_t port = 7070,
-        const NeighbourLimits& limits = {})
+struct Cottage {
+  Cottage(MemoryWorld& world, unsigned number, MemoryHost host, unsigned cloud, std::uint16_t port = 7070,
+          const NeighbourLimits& limits = {})
       : machine(world, std::move(host)), computer(machine, number), tasks(machine.executor()) {
     interest.mine = {cloud_of(cloud)};
     neighbours =
@@ -45,7 +45,7 @@ struct House {
     co_await tasks.join();
   }
   const HomeId& id() const { return computer.identity.id(); }
-  bool hears(const House& other) const { return !neighbours->addresses_of(other.id()).empty(); }
+  bool hears(const Cottage& other) const { return !neighbours->addresses_of(other.id()).empty(); }
 
   MemoryPlatform machine;
   Computer computer;
@@ -54,30 +54,30 @@ struct House {
   std::unique_ptr<Neighbours> neighbours;
 };
 
-struct Street {
+struct Lane {
   MemoryWorld world{3};
-  std::vector<std::unique_ptr<House>> houses;
-  House& add(MemoryHost host, unsigned cloud, std::uint16_t port = 7070, const NeighbourLimits& limits = {}) {
+  std::vector<std::unique_ptr<Cottage>> houses;
+  Cottage& add(MemoryHost host, unsigned cloud, std::uint16_t port = 7070, const NeighbourLimits& limits = {}) {
     const auto number = static_cast<unsigned>(houses.size() + 1);
-    houses.push_back(std::make_unique<House>(world, number, std::move(host), cloud, port, limits));
+    houses.push_back(std::make_unique<Cottage>(world, number, std::move(host), cloud, port, limits));
     return *houses.back();
   }
-  House& operator[](std::size_t i) { return *houses[i]; }
+  Cottage& operator[](std::size_t i) { return *houses[i]; }
 };
 
 template <class Test>
-Task<int> street_task(Street& street, Test& test) {
+Task<int> street_task(Lane& street, Test& test) {
   co_await test(street);
   for (const auto& house : street.houses) co_await house->stop();
   co_return 0;
 }
 
 template <class Test>
-void in_street(Street& street, Test test) {
+void in_lane(Lane& street, Test test) {
   run_task(street.world, street_task(street, test));
 }
 
-Task<> three_find_each_other(Street& street) {
+Task<> three_find_each_other(Lane& street) {
   for (std::size_t i = 0; i < 3; ++i) {
     street[i].start();
     co_await street.world.clock().sleep(100ms);
@@ -94,12 +94,12 @@ Task<> three_find_each_other(Street& street) {
 }
 
 TEST(Neighbours, ThreeFindEachOtherAtOnce) {
-  Street street;
+  Lane street;
   for (std::uint16_t i = 0; i < 3; ++i) street.add({"", "203.0.113.1"}, 1, static_cast<std::uint16_t>(7070 + i));
-  in_street(street, three_find_each_other);
+  in_lane(street, three_find_each_other);
 }
 
-Task<> only_ones_own(Street& street) {
+Task<> only_ones_own(Lane& street) {
   for (const auto& house : street.houses) house->start();
   co_await street.world.clock().sleep(2min);
   EXPECT_TRUE(street[0].hears(street[1]));
@@ -110,16 +110,16 @@ Task<> only_ones_own(Street& street) {
 }
 
 TEST(Neighbours, OnlyOnesOwnCloudsAreHeard) {
-  Street street;
+  Lane street;
   street.add({"", "203.0.113.1"}, 1);
   street.add({"", "203.0.113.1"}, 1);
   street.add({"", "203.0.113.1"}, 2);
   street.add({"", "203.0.113.2"}, 1);
   street.add({"", "203.0.113.1"}, 1, 0);
-  in_street(street, only_ones_own);
+  in_lane(street, only_ones_own);
 }
 
-Task<> gone_and_back(Street& street) {
+Task<> gone_and_back(Lane& street) {
   for (const auto& house : street.houses) house->start();
   co_await street.world.clock().sleep(26h);  // over a change of the day
   EXPECT_TRUE(street[0].hears(street[1]));
@@ -134,13 +134,13 @@ Task<> gone_and_back(Street& street) {
 }
 
 TEST(Neighbours, WhoIsGoneIsForgottenAndFoundAgain) {
-  Street street;
+  Lane street;
   street.add({}, 1);
   street.add({}, 1);
-  in_street(street, gone_and_back);
+  in_lane(street, gone_and_back);
 }
 
-Task<> many_lost(Street& street) {
+Task<> many_lost(Lane& street) {
   street.world.wires().set_default_link({.datagram_loss = 0.3});
   for (const auto& house : street.houses) house->start();
   co_await street.world.clock().sleep(3min);
@@ -151,10 +151,10 @@ Task<> many_lost(Street& street) {
 }
 
 TEST(Neighbours, ALossyNetworkIsEnough) {
-  Street street;
+  Lane street;
   street.add({}, 1);
   street.add({}, 1);
-  in_street(street, many_lost);
+  in_lane(street, many_lost);
 }
 
 wire::Beacon beacon_of(unsigned number, platform::Clock& clock, bool asks) {
@@ -191,7 +191,7 @@ Task<> flood(MemoryPlatform& machine, unsigned count, bool asks, std::size_t& an
   co_await hearing.join();
 }
 
-Task<> floods(Street& street) {
+Task<> flooding(Lane& street) {
   street[0].start();
   street[1].start();
   co_await street.world.clock().sleep(1s);
@@ -210,13 +210,13 @@ Task<> floods(Street& street) {
 }
 
 TEST(Neighbours, FloodsTakeNoMoreThanIsAllowed) {
-  Street street;
+  Lane street;
   street.add({}, 1);
   street.add({}, 1);
-  in_street(street, floods);
+  in_lane(street, flooding);
 }
 
-Task<> noise(Street& street) {
+Task<> garbage(Lane& street) {
   street[0].start();
   MemoryPlatform evil(street.world, {});
   auto line = evil.network().join_group(kBeaconGroups[0]);
@@ -233,12 +233,12 @@ Task<> noise(Street& street) {
 }
 
 TEST(Neighbours, NoiseHarmsNobody) {
-  Street street;
+  Lane street;
   street.add({}, 1);
-  in_street(street, noise);
+  in_lane(street, garbage);
 }
 
-Task<> many_addresses(Street& street) {
+Task<> many_addresses(Lane& street) {
   street[0].start();
   co_await street.world.clock().sleep(100ms);
   std::vector<std::unique_ptr<MemoryPlatform>> machines;
@@ -256,9 +256,9 @@ Task<> many_addresses(Street& street) {
 }
 
 TEST(Neighbours, OneHomeHasOnlySoManyAddresses) {
-  Street street;
+  Lane street;
   street.add({}, 1);
-  in_street(street, many_addresses);
+  in_lane(street, many_addresses);
 }
 
 }  // namespace

@@ -15,10 +15,8 @@ using impl::RelayKind;
 using std::chrono::nanoseconds;
 
 constexpr std::chrono::hours kDay{24};
-constexpr std::chrono::seconds kWriteTime{10};  // for one frame
-constexpr std::chrono::seconds kLook{5};        // between looks at a pair, or at a home that waits
-constexpr platform::Rate kFramesPerSecond{2};   // of a home that waits,
-constexpr std::uint64_t kFramesAtOnce = 256;    // refusals of many calls among them
+constexpr platform::Rate kFramesPerSecond{2};  // of a home that waits,
+constexpr std::uint64_t kFramesAtOnce = 256;   // refusals of many calls among them
 
 std::pair<HomeId, HomeId> pair_of(const HomeId& a, const HomeId& b) {
   return a < b ? std::pair(a, b) : std::pair(b, a);
@@ -108,12 +106,12 @@ Task<> RelayDesk::serve(Secured connection, nanoseconds until, bool& admitted) {
 
 Task<> RelayDesk::refuse(RelayControl& control, Error why) {
   ++counts_.refused;
-  auto writing = control.write_within(impl::refusal(why), kWriteTime);
+  auto writing = control.write_within(impl::refusal(why), impl::kWriteTime);
   const auto written = co_await std::move(writing);
   if (!written) co_return;
   const auto stream = control.take_stream();
   auto finishing = stream->finish();
-  (void)co_await impl::within(station_.clock, kWriteTime, std::move(finishing));
+  (void)co_await impl::within(station_.clock, impl::kWriteTime, std::move(finishing));
 }
 
 // Homes that wait.
@@ -148,7 +146,7 @@ Task<> RelayDesk::keep_waiting(Control control, bool& admitted) {
   entry = &place;
   counts_.waiting = waiting_.size();
   control->post({.kind = RelayKind::waiting});
-  all.start(control->write_loop(kWriteTime, all));
+  all.start(control->write_loop(impl::kWriteTime, all));
   all.start(hear_waiting(place));
   all.start(watch_waiting(place));
   co_await all.join();
@@ -180,7 +178,7 @@ Task<> RelayDesk::watch_waiting(Place& place) {
   const HomeId home = place.control->peer().id;
   auto asked_at = station_.clock.steady();
   for (;;) {
-    co_await station_.clock.sleep(kLook);
+    co_await station_.clock.sleep(impl::kLook);
     const auto now = station_.clock.steady();
     if (now - place.heard_at >= limits_.silence) break;
     if (now - asked_at < limits_.ask_again) continue;
@@ -281,7 +279,7 @@ Task<> RelayDesk::take_comer(Control control, wire::RelayNumber number, bool& ad
 Task<Result<std::unique_ptr<platform::Stream>>> RelayDesk::call(HomeId home, nanoseconds limit) {
   auto bringing = bring(station_.tls.id(), home, limit);
   MHP_CO_TRY(const Control control, co_await std::move(bringing));
-  auto writing = control->write_within({.kind = RelayKind::ready}, kWriteTime);
+  auto writing = control->write_within({.kind = RelayKind::ready}, impl::kWriteTime);
   MHP_CO_TRY_VOID(co_await std::move(writing));
   co_return control->take_stream();
 }
@@ -298,7 +296,7 @@ Task<> RelayDesk::join_pair(Control caller, Control home) {
     co_return;
   }
   for (RelayControl* control : {home.get(), caller.get()}) {
-    auto writing = control->write_within({.kind = RelayKind::ready}, kWriteTime);
+    auto writing = control->write_within({.kind = RelayKind::ready}, impl::kWriteTime);
     if (!co_await std::move(writing)) co_return;
   }
   ++counts_.joined;
@@ -360,7 +358,7 @@ Task<> RelayDesk::pass_on(Pair& pair, std::size_t from) {
 Task<> RelayDesk::watch_pair(Pair& pair) {
   auto asked_at = station_.clock.steady();
   for (;;) {
-    co_await station_.clock.sleep(kLook);
+    co_await station_.clock.sleep(impl::kLook);
     const auto now = station_.clock.steady();
     const auto stalls = [this, now](const auto& since) { return since && now - *since >= limits_.stall_time; };
     if (std::ranges::any_of(pair.writing, stalls)) break;

@@ -19,7 +19,7 @@ using testing::in_village;
 using testing::Village;
 using testing::VillageLimits;
 
-Bytes pattern(std::size_t size, unsigned seed) {
+Bytes noise(std::size_t size, unsigned seed) {
   Bytes out(size);
   std::uint32_t state = seed + 1;
   for (std::byte& byte : out) byte = static_cast<std::byte>((state = state * 1'664'525 + 1'013'904'223) >> 24);
@@ -45,7 +45,7 @@ Task<> expect_echo(House& from, const HomeId& home, Ways ways, std::size_t size,
     co_return;
   }
   EXPECT_EQ((*caller)->peer().id, home);
-  const Bytes body = pattern(size, seed);
+  const Bytes body = noise(size, seed);
   const auto back = co_await echo(*caller, body);
   EXPECT_TRUE(back) << back.error().detail;
   EXPECT_TRUE(back && *back == body);
@@ -84,7 +84,7 @@ Task<> many_calls(Village& village) {
   const auto caller = co_await reach(a, b.id(), village.ways_to(b));
   EXPECT_TRUE(caller);
   for (unsigned i = 0; i < 3000; ++i) {
-    const Bytes body = pattern(i % 700, i);
+    const Bytes body = noise(i % 700, i);
     const auto back = co_await echo(*caller, body);
     EXPECT_TRUE(back && *back == body) << i;
   }
@@ -102,7 +102,7 @@ Task<> call_and_keep(House& from, House& to, Village& village, std::size_t size,
     into = tl::unexpected<Error>(caller.error());
     co_return;
   }
-  into = co_await echo(*caller, pattern(size, 3));
+  into = co_await echo(*caller, noise(size, 3));
 }
 
 Task<> a_relay_dies(Village& village) {
@@ -164,7 +164,7 @@ Task<> rate_of_a_pair(Village& village) {
   House& b = *village.hidden[1];
   const auto caller = co_await reach(a, b.id(), village.ways_to(b));
   const auto begin = village.clock().steady();
-  const auto back = co_await echo(*caller, pattern(8_MiB, 6));
+  const auto back = co_await echo(*caller, noise(8_MiB, 6));
   EXPECT_TRUE(back);
   const auto took = village.clock().steady() - begin;
   EXPECT_GT(took, 14s);  // both directions, 1 MiB at once
@@ -396,13 +396,13 @@ Task<> call_into(House& from, House& relay, HomeId home, std::unique_ptr<platfor
 }
 
 /// Both ends of a joined pair.
-struct Ends {
+struct BothEnds {
   Control waiting;
   std::unique_ptr<platform::Stream> caller;
   std::unique_ptr<platform::Stream> home;
 };
 
-Task<> join_by_hand(Village& village, Ends& ends) {
+Task<> join_by_hand(Village& village, BothEnds& ends) {
   House& a = *village.hidden[0];
   House& b = *village.hidden[1];
   House& relay = *village.open[0];
@@ -427,10 +427,10 @@ Task<std::size_t> read_to_the_end(platform::Stream& stream, Bytes& into) {
 }
 
 Task<> half_closed(Village& village) {
-  Ends ends;
+  BothEnds ends;
   co_await join_by_hand(village, ends);
-  const Bytes question = pattern(3_MiB, 12);
-  const Bytes answer = pattern(2_MiB, 13);
+  const Bytes question = noise(3_MiB, 12);
+  const Bytes answer = noise(2_MiB, 13);
   EXPECT_TRUE(co_await ends.caller->write_all(question));
   EXPECT_TRUE(co_await ends.caller->finish());
   Bytes heard;
@@ -452,7 +452,7 @@ TEST(RelayByHand, EachDirectionEndsAlone) {
 }
 
 Task<> one_end_goes(Village& village) {
-  Ends ends;
+  BothEnds ends;
   co_await join_by_hand(village, ends);
   ends.caller->close();
   Bytes heard;
@@ -474,7 +474,7 @@ Task<> write_and_count(platform::Stream& stream, std::size_t& written, bool& fai
 }
 
 Task<> slow_reader(Village& village) {
-  Ends ends;
+  BothEnds ends;
   co_await join_by_hand(village, ends);
   House& relay = *village.open[0];
   std::size_t written = 0;
@@ -504,7 +504,7 @@ TEST(RelayByHand, ASlowReaderHoldsUpOnlyItsPair) {
 }
 
 Task<> silent_pair(Village& village) {
-  Ends ends;
+  BothEnds ends;
   co_await join_by_hand(village, ends);
   co_await village.clock().sleep(290s);
   EXPECT_EQ(village.open[0]->desk.counts().pairs, 1U);

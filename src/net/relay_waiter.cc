@@ -17,10 +17,8 @@ using impl::RelayKind;
 using std::chrono::nanoseconds;
 
 constexpr std::string_view kOrderContext = "mhp 1 order of relays";
-constexpr std::chrono::seconds kLook{5};              // between looks at what has changed
 constexpr std::chrono::milliseconds kHeadStart{300};  // of one address of a relay before the next
 constexpr std::size_t kMostAddresses = 16;            // of one relay that are tried
-constexpr std::chrono::seconds kWriteTime{10};        // for one frame
 
 using Control = std::unique_ptr<RelayControl>;
 
@@ -165,7 +163,7 @@ std::optional<Relay> Waiter::next_relay() const {
 }
 
 nanoseconds Waiter::until_next() const {
-  nanoseconds wait = kLook;
+  nanoseconds wait = impl::kLook;
   for (const auto& [relay, pause] : pauses_) {
     if (!taken_.contains(relay)) wait = std::min(wait, pause.not_before - station_.clock.steady());
   }
@@ -214,7 +212,7 @@ Task<Result<void>> Waiter::wait_at(Relay relay) {
   pauses_.erase(id);
   platform::Nursery all(station_.executor);
   Place place{*control, relay, all, station_.clock.steady()};
-  all.start(control->write_loop(kWriteTime, all));
+  all.start(control->write_loop(impl::kWriteTime, all));
   all.start(hear_calls(place));
   all.start(send_pings(place));
   all.start(watch_place(place));
@@ -254,7 +252,7 @@ Task<> Waiter::send_pings(Place& place) {
 Task<> Waiter::watch_place(Place& place) {
   const auto began = station_.clock.steady();
   for (;;) {
-    co_await station_.clock.sleep(kLook);
+    co_await station_.clock.sleep(impl::kLook);
     const auto rank = rank_of(place.relay.home);
     if (!rank) break;
     if (*rank >= limits_.relays && station_.clock.steady() - began >= limits_.settle_time) break;

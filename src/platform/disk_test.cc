@@ -40,12 +40,12 @@ DiskUnderTest make_memory() {
   return made;
 }
 
-struct Kind {
+struct DiskKind {
   const char* name;
   DiskUnderTest (*make)();
 };
 
-class DiskContract : public testing::TestWithParam<Kind> {
+class DiskContract : public testing::TestWithParam<DiskKind> {
  protected:
   std::string path(const std::string& name) const { return at_.folder + "/" + name; }
   Disk& disk() { return *at_.disk; }
@@ -54,8 +54,8 @@ class DiskContract : public testing::TestWithParam<Kind> {
 };
 
 INSTANTIATE_TEST_SUITE_P(Disks, DiskContract,
-                         testing::Values(Kind{"Real", make_real}, Kind{"Tmpfs", make_on_tmpfs},
-                                         Kind{"Memory", make_memory}),
+                         testing::Values(DiskKind{"Real", make_real}, DiskKind{"Tmpfs", make_on_tmpfs},
+                                         DiskKind{"Memory", make_memory}),
                          [](const auto& info) { return std::string(info.param.name); });
 
 template <class T>

@@ -9,7 +9,7 @@ namespace mhp::platform {
 
 namespace {
 
-constexpr std::size_t kMaxTextBytes = 300;
+constexpr std::size_t kMaxHostTextBytes = 300;
 constexpr std::size_t kMaxNameBytes = 253;  // RFC 1035, written out without the last dot
 constexpr std::size_t kMaxZoneBytes = 15;   // IFNAMSIZ of Linux without its end
 
@@ -74,7 +74,7 @@ std::string to_string(const Endpoint& endpoint) {
 }
 
 Result<HostAndPort> parse_host_and_port(std::string_view text, std::uint16_t default_port) {
-  if (text.size() > kMaxTextBytes) return fail(Errc::invalid, "the address of a host is too long");
+  if (text.size() > kMaxHostTextBytes) return fail(Errc::invalid, "the address of a host is too long");
   HostAndPort out{{}, default_port};
   const auto colon = text.find(':');
   if (text.starts_with('[')) {

@@ -65,7 +65,7 @@ Endpoint RealPair::black_hole() {
   return {"127.0.0.1", ::ntohs(at.sin_port)};
 }
 
-struct Kind {
+struct NetworkKind {
   const char* name;
   std::unique_ptr<Pair> (*make)();
 };
@@ -87,10 +87,10 @@ class MemoryPair : public Pair {
 
 std::unique_ptr<Pair> make_v4() { return std::make_unique<RealPair>("127.0.0.1"); }
 std::unique_ptr<Pair> make_v6() { return std::make_unique<RealPair>("::1"); }
-std::unique_ptr<Pair> make_memory() { return std::make_unique<MemoryPair>("10.0.0.1", "10.0.0.2"); }
+std::unique_ptr<Pair> make_memory_v4() { return std::make_unique<MemoryPair>("10.0.0.1", "10.0.0.2"); }
 std::unique_ptr<Pair> make_memory_v6() { return std::make_unique<MemoryPair>("fd00::1", "fd00::2"); }
 
-class NetworkContract : public testing::TestWithParam<Kind> {
+class NetworkContract : public testing::TestWithParam<NetworkKind> {
  protected:
   void SetUp() override {
     auto here = home().network().listen({pair_->address(), 0});
@@ -109,8 +109,9 @@ class NetworkContract : public testing::TestWithParam<Kind> {
 };
 
 INSTANTIATE_TEST_SUITE_P(Networks, NetworkContract,
-                         testing::Values(Kind{"RealV4", make_v4}, Kind{"RealV6", make_v6}, Kind{"Memory", make_memory},
-                                         Kind{"MemoryV6", make_memory_v6}),
+                         testing::Values(NetworkKind{"RealV4", make_v4}, NetworkKind{"RealV6", make_v6},
+                                         NetworkKind{"Memory", make_memory_v4},
+                                         NetworkKind{"MemoryV6", make_memory_v6}),
                          [](const auto& info) { return std::string(info.param.name); });
 
 struct Ends {
@@ -163,7 +164,7 @@ Task<Result<Bytes>> read_exactly(Stream& stream, std::size_t size) {
   co_return out;
 }
 
-Bytes sample(std::size_t size, std::uint64_t seed) {
+Bytes noise(std::size_t size, std::uint64_t seed) {
   Bytes out(size);
   std::uint64_t state = seed;
   for (auto& byte : out) {
@@ -206,7 +207,7 @@ Task<int> echo_once(Platform& guest, Listener& listener, std::size_t size) {
   EXPECT_NE(ends.guest->local().port, 0);
   Nursery both(guest.executor());
   both.start(echo(*ends.home));
-  both.start(expect_echo(*ends.guest, sample(size, 1)));
+  both.start(expect_echo(*ends.guest, noise(size, 1)));
   co_await both.join();
   co_return 0;
 }
@@ -231,7 +232,7 @@ Task<> serve_echoes(Listener& listener, std::size_t count) {
 Task<> one_guest(Platform& guest, Endpoint to, std::uint64_t seed) {
   std::unique_ptr<Stream> stream;
   co_await connect_into(guest, to, stream);
-  if (stream) co_await expect_echo(*stream, sample(1000 + seed * 100, seed));
+  if (stream) co_await expect_echo(*stream, noise(1000 + seed * 100, seed));
 }
 
 Task<int> many_at_once(Platform& guest, Listener& listener, std::size_t count) {
@@ -246,7 +247,7 @@ TEST_P(NetworkContract, ServesManyAtOnce) { run(many_at_once(guest(), *listener_
 
 Task<int> end_of_one(Platform& guest, Listener& listener) {
   auto ends = co_await join_ends(guest, listener);
-  const auto bytes = sample(300'000, 2);
+  const auto bytes = noise(300'000, 2);
   Result<void> written;
   Nursery both(guest.executor());
   both.start(write_into(*ends.guest, bytes, written));
@@ -403,7 +404,7 @@ Task<Result<void>> try_to_connect(Platform& guest, Endpoint to, std::chrono::nan
 }
 
 template <class T>
-Errc code_of_failure(const Result<T>& result) {
+Errc code_where_failed(const Result<T>& result) {
   EXPECT_FALSE(result);
   return result ? Errc::canceled : result.error().code;
 }
@@ -412,7 +413,7 @@ TEST_P(NetworkContract, IsRefusedWhereNobodyListens) {
   const auto there = listener_->local();
   listener_.reset();
   const auto refused = run(try_to_connect(guest(), there, kPatience));
-  EXPECT_EQ(code_of_failure(refused), Errc::unavailable);
+  EXPECT_EQ(code_where_failed(refused), Errc::unavailable);
   EXPECT_EQ(refused.error().detail, to_string(there) + ": connection refused");
 }
 
@@ -420,7 +421,7 @@ TEST_P(NetworkContract, GivesUpAConnectionAtItsLimit) {
   const auto nobody = pair_->black_hole();
   const auto before = guest().clock().steady();
   const auto none = run(try_to_connect(guest(), nobody, milliseconds(50)));
-  EXPECT_EQ(code_of_failure(none), Errc::timed_out);
+  EXPECT_EQ(code_where_failed(none), Errc::timed_out);
   EXPECT_EQ(none.error().detail, to_string(nobody) + ": no answer");
   EXPECT_GE(guest().clock().steady() - before, milliseconds(50));
 }
@@ -445,13 +446,13 @@ TEST_P(NetworkContract, AConnectEndsWhenItsTaskIsCanceled) { run(cancel_a_connec
 
 TEST_P(NetworkContract, RefusesWhatIsNoAddress) {
   for (const char* text : {"", "example.org", "1.2.3", "1.2.3.4.5", "::g"}) {
-    EXPECT_EQ(code_of_failure(run(try_to_connect(guest(), {text, 1}, kPatience))), Errc::invalid) << text;
-    EXPECT_EQ(code_of_failure(home().network().listen({text, 0})), Errc::invalid) << text;
+    EXPECT_EQ(code_where_failed(run(try_to_connect(guest(), {text, 1}, kPatience))), Errc::invalid) << text;
+    EXPECT_EQ(code_where_failed(home().network().listen({text, 0})), Errc::invalid) << text;
   }
 }
 
 TEST_P(NetworkContract, APortIsTakenOnce) {
-  EXPECT_EQ(code_of_failure(home().network().listen(listener_->local())), Errc::busy);
+  EXPECT_EQ(code_where_failed(home().network().listen(listener_->local())), Errc::busy);
   const auto at = listener_->local();
   listener_->close();
   EXPECT_TRUE(home().network().listen(at));
@@ -467,7 +468,7 @@ TEST_P(NetworkContract, APortIsFreeAgainRightAfterAConnection) {
 
 TEST_P(NetworkContract, ListensAtItsOwnAddressesOnly) {
   const auto other = home().network().listen({"203.0.113.77", 0});
-  EXPECT_EQ(code_of_failure(other), Errc::unavailable);
+  EXPECT_EQ(code_where_failed(other), Errc::unavailable);
 }
 
 Task<> close_listener(Listener& listener) {
@@ -480,9 +481,9 @@ Task<int> close_while_accepting(Platform& home, Listener& listener) {
   both.start(close_listener(listener));
   const auto none = co_await listener.accept();
   co_await both.join();
-  EXPECT_EQ(code_of_failure(none), Errc::unavailable);
+  EXPECT_EQ(code_where_failed(none), Errc::unavailable);
   const auto after = co_await listener.accept();
-  EXPECT_EQ(code_of_failure(after), Errc::unavailable);
+  EXPECT_EQ(code_where_failed(after), Errc::unavailable);
   co_return 0;
 }
 
@@ -526,7 +527,7 @@ TEST_P(NetworkContract, ResolvesNames) {
       *here, [](const Endpoint& each) { return each == Endpoint{"127.0.0.1", 7} || each == Endpoint{"::1", 7}; });
   EXPECT_TRUE(loopback);
   const auto none = run(guest().network().resolve({"no..such.host", 7}, kPatience));  // no name: nobody is asked
-  EXPECT_EQ(code_of_failure(none), Errc::not_found);
+  EXPECT_EQ(code_where_failed(none), Errc::not_found);
 }
 
 TEST_P(NetworkContract, OwnAddressesAreNumbersWithoutLoopback) {
@@ -559,7 +560,7 @@ class GroupContract : public testing::TestWithParam<GroupKind> {
 INSTANTIATE_TEST_SUITE_P(Networks, GroupContract,
                          testing::Values(GroupKind{"RealV4", make_v4, "239.77.72.80%lo"},
                                          GroupKind{"RealV6", make_v6, "ff02::7748%lo"},
-                                         GroupKind{"Memory", make_memory, "239.77.72.80%lo"}),
+                                         GroupKind{"Memory", make_memory_v4, "239.77.72.80%lo"}),
                          [](const auto& info) { return std::string(info.param.name); });
 
 Task<> receive_into(Datagrams& from, Bytes wanted, std::optional<Datagram>& into, Nursery& scope,
@@ -612,9 +613,9 @@ Task<int> talk(Platform& platform, Datagrams& first, Datagrams& second, Bytes to
   EXPECT_NE(answered[0]->from.port, heard[0]->from.port);
   const Bytes long_one(Datagrams::kMaxBytes + 1);
   const auto refused = co_await first.send(long_one);
-  EXPECT_EQ(code_of_failure(refused), Errc::invalid);
+  EXPECT_EQ(code_where_failed(refused), Errc::invalid);
   const auto refused_too = co_await first.send_to(heard[1]->from, long_one);
-  EXPECT_EQ(code_of_failure(refused_too), Errc::invalid);
+  EXPECT_EQ(code_where_failed(refused_too), Errc::invalid);
   Bytes longest(Datagrams::kMaxBytes);
   std::ranges::copy(token, longest.begin());
   EXPECT_TRUE(co_await first.send(longest));
@@ -661,14 +662,14 @@ TEST_P(GroupContract, ACanceledReceiveEnds) {
 }
 
 TEST_P(GroupContract, RefusesWhatIsNoGroup) {
-  EXPECT_EQ(code_of_failure(home().network().join_group({"192.0.2.1", 17'171})), Errc::invalid);
-  EXPECT_EQ(code_of_failure(home().network().join_group({"nas", 17'171})), Errc::invalid);
-  EXPECT_EQ(code_of_failure(home().network().join_group({GetParam().group, 0})), Errc::invalid);
+  EXPECT_EQ(code_where_failed(home().network().join_group({"192.0.2.1", 17'171})), Errc::invalid);
+  EXPECT_EQ(code_where_failed(home().network().join_group({"nas", 17'171})), Errc::invalid);
+  EXPECT_EQ(code_where_failed(home().network().join_group({GetParam().group, 0})), Errc::invalid);
 }
 
 TEST(RealGroup, SaysWhereThereIsNoSuchInterface) {
   const auto platform = make_posix_platform();
-  EXPECT_EQ(code_of_failure(platform->network().join_group({"239.77.72.80%no-such-one", 17'171})), Errc::unavailable);
+  EXPECT_EQ(code_where_failed(platform->network().join_group({"239.77.72.80%no-such-one", 17'171})), Errc::unavailable);
 }
 
 Task<int> send_one_to_itself(Platform& platform, Datagrams& group, Bytes token, bool& can) {
@@ -707,7 +708,7 @@ TEST(RealGroup, DropsWhatIsTooLong) {
 TEST(RealNetwork, SaysWhereThereIsNoSuchInterface) {
   const auto platform = make_posix_platform();
   const auto none = run_task(*platform, try_to_connect(*platform, {"fe80::1%no-such-one", 1}, kPatience));
-  EXPECT_EQ(code_of_failure(none), Errc::unavailable);
+  EXPECT_EQ(code_where_failed(none), Errc::unavailable);
 }
 
 }  // namespace

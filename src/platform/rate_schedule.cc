@@ -10,7 +10,7 @@ namespace {
 
 using std::chrono::minutes;
 
-constexpr std::size_t kMaxTextBytes = 1000;
+constexpr std::size_t kMaxScheduleBytes = 1000;
 constexpr minutes kDay{24 * 60};
 constexpr std::string_view kUnlimited = "unlimited";
 constexpr std::string_view kElse = "else";
@@ -106,7 +106,7 @@ std::string time_text(minutes time) {
 }  // namespace
 
 Result<RateSchedule> parse_rate_schedule(std::string_view text) {
-  if (text.size() > kMaxTextBytes) return fail(Errc::usage, "that schedule of rates is too long");
+  if (text.size() > kMaxScheduleBytes) return fail(Errc::usage, "that schedule of rates is too long");
   RateSchedule out;
   for (std::size_t begin = 0;;) {
     const auto comma = text.find(',', begin);

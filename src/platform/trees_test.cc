@@ -37,7 +37,7 @@ std::unique_ptr<SourceFolder> open_source(Trees& trees, const std::string& path)
 }
 
 template <class T>
-Errc code_of_failure(const Result<T>& result) {
+Errc code_of_error(const Result<T>& result) {
   EXPECT_FALSE(result);
   return result ? Errc::canceled : result.error().code;
 }
@@ -266,18 +266,18 @@ TEST(Trees, TellOfWhatIsGoneOrOfAnotherKind) {
   fs::create_directory_symlink(".", temp.path() + "/around");
   ASSERT_EQ(::mkfifo((temp.path() + "/fifo").c_str(), 0600), 0);
   const auto folder = open_source(*trees, temp.path());
-  EXPECT_EQ(code_of_failure(folder->info_of("gone")), Errc::not_found);
-  EXPECT_EQ(code_of_failure(folder->file("gone")), Errc::not_found);
-  EXPECT_EQ(code_of_failure(folder->folder("gone")), Errc::not_found);
-  EXPECT_EQ(code_of_failure(folder->file("fifo")), Errc::not_found);  // and does not wait for a writer
-  EXPECT_EQ(code_of_failure(folder->file("link")), Errc::not_found);
-  EXPECT_EQ(code_of_failure(folder->folder("around")), Errc::not_found);
-  EXPECT_EQ(code_of_failure(folder->folder("file")), Errc::not_found);
-  EXPECT_EQ(code_of_failure(folder->link_target("file")), Errc::not_found);
+  EXPECT_EQ(code_of_error(folder->info_of("gone")), Errc::not_found);
+  EXPECT_EQ(code_of_error(folder->file("gone")), Errc::not_found);
+  EXPECT_EQ(code_of_error(folder->folder("gone")), Errc::not_found);
+  EXPECT_EQ(code_of_error(folder->file("fifo")), Errc::not_found);  // and does not wait for a writer
+  EXPECT_EQ(code_of_error(folder->file("link")), Errc::not_found);
+  EXPECT_EQ(code_of_error(folder->folder("around")), Errc::not_found);
+  EXPECT_EQ(code_of_error(folder->folder("file")), Errc::not_found);
+  EXPECT_EQ(code_of_error(folder->link_target("file")), Errc::not_found);
   EXPECT_EQ(folder->info_of("gone").error().detail, "no such file or directory");
   for (const char* name : {"", ".", "..", "a/b", "/"}) {
-    EXPECT_EQ(code_of_failure(folder->info_of(name)), Errc::invalid) << name;
-    EXPECT_EQ(code_of_failure(folder->folder(name)), Errc::invalid) << name;
+    EXPECT_EQ(code_of_error(folder->info_of(name)), Errc::invalid) << name;
+    EXPECT_EQ(code_of_error(folder->folder(name)), Errc::invalid) << name;
   }
 }
 
@@ -295,10 +295,10 @@ TEST(Trees, FindThePlaceOfAPath) {
   EXPECT_EQ(place->name, "");
   EXPECT_EQ(place->folder->info()->kind, NodeKind::folder);
   EXPECT_EQ(trees->source("/tmp")->name, "tmp");
-  EXPECT_EQ(code_of_failure(trees->source("relative")), Errc::invalid);
-  EXPECT_EQ(code_of_failure(trees->source("")), Errc::invalid);
-  EXPECT_EQ(code_of_failure(trees->source(temp.path() + "/..")), Errc::invalid);
-  EXPECT_EQ(code_of_failure(trees->source(temp.path() + "/gone/file")), Errc::not_found);
+  EXPECT_EQ(code_of_error(trees->source("relative")), Errc::invalid);
+  EXPECT_EQ(code_of_error(trees->source("")), Errc::invalid);
+  EXPECT_EQ(code_of_error(trees->source(temp.path() + "/..")), Errc::invalid);
+  EXPECT_EQ(code_of_error(trees->source(temp.path() + "/gone/file")), Errc::not_found);
 }
 
 TEST(Trees, ListBigFoldersAgainAndAgain) {
@@ -340,16 +340,16 @@ TEST(Trees, SayWhatIsDenied) {
   EXPECT_TRUE(place->folder->file("open"));  // not ours: read without the wish to leave its access time alone
   EXPECT_EQ(place->folder->info_of("secret")->size, 1U);
   const auto secret = place->folder->file("secret");
-  EXPECT_EQ(code_of_failure(secret), Errc::denied);
+  EXPECT_EQ(code_of_error(secret), Errc::denied);
   EXPECT_EQ(secret.error().detail, "permission denied");
-  EXPECT_EQ(code_of_failure(place->folder->names()), Errc::denied);
-  EXPECT_EQ(code_of_failure(trees->target(temp.path() + "/forbidden")), Errc::denied);
+  EXPECT_EQ(code_of_error(place->folder->names()), Errc::denied);
+  EXPECT_EQ(code_of_error(trees->target(temp.path() + "/forbidden")), Errc::denied);
   auto target = trees->target(temp.path() + "/mine");
   ASSERT_TRUE(target) << target.error().detail;
   ASSERT_TRUE((*target)->file("program"));
   const NodeInfo info{.mode = 04755, .uid = 0, .gid = 0, .mtime_ns = 1'000'000'005};
   const auto set = (*target)->set_info("program", info, {{"user.kept", to_bytes(as_bytes("v"))}});
-  EXPECT_EQ(code_of_failure(set), Errc::denied);
+  EXPECT_EQ(code_of_error(set), Errc::denied);
   EXPECT_EQ(set.error().detail,
             "not set: owner (operation not permitted), setuid and setgid (operation not permitted)");
   const auto source = open_source(*trees, temp.path() + "/mine");
@@ -364,8 +364,8 @@ TEST(Target, MustBeAnEmptyFolder) {
   EXPECT_TRUE(trees->target(temp.path() + "/new"));
   EXPECT_TRUE(trees->target(temp.path() + "/new"));
   write_text(temp.path() + "/new/file", "x");
-  EXPECT_EQ(code_of_failure(trees->target(temp.path() + "/new")), Errc::busy);
-  EXPECT_EQ(code_of_failure(trees->target(temp.path() + "/new/file")), Errc::usage);
+  EXPECT_EQ(code_of_error(trees->target(temp.path() + "/new")), Errc::busy);
+  EXPECT_EQ(code_of_error(trees->target(temp.path() + "/new/file")), Errc::usage);
 }
 
 TEST(Target, RefusesNamesThatLeadElsewhere) {
@@ -374,22 +374,22 @@ TEST(Target, RefusesNamesThatLeadElsewhere) {
   const auto target = std::move(*trees->target(temp.path() + "/to"));
   for (const std::string& name : {std::string(), std::string("."), std::string(".."), std::string("a/b"),
                                   std::string("/abs"), std::string("a\0b", 3)}) {
-    EXPECT_EQ(code_of_failure(target->folder(name)), Errc::invalid) << name;
-    EXPECT_EQ(code_of_failure(target->file(name)), Errc::invalid) << name;
-    EXPECT_EQ(code_of_failure(target->reopen(name)), Errc::invalid) << name;
-    EXPECT_EQ(code_of_failure(target->symlink(name, "x")), Errc::invalid) << name;
-    EXPECT_EQ(code_of_failure(target->special(name, {.kind = NodeKind::fifo})), Errc::invalid) << name;
-    EXPECT_EQ(code_of_failure(target->hard_link(name, "x")), Errc::invalid) << name;
-    if (!name.empty()) EXPECT_EQ(code_of_failure(target->set_info(name, {}, {})), Errc::invalid) << name;
+    EXPECT_EQ(code_of_error(target->folder(name)), Errc::invalid) << name;
+    EXPECT_EQ(code_of_error(target->file(name)), Errc::invalid) << name;
+    EXPECT_EQ(code_of_error(target->reopen(name)), Errc::invalid) << name;
+    EXPECT_EQ(code_of_error(target->symlink(name, "x")), Errc::invalid) << name;
+    EXPECT_EQ(code_of_error(target->special(name, {.kind = NodeKind::fifo})), Errc::invalid) << name;
+    EXPECT_EQ(code_of_error(target->hard_link(name, "x")), Errc::invalid) << name;
+    if (!name.empty()) EXPECT_EQ(code_of_error(target->set_info(name, {}, {})), Errc::invalid) << name;
   }
   ASSERT_TRUE(target->file("own"));
   for (const char* path : {"", "..", "../to/own", "/own", "a//own", "./own", "own/", "a/../own"}) {
-    EXPECT_EQ(code_of_failure(target->hard_link("new", path)), Errc::invalid) << path;
+    EXPECT_EQ(code_of_error(target->hard_link("new", path)), Errc::invalid) << path;
   }
-  EXPECT_EQ(code_of_failure(target->special("s", {.kind = NodeKind::folder})), Errc::invalid);
-  EXPECT_EQ(code_of_failure(target->symlink("s", "")), Errc::invalid);
-  EXPECT_EQ(code_of_failure(target->file("own")), Errc::busy);
-  EXPECT_EQ(code_of_failure(target->hard_link("own", "own")), Errc::busy);
+  EXPECT_EQ(code_of_error(target->special("s", {.kind = NodeKind::folder})), Errc::invalid);
+  EXPECT_EQ(code_of_error(target->symlink("s", "")), Errc::invalid);
+  EXPECT_EQ(code_of_error(target->file("own")), Errc::busy);
+  EXPECT_EQ(code_of_error(target->hard_link("own", "own")), Errc::busy);
 }
 
 TEST(Target, NeverFollowsAPlantedLink) {
@@ -403,11 +403,11 @@ TEST(Target, NeverFollowsAPlantedLink) {
   const auto target = std::move(*trees->target(temp.path() + "/to"));
   fs::create_symlink(outside + "/secret", temp.path() + "/to/file");
   fs::create_directory_symlink(outside, temp.path() + "/to/folder");
-  EXPECT_EQ(code_of_failure(target->file("file")), Errc::busy);
-  EXPECT_EQ(code_of_failure(target->reopen("file")), Errc::denied);
-  EXPECT_EQ(code_of_failure(target->folder("folder")), Errc::busy);
-  EXPECT_EQ(code_of_failure(target->set_info("file", {.mode = 0777}, {})), Errc::denied);
-  EXPECT_EQ(code_of_failure(target->hard_link("stolen", "folder/secret")), Errc::denied);
+  EXPECT_EQ(code_of_error(target->file("file")), Errc::busy);
+  EXPECT_EQ(code_of_error(target->reopen("file")), Errc::denied);
+  EXPECT_EQ(code_of_error(target->folder("folder")), Errc::busy);
+  EXPECT_EQ(code_of_error(target->set_info("file", {.mode = 0777}, {})), Errc::denied);
+  EXPECT_EQ(code_of_error(target->hard_link("stolen", "folder/secret")), Errc::denied);
   EXPECT_TRUE(target->set_info("file", {.kind = NodeKind::symlink, .mode = 0777, .uid = ::getuid(), .gid = ::getgid()},
                                {}));  // the link itself
   EXPECT_EQ(read_text(outside + "/secret"), "untouched");
@@ -467,7 +467,7 @@ TEST(Target, WritesMoreOfAFileLater) {
   ASSERT_TRUE((*target->file("a"))->write_at(0, as_bytes("one")));
   ASSERT_TRUE((*target->reopen("a"))->write_at(3, as_bytes("two")));
   EXPECT_EQ(read_text(temp.path() + "/to/a"), "onetwo");
-  EXPECT_EQ(code_of_failure(target->reopen("gone")), Errc::not_found);
+  EXPECT_EQ(code_of_error(target->reopen("gone")), Errc::not_found);
   EXPECT_TRUE(target->folder("f"));
   EXPECT_TRUE(target->folder("f"));  // opens it again
 }

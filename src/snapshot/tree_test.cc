@@ -60,7 +60,7 @@ class Tree : public testing::Test {
   Bench bench_;
 };
 
-using Lines = std::vector<std::string>;
+using Reads = std::vector<std::string>;
 
 TEST_F(Tree, WalkReadsWhatItNeeds) {
   auto saved = bench_.backup({place_.path()}).snapshot;
@@ -69,7 +69,7 @@ TEST_F(Tree, WalkReadsWhatItNeeds) {
   EXPECT_TRUE(bench_.paths(saved, tree_.at("none")).empty());
   EXPECT_TRUE(bench_.paths(saved, tree_.at("d")).empty());
   std::uint64_t reads = bench_.vault.reads();
-  EXPECT_EQ(bench_.paths(saved, tree_.at("d3/17")), Lines{tree_.at("d3/17").substr(1)});
+  EXPECT_EQ(bench_.paths(saved, tree_.at("d3/17")), Reads{tree_.at("d3/17").substr(1)});
   EXPECT_LE(bench_.vault.reads() - reads, 3u);
 }
 
@@ -93,7 +93,7 @@ TEST_F(Tree, DiffNamesEveryChange) {
   auto newer = bench_.backup({place_.path()}).snapshot;
   auto lines = changes(older, newer);
   std::erase_if(lines, [](const std::string& line) { return line.starts_with("removed d19/"); });
-  EXPECT_EQ(lines, (Lines{"removed d19", "metadata d3", "content d3/5", "metadata d4", "removed d4/6", "metadata d5",
+  EXPECT_EQ(lines, (Reads{"removed d19", "metadata d3", "content d3/5", "metadata d4", "removed d4/6", "metadata d5",
                           "added d5/new", "metadata d6", "metadata d6/7", "metadata d7", "kind d7/8"}));
 }
 
@@ -126,10 +126,10 @@ wire::SnapshotRecord put_pages(MemoryVault& vault, const std::vector<wire::TreeE
 }
 
 std::uint64_t reads_of_diff(Bench& bench, const wire::SnapshotRecord& older, const wire::SnapshotRecord& newer,
-                            const Lines& expected) {
+                            const Reads& expected) {
   std::uint64_t before = bench.vault.reads();
   auto found = platform::run_task(bench.platform, diff(bench.vault, older, newer));
-  Lines paths;
+  Reads paths;
   for (const Change& change : *found) paths.push_back(change.path);
   EXPECT_EQ(paths, expected);
   return bench.vault.reads() - before;
@@ -161,7 +161,7 @@ TEST(Diff, EverythingOrNothing) {
   auto entries = invented_entries();
   auto all = put_pages(bench.vault, entries, 100, 100);
   auto none = bench.vault.put_snapshot({}, {});
-  Lines paths;
+  Reads paths;
   for (const auto& entry : entries) paths.push_back(entry.path);
   EXPECT_EQ(reads_of_diff(bench, none, all, paths), 12u);
   EXPECT_EQ(reads_of_diff(bench, all, none, paths), 12u);

@@ -18,7 +18,7 @@ bool chosen(platform::Random& random, unsigned percent) {
   return drawn % 100 < percent;
 }
 
-constexpr std::size_t kSegmentsAtOnce = 2;   // each read whole where asked, all homes at once: some 20 MB in memory
+constexpr std::size_t kCheckedAtOnce = 2;    // each read whole where asked, all homes at once: some 20 MB in memory
 constexpr std::uint64_t kSaveEvery = 1'000;  // segments: what an interrupted check still leaves remembered
 
 /// Which cards are read at all: those of every segment, or only where homes list something else than was planned.
@@ -41,7 +41,7 @@ class Checker {
     planned_rows_ = vault_.homes_.plan(vault_.level()).n;
     for (const auto& member : vault_.homes_.members()) report_.rows_by_home.push_back({.home = member.id});
     platform::Nursery scope(co_await asio::this_coro::executor);
-    for (std::size_t i = 0; i < kSegmentsAtOnce; ++i) scope.start(work());
+    for (std::size_t i = 0; i < kCheckedAtOnce; ++i) scope.start(work());
     co_await scope.join();
     survey_.save_bad_rows();
     // What this computer could not read for lack of open files or memory says nothing of the homes.

@@ -4,6 +4,7 @@
 
 #include <random>
 
+#include "base/test_run.h"
 #include "vault/testing/world.h"
 
 namespace mhp::vault {
@@ -16,9 +17,7 @@ using testing::read_back;
 using testing::World;
 using namespace std::chrono_literals;
 
-constexpr auto kDay = 24h;
-
-bool long_run() { return std::getenv("MHP_LONG") != nullptr; }
+constexpr auto kOneDay = 24h;
 
 /// Everything that is listed restores to something that was saved, and everything in `must` is listed.
 void expect_all(World& world, const std::string& computer, const std::vector<Files>& must,
@@ -41,7 +40,7 @@ void expect_all(World& world, const std::string& computer, const std::vector<Fil
 
 /// One life: two snapshots; the first is forgotten, which moves what the second needs of it; the power goes at disk
 /// call `cut_at`; then all goes on, past the hold. False where forgetting was over before.
-bool live_once(std::uint64_t seed, std::uint64_t cut_at) {
+bool forget_once(std::uint64_t seed, std::uint64_t cut_at) {
   SCOPED_TRACE("MHP_SEED=" + std::to_string(testing::seed_of_run()) + " cut at call " + std::to_string(cut_at));
   World world(testing::seed_of_run(), 3);
   world.init("a");
@@ -71,7 +70,7 @@ bool live_once(std::uint64_t seed, std::uint64_t cut_at) {
   Files more{{"more", world.noise(5'000)}};
   EXPECT_TRUE(save(more));
   for (int visit = 0; visit < 5 && cut_at % 8 == 0; ++visit) {
-    world.pass_time(9 * kDay);
+    world.pass_time(9 * kOneDay);
     auto done = forget(world, "a", {});
     EXPECT_TRUE(done) << done.error().detail;
   }
@@ -83,13 +82,13 @@ TEST(CollectPowerCut, AtEveryCallOfAForget) {
   std::uint64_t seed = testing::seed_of_run();
   unsigned lives = 0;
   bool cut = true;
-  unsigned step = long_run() ? 1 : 3;
+  const std::uint64_t step = test_run::stride();
   for (std::uint64_t call = 1; cut && !::testing::Test::HasFailure(); call += step) {
-    cut = live_once(call % 4 == 0 ? 0 : seed * 1000 + call, call);
+    cut = forget_once(call % 4 == 0 ? 0 : seed * 1000 + call, call);
     ++lives;
   }
-  std::printf("%u lives, MHP_SEED=%llu\n", lives, static_cast<unsigned long long>(seed));
-  EXPECT_GT(lives, 30u);
+  test_run::tried_of_sweep(5, "power cuts in a forget, with the next backup", lives, seed);
+  EXPECT_GT(lives, 90 / test_run::stride());
 }
 
 // --- A random walk ---
@@ -124,7 +123,7 @@ class Walk {
       case 10:
         return lose_or_find();
       default:
-        return world_.pass_time(below(12) * kDay);
+        return world_.pass_time(below(12) * kOneDay);
     }
   }
 
@@ -151,7 +150,7 @@ class Walk {
     away_.reset();
     for (unsigned home = 0; home < 5; ++home) world_.find_home(home);
     for (int visit = 0; visit < 14; ++visit) {
-      world_.pass_time(9 * kDay);
+      world_.pass_time(9 * kOneDay);
       for (const char* who : {"a", "b"}) {
         auto done = forget(world_, who, {});
         ASSERT_TRUE(done) << done.error().detail;
@@ -279,7 +278,7 @@ class Walk {
 
 TEST(CollectWalk, WhatIsSavedIsThereAndWhatIsForgottenGoes) {
   std::uint64_t seed = testing::seed_of_run();
-  unsigned walks = long_run() ? 100 : 2;
+  const unsigned walks = test_run::is_long() ? 100 : test_run::stride() > 1 ? 1 : 8;
   std::size_t snapshots = 0;
   for (unsigned i = 0; i < walks && !HasFailure(); ++i) {
     SCOPED_TRACE("MHP_SEED=" + std::to_string(seed) + " walk " + std::to_string(i));

@@ -11,6 +11,7 @@ namespace mhp::vault {
 namespace {
 
 using testing::back_up;
+using testing::check;
 using testing::expect_snapshot;
 using testing::few_files;
 using testing::Files;
@@ -50,14 +51,6 @@ std::size_t count_snapshots(World& world, const std::string& computer) {
   auto session = world.open(computer);
   EXPECT_TRUE(session) << session.error().detail;
   return session ? session->vault->snapshots().size() : 0;
-}
-
-CheckReport check(World& world, const std::string& computer) {
-  auto session = world.open(computer);
-  EXPECT_TRUE(session);
-  auto report = world.run(session->vault->check(0, Progress()));
-  EXPECT_TRUE(report);
-  return *report;
 }
 
 TEST(Forget, OnlyWhatWasNamedGoes) {

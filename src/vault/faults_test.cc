@@ -14,12 +14,13 @@ namespace {
 using testing::Files;
 using testing::Scene;
 
-struct Fault {
+struct CallFault {
   Errc with;
   bool short_write;
 };
-constexpr std::array kFaults{Fault{Errc::unavailable, false}, Fault{Errc::full, true}, Fault{Errc::exhausted, false},
-                             Fault{Errc::unavailable, true}, Fault{Errc::full, false}};
+constexpr std::array kCallFaults{CallFault{Errc::unavailable, false}, CallFault{Errc::full, true},
+                                 CallFault{Errc::exhausted, false}, CallFault{Errc::unavailable, true},
+                                 CallFault{Errc::full, false}};
 
 /// As World::recover, where any call may fail: from one home first, then with the records of all.
 Result<void> try_recover(testing::World& world, const std::string& computer, unsigned from_home) {
@@ -104,7 +105,7 @@ std::string check_whole(Scene& scene, Attempt attempt, const std::vector<Files>&
 }
 
 /// One attempt with a fault at call `call`. False where it was over before.
-bool survives(Scene& scene, Attempt attempt, std::uint64_t call, const Fault& fault) {
+bool survives(Scene& scene, Attempt attempt, std::uint64_t call, const CallFault& fault) {
   scene.reset();
   std::vector<Files> begun = scene.saved;
   platform::DiskFaults faults;
@@ -131,19 +132,20 @@ void at_every_call(const char* what, Scene& scene, Attempt attempt) {
   const std::uint64_t seed = test_run::seed();
   std::uint64_t tried = 0;
   bool came = true;
-  for (std::uint64_t call = 1; came && !::testing::Test::HasFailure(); ++call) {
+  // All strides together try every way: 8 and the number of ways have no divisor in common.
+  for (std::uint64_t call = 1; came && !::testing::Test::HasFailure(); call += test_run::stride()) {
     // Each call fails one way after the other; in the long run in every way.
-    for (std::size_t way = 0; way < kFaults.size(); ++way) {
-      if (!test_run::is_long() && way != call % kFaults.size()) continue;
+    for (std::size_t way = 0; way < kCallFaults.size(); ++way) {
+      if (!test_run::is_long() && way != call % kCallFaults.size()) continue;
       SCOPED_TRACE(std::string(what) + ": call " + std::to_string(call) + " fails with " +
-                   to_string(kFaults[way].with) + (kFaults[way].short_write ? ", short write" : "") +
+                   to_string(kCallFaults[way].with) + (kCallFaults[way].short_write ? ", short write" : "") +
                    "; repeat with MHP_SEED=" + std::to_string(seed));
-      came = survives(scene, attempt, call, kFaults[way]);
+      came = survives(scene, attempt, call, kCallFaults[way]);
       tried += came;
     }
   }
-  EXPECT_GT(tried, 5u);
-  test_run::tried(6, std::string("faults injected into ") + what, tried, seed);
+  EXPECT_GT(tried, test_run::stride() == 1 ? 5u : 0u);
+  test_run::tried_of_sweep(6, std::string("faults injected into ") + what, tried, seed);
 }
 
 /// The power goes at call `call`; the disk is in `cuts` states drawn from what was not synced. False where it was over.
@@ -173,9 +175,10 @@ void cut_at_every_call(const char* what, Scene& scene, Attempt attempt) {
   const std::uint64_t seed = test_run::seed();
   SCOPED_TRACE(std::string(what) + "; repeat with MHP_SEED=" + std::to_string(seed));
   std::unordered_set<std::uint64_t> states;
-  for (std::uint64_t call = 1; survives_cuts(scene, attempt, call, test_run::is_long() ? 1000 : 1, states); ++call) {
+  const std::uint64_t cuts = test_run::is_long() ? 1000 : 1;
+  for (std::uint64_t call = 1; survives_cuts(scene, attempt, call, cuts, states); call += test_run::stride()) {
   }
-  test_run::tried(5, std::string("distinct power-cut states of ") + what, states.size(), seed);
+  test_run::tried_of_sweep(5, std::string("distinct power-cut states of ") + what, states.size(), seed);
 }
 
 struct SceneWithASnapshot : Scene {

@@ -187,6 +187,35 @@ TEST_P(FormerRecords, TheHighestVersionLocksNobodyOut) {
 INSTANTIATE_TEST_SUITE_P(All, FormerRecords, ::testing::ValuesIn(kSpoils),
                          [](const auto& spoil) { return std::string(spoil.param.name); });
 
+TEST(FormerRecordsAlone, BringBackWhatTheLostNewestWould) {
+  World world(testing::seed_of_run(), kHomes);
+  world.init("a");
+  const Files first = few_files(world);
+  ASSERT_TRUE(save(world, "a", first));
+  DeviceId device;
+  {
+    auto session = world.open("a");
+    ASSERT_TRUE(session) << session.error().detail;
+    device = session->device->id;
+    wire::VaultPrivate content = session->record->content;
+    content.name = "Ann's";
+    auto next = next_record(*session->record, *session->device, content, world.platform().random(),
+                            world.platform().clock().unix_ns());
+    ASSERT_TRUE(next) << next.error().detail;
+    world.run(publish_records(*session->homes, *next));
+  }
+  world.settle();
+  for (unsigned home = 0; home < kHomes; ++home) {
+    const std::string path = world.home_path(home) + "/vaults/" + world.root().vault().hex() + "/record-";
+    ASSERT_TRUE(world.platform().disk().remove(path + device.hex()));
+  }
+  world.lose_computer("a");
+  const auto unread = world.try_recover("b", {.newest_readable = true});
+  ASSERT_TRUE(unread) << unread.error().detail;
+  EXPECT_TRUE(unread->empty());
+  expect_snapshot(world, "b", 0, first);
+}
+
 /// Where a false record lies in one home, and the right one in another that was away, who shut that computer out has
 /// none of its keys: whoever has the words needs that record.
 TEST(FormerRecordsOfWhoIsShutOut, AreGivenToHomesThatHaveNone) {

@@ -158,10 +158,10 @@ void mark_far(std::vector<Seen>& all) {
 template <class T>
 class Claims {
  public:
-  /// What is only carried along is nobody's word.
-  void take(const T& value, const Seen& by, bool is_carried) {
+  /// What is only carried along is nobody's word. `turn`: rises from call to call.
+  void take(const T& value, const Seen& by, bool is_carried, std::size_t turn) {
     auto known = std::ranges::find(claims_, value, &Claim::value);
-    if (known == claims_.end()) known = claims_.insert(known, {.value = value, .before = SIZE_MAX - claims_.size()});
+    if (known == claims_.end()) known = claims_.insert(known, {.value = value, .before = SIZE_MAX - turn});
     if (is_carried) return;
     if (by.is_own) known->own_version = std::max(known->own_version, by.record.version);
     if (!by.is_shut_out) known->standing.insert(by.record.device);
@@ -179,6 +179,12 @@ class Claims {
     return out;
   }
 
+  /// How likely the likeliest is beside those of other things: of two alike the one that was said first.
+  auto weight() const {
+    const Claim& claim = claims_.front();
+    return std::tuple(claim.own_version > 0, claim.standing.size(), claim.all.size(), claim.before);
+  }
+
  private:
   struct Claim {
     T value;
@@ -190,13 +196,30 @@ class Claims {
   std::vector<Claim> claims_;
 };
 
+using EpochClaims = std::map<std::uint32_t, Claims<wire::EpochKey>>;
+
+/// Nobody recovers as often as a record has room for epochs, but a device in wrong hands can claim them. Then the
+/// unlikeliest wait among the others, where they still open what they open; not the one of the highest number, by which
+/// wraps are told apart.
+void leave_what_fits(const EpochClaims& claims, OpenRecord& out) {
+  std::vector<wire::EpochKey>& epochs = out.keys.epochs;
+  if (epochs.size() <= wire::kMaxEpochs) return;
+  const auto weight = [&](const wire::EpochKey& key) { return claims.at(key.epoch).weight(); };
+  std::ranges::sort(epochs.begin(), epochs.end() - 1, std::greater(), weight);
+  const auto unlikely = epochs.begin() + (wire::kMaxEpochs - 1);
+  out.others.epochs.insert(out.others.epochs.begin(), unlikely, epochs.end() - 1);
+  epochs.erase(unlikely, epochs.end() - 1);
+  std::ranges::sort(epochs, {}, &wire::EpochKey::epoch);
+}
+
 /// All that opened. No key that any record gives is dropped: which of several is right only what was sealed can show.
 void join_keys(const std::vector<Seen>& all, OpenRecord& out) {
-  std::map<std::uint32_t, Claims<wire::EpochKey>> epochs;
+  EpochClaims epochs;
   Claims<Secrets> secrets;
+  std::size_t turn = 0;
   auto take = [&](const wire::VaultKeys& keys, const Seen& by, bool is_carried) {
-    secrets.take({.dedup = keys.dedup_secret, .chunker = keys.chunker_secret}, by, is_carried);
-    for (const wire::EpochKey& key : keys.epochs) epochs[key.epoch].take(key, by, is_carried);
+    secrets.take({.dedup = keys.dedup_secret, .chunker = keys.chunker_secret}, by, is_carried, turn);
+    for (const wire::EpochKey& key : keys.epochs) epochs[key.epoch].take(key, by, is_carried, ++turn);
   };
   for (const Seen& one : all) {
     if (one.opened) take(one.opened->keys, one, one.is_far);
@@ -210,6 +233,7 @@ void join_keys(const std::vector<Seen>& all, OpenRecord& out) {
     out.keys.epochs.push_back(keys.front());
     out.others.epochs.insert(out.others.epochs.end(), keys.begin() + 1, keys.end());
   }
+  leave_what_fits(epochs, out);
   const auto sorted = secrets.likeliest_first();
   out.keys.dedup_secret = sorted.front().dedup;
   out.keys.chunker_secret = sorted.front().chunker;

@@ -52,7 +52,7 @@ std::vector<wire::DeviceCertificate> standing_devices(const wire::VaultRecord& r
   return standing;
 }
 
-/// Sets of keys, no two of one epoch in a set: each is wrapped like the vault's keys.
+/// Sets of keys, as many as are carried, no two of one epoch in a set: each is wrapped like the vault's keys.
 std::vector<wire::VaultKeys> in_sets(const OtherKeys& others, const wire::VaultKeys& believed) {
   std::vector<wire::VaultKeys> sets;
   auto set = [&](std::size_t number) -> wire::VaultKeys& {
@@ -64,10 +64,15 @@ std::vector<wire::VaultKeys> in_sets(const OtherKeys& others, const wire::VaultK
     return sets[number];
   };
   for (const wire::EpochKey& key : others.epochs) {
+    if (key.epoch >= believed.epochs.back().epoch) continue;  // make_wraps() would leave out all of its set
+    const auto has_room = [&](std::size_t number) {
+      const auto& epochs = set(number).epochs;
+      return epochs.size() < wire::kMaxEpochs &&
+             std::ranges::find(epochs, key.epoch, &wire::EpochKey::epoch) == epochs.end();
+    };
     std::size_t number = 0;
-    while (std::ranges::find(set(number).epochs, key.epoch, &wire::EpochKey::epoch) != set(number).epochs.end())
-      ++number;
-    set(number).epochs.push_back(key);
+    while (number < kMaxCarriedKeys && !has_room(number)) ++number;
+    if (number < kMaxCarriedKeys) set(number).epochs.push_back(key);
   }
   for (std::size_t i = 0; i < others.secrets.size(); ++i) {
     set(i).dedup_secret = others.secrets[i].dedup;
@@ -147,7 +152,7 @@ std::uint32_t draw_epoch(const OpenRecord& current, platform::Random& random) {
   for (;;) {
     const auto drawn = impl::from_little_endian<std::uint32_t>(random.array<4>());
     const std::uint32_t epoch = after + 1 + drawn % wire::kMaxEpochStep;
-    if (!std::ranges::binary_search(current.keys.epochs, epoch, {}, &wire::EpochKey::epoch)) return epoch;
+    if (keys_of_epoch(current, epoch).empty()) return epoch;
   }
 }
 
@@ -363,10 +368,14 @@ Result<OpenRecord> recovered_record(const OpenRecord& current, const Root& root,
   next.record.version = 0;
   next.record.recovery_x25519 = root.recovery_public();
   next.record.devices.push_back(certify(root, device, now_ns));
-  next.carried = in_sets(current.others, current.keys);
+  if (next.keys.epochs.size() >= wire::kMaxEpochs) {  // room for the new one; the oldest is carried along
+    next.others.epochs.insert(next.others.epochs.begin(), next.keys.epochs.front());
+    next.keys.epochs.erase(next.keys.epochs.begin());
+  }
   next.epoch = draw_epoch(current, random);
   next.keys.epochs.push_back(new_epoch(next.epoch, random));
   std::ranges::sort(next.keys.epochs, {}, &wire::EpochKey::epoch);
+  next.carried = in_sets(next.others, next.keys);
   return signed_record(std::move(next), device, random, now_ns);
 }
 

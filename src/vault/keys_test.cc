@@ -174,6 +174,60 @@ TEST_F(Keys, ManyClaimsFillNoRecord) {
   EXPECT_TRUE(open(next.signed_bytes, fresh));
 }
 
+/// Numbers that nobody ever wrote with, some of them the highest there are.
+TEST_F(Keys, HoweverManyEpochsADeviceClaimsOneCanRecoverAndWrite) {
+  const Device other = make_device(root_.vault(), random_);
+  const OpenRecord enrolled = recovered(first_, other, Earlier::keep);
+  std::vector<Bytes> seen{first_.signed_bytes, enrolled.signed_bytes};
+  OpenRecord evil = first_;
+  for (std::uint32_t record = 0; record < 3; ++record) {
+    evil.keys.epochs = first_.keys.epochs;
+    for (std::uint32_t i = 1; i < wire::kMaxEpochs; ++i) {
+      const std::uint32_t number = i % 2 == 0 ? 10 + 1000 * record + i : ~0u - 1000 * record - i + 1;
+      evil.keys.epochs.push_back({.epoch = number, .data_key = random_.array<32>(), .record_key = {}});
+    }
+    std::ranges::sort(evil.keys.epochs, {}, &wire::EpochKey::epoch);
+    evil = changed(evil, device_, "evil");
+    seen.push_back(evil.signed_bytes);
+  }
+  auto by_other = join_records(seen, other);
+  ASSERT_TRUE(by_other) << by_other.error().detail;
+  EXPECT_LE(by_other->keys.epochs.size(), wire::kMaxEpochs);
+  EXPECT_TRUE(has_all_keys(*by_other, enrolled.keys));
+  const OpenRecord own = changed(*by_other, other, "goes on");
+  EXPECT_TRUE(has_all_keys(*open(own.signed_bytes, root_), enrolled.keys));
+
+  auto by_phrase = join_records(seen, root_);
+  ASSERT_TRUE(by_phrase) << by_phrase.error().detail;
+  EXPECT_TRUE(std::ranges::includes(by_phrase->keys.epochs, enrolled.keys.epochs, {}, &wire::EpochKey::epoch,
+                                    &wire::EpochKey::epoch));
+  const Device fresh = make_device(root_.vault(), random_);
+  const OpenRecord next = recovered(*by_phrase, fresh);
+  auto reopened = open(next.signed_bytes, fresh);
+  ASSERT_TRUE(reopened) << reopened.error().detail;
+  EXPECT_TRUE(has_all_keys(*reopened, enrolled.keys));
+  EXPECT_EQ(writing_key(*reopened), writing_key(next));
+  EXPECT_FALSE(reopened->is_due);
+}
+
+TEST_F(Keys, RecoveriesBeyondWhatOneRecordHasRoomForLoseNoKey) {
+  OpenRecord last = first_;
+  wire::VaultKeys all = first_.keys;
+  Device device = device_;
+  for (unsigned i = 0; i < wire::kMaxEpochs + 3; ++i) {
+    device = make_device(root_.vault(), random_);
+    last.record.devices.clear();  // what a few hundred certificates need is not what is looked at
+    last.record.revocations.clear();
+    last = recovered(last, device);
+    all.epochs.push_back(writing_key(last));
+  }
+  auto opened = open(last.signed_bytes, root_);
+  ASSERT_TRUE(opened) << opened.error().detail;
+  EXPECT_TRUE(has_all_keys(*opened, all));
+  const OpenRecord next = changed(*open(last.signed_bytes, device), device, "Cleo");
+  EXPECT_TRUE(has_all_keys(*open(next.signed_bytes, root_), all));
+}
+
 TEST_F(Keys, ARecordThatGivesFewerKeysReplacesNone) {
   const Device other = make_device(root_.vault(), random_);
   const Device third = make_device(root_.vault(), random_);

@@ -17,7 +17,7 @@ using testing::save;
 using testing::Session;
 using testing::World;
 
-constexpr auto kDay = std::chrono::hours(24);
+constexpr auto kLyingDay = std::chrono::hours(24);
 
 /// Two computers write one vault; "a" lies, as whoever holds its keys can make it.
 class LyingDevice : public ::testing::Test {
@@ -134,7 +134,7 @@ class LyingDevice : public ::testing::Test {
   /// More than the hold, in visits: each lets at most ten days count.
   void pass_the_hold(const std::string& computer) {
     for (int visit = 0; visit < 6; ++visit) {
-      world_.pass_time(9 * kDay);
+      world_.pass_time(9 * kLyingDay);
       auto collected = forget(world_, computer, {});
       ASSERT_TRUE(collected) << collected.error().detail;
     }

@@ -7,6 +7,7 @@
 namespace mhp::vault {
 namespace {
 
+using testing::check;
 using testing::expect_snapshot;
 using testing::few_files;
 using testing::Files;
@@ -27,15 +28,6 @@ std::string file_of(World& world, unsigned home, const std::string& prefix) {
   }
   ADD_FAILURE() << "no " << prefix << " in " << folder;
   return "";
-}
-
-CheckReport check(World& world, const std::string& computer) {
-  auto session = world.open(computer);
-  EXPECT_TRUE(session) << session.error().detail;
-  if (!session) return {};
-  auto report = world.run(session->vault->check(0, {}));
-  EXPECT_TRUE(report);
-  return report ? *report : CheckReport{};
 }
 
 TEST(Recovery, TwoThatDoNotSeeEachOtherComeTogether) {

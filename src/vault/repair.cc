@@ -18,7 +18,7 @@ using dispersal::Located;
 using dispersal::RowsFor;
 
 constexpr std::uint64_t kGroupBytes = 256_MiB;  // between two commits
-constexpr std::size_t kSegmentsAtOnce = 4;      // each with its rows in memory: some 50 MB
+constexpr std::size_t kRepairedAtOnce = 4;      // each with its rows in memory: some 50 MB
 
 bool contains(const std::vector<std::size_t>& list, std::size_t value) {
   return std::ranges::find(list, value) != list.end();
@@ -55,7 +55,7 @@ class Repairer {
     done_.segments = report_.segments;
     while (next_ < survey_.segments().size()) {
       platform::Nursery scope(co_await asio::this_coro::executor);
-      for (std::size_t i = 0; i < kSegmentsAtOnce; ++i) scope.start(work());
+      for (std::size_t i = 0; i < kRepairedAtOnce; ++i) scope.start(work());
       co_await scope.join();  // nothing is under way while a group is made durable
       co_await commit();
     }

@@ -6,19 +6,12 @@
 namespace mhp::vault {
 namespace {
 
+using testing::check;
 using testing::expect_snapshot;
 using testing::Files;
 using testing::save;
 using testing::some_files;
 using testing::World;
-
-CheckReport check(World& world, unsigned read_percent) {
-  auto session = world.open("a");
-  EXPECT_TRUE(session) << session.error().detail;
-  auto report = world.run(session->vault->check(read_percent, {}));
-  EXPECT_TRUE(report);
-  return *report;
-}
 
 RepairReport repair(World& world, bool read_all, std::vector<std::size_t> without = {}, bool dry_run = false) {
   auto session = world.open("a");
@@ -32,7 +25,7 @@ TEST(Check, AWholeVaultIsWhole) {
   World world(testing::seed_of_run());
   world.init("a");
   ASSERT_TRUE(save(world, "a", some_files(world)));
-  CheckReport report = check(world, 100);
+  CheckReport report = check(world, "a", 100);
   EXPECT_EQ(report.segments, 3u);
   EXPECT_EQ(report.rows_expected, 72u);
   EXPECT_EQ(report.rows_missing, 0u);
@@ -41,7 +34,7 @@ TEST(Check, AWholeVaultIsWhole) {
   EXPECT_EQ(report.margin, 3);
   EXPECT_GT(report.bytes_read, 20'000'000u);
   EXPECT_TRUE(report.homes_bad.empty());
-  EXPECT_EQ(check(world, 0).bytes_read, 0u);
+  EXPECT_EQ(check(world, "a").bytes_read, 0u);
 }
 
 TEST(Check, CountsWhatIsAway) {
@@ -49,7 +42,7 @@ TEST(Check, CountsWhatIsAway) {
   world.init("a");
   ASSERT_TRUE(save(world, "a", some_files(world)));
   world.lose_home(1);
-  CheckReport report = check(world, 0);
+  CheckReport report = check(world, "a");
   EXPECT_EQ(report.rows_missing, 12u);
   EXPECT_EQ(report.margin, 2);
   EXPECT_EQ(report.unrestorable, 0u);
@@ -106,7 +99,7 @@ TEST(Repair, WhatAHomeRefusesGoesToTheOthers) {
   EXPECT_EQ(report.refusing.size(), 1u);
   EXPECT_EQ(report.margin, 2);  // as planned for three homes, and the rows of the one that is full count too
   EXPECT_EQ(report.unrestorable, 0u);
-  EXPECT_EQ(check(world, 100).margin, report.margin);
+  EXPECT_EQ(check(world, "a", 100).margin, report.margin);
   RepairReport again = repair(world, false);
   EXPECT_EQ(again.rows_made, 0u);
   world.spoil_home(2, testing::Fault::none);
@@ -139,7 +132,7 @@ TEST(Repair, BadRowsAreMadeAgainWhereTheyAre) {
   ASSERT_TRUE(info);
   // Far from the end and the start: in the payload of the first large segment.
   disk.flip_bit(logs + "/" + names->front(), 1'000'000 * 8 + 3);
-  CheckReport found = check(world, 100);
+  CheckReport found = check(world, "a", 100);
   EXPECT_EQ(found.rows_bad, 1u);
   EXPECT_EQ(found.unrestorable, 0u);
   ASSERT_EQ(found.homes_bad.size(), 1u);
@@ -147,7 +140,7 @@ TEST(Repair, BadRowsAreMadeAgainWhereTheyAre) {
   RepairReport report = repair(world, true);
   EXPECT_EQ(report.rows_made, 1u);
   EXPECT_EQ(report.margin, 3);
-  CheckReport after = check(world, 100);
+  CheckReport after = check(world, "a", 100);
   EXPECT_EQ(after.rows_bad, 0u);
   EXPECT_EQ(after.rows_missing, 0u);
 }
@@ -166,17 +159,17 @@ TEST(Check, RemembersBadRowsUntilTheyAreReadWhole) {
   world.settle();
   auto& disk = world.platform().memory_disk();
   disk.flip_bit(big_log(world, 3), kInPayload);
-  EXPECT_EQ(check(world, 0).rows_bad, 0u);  // nobody knows yet
-  EXPECT_EQ(check(world, 100).rows_bad, 1u);
-  CheckReport plain = check(world, 0);
+  EXPECT_EQ(check(world, "a").rows_bad, 0u);  // nobody knows yet
+  EXPECT_EQ(check(world, "a", 100).rows_bad, 1u);
+  CheckReport plain = check(world, "a");
   EXPECT_EQ(plain.rows_bad, 1u);
   EXPECT_EQ(plain.homes_bad.size(), 1u);
   EXPECT_EQ(plain.margin, 2);
   EXPECT_EQ(plain.rows_missing, 0u);
   disk.flip_bit(big_log(world, 3), kInPayload);
-  EXPECT_EQ(check(world, 0).rows_bad, 1u);  // not read again yet
-  EXPECT_EQ(check(world, 100).rows_bad, 0u);
-  EXPECT_EQ(check(world, 0).margin, 3);
+  EXPECT_EQ(check(world, "a").rows_bad, 1u);  // not read again yet
+  EXPECT_EQ(check(world, "a", 100).rows_bad, 0u);
+  EXPECT_EQ(check(world, "a").margin, 3);
 }
 
 TEST(Check, KGoodRowsAreEnoughAndOneLessIsNot) {
@@ -184,7 +177,7 @@ TEST(Check, KGoodRowsAreEnoughAndOneLessIsNot) {
   world.init("a");
   ASSERT_TRUE(save(world, "a", few_files(world)));
   for (unsigned home : {0u, 1u, 2u}) world.lose_home(home);
-  EXPECT_EQ(check(world, 0).unrestorable, 0u) << "12 of 24 rows are left: k";
+  EXPECT_EQ(check(world, "a").unrestorable, 0u) << "12 of 24 rows are left: k";
   wire::BadRows bad;
   {
     auto session = world.open("a");
@@ -195,7 +188,7 @@ TEST(Check, KGoodRowsAreEnoughAndOneLessIsNot) {
     bad.holdings[0].rows.set(held->front().rows.front());
   }
   ASSERT_TRUE(State(world.platform().disk(), world.state_path("a")).set_bad_rows(bad));
-  EXPECT_EQ(check(world, 0).unrestorable, 1u) << "11 are";
+  EXPECT_EQ(check(world, "a").unrestorable, 1u) << "11 are";
   const RepairReport report = repair(world, false, {}, true);
   EXPECT_EQ(report.unrestorable, 1u) << "11 rows make no twelfth";
   EXPECT_EQ(report.margin_before, -1);
@@ -208,7 +201,7 @@ TEST(Repair, RememberedBadRowsAreMadeAgainWithoutReading) {
   world.settle();
   world.platform().memory_disk().flip_bit(big_log(world, 3), kInPayload);
   EXPECT_EQ(repair(world, false).rows_made, 0u);
-  EXPECT_EQ(check(world, 100).rows_bad, 1u);
+  EXPECT_EQ(check(world, "a", 100).rows_bad, 1u);
   RepairReport planned = repair(world, false, {}, true);
   EXPECT_EQ(planned.rows_made, 1u);
   EXPECT_EQ(planned.margin_before, 2);
@@ -216,8 +209,8 @@ TEST(Repair, RememberedBadRowsAreMadeAgainWithoutReading) {
   EXPECT_EQ(report.rows_made, 1u);
   EXPECT_EQ(report.margin, 3);
   EXPECT_EQ(report.homes, 6u);
-  EXPECT_EQ(check(world, 0).rows_bad, 0u);
-  EXPECT_EQ(check(world, 100).rows_bad, 0u);
+  EXPECT_EQ(check(world, "a").rows_bad, 0u);
+  EXPECT_EQ(check(world, "a", 100).rows_bad, 0u);
   EXPECT_EQ(repair(world, true).rows_made, 0u);
 }
 
@@ -227,12 +220,12 @@ TEST(Check, ADamagedMemoryOfBadRowsCountsAsEmpty) {
   ASSERT_TRUE(save(world, "a", some_files(world)));
   world.settle();
   world.platform().memory_disk().flip_bit(big_log(world, 3), kInPayload);
-  EXPECT_EQ(check(world, 100).rows_bad, 1u);
+  EXPECT_EQ(check(world, "a", 100).rows_bad, 1u);
   const std::string path = world.state_path("a") + "/bad-rows";
   ASSERT_TRUE(platform::replace_file(world.platform().disk(), path, as_bytes("nonsense")));
-  EXPECT_EQ(check(world, 0).rows_bad, 0u);
-  EXPECT_EQ(check(world, 100).rows_bad, 1u);
-  EXPECT_EQ(check(world, 0).rows_bad, 1u);
+  EXPECT_EQ(check(world, "a").rows_bad, 0u);
+  EXPECT_EQ(check(world, "a", 100).rows_bad, 1u);
+  EXPECT_EQ(check(world, "a").rows_bad, 1u);
 }
 
 TEST(Repair, AHomeAboutToGoHandsItsRowsOver) {
@@ -244,7 +237,7 @@ TEST(Repair, AHomeAboutToGoHandsItsRowsOver) {
   RepairReport report = repair(world, false, {0});
   EXPECT_EQ(report.margin, 1);
   world.lose_home(0);
-  EXPECT_EQ(check(world, 100).margin, 1);
+  EXPECT_EQ(check(world, "a", 100).margin, 1);
   world.lose_home(1);
   expect_snapshot(world, "a", 0, files);
 }

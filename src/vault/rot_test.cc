@@ -13,7 +13,7 @@ namespace {
 using testing::Files;
 using testing::Scene;
 
-constexpr unsigned kHomes = 4;
+constexpr unsigned kRottingHomes = 4;
 constexpr std::size_t kDamagesInARound = 20;
 
 /// Where a fragment lies in a home.
@@ -25,7 +25,7 @@ struct Place {
 
 class Rot {
  public:
-  explicit Rot(std::uint64_t seed) : random_(seed), scene_(seed, kHomes) {
+  explicit Rot(std::uint64_t seed) : random_(seed), scene_(seed, kRottingHomes) {
     for (int i = 0; i < 3; ++i) scene_.save_files(testing::few_files(scene_.world));
     scene_.keep();
   }
@@ -33,7 +33,7 @@ class Rot {
   /// Some damages on one home: all is found, and nothing of it is served.
   void round(std::uint64_t number) {
     scene_.reset();
-    const auto home = static_cast<unsigned>(random_() % kHomes);
+    const auto home = static_cast<unsigned>(random_() % kRottingHomes);
     const std::string logs = scene_.world.home_path(home) + "/logs";
     const std::vector<Place> before = fragments_in(logs);
     ASSERT_GT(before.size(), 10u);
@@ -143,14 +143,14 @@ class Rot {
 
 TEST(Rot, IsFoundAndWorkedAround) {
   const std::uint64_t seed = test_run::seed();
-  const std::uint64_t rounds = test_run::is_long() ? 10'000 : 100;
+  const std::uint64_t rounds = (test_run::is_long() ? 10'000 : 100) / test_run::stride();
   Rot rot(seed);
   for (std::uint64_t i = 0; i < rounds && !::testing::Test::HasFailure(); ++i) {
     SCOPED_TRACE("round " + std::to_string(i) + ", repeat with MHP_SEED=" + std::to_string(seed));
     rot.round(i);
   }
   EXPECT_GT(rot.fragments_hit, rounds);
-  test_run::tried(7, "damages to a home of a vault", rounds * kDamagesInARound, seed);
+  test_run::tried_of_sweep(7, "damages to a home of a vault", rounds * kDamagesInARound, seed);
 }
 
 }  // namespace

@@ -8,9 +8,9 @@
 namespace mhp::vault {
 namespace {
 
-constexpr std::int64_t kDay = 86'400'000'000'000;
-constexpr std::int64_t kNow = 20'000 * kDay;  // 2024
-constexpr std::int64_t kWild = 26'000 * kDay;
+constexpr std::int64_t kDayNs = 86'400'000'000'000;
+constexpr std::int64_t kNow = 20'000 * kDayNs;  // 2024
+constexpr std::int64_t kWild = 26'000 * kDayNs;
 
 using Times = std::vector<std::int64_t>;
 

@@ -15,7 +15,7 @@ using testing::Files;
 using testing::save;
 using testing::World;
 
-constexpr unsigned kHomes = 4;
+constexpr unsigned kRobbedHomes = 4;
 constexpr unsigned kEvilHome = 3;
 
 /// What is false in a record.
@@ -23,7 +23,7 @@ enum class False { all, data_key, record_key, secrets, for_phrase_only };
 
 class StolenDevice : public ::testing::TestWithParam<False> {
  protected:
-  std::optional<World> world_{std::in_place, testing::seed_of_run(), kHomes};
+  std::optional<World> world_{std::in_place, testing::seed_of_run(), kRobbedHomes};
 
   /// Into one home, a newer record of the computer's own device.
   Bytes write_evil_record(const std::string& computer) {
@@ -77,7 +77,7 @@ class StolenDevice : public ::testing::TestWithParam<False> {
       ASSERT_TRUE(report);
       EXPECT_EQ(report->homes_lacking, is_seen ? std::vector<HomeId>{bad} : std::vector<HomeId>());
     }
-    for (unsigned home = 0; home < kHomes; ++home) {
+    for (unsigned home = 0; home < kRobbedHomes; ++home) {
       const auto records = records_in(home);
       EXPECT_EQ(std::ranges::count(records, evil), home == kEvilHome || is_spread ? 1 : 0) << home;
       EXPECT_EQ(records.size(), 2u) << home;
@@ -85,7 +85,7 @@ class StolenDevice : public ::testing::TestWithParam<False> {
   }
 
   void check_two(bool knows_the_other) {
-    world_.emplace(testing::seed_of_run(), kHomes);
+    world_.emplace(testing::seed_of_run(), kRobbedHomes);
     world_->init("a");
     const Files first = few_files(*world_);
     ASSERT_TRUE(save(*world_, "a", first));

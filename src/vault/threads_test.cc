@@ -15,7 +15,7 @@
 namespace mhp::vault {
 namespace {
 
-constexpr unsigned kHomes = 6;
+constexpr unsigned kThreadHomes = 6;
 constexpr unsigned kWriters = 4;
 constexpr std::size_t kChunks = 24;  // of each writer in each snapshot
 
@@ -28,7 +28,7 @@ class Computer {
     record_ = make_first_record(root_, device_, content_, machine_->random(), machine_->clock().unix_ns());
     EXPECT_TRUE(state_.create(device_, record_));
     homes_ = std::make_unique<dispersal::HomeSet>(*machine_, root_.vault(), members());
-    EXPECT_EQ(run(publish_records(*homes_, record_)).size(), kHomes);
+    EXPECT_EQ(run(publish_records(*homes_, record_)).size(), kThreadHomes);
     auto opened = run(Vault::open(*machine_, *homes_, state_, device_, record_));
     EXPECT_TRUE(opened) << opened.error().detail;
     if (opened) vault_ = std::move(*opened);
@@ -54,7 +54,7 @@ class Computer {
  private:
   void make_homes() {
     content_.name = "test";
-    for (unsigned i = 0; i < kHomes; ++i) {
+    for (unsigned i = 0; i < kThreadHomes; ++i) {
       const auto id = home::create_folder_home(machine_->disk(), machine_->random(), home_path(i));
       ASSERT_TRUE(id) << id.error().detail;
       wire::HomeEntry entry;
@@ -67,7 +67,7 @@ class Computer {
 
   std::vector<dispersal::Member> members() {
     std::vector<dispersal::Member> out;
-    for (unsigned i = 0; i < kHomes; ++i) {
+    for (unsigned i = 0; i < kThreadHomes; ++i) {
       dispersal::Member member;
       member.id = content_.homes[i].id;
       member.name = content_.homes[i].name;

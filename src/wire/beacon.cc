@@ -10,7 +10,7 @@
 namespace mhp::wire {
 namespace {
 
-constexpr impl::Bounds kBounds{.what = "beacon", .bytes = kMaxBeaconBytes};
+constexpr impl::Bounds kBeaconBounds{.what = "beacon", .bytes = kMaxBeaconBytes};
 constexpr std::string_view kTagContext = "mhp 1 beacon tag";
 
 }  // namespace
@@ -36,18 +36,19 @@ Bytes encode(const Beacon& beacon) {
 }
 
 Result<Beacon> parse_beacon(ByteView bytes) {
-  MHP_TRY(const auto message, impl::read<proto::Beacon>(bytes, kBounds));
+  MHP_TRY(const auto message, impl::read<proto::Beacon>(bytes, kBeaconBounds));
   Beacon out{.asks = message.asks()};
-  if (message.port() > UINT16_MAX) return impl::bad(kBounds.what, "no such port");
+  if (message.port() > UINT16_MAX) return impl::bad(kBeaconBounds.what, "no such port");
   out.port = static_cast<std::uint16_t>(message.port());
-  if (message.home().empty() != (out.port == 0)) return impl::bad(kBounds.what, "a home and a port belong together");
+  if (message.home().empty() != (out.port == 0))
+    return impl::bad(kBeaconBounds.what, "a home and a port belong together");
   if (out.port != 0) {
-    MHP_TRY(out.home, impl::take_id<HomeId>(message.home(), kBounds.what));
+    MHP_TRY(out.home, impl::take_id<HomeId>(message.home(), kBeaconBounds.what));
   }
   constexpr std::size_t size = sizeof(BeaconTag);
   const auto tags = as_bytes(message.tags());
   if (tags.empty() || tags.size() % size != 0 || tags.size() / size > kMaxBeaconTags)
-    return impl::bad(kBounds.what, "too few or too many tags");
+    return impl::bad(kBeaconBounds.what, "too few or too many tags");
   out.tags.resize(tags.size() / size);
   for (std::size_t i = 0; i < out.tags.size(); ++i) std::copy_n(tags.data() + i * size, size, out.tags[i].begin());
   return out;

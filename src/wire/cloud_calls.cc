@@ -8,7 +8,7 @@
 namespace mhp::wire {
 namespace {
 
-constexpr std::uint64_t kSmallBytes = 512;
+constexpr std::uint64_t kMaxClaimBytes = 512;
 constexpr std::uint64_t kMaxNewsBytes = kMaxRosterBytes + 16 * kMaxRosterStatements + 2_KiB;
 
 }  // namespace
@@ -22,7 +22,7 @@ Bytes encode(const CloudClaim& claim) {
 }
 
 Result<CloudClaim> parse_cloud_claim(ByteView bytes) {
-  const impl::Bounds bounds{.what = "cloud claim", .bytes = kSmallBytes};
+  const impl::Bounds bounds{.what = "cloud claim", .bytes = kMaxClaimBytes};
   MHP_TRY(const auto message, impl::read<proto::CloudClaim>(bytes, bounds));
   CloudClaim out;
   MHP_TRY(out.cloud, impl::take_id<CloudId>(message.cloud(), bounds.what));

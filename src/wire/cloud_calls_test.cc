@@ -102,14 +102,6 @@ TEST(CloudCalls, TheLongestFitTheirLimits) {
   EXPECT_TRUE(parse_roster_news(encode(all)));
 }
 
-/// Ids 32 bytes `first`, first + 1, ...
-template <class IdType>
-IdType id(unsigned first) {
-  typename IdType::Array out;
-  for (unsigned i = 0; i < 32; ++i) out[i] = static_cast<std::byte>(first + i);
-  return IdType::from_array(out);
-}
-
 TEST(CloudCalls, Golden) {
   const Bytes some{std::byte{1}, std::byte{2}, std::byte{3}};
   CloudClaim claimed{id<CloudId>(1), id<HomeId>(2), {}};

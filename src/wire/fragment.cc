@@ -8,16 +8,16 @@ namespace mhp::wire {
 namespace {
 
 // docs/formats/fragment.md
-constexpr std::string_view kMagic{"mhpfrag\0", 8};
-constexpr std::size_t kFormatAt = 8;
-constexpr std::size_t kRowAt = 10;
-constexpr std::size_t kNeedAt = 11;
-constexpr std::size_t kEpochAt = 12;
-constexpr std::size_t kRowBytesAt = 16;
-constexpr std::size_t kZeroAt = 20;
-constexpr std::size_t kSealedBytesAt = 24;
-constexpr std::size_t kSegmentAt = 32;
-constexpr std::size_t kUnusedAt = 64;
+constexpr std::string_view kFragmentMagic{"mhpfrag\0", 8};
+constexpr std::size_t kHeaderFormatAt = 8;
+constexpr std::size_t kHeaderRowAt = 10;
+constexpr std::size_t kHeaderNeedAt = 11;
+constexpr std::size_t kHeaderEpochAt = 12;
+constexpr std::size_t kHeaderRowBytesAt = 16;
+constexpr std::size_t kHeaderZeroAt = 20;
+constexpr std::size_t kHeaderSealedBytesAt = 24;
+constexpr std::size_t kHeaderSegmentAt = 32;
+constexpr std::size_t kHeaderUnusedAt = 64;
 
 tl::unexpected<Error> bad(const std::string& why) { return fail(Errc::invalid, "fragment: " + why); }
 tl::unexpected<Error> rotten(const char* why) { return fail(Errc::corrupt, std::string("fragment: ") + why); }
@@ -27,29 +27,29 @@ tl::unexpected<Error> rotten(const char* why) { return fail(Errc::corrupt, std::
 void write_fragment_header(const FragmentHeader& header, std::span<std::byte, FragmentHeader::kSizeBytes> out) {
   MHP_CHECK(header.format == kFormat);
   std::ranges::fill(out, std::byte{0});
-  impl::put_bytes(out, 0, as_bytes(kMagic));
-  impl::put(out, kFormatAt, header.format);
-  impl::put(out, kRowAt, header.row);
-  impl::put(out, kNeedAt, header.k);
-  impl::put(out, kEpochAt, header.epoch);
-  impl::put(out, kRowBytesAt, header.row_bytes);
-  impl::put(out, kSealedBytesAt, header.sealed_bytes);
-  impl::put_bytes(out, kSegmentAt, header.segment.bytes());
+  impl::put_bytes(out, 0, as_bytes(kFragmentMagic));
+  impl::put(out, kHeaderFormatAt, header.format);
+  impl::put(out, kHeaderRowAt, header.row);
+  impl::put(out, kHeaderNeedAt, header.k);
+  impl::put(out, kHeaderEpochAt, header.epoch);
+  impl::put(out, kHeaderRowBytesAt, header.row_bytes);
+  impl::put(out, kHeaderSealedBytesAt, header.sealed_bytes);
+  impl::put_bytes(out, kHeaderSegmentAt, header.segment.bytes());
 }
 
 Result<FragmentHeader> parse_fragment_header(ByteView bytes) {
   if (bytes.size() != FragmentHeader::kSizeBytes) return bad("a header has 128 bytes");
-  if (as_text(bytes.first(kMagic.size())) != kMagic) return bad("not a fragment");
+  if (as_text(bytes.first(kFragmentMagic.size())) != kFragmentMagic) return bad("not a fragment");
   FragmentHeader header;
-  header.format = impl::get<std::uint16_t>(bytes, kFormatAt);
+  header.format = impl::get<std::uint16_t>(bytes, kHeaderFormatAt);
   if (const std::string foreign = impl::foreign_format(header.format); !foreign.empty()) return bad(foreign);
-  header.row = impl::get<std::uint8_t>(bytes, kRowAt);
-  header.k = impl::get<std::uint8_t>(bytes, kNeedAt);
-  header.epoch = impl::get<std::uint32_t>(bytes, kEpochAt);
-  header.row_bytes = impl::get<std::uint32_t>(bytes, kRowBytesAt);
-  header.sealed_bytes = impl::get<std::uint64_t>(bytes, kSealedBytesAt);
-  header.segment = SegmentId::from_bytes(bytes.subspan(kSegmentAt, 32));
-  if (!impl::all_zero(bytes.subspan(kZeroAt, 4)) || !impl::all_zero(bytes.subspan(kUnusedAt)))
+  header.row = impl::get<std::uint8_t>(bytes, kHeaderRowAt);
+  header.k = impl::get<std::uint8_t>(bytes, kHeaderNeedAt);
+  header.epoch = impl::get<std::uint32_t>(bytes, kHeaderEpochAt);
+  header.row_bytes = impl::get<std::uint32_t>(bytes, kHeaderRowBytesAt);
+  header.sealed_bytes = impl::get<std::uint64_t>(bytes, kHeaderSealedBytesAt);
+  header.segment = SegmentId::from_bytes(bytes.subspan(kHeaderSegmentAt, 32));
+  if (!impl::all_zero(bytes.subspan(kHeaderZeroAt, 4)) || !impl::all_zero(bytes.subspan(kHeaderUnusedAt)))
     return bad("unused bytes are not zero");
   if (header.row >= kMaxRows) return bad("row 255");
   if (header.k == 0 || header.k > kMaxNeed) return bad("k is not in 1 to 128");

@@ -12,6 +12,16 @@
 
 namespace mhp::wire {
 
+constexpr std::int64_t kTime = 1'767'225'600'123'456'789;  // 2026-01-01
+
+/// Its 32 bytes are `first`, first + 1, ...
+template <class IdType>
+IdType id(unsigned first) {
+  typename IdType::Array out;
+  for (unsigned i = 0; i < out.size(); ++i) out[i] = static_cast<std::byte>(first + i);
+  return IdType::from_array(out);
+}
+
 /// Lines of 32 bytes in hexadecimal, so that a difference shows where it is.
 inline std::string to_lines(ByteView bytes) {
   std::string out;

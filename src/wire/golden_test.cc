@@ -15,17 +15,11 @@ std::array<std::byte, 32> run(unsigned first) {
   for (unsigned i = 0; i < 32; ++i) out[i] = static_cast<std::byte>(first + i);
   return out;
 }
-template <class IdType>
-IdType id(unsigned first) {
-  return IdType::from_array(run(first));
-}
 Bytes some_bytes(std::size_t size) {
   Bytes out(size);
   for (std::size_t i = 0; i < size; ++i) out[i] = static_cast<std::byte>(7 * i + 1);
   return out;
 }
-
-constexpr std::int64_t kTime = 1'767'225'600'123'456'789;  // 2026-01-01
 
 Card sample_card() {
   Card card{.segment = id<SegmentId>(1), .vault = id<VaultId>(2)};

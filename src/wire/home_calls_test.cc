@@ -31,7 +31,9 @@ std::vector<IdType> some_ids(samples::Random& random, std::uint64_t count) {
   return out;
 }
 
-SessionClaim claim(samples::Random& random) { return {random.id<VaultId>(), random.id<HomeId>(), random.array()}; }
+SessionClaim session_claim(samples::Random& random) {
+  return {random.id<VaultId>(), random.id<HomeId>(), random.array()};
+}
 SessionProof proof(samples::Random& random) {
   return {random.bytes(1 + random.below(300)), random.array(), random.bytes(random.below(300))};
 }
@@ -87,7 +89,7 @@ HeadsPage heads_page(samples::Random& random) {
 }
 
 TEST(HomeCalls, RoundTrips) {
-  expect_round_trips("SessionClaim", claim, parse_session_claim);
+  expect_round_trips("SessionClaim", session_claim, parse_session_claim);
   expect_round_trips("SessionProof", proof, parse_session_proof);
   expect_round_trips("HeldCard", held_card, parse_held_card);
   expect_round_trips("HeldPage", held_page, parse_held_page);
@@ -105,7 +107,7 @@ TEST(HomeCalls, GuardTheirFormat) {
   const auto expect = [&]<class Message>(Message, auto make, auto parse, std::uint64_t limit_bytes) {
     expect_guards_format(message_of<Message>(make(random)), parse, limit_bytes);
   };
-  expect(proto::SessionClaim(), claim, parse_session_claim, 512);
+  expect(proto::SessionClaim(), session_claim, parse_session_claim, 512);
   expect(proto::SessionProof(), proof, parse_session_proof, kMaxSessionProofBytes);
   expect(proto::HeldSegment(), held_card, parse_held_card, 17_KiB);
   expect(proto::HeldPage(), held_page, parse_held_page, 300'000);
@@ -222,14 +224,6 @@ TEST(HomeCalls, TheLongestFitTheirLimits) {
   EXPECT_TRUE(parse_session_proof(encode(longest)));
   ScrubResult bad{.bad = std::vector(kMaxScrubBad, std::pair(random.id<SegmentId>(), std::uint8_t{1}))};
   EXPECT_TRUE(parse_scrub_result(encode(bad)));
-}
-
-/// Ids 32 bytes `first`, first + 1, ...
-template <class IdType>
-IdType id(unsigned first) {
-  typename IdType::Array out;
-  for (unsigned i = 0; i < 32; ++i) out[i] = static_cast<std::byte>(first + i);
-  return IdType::from_array(out);
 }
 
 TEST(HomeCalls, Golden) {

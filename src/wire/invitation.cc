@@ -8,7 +8,7 @@
 namespace mhp::wire {
 namespace {
 
-constexpr const char* kWhat = "invitation";
+constexpr const char* kInvitation = "invitation";
 constexpr std::string_view kLetters = "0123456789abcdefghjkmnpqrstvwxyz";  // by Crockford
 constexpr std::string_view kMark = "mhp1";
 constexpr std::size_t kGroup = 5;
@@ -44,7 +44,7 @@ bool from_letters(std::string_view letters, Bytes& out) {
 
 /// The code's letters without what does not matter. Errors: invalid, where a sign cannot be in a code.
 Result<std::string> plain_letters(std::string_view code) {
-  if (code.size() > kMaxInvitationLetters) return impl::bad(kWhat, "too long");
+  if (code.size() > kMaxInvitationLetters) return impl::bad(kInvitation, "too long");
   std::string out;
   for (const char given : code) {
     char letter = given >= 'A' && given <= 'Z' ? static_cast<char>(given - 'A' + 'a') : given;
@@ -60,11 +60,12 @@ Result<std::string> plain_letters(std::string_view code) {
 
 Result<InvitedHome> take(const proto::InvitedHome& message) {
   InvitedHome out;
-  MHP_TRY(out.home, impl::take_id<HomeId>(message.home(), kWhat));
-  if (message.addresses_size() > static_cast<int>(kMaxInvitedAddresses)) return impl::bad(kWhat, "too many addresses");
+  MHP_TRY(out.home, impl::take_id<HomeId>(message.home(), kInvitation));
+  if (message.addresses_size() > static_cast<int>(kMaxInvitedAddresses))
+    return impl::bad(kInvitation, "too many addresses");
   for (const std::string& address : message.addresses()) {
     if (address.empty() || address.size() > kMaxNameBytes || impl::has_nul(address))
-      return impl::bad(kWhat, "an address is empty or too long");
+      return impl::bad(kInvitation, "an address is empty or too long");
     out.addresses.push_back(address);
   }
   return out;
@@ -89,19 +90,20 @@ Bytes encode(const Invitation& invitation) {
 }
 
 Result<Invitation> parse_invitation(ByteView bytes) {
-  const impl::Bounds bounds{.what = kWhat, .bytes = kMaxInvitationBytes};
+  const impl::Bounds bounds{.what = kInvitation, .bytes = kMaxInvitationBytes};
   MHP_TRY(const auto message, impl::read<proto::Invitation>(bytes, bounds));
   Invitation out;
-  MHP_TRY(out.cloud, impl::take_id<CloudId>(message.cloud(), kWhat));
-  MHP_TRY(out.inviter, impl::take_id<MemberId>(message.inviter(), kWhat));
-  MHP_TRY(out.secret, impl::take_array<16>(message.secret(), kWhat));
-  if (message.expires_s() > static_cast<std::uint64_t>(INT64_MAX / 1'000'000'000)) return impl::bad(kWhat, "its end");
+  MHP_TRY(out.cloud, impl::take_id<CloudId>(message.cloud(), kInvitation));
+  MHP_TRY(out.inviter, impl::take_id<MemberId>(message.inviter(), kInvitation));
+  MHP_TRY(out.secret, impl::take_array<16>(message.secret(), kInvitation));
+  if (message.expires_s() > static_cast<std::uint64_t>(INT64_MAX / 1'000'000'000))
+    return impl::bad(kInvitation, "its end");
   out.expires_s = static_cast<std::int64_t>(message.expires_s());
-  if (message.role() != 1 && message.role() != 2) return impl::bad(kWhat, "no such role");
+  if (message.role() != 1 && message.role() != 2) return impl::bad(kInvitation, "no such role");
   out.role = static_cast<Role>(message.role());
   out.lend_bytes = message.lend_bytes();
   const int homes = message.homes_size();
-  if (homes == 0 || homes > static_cast<int>(kMaxInvitedHomes)) return impl::bad(kWhat, "number of homes");
+  if (homes == 0 || homes > static_cast<int>(kMaxInvitedHomes)) return impl::bad(kInvitation, "number of homes");
   for (const auto& home : message.homes()) {
     MHP_TRY(InvitedHome taken, take(home));
     out.homes.push_back(std::move(taken));
@@ -121,13 +123,13 @@ std::string code_of(const Invitation& invitation) {
 
 Result<Invitation> invitation_of(std::string_view code) {
   MHP_TRY(const std::string letters, plain_letters(code));
-  if (!letters.starts_with(kMark)) return impl::bad(kWhat, "a code begins with mhp1");
+  if (!letters.starts_with(kMark)) return impl::bad(kInvitation, "a code begins with mhp1");
   Bytes bytes;
   const bool whole = from_letters(std::string_view(letters).substr(kMark.size()), bytes);
-  if (!whole || bytes.size() <= kChecksumBytes) return impl::bad(kWhat, "letters are missing, or too many");
+  if (!whole || bytes.size() <= kChecksumBytes) return impl::bad(kInvitation, "letters are missing, or too many");
   const ByteView body = ByteView(bytes).first(bytes.size() - kChecksumBytes);
   if (!std::ranges::equal(checksum(hash_of(body)), ByteView(bytes).last(kChecksumBytes)))
-    return impl::bad(kWhat, "a letter is wrong, missing or out of place");
+    return impl::bad(kInvitation, "a letter is wrong, missing or out of place");
   return parse_invitation(body);
 }
 

@@ -11,7 +11,7 @@ namespace {
 
 using Kind = RelayFrame::Kind;
 
-constexpr impl::Bounds kBounds{.what = "relay frame", .bytes = kMaxRelayFrameBytes};
+constexpr impl::Bounds kRelayBounds{.what = "relay frame", .bytes = kMaxRelayFrameBytes};
 
 bool has_home(Kind kind) { return kind == Kind::call || kind == Kind::come; }
 bool has_number(Kind kind) { return kind == Kind::come || kind == Kind::here; }
@@ -19,8 +19,8 @@ bool has_number(Kind kind) { return kind == Kind::come || kind == Kind::here; }
 Result<CallError> error_of(const proto::RelayFrame& message) {
   if (message.code() < static_cast<std::uint32_t>(Errc::not_found) ||
       message.code() > static_cast<std::uint32_t>(Errc::exhausted))
-    return impl::bad(kBounds.what, "unknown code");
-  if (message.detail().size() > kMaxRelayDetailBytes) return impl::bad(kBounds.what, "its detail is too long");
+    return impl::bad(kRelayBounds.what, "unknown code");
+  if (message.detail().size() > kMaxRelayDetailBytes) return impl::bad(kRelayBounds.what, "its detail is too long");
   return CallError{static_cast<Errc>(message.code()), message.detail()};
 }
 
@@ -39,22 +39,23 @@ Bytes encode(const RelayFrame& frame) {
 }
 
 Result<RelayFrame> parse_relay_frame(ByteView bytes) {
-  MHP_TRY(const auto message, impl::read<proto::RelayFrame>(bytes, kBounds));
+  MHP_TRY(const auto message, impl::read<proto::RelayFrame>(bytes, kRelayBounds));
   if (message.kind() < static_cast<std::uint32_t>(Kind::hello) ||
       message.kind() > static_cast<std::uint32_t>(Kind::pong))
-    return impl::bad(kBounds.what, "unknown kind");
+    return impl::bad(kRelayBounds.what, "unknown kind");
   RelayFrame out{.kind = static_cast<Kind>(message.kind())};
   const bool refused = out.kind == Kind::refused;
-  if (has_home(out.kind) == message.home().empty()) return impl::bad(kBounds.what, "a home is missing or too much");
+  if (has_home(out.kind) == message.home().empty())
+    return impl::bad(kRelayBounds.what, "a home is missing or too much");
   if (!refused && has_number(out.kind) == message.number().empty())
-    return impl::bad(kBounds.what, "a number is missing or too much");
+    return impl::bad(kRelayBounds.what, "a number is missing or too much");
   if (!refused && (message.code() != 0 || !message.detail().empty()))
-    return impl::bad(kBounds.what, "an error where none belongs");
+    return impl::bad(kRelayBounds.what, "an error where none belongs");
   if (!message.home().empty()) {
-    MHP_TRY(out.home, impl::take_id<HomeId>(message.home(), kBounds.what));
+    MHP_TRY(out.home, impl::take_id<HomeId>(message.home(), kRelayBounds.what));
   }
   if (!message.number().empty()) {
-    MHP_TRY(out.number, impl::take_array<sizeof(RelayNumber)>(message.number(), kBounds.what));
+    MHP_TRY(out.number, impl::take_array<sizeof(RelayNumber)>(message.number(), kRelayBounds.what));
   }
   if (refused) {
     MHP_TRY(out.error, error_of(message));
@@ -72,8 +73,8 @@ Bytes encode_with_length(const RelayFrame& frame) {
 
 Result<std::size_t> parse_relay_length(const std::array<std::byte, kRelayLengthBytes>& bytes) {
   const auto size = std::to_integer<std::size_t>(bytes[0]) | std::to_integer<std::size_t>(bytes[1]) << 8;
-  if (size == 0) return impl::bad(kBounds.what, "empty");
-  if (size > kMaxRelayFrameBytes) return impl::bad(kBounds.what, "too long");
+  if (size == 0) return impl::bad(kRelayBounds.what, "empty");
+  if (size > kMaxRelayFrameBytes) return impl::bad(kRelayBounds.what, "too long");
   return size;
 }
 

@@ -8,18 +8,19 @@
 namespace mhp::wire {
 namespace {
 
-constexpr const char* kWhat = "roster statement";
+constexpr const char* kStatement = "roster statement";
 constexpr std::uint64_t kMaxDigestBytes = 8 * kMaxRosterStatements + 1_KiB;
 constexpr std::uint64_t kMaxJoinRequestBytes = 1_KiB;
 
 Result<std::string> take_name(const std::string& field, bool may_be_empty = false) {
-  if (field.size() > kMaxNameBytes || impl::has_nul(field)) return impl::bad(kWhat, "a name is too long, or no text");
-  if (field.empty() && !may_be_empty) return impl::bad(kWhat, "a name is missing");
+  if (field.size() > kMaxNameBytes || impl::has_nul(field))
+    return impl::bad(kStatement, "a name is too long, or no text");
+  if (field.empty() && !may_be_empty) return impl::bad(kStatement, "a name is missing");
   return field;
 }
 
 Result<Role> take_role(std::uint32_t number) {
-  if (number != 1 && number != 2) return impl::bad(kWhat, "no such role");
+  if (number != 1 && number != 2) return impl::bad(kStatement, "no such role");
   return static_cast<Role>(number);
 }
 
@@ -32,7 +33,7 @@ void to_proto(const Rules& rules, proto::CloudRules& out) {
 }
 
 Result<Rules> take(const proto::CloudRules& message) {
-  if (message.minimum_hold_s() > kMaxHoldS) return impl::bad(kWhat, "the minimum hold is too long");
+  if (message.minimum_hold_s() > kMaxHoldS) return impl::bad(kStatement, "the minimum hold is too long");
   return Rules{.open = message.open(),
                .members_invite = message.members_invite(),
                .lend_floor_bytes = message.lend_floor_bytes(),
@@ -54,7 +55,7 @@ Result<Act> take(const proto::Founding& message) {
   MHP_TRY(act.name, take_name(message.name()));
   MHP_TRY(act.founder_name, take_name(message.founder_name()));
   MHP_TRY(act.rules, take(message.rules()));
-  MHP_TRY(act.salt, impl::take_array<16>(message.salt(), kWhat));
+  MHP_TRY(act.salt, impl::take_array<16>(message.salt(), kStatement));
   return act;
 }
 
@@ -69,8 +70,8 @@ void put(const Ticket& act, proto::RosterStatement& out) {
 
 Result<Act> take(const proto::Ticket& message) {
   Ticket act{.expires_ns = message.expires_ns(), .lend_bytes = message.lend_bytes()};
-  MHP_TRY(act.ticket, impl::take_id<TicketId>(message.ticket(), kWhat));
-  if (act.ticket.is_zero()) return impl::bad(kWhat, "a ticket of zeros");
+  MHP_TRY(act.ticket, impl::take_id<TicketId>(message.ticket(), kStatement));
+  if (act.ticket.is_zero()) return impl::bad(kStatement, "a ticket of zeros");
   MHP_TRY(act.role, take_role(message.role()));
   MHP_TRY(act.for_name, take_name(message.for_name(), true));
   return act;
@@ -88,14 +89,14 @@ void put(const Admission& act, proto::RosterStatement& out) { to_proto(act, *out
 
 Result<Admission> take_admission(const proto::Admission& message) {
   Admission act;
-  MHP_TRY(act.member, impl::take_id<MemberId>(message.member(), kWhat));
+  MHP_TRY(act.member, impl::take_id<MemberId>(message.member(), kStatement));
   MHP_TRY(act.name, take_name(message.name()));
-  MHP_TRY(act.inviter, impl::take_id<MemberId>(message.inviter(), kWhat));
-  MHP_TRY(act.ticket, impl::take_id<TicketId>(message.ticket(), kWhat));
-  MHP_TRY(act.proof, impl::take_array<64>(message.proof(), kWhat));
+  MHP_TRY(act.inviter, impl::take_id<MemberId>(message.inviter(), kStatement));
+  MHP_TRY(act.ticket, impl::take_id<TicketId>(message.ticket(), kStatement));
+  MHP_TRY(act.proof, impl::take_array<64>(message.proof(), kStatement));
   const bool none = act.ticket.is_zero();
   if (none != act.inviter.is_zero() || (none && act.proof != primitives::Signature{}))
-    return impl::bad(kWhat, "half a ticket");
+    return impl::bad(kStatement, "half a ticket");
   return act;
 }
 
@@ -111,7 +112,7 @@ void put(const DeviceKey& act, proto::RosterStatement& out) {
 
 Result<Act> take(const proto::DeviceKey& message) {
   DeviceKey act;
-  MHP_TRY(act.device, impl::take_id<KeyId>(message.device(), kWhat));
+  MHP_TRY(act.device, impl::take_id<KeyId>(message.device(), kStatement));
   MHP_TRY(act.name, take_name(message.name()));
   return act;
 }
@@ -126,7 +127,7 @@ void put(const HomeKey& act, proto::RosterStatement& out) {
 
 Result<Act> take(const proto::HomeKey& message) {
   HomeKey act{.lend_bytes = message.lend_bytes(), .anchor = message.anchor()};
-  MHP_TRY(act.key, impl::take_id<KeyId>(message.key(), kWhat));
+  MHP_TRY(act.key, impl::take_id<KeyId>(message.key(), kStatement));
   MHP_TRY(act.name, take_name(message.name()));
   return act;
 }
@@ -137,7 +138,8 @@ void put(const HomeAddresses& act, proto::RosterStatement& out) {
 }
 
 Result<Act> take(const proto::HomeAddresses& message) {
-  if (message.addresses_size() > static_cast<int>(kMaxHomeAddresses)) return impl::bad(kWhat, "too many addresses");
+  if (message.addresses_size() > static_cast<int>(kMaxHomeAddresses))
+    return impl::bad(kStatement, "too many addresses");
   HomeAddresses act;
   for (const std::string& field : message.addresses()) {
     MHP_TRY(std::string address, take_name(field));
@@ -152,7 +154,7 @@ void put(const Promotion& act, proto::RosterStatement& out) {
 
 Result<Act> take(const proto::Promotion& message) {
   Promotion act;
-  MHP_TRY(act.member, impl::take_id<MemberId>(message.member(), kWhat));
+  MHP_TRY(act.member, impl::take_id<MemberId>(message.member(), kStatement));
   return act;
 }
 
@@ -177,17 +179,17 @@ void put(const Removal& act, proto::RosterStatement& out) {
 
 Result<Act> take(const proto::Removal& message) {
   Removal act;
-  if (message.what() < 1 || message.what() > 3) return impl::bad(kWhat, "no such removal");
+  if (message.what() < 1 || message.what() > 3) return impl::bad(kStatement, "no such removal");
   act.what = static_cast<Removal::What>(message.what());
-  MHP_TRY(act.member, impl::take_id<MemberId>(message.member(), kWhat));
-  MHP_TRY(act.key, impl::take_id<KeyId>(message.key(), kWhat));
-  if (act.key.is_zero() == (act.what == Removal::What::key)) return impl::bad(kWhat, "a removal of no key");
+  MHP_TRY(act.member, impl::take_id<MemberId>(message.member(), kStatement));
+  MHP_TRY(act.key, impl::take_id<KeyId>(message.key(), kStatement));
+  if (act.key.is_zero() == (act.what == Removal::What::key)) return impl::bad(kStatement, "a removal of no key");
   const std::size_t count = message.kept().size() / 32;
-  if (message.kept().size() % 32 != 0 || count > kMaxKept) return impl::bad(kWhat, "number of statements kept");
+  if (message.kept().size() % 32 != 0 || count > kMaxKept) return impl::bad(kStatement, "number of statements kept");
   act.kept.reserve(count);
   for (std::size_t i = 0; i < count; ++i) {
     const auto id = impl::id_at<StatementId>(message.kept(), i);
-    if (i > 0 && id <= act.kept.back()) return impl::bad(kWhat, "what it keeps does not rise");
+    if (i > 0 && id <= act.kept.back()) return impl::bad(kStatement, "what it keeps does not rise");
     act.kept.push_back(id);
   }
   return act;
@@ -216,7 +218,7 @@ Result<Act> take_act(const proto::RosterStatement& message) {
     case proto::RosterStatement::ACT_NOT_SET:
       break;
   }
-  return impl::bad(kWhat, "says nothing that is known here");
+  return impl::bad(kStatement, "says nothing that is known here");
 }
 
 }  // namespace
@@ -231,15 +233,15 @@ Bytes encode(const Statement& statement) {
 }
 
 Result<Statement> parse_statement(ByteView bytes) {
-  const impl::Bounds bounds{.what = kWhat, .bytes = kMaxStatementBytes};
+  const impl::Bounds bounds{.what = kStatement, .bytes = kMaxStatementBytes};
   MHP_TRY(const auto message, impl::read<proto::RosterStatement>(bytes, bounds));
   Statement out;
-  MHP_TRY(out.cloud, impl::take_id<CloudId>(message.cloud(), kWhat));
-  MHP_TRY(out.member, impl::take_id<MemberId>(message.member(), kWhat));
+  MHP_TRY(out.cloud, impl::take_id<CloudId>(message.cloud(), kStatement));
+  MHP_TRY(out.member, impl::take_id<MemberId>(message.member(), kStatement));
   out.at = message.at();
-  if (out.at == 0 || out.at > kMaxAt) return impl::bad(kWhat, "no such place in the order");
+  if (out.at == 0 || out.at > kMaxAt) return impl::bad(kStatement, "no such place in the order");
   MHP_TRY(out.act, take_act(message));
-  if (out.cloud.is_zero() != std::holds_alternative<Founding>(out.act)) return impl::bad(kWhat, "of no cloud");
+  if (out.cloud.is_zero() != std::holds_alternative<Founding>(out.act)) return impl::bad(kStatement, "of no cloud");
   return out;
 }
 

@@ -214,15 +214,7 @@ TEST(Roster, AnIdIsOfSignerAndBodyOnly) {
 }
 
 /// One of each kind, its values counting up.
-template <class IdType>
-IdType id(unsigned first) {
-  typename IdType::Array out;
-  for (unsigned i = 0; i < 32; ++i) out[i] = static_cast<std::byte>(first + i);
-  return IdType::from_array(out);
-}
-
 TEST(Golden, Roster) {
-  constexpr std::int64_t kTime = 1'767'225'600'123'456'789;  // 2026-01-01
   const Rules some_rules{.open = true,
                          .members_invite = true,
                          .lend_floor_bytes = 50'000'000'000,

@@ -10,23 +10,23 @@
 namespace mhp::wire {
 namespace {
 
-constexpr const char* kWhat = "segment directory";
+constexpr const char* kDirectory = "segment directory";
 
 // docs/formats/segment.md
-constexpr std::string_view kMagic{"mhpsdir\0", 8};
-constexpr std::size_t kFormatAt = 8;
-constexpr std::size_t kZeroAt = 10;
-constexpr std::size_t kOffsetAt = 12;
-constexpr std::size_t kBytesAt = 16;
-constexpr std::size_t kUnusedAt = 20;
+constexpr std::string_view kDirectoryMagic{"mhpsdir\0", 8};
+constexpr std::size_t kDirectoryFormatAt = 8;
+constexpr std::size_t kDirectoryZeroAt = 10;
+constexpr std::size_t kDirectoryOffsetAt = 12;
+constexpr std::size_t kDirectoryBytesAt = 16;
+constexpr std::size_t kDirectoryUnusedAt = 20;
 
 Result<void> read_bundles(const proto::SegmentDirectory& message, std::uint64_t plain_bytes, std::vector<Bundle>& out) {
   const std::string& methods = message.bundle_method();
   const int count = message.bundle_offset_size();
   if (message.bundle_stored_bytes_size() != count || message.bundle_plain_bytes_size() != count ||
       methods.size() != static_cast<std::size_t>(count))
-    return impl::bad(kWhat, "columns of bundles differ in length");
-  if (methods.size() > kMaxBundles) return impl::bad(kWhat, "too many bundles");
+    return impl::bad(kDirectory, "columns of bundles differ in length");
+  if (methods.size() > kMaxBundles) return impl::bad(kDirectory, "too many bundles");
   out.reserve(methods.size());
   for (int i = 0; i < count; ++i) {
     Bundle bundle;
@@ -34,13 +34,13 @@ Result<void> read_bundles(const proto::SegmentDirectory& message, std::uint64_t 
     bundle.stored_bytes = message.bundle_stored_bytes(i);
     bundle.plain_bytes = message.bundle_plain_bytes(i);
     const auto method = static_cast<unsigned char>(methods[static_cast<std::size_t>(i)]);
-    if (method > 1) return impl::bad(kWhat, "unknown method of a bundle");
+    if (method > 1) return impl::bad(kDirectory, "unknown method of a bundle");
     bundle.compressed = method == 1;
     if (std::uint64_t{bundle.offset} + bundle.stored_bytes > plain_bytes)
-      return impl::bad(kWhat, "a bundle passes the end");
-    if (bundle.plain_bytes > kMaxBundleBytes) return impl::bad(kWhat, "a bundle is too long");
+      return impl::bad(kDirectory, "a bundle passes the end");
+    if (bundle.plain_bytes > kMaxBundleBytes) return impl::bad(kDirectory, "a bundle is too long");
     if (!bundle.compressed && bundle.plain_bytes != bundle.stored_bytes)
-      return impl::bad(kWhat, "lengths of a bundle differ");
+      return impl::bad(kDirectory, "lengths of a bundle differ");
     out.push_back(bundle);
   }
   return {};
@@ -51,8 +51,8 @@ Result<void> read_chunks(const proto::SegmentDirectory& message, SegmentDirector
   const int count = message.chunk_bundle_size();
   if (ids.size() != 32 * static_cast<std::size_t>(count) || message.chunk_offset_size() != count ||
       message.chunk_bytes_size() != count)
-    return impl::bad(kWhat, "columns of chunks differ in length");
-  if (ids.size() / 32 > kMaxChunksPerSegment) return impl::bad(kWhat, "too many chunks");
+    return impl::bad(kDirectory, "columns of chunks differ in length");
+  if (ids.size() / 32 > kMaxChunksPerSegment) return impl::bad(kDirectory, "too many chunks");
   out.chunks.reserve(ids.size() / 32);
   for (int i = 0; i < count; ++i) {
     ChunkEntry chunk;
@@ -60,9 +60,9 @@ Result<void> read_chunks(const proto::SegmentDirectory& message, SegmentDirector
     chunk.bundle = message.chunk_bundle(i);
     chunk.offset = message.chunk_offset(i);
     chunk.bytes = message.chunk_bytes(i);
-    if (chunk.bundle >= out.bundles.size()) return impl::bad(kWhat, "a chunk is in no bundle");
+    if (chunk.bundle >= out.bundles.size()) return impl::bad(kDirectory, "a chunk is in no bundle");
     if (std::uint64_t{chunk.offset} + chunk.bytes > out.bundles[chunk.bundle].plain_bytes)
-      return impl::bad(kWhat, "a chunk passes the end of its bundle");
+      return impl::bad(kDirectory, "a chunk passes the end of its bundle");
     out.chunks.push_back(chunk);
   }
   return {};
@@ -99,7 +99,7 @@ void to_proto(const SegmentDirectory& directory, proto::SegmentDirectory& out) {
 }
 
 Result<SegmentDirectory> from_proto(const proto::SegmentDirectory& message, std::uint64_t plain_bytes) {
-  MHP_TRY_VOID(check_format(message.has_format(), message.format(), kWhat));
+  MHP_TRY_VOID(check_format(message.has_format(), message.format(), kDirectory));
   SegmentDirectory out;
   MHP_TRY_VOID(read_bundles(message, plain_bytes, out.bundles));
   MHP_TRY_VOID(read_chunks(message, out));
@@ -135,27 +135,27 @@ Bytes encode(const SegmentDirectory& directory) {
 
 Result<SegmentDirectory> parse_segment_directory(ByteView bytes, std::uint64_t plain_bytes) {
   proto::SegmentDirectory message;
-  MHP_TRY_VOID(impl::read_message(message, bytes, {.what = kWhat, .bytes = kMaxSegmentBytes}));
+  MHP_TRY_VOID(impl::read_message(message, bytes, {.what = kDirectory, .bytes = kMaxSegmentBytes}));
   return impl::from_proto(message, std::min(plain_bytes, kMaxSegmentBytes));
 }
 
 void write_segment_trailer(const SegmentTrailer& trailer, std::span<std::byte, SegmentTrailer::kSizeBytes> out) {
   std::ranges::fill(out, std::byte{0});
-  impl::put_bytes(out, 0, as_bytes(kMagic));
-  impl::put(out, kFormatAt, kFormat);
-  impl::put(out, kOffsetAt, trailer.directory_offset);
-  impl::put(out, kBytesAt, trailer.directory_bytes);
+  impl::put_bytes(out, 0, as_bytes(kDirectoryMagic));
+  impl::put(out, kDirectoryFormatAt, kFormat);
+  impl::put(out, kDirectoryOffsetAt, trailer.directory_offset);
+  impl::put(out, kDirectoryBytesAt, trailer.directory_bytes);
 }
 
 Result<SegmentTrailer> parse_segment_trailer(ByteView bytes, std::uint64_t plain_bytes) {
   constexpr const char* kTrailer = "segment trailer";
   if (bytes.size() != SegmentTrailer::kSizeBytes) return impl::bad(kTrailer, "it has 32 bytes");
-  if (as_text(bytes.first(kMagic.size())) != kMagic) return impl::bad(kTrailer, "not one");
-  MHP_TRY_VOID(impl::check_format(true, impl::get<std::uint16_t>(bytes, kFormatAt), kTrailer));
+  if (as_text(bytes.first(kDirectoryMagic.size())) != kDirectoryMagic) return impl::bad(kTrailer, "not one");
+  MHP_TRY_VOID(impl::check_format(true, impl::get<std::uint16_t>(bytes, kDirectoryFormatAt), kTrailer));
   SegmentTrailer trailer;
-  trailer.directory_offset = impl::get<std::uint32_t>(bytes, kOffsetAt);
-  trailer.directory_bytes = impl::get<std::uint32_t>(bytes, kBytesAt);
-  if (!impl::all_zero(bytes.subspan(kZeroAt, 2)) || !impl::all_zero(bytes.subspan(kUnusedAt)))
+  trailer.directory_offset = impl::get<std::uint32_t>(bytes, kDirectoryOffsetAt);
+  trailer.directory_bytes = impl::get<std::uint32_t>(bytes, kDirectoryBytesAt);
+  if (!impl::all_zero(bytes.subspan(kDirectoryZeroAt, 2)) || !impl::all_zero(bytes.subspan(kDirectoryUnusedAt)))
     return impl::bad(kTrailer, "unused bytes are not zero");
   const std::uint64_t end = std::uint64_t{trailer.directory_offset} + trailer.directory_bytes;
   if (plain_bytes > kMaxSegmentBytes || end + SegmentTrailer::kSizeBytes > plain_bytes)

@@ -9,7 +9,7 @@
 namespace mhp::wire {
 namespace {
 
-constexpr const char* kWhat = "tree page";
+constexpr const char* kPage = "tree page";
 
 bool has_extra(const TreeEntry& entry) {
   return !entry.link_target.empty() || !entry.hard_link_to.empty() || entry.rdev != 0 || !entry.xattrs.empty() ||
@@ -40,9 +40,9 @@ Result<void> take_extra(const proto::EntryExtra& extra, TreeEntry& entry) {
   const int xattrs = extra.xattr_name_size();
   const int extents = extra.extent_offset_size();
   if (extra.xattr_value_size() != xattrs || extra.extent_bytes_size() != extents)
-    return impl::bad(kWhat, "columns differ in length");
-  if (xattrs > static_cast<int>(kMaxEntryXattrs)) return impl::bad(kWhat, "too many xattrs");
-  if (extents > static_cast<int>(kMaxEntryExtents)) return impl::bad(kWhat, "too many extents");
+    return impl::bad(kPage, "columns differ in length");
+  if (xattrs > static_cast<int>(kMaxEntryXattrs)) return impl::bad(kPage, "too many xattrs");
+  if (extents > static_cast<int>(kMaxEntryExtents)) return impl::bad(kPage, "too many extents");
   entry.xattrs.reserve(static_cast<std::size_t>(xattrs));
   for (int i = 0; i < xattrs; ++i)
     entry.xattrs.push_back({extra.xattr_name(i), to_bytes(as_bytes(extra.xattr_value(i)))});
@@ -54,16 +54,16 @@ Result<void> take_extra(const proto::EntryExtra& extra, TreeEntry& entry) {
 /// Every column as long as the column of kinds; the chunk ids as long as the counts say.
 Result<void> check_columns(const proto::TreePage& page) {
   const std::size_t count = page.kind().size();
-  if (count > kMaxPageEntries) return impl::bad(kWhat, "too many entries");
+  if (count > kMaxPageEntries) return impl::bad(kPage, "too many entries");
   for (const int size : {page.mode_size(), page.uid_size(), page.gid_size(), page.mtime_ns_size(), page.size_size(),
                          page.chunk_count_size(), page.ctime_ns_size(), page.device_size(), page.inode_size()})
-    if (static_cast<std::size_t>(size) != count) return impl::bad(kWhat, "columns differ in length");
+    if (static_cast<std::size_t>(size) != count) return impl::bad(kPage, "columns differ in length");
   std::uint64_t chunks = 0;
   for (const std::uint32_t of_entry : page.chunk_count()) chunks += of_entry;
-  if (page.chunks().size() != 32 * chunks) return impl::bad(kWhat, "chunks do not add up");
+  if (page.chunks().size() != 32 * chunks) return impl::bad(kPage, "chunks do not add up");
   std::size_t next = 0;
   for (const proto::EntryExtra& extra : page.extras()) {
-    if (extra.entry() < next || extra.entry() >= count) return impl::bad(kWhat, "extras are not in order");
+    if (extra.entry() < next || extra.entry() >= count) return impl::bad(kPage, "extras are not in order");
     next = std::size_t{extra.entry()} + 1;
   }
   return {};
@@ -81,32 +81,32 @@ Result<void> take_columns(const proto::TreePage& page, int i, std::size_t& chunk
   entry.device = page.device(i);
   entry.inode = page.inode(i);
   const std::uint32_t chunks = page.chunk_count(i);
-  if (chunks > kMaxEntryChunks) return impl::bad(kWhat, "too many chunks in an entry");
+  if (chunks > kMaxEntryChunks) return impl::bad(kPage, "too many chunks in an entry");
   entry.chunks.reserve(chunks);
   for (std::uint32_t c = 0; c < chunks; ++c) entry.chunks.push_back(impl::id_at<ChunkId>(page.chunks(), chunk_at++));
   return {};
 }
 
 Result<void> check_xattrs(const TreeEntry& entry) {
-  if (entry.xattrs.size() > kMaxEntryXattrs) return impl::bad(kWhat, "too many xattrs");
+  if (entry.xattrs.size() > kMaxEntryXattrs) return impl::bad(kPage, "too many xattrs");
   std::uint64_t bytes = 0;
   for (const EntryXattr& xattr : entry.xattrs) {
     if (xattr.name.empty() || xattr.name.size() > kMaxNameBytes || impl::has_nul(xattr.name))
-      return impl::bad(kWhat, "name of an xattr");
+      return impl::bad(kPage, "name of an xattr");
     bytes += xattr.name.size() + xattr.value.size();
   }
-  if (bytes > kMaxEntryXattrBytes) return impl::bad(kWhat, "xattrs are too long");
+  if (bytes > kMaxEntryXattrBytes) return impl::bad(kPage, "xattrs are too long");
   return {};
 }
 
 /// Rising, not empty, apart from each other, inside the file.
 Result<void> check_extents(const TreeEntry& entry) {
-  if (entry.extents.size() > kMaxEntryExtents) return impl::bad(kWhat, "too many extents");
+  if (entry.extents.size() > kMaxEntryExtents) return impl::bad(kPage, "too many extents");
   std::uint64_t free_from = 0;
   for (const EntryExtent& extent : entry.extents) {
-    if (extent.offset < free_from || extent.bytes == 0) return impl::bad(kWhat, "extents are not in order");
+    if (extent.offset < free_from || extent.bytes == 0) return impl::bad(kPage, "extents are not in order");
     if (extent.offset > entry.size || extent.bytes > entry.size - extent.offset)
-      return impl::bad(kWhat, "an extent passes the end of its file");
+      return impl::bad(kPage, "an extent passes the end of its file");
     free_from = extent.offset + extent.bytes;
   }
   return {};
@@ -114,16 +114,16 @@ Result<void> check_extents(const TreeEntry& entry) {
 
 /// All but the path itself.
 Result<void> check_rest(const TreeEntry& entry) {
-  if (entry.kind < EntryKind::file || entry.kind > EntryKind::socket) return impl::bad(kWhat, "unknown kind of entry");
-  if (entry.chunks.size() > kMaxEntryChunks) return impl::bad(kWhat, "too many chunks in an entry");
+  if (entry.kind < EntryKind::file || entry.kind > EntryKind::socket) return impl::bad(kPage, "unknown kind of entry");
+  if (entry.chunks.size() > kMaxEntryChunks) return impl::bad(kPage, "too many chunks in an entry");
   if (entry.kind != EntryKind::file && (!entry.chunks.empty() || !entry.extents.empty()))
-    return impl::bad(kWhat, "content in what is not a file");
+    return impl::bad(kPage, "content in what is not a file");
   if (!entry.link_target.empty() && (entry.kind != EntryKind::symlink || entry.link_target.size() > kMaxPathBytes ||
                                      impl::has_nul(entry.link_target)))
-    return impl::bad(kWhat, "target of a link");
+    return impl::bad(kPage, "target of a link");
   if (!entry.hard_link_to.empty() &&
       (!impl::is_good_path(entry.hard_link_to) || compare_paths(entry.hard_link_to, entry.path) >= 0))
-    return impl::bad(kWhat, "a hard link does not point to an earlier path");
+    return impl::bad(kPage, "a hard link does not point to an earlier path");
   MHP_TRY_VOID(check_xattrs(entry));
   return check_extents(entry);
 }
@@ -131,7 +131,7 @@ Result<void> check_rest(const TreeEntry& entry) {
 }  // namespace
 
 Result<void> check_entry(const TreeEntry& entry) {
-  if (!impl::is_good_path(entry.path)) return impl::bad(kWhat, "path");
+  if (!impl::is_good_path(entry.path)) return impl::bad(kPage, "path");
   return check_rest(entry);
 }
 
@@ -168,11 +168,11 @@ Bytes encode(const TreePage& page) {
 }
 
 Result<TreePage> parse_tree_page(ByteView bytes) {
-  const impl::Bounds bounds{.what = kWhat, .bytes = kMaxPageBytes, .fields = kMaxPageEntries + 64};
+  const impl::Bounds bounds{.what = kPage, .bytes = kMaxPageBytes, .fields = kMaxPageEntries + 64};
   MHP_TRY(const auto message, impl::read<proto::TreePage>(bytes, bounds));
   MHP_TRY_VOID(check_columns(message));
   const std::size_t count = message.kind().size();
-  MHP_TRY(auto paths, impl::PathsReader::open(message.paths(), count, kWhat));
+  MHP_TRY(auto paths, impl::PathsReader::open(message.paths(), count, kPage));
   TreePage page;
   page.entries.resize(count);
   std::size_t chunk_at = 0;

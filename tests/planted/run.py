@@ -6,10 +6,11 @@
 #   tests/planted/run.py --all
 #
 # A planted bug is a file NAME.bug beside this script: a sentence, lines `key: value`, then blocks of old and new lines
-# (tests/README.md). The changed file is compiled as the build compiles it, and linked before the library it belongs to,
-# so nothing of the working tree or of the build is touched. It counts as caught only where the named test ran, failed,
+# (tests/README.md). The changed file is compiled as the build compiles it, together with the same others, and linked
+# before the library it belongs to, so nothing of the working tree or of the build is touched. It counts as caught only where the named test ran, failed,
 # and said what `finds:` expects. A bug that no longer fits the sources, does not compile or stays unseen is a failure.
 import argparse
+import concurrent.futures
 import contextlib
 import os
 import pathlib
@@ -18,6 +19,7 @@ import shlex
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -25,6 +27,9 @@ ROOT = HERE.parent.parent
 KEYS = {"file", "build", "run", "finds"}
 TEST_LIMIT_S = 600
 FUZZ_OPTIONS = ["-seed=1", "-max_total_time=60", "-rss_limit_mb=2048", "-timeout=10", "-max_len=65536"]
+
+
+BUILDING = threading.Lock()  # two programs of one build folder would build in it at the same time
 
 
 class Trouble(Exception):
@@ -93,35 +98,38 @@ def replace_after(words, flag, value):
     return words[:at] + [str(value)] + words[at + 1:]
 
 
-def without_whole_archives(words):
-    """Else the room's own object would be there beside the one with the bug (cmake/MhpRoom.cmake)."""
-    kept, inside = [], False
-    for word in words:
-        inside = word == "-Wl,--whole-archive" or (inside and word != "-Wl,--no-whole-archive")
-        if not inside and word != "-Wl,--no-whole-archive":
-            kept.append(word)
-    return kept
+def together(path):
+    """The file that is compiled for a source file, and what is in it: where files are compiled together, names of all."""
+    text = path.read_text()
+    if path.suffix == ".cxx":
+        return re.findall(r'^#include "(.*)"$', text, re.MULTILINE)
+    return [str(path)]
 
 
 def build(bug, folder):
     """The test's program with the bug in it."""
     preset, target = bug.preset, bug.keys["build"]
-    source = folder / pathlib.Path(bug.keys["file"]).name
-    source.write_text(bug.changed_source())
+    changed = folder / pathlib.Path(bug.keys["file"]).name
+    changed.write_text(bug.changed_source())
     compiles, link = commands_of(preset, target)
     real = str(ROOT / bug.keys["file"])
-    if real not in compiles:
+    compiled = next((name for name in compiles if real in together(pathlib.Path(name))), None)
+    if compiled is None:
         raise Trouble(f"{target} is not made of {bug.keys['file']}; it must be a .cc file")
+    source = changed
+    if compiled != real:
+        source = folder / "together.cxx"
+        source.write_text(pathlib.Path(compiled).read_text().replace(f'"{real}"', f'"{changed}"'))
     options = {"cwd": ROOT / "build" / preset}
-    run(["cmake", "--build", ROOT / "build" / preset, "--target", target], "the sources themselves do not build")
-    command = replace_after(compiles[real], "-o", folder / "bug.o")
+    with BUILDING:
+        run(["cmake", "--build", ROOT / "build" / preset, "--target", target], "the sources themselves do not build")
+    command = replace_after(compiles[compiled], "-o", folder / "bug.o")
     command = [word for word in replace_after(command, "-c", source) if word != "-Werror"]
     with contextlib.suppress(ValueError):
         command = replace_after(command, "-MF", folder / "bug.d")
     run(command, "the bug does not compile", **options)
-    link = without_whole_archives(link)
     at = link.index("-o")
-    own = [word for word in link[:at] if not word.endswith(f"/{source.name}.o")]  # a file of the target itself
+    own = [word for word in link[:at] if not word.endswith(f"{compiles[compiled][compiles[compiled].index('-o') + 1]}")]
     program = folder / target
     run([*own, folder / "bug.o", "-o", program, *link[at + 2:]], "the bug does not link", **options)
     return program
@@ -176,6 +184,21 @@ def fits(name):
         return False
 
 
+def plant(name):
+    """Whether it was caught, which is printed."""
+    began = time.monotonic()
+    try:
+        with tempfile.TemporaryDirectory(prefix="mhp-planted-", dir=os.environ.get("MHP_TMP")) as folder:
+            bug = Bug(HERE / f"{name}.bug")
+            catch(bug, pathlib.Path(folder))
+        seconds = time.monotonic() - began
+        print(f"  {name}: caught by {bug.keys['build']} {bug.keys['run']}, {seconds:.0f} s", flush=True)
+        return True
+    except Trouble as problem:
+        print(f"  {name}: {problem}", flush=True)
+        return False
+
+
 def main():
     parser = argparse.ArgumentParser(description="Plants known bugs and demands that tests catch them")
     parser.add_argument("name", nargs="*")
@@ -188,17 +211,8 @@ def main():
         sys.exit(f"which? {' '.join(names)}; or --all, --rotate N")
     missed = [name for name in names if name not in wanted and not fits(name)]
     stale = len(missed)
-    for name in wanted:
-        began = time.monotonic()
-        try:
-            with tempfile.TemporaryDirectory(prefix="mhp-planted-", dir=os.environ.get("MHP_TMP")) as folder:
-                bug = Bug(HERE / f"{name}.bug")
-                catch(bug, pathlib.Path(folder))
-            seconds = time.monotonic() - began
-            print(f"  {name}: caught by {bug.keys['build']} {bug.keys['run']}, {seconds:.0f} s", flush=True)
-        except Trouble as problem:
-            missed.append(name)
-            print(f"  {name}: {problem}", flush=True)
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        missed += [name for name, was_caught in zip(wanted, pool.map(plant, wanted)) if not was_caught]
     caught = len(wanted) - len(missed) + stale
     print(f"{len(wanted)} bugs planted, {caught} caught, {stale} others no longer fit")
     if counts := os.environ.get("MHP_COUNTS"):

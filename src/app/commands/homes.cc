@@ -77,7 +77,7 @@ Task<int> run_homes(Session& session, HomesArgs args) {
 
 // ---- remove ----
 
-struct RemoveArgs {
+struct TakeOutArgs {
   std::string home;
   std::string cloud;
   bool dry_run = false;
@@ -110,7 +110,7 @@ struct Removed {
 };
 
 /// Its key speaks for its member no more, for good; the member stays.
-Task<Result<Removed>> do_remove(Session& session, RemoveArgs args) {
+Task<Result<Removed>> do_remove(Session& session, TakeOutArgs args) {
   MHP_CO_TRY(AtCloud at, co_await at_cloud(session, args.cloud));
   MHP_CO_TRY(Network* const net, network_of(session));
   MHP_CO_TRY(const HomeId id, choose_home(at.view(), args.home, net->id()));
@@ -129,7 +129,7 @@ Task<Result<Removed>> do_remove(Session& session, RemoveArgs args) {
   co_return done;
 }
 
-Task<int> run_remove(Session& session, RemoveArgs args) {
+Task<int> run_take_out(Session& session, TakeOutArgs args) {
   const auto done = co_await do_remove(session, args);
   if (!done) co_return session.out.fail(done.error(), cloud_hint(done.error()));
   session.out.result({{"id", done->id.hex()},
@@ -158,7 +158,7 @@ void add_homes(Command& program) {
                   "  mhp homes remove \"Ann's computer\"");
   command.takes("--cloud", args->cloud, "Which cloud, where you are in several");
   command.flag("-v,--verbose", args->verbose, "Show addresses, and why a home cannot be reached");
-  auto remove = std::make_shared<RemoveArgs>();
+  auto remove = std::make_shared<TakeOutArgs>();
   Command remove_command =
       command.add("remove", "Take a computer that is lost out of the cloud, for good; its owner stays",
                   "Example:\n  mhp homes remove \"Ann's computer\"\nIts owner may, and every admin.");
@@ -166,7 +166,7 @@ void add_homes(Command& program) {
   remove_command.flag("--dry-run", remove->dry_run, "Say what would be taken out, change nothing");
   remove_command.runs([remove, args](Session& session) {
     remove->cloud = args->cloud;
-    return run_remove(session, *remove);
+    return run_take_out(session, *remove);
   });
   command.runs_alone_too([args](Session& session) { return run_homes(session, *args); });
 }

@@ -17,7 +17,7 @@ namespace {
 
 constexpr int kMaxLab = 36;
 constexpr std::uint64_t kMaxOrderBytes = 64;
-constexpr std::chrono::milliseconds kLook{100};
+constexpr std::chrono::milliseconds kShortly{100};
 
 struct LabArgs {
   int computers = 6;
@@ -92,7 +92,7 @@ class Lab {
   /// What `mhp lab kill 3` and the like leave in files, which are taken away when it is done.
   Task<> obey() {
     for (;;) {
-      co_await session_.platform.clock().sleep(kLook);
+      co_await session_.platform.clock().sleep(kShortly);
       for (int number = 1; number <= args_.computers; ++number) {
         const auto order = platform::read_file(session_.platform.disk(), order_of(folder_, number), kMaxOrderBytes);
         if (order) co_await do_order(number, std::string(as_text(*order)));
@@ -164,7 +164,7 @@ Task<Result<void>> give_order(Session& session, std::string path, std::string wh
   constexpr int kPatience = 400;
   for (int look = 0; look < kPatience; ++look) {
     if (!disk.info(path)) co_return Result<void>();
-    co_await session.platform.clock().sleep(kLook);
+    co_await session.platform.clock().sleep(kShortly);
   }
   (void)disk.remove(path);
   co_return fail(Errc::timed_out, Subject::target, "no lab takes orders: is 'mhp lab' still running?");

@@ -49,13 +49,13 @@ Task<int> run_members(Session& session, std::string which) {
   co_return kDone;
 }
 
-struct RemoveArgs {
+struct RemoveMemberArgs {
   std::string member;
   std::string cloud;
   bool dry_run = false;
 };
 
-Task<int> run_remove(Session& session, RemoveArgs args) {
+Task<int> run_remove_member(Session& session, RemoveMemberArgs args) {
   auto at = co_await at_cloud(session, args.cloud);
   if (!at) co_return session.out.fail(at.error(), cloud_hint(at.error()));
   const auto member = choose_member(at->view(), args.member);
@@ -129,14 +129,14 @@ void add_members(Command& program) {
                                 "The four words are those that the member saw when it joined.");
   auto which = std::make_shared<std::string>();
   members.takes("--cloud", *which, "Which cloud, where you are in several");
-  auto remove = std::make_shared<RemoveArgs>();
+  auto remove = std::make_shared<RemoveMemberArgs>();
   Command remove_command = members.add("remove", "Take a member and its homes out of the cloud, for good",
                                        "Example:\n  mhp members remove Eve");
   remove_command.needs("member", remove->member, "Its name or the first letters of its id");
   remove_command.flag("--dry-run", remove->dry_run, "Say who would be removed, change nothing");
   remove_command.runs([remove, which](Session& session) {
     remove->cloud = *which;
-    return run_remove(session, *remove);
+    return run_remove_member(session, *remove);
   });
   auto promote = std::make_shared<PromoteArgs>();
   Command promote_command = members.add("promote", "Make a member an admin", "Example:\n  mhp members promote Ben");

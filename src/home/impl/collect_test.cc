@@ -1,6 +1,7 @@
 // Forgetting on a fault disk: nothing alive is ever lost, nothing condemned goes early, everything due goes in the end.
 #include <gtest/gtest.h>
 
+#include "base/test_run.h"
 #include "home/impl/store_world_test.h"
 
 namespace mhp::home::impl {
@@ -628,7 +629,7 @@ class Model {
 
 TEST(CollectModel, NothingAliveIsLostAndNothingGoesEarly) {
   const std::uint64_t first = seed_or(1);
-  const std::uint64_t runs = std::getenv("MHP_SEED") ? 1 : 20 * (long_factor() > 1 ? 100 : 1);
+  const std::uint64_t runs = std::getenv("MHP_SEED") ? 1 : 24 * (long_factor() > 1 ? 100 : 1) / test_run::stride();
   std::printf("collect model: seeds from %llu, %llu runs\n", static_cast<unsigned long long>(first),
               static_cast<unsigned long long>(runs));
   for (std::uint64_t seed = first; seed < first + runs && !HasFailure(); ++seed)

@@ -11,9 +11,9 @@
 namespace mhp::home::impl {
 namespace {
 
-constexpr std::int64_t kDayNs = 86'400'000'000'000;
+constexpr std::int64_t kOneDayNs = 86'400'000'000'000;
 constexpr std::int64_t kNow = HandClock::kStart;
-constexpr std::uint64_t kUsualHoldNs = 30ull * kDayNs;
+constexpr std::uint64_t kUsualHoldNs = 30ull * kOneDayNs;
 
 wire::CondemnedFile file_with(std::uint64_t hold_ns) {
   wire::CondemnedFile file;
@@ -25,8 +25,8 @@ wire::CondemnedFile file_with(std::uint64_t hold_ns) {
 
 /// Visits at these times, in days from the tombstone on. How many days have counted.
 double days_counted(wire::CondemnedFile file, const std::vector<double>& days) {
-  for (const double day : days) (void)visit(file, kNow + static_cast<std::int64_t>(day * kDayNs), true);
-  return static_cast<double>(file.entries[0].held_ns) / kDayNs;
+  for (const double day : days) (void)visit(file, kNow + static_cast<std::int64_t>(day * kOneDayNs), true);
+  return static_cast<double>(file.entries[0].held_ns) / kOneDayNs;
 }
 
 TEST(Condemned, TimeCountsAsItPasses) {
@@ -39,9 +39,9 @@ TEST(Condemned, TimeCountsAsItPasses) {
 TEST(Condemned, OneVisitEndsNoHold) {
   EXPECT_EQ(days_counted(file_with(kUsualHoldNs), {80'000}), 10);  // year 2245
   EXPECT_EQ(days_counted(file_with(kUsualHoldNs), {80'000, 80'001}), 11);
-  EXPECT_EQ(days_counted(file_with(3ull * kDayNs), {80'000}), 1);
-  EXPECT_EQ(days_counted(file_with(3ull * kDayNs), {80'000, 80'000.5}), 1.5);
-  EXPECT_EQ(days_counted(file_with(300ull * kDayNs), {80'000}), 10);
+  EXPECT_EQ(days_counted(file_with(3ull * kOneDayNs), {80'000}), 1);
+  EXPECT_EQ(days_counted(file_with(3ull * kOneDayNs), {80'000, 80'000.5}), 1.5);
+  EXPECT_EQ(days_counted(file_with(300ull * kOneDayNs), {80'000}), 10);
 }
 
 TEST(Condemned, AClockSetBackNeitherAddsNorStops) {
@@ -68,9 +68,9 @@ TEST(Condemned, ShortVisitsLoseNoTime) {
   wire::CondemnedFile file = file_with(kUsualHoldNs);
   unsigned writes = 0;
   for (int minute = 1; minute <= 24 * 60; ++minute)
-    writes += visit(file, kNow + minute * kDayNs / (24 * 60), false) ? 1 : 0;
+    writes += visit(file, kNow + minute * kOneDayNs / (24 * 60), false) ? 1 : 0;
   EXPECT_EQ(writes, 24U);
-  EXPECT_EQ(file.entries[0].held_ns, static_cast<std::uint64_t>(kDayNs));
+  EXPECT_EQ(file.entries[0].held_ns, static_cast<std::uint64_t>(kOneDayNs));
 }
 
 /// Whatever a clock does, a hold takes three visits and no more time than an honest one is believed for.
@@ -78,7 +78,7 @@ TEST(Condemned, AnyJumpsOfAnyClock) {
   const std::uint64_t seed = seed_or(1);
   std::mt19937_64 random(seed);
   for (int round = 0; round < 2'000; ++round) {
-    const std::uint64_t hold_ns = random() % (400ull * kDayNs) + 1;
+    const std::uint64_t hold_ns = random() % (400ull * kOneDayNs) + 1;
     wire::CondemnedFile file = file_with(hold_ns);
     int visits = 0;
     while (!is_due(file.entries[0]) && visits < 3) {
@@ -87,11 +87,11 @@ TEST(Condemned, AnyJumpsOfAnyClock) {
       (void)visit(file, random() % 3 == 0 ? kNow - by : kNow + by, random() % 2 == 0);
       ++visits;
       ASSERT_LE(file.entries[0].held_ns,
-                static_cast<std::uint64_t>(visits) * std::min<std::uint64_t>(10ull * kDayNs, (hold_ns + 2) / 3))
+                static_cast<std::uint64_t>(visits) * std::min<std::uint64_t>(10ull * kOneDayNs, (hold_ns + 2) / 3))
           << "MHP_SEED=" << seed << ", round " << round;
     }
     std::int64_t now = file.visited_ns / 2;
-    for (int day = 0; day < 402; ++day) (void)visit(file, now += kDayNs, false);
+    for (int day = 0; day < 402; ++day) (void)visit(file, now += kOneDayNs, false);
     ASSERT_TRUE(is_due(file.entries[0])) << "MHP_SEED=" << seed << ", round " << round;
   }
 }

@@ -93,7 +93,7 @@ void expect_survives(const Crash& crash, std::uint64_t cuts, States& states) {
 }
 
 TEST(FolderStorePowerCut, WhatWasAcknowledgedIsThere) {
-  const std::size_t wanted = 20'000 * long_factor();
+  const std::size_t wanted = 20'000 * long_factor() / test_run::stride();
   constexpr std::uint64_t kCuts = 12;
   States states;
   const std::uint64_t first = seed_or(1);
@@ -102,7 +102,7 @@ TEST(FolderStorePowerCut, WhatWasAcknowledgedIsThere) {
     for (std::uint64_t call = 1; call <= calls + 1 && states.size() < wanted && !HasFailure(); ++call)
       expect_survives({seed, call, call % 2 == 0}, kCuts, states);
   }
-  test_run::tried(5, "distinct power-cut states of a home", states.size(), first);
+  test_run::tried_of_sweep(5, "distinct power-cut states of a home", states.size(), first);
 }
 
 /// One call fails, all others work: errors are told, nothing told "done" is lost, the store goes on.
@@ -138,13 +138,14 @@ TEST(FolderStoreFaults, EveryCallMayFailOnce) {
   std::uint64_t faults = 0;
   for (std::uint64_t seed = first; seed < first + runs && !HasFailure(); ++seed) {
     const std::uint64_t calls = calls_of_run(seed);
-    faults += 2 * calls;
-    for (std::uint64_t call = 1; call <= calls && !HasFailure(); ++call) {
+    for (std::uint64_t call = 1 + seed % test_run::stride(); call <= calls && !HasFailure();
+         call += test_run::stride()) {
+      faults += 2;
       expect_rides_out(seed, call, Errc::unavailable, call % 2 == 0);
       expect_rides_out(seed, call, Errc::full, call % 2 == 1);
     }
   }
-  test_run::tried(6, "faults injected into a home", faults, first);
+  test_run::tried_of_sweep(6, "faults injected into a home", faults, first);
 }
 
 TEST(FolderStoreFaults, AFailedCommitForgetsWhatItCovered) {

@@ -72,7 +72,7 @@ TEST(FolderStoreRot, AFlippedBitHitsOneSegmentAtMost) {
   const auto names = whole->list(std::string(kPath) + "/logs");
   ASSERT_TRUE(names);
   ASSERT_GT(names->size(), 2U);
-  const std::uint64_t flips = 4'000 * long_factor();
+  const std::uint64_t flips = 4'000 * long_factor() / test_run::stride();
   for (std::uint64_t i = 0; i < flips; ++i) {
     const auto disk = whole->after_power_cut(0);
     const std::string path = std::string(kPath) + "/logs/" + names->at(random() % names->size());
@@ -87,7 +87,7 @@ TEST(FolderStoreRot, AFlippedBitHitsOneSegmentAtMost) {
     const bool is_last_mark = bit / 8 >= disk->info(path)->size - wire::kLogBlockBytes;
     EXPECT_LE(missing, !with_index && is_last_mark ? 3U : 1U) << path << " bit " << bit << ", MHP_SEED=" << seed;
   }
-  test_run::tried(7, "bits flipped in a home's logs", flips, seed);
+  test_run::tried_of_sweep(7, "bits flipped in a home's logs", flips, seed);
 }
 
 /// Cuts, zeros, exchanged blocks, exchanged or deleted files; the index too.
@@ -135,14 +135,14 @@ TEST(FolderStoreRot, DamageOfAnyKindIsNeverCalledGood) {
   const std::uint64_t seed = seed_or(5);
   std::mt19937_64 random(seed);
   const auto whole = full_home();
-  const std::uint64_t rounds = 1'000 * long_factor();
+  const std::uint64_t rounds = 1'000 * long_factor() / test_run::stride();
   for (std::uint64_t i = 0; i < rounds; ++i) {
     const auto disk = whole->after_power_cut(0);
     for (int n = 0; n < 4; ++n) damage(*disk, random);
     std::size_t missing = 0;
     ASSERT_EQ(check_no_lie(*open_store(*disk), missing), "") << "round " << i << ", MHP_SEED=" << seed;
   }
-  test_run::tried(7, "files of a home cut, zeroed, exchanged or deleted", 4 * rounds, seed);
+  test_run::tried_of_sweep(7, "files of a home cut, zeroed, exchanged or deleted", 4 * rounds, seed);
 }
 
 TEST(FolderStoreRot, AnIndexDoesNotHideThatALogIsShorter) {
@@ -169,7 +169,7 @@ TEST(FolderStoreRot, DamagedVaultFilesAreNeverServed) {
   const std::string folder = std::string(kPath) + "/vaults/" + stock.owner.vault.hex();
   const auto names = whole->list(folder);
   ASSERT_TRUE(names);
-  const std::uint64_t rounds = 200 * long_factor();
+  const std::uint64_t rounds = 200 * long_factor() / test_run::stride();
   for (std::uint64_t i = 0; i < rounds; ++i) {
     const auto disk = whole->after_power_cut(0);
     for (const std::string& name : *names)
@@ -191,7 +191,7 @@ TEST(FolderStoreRot, DamagedVaultFilesAreNeverServed) {
     EXPECT_EQ(check_vault(*store, all), "");
     for (const std::string& name : *names) EXPECT_TRUE(disk->info(folder + "/" + name + ".damaged-1")) << name;
   }
-  test_run::tried(7, "bits flipped in a home's vault files", rounds * names->size(), seed);
+  test_run::tried_of_sweep(7, "bits flipped in a home's vault files", rounds * names->size(), seed);
 }
 
 TEST(FolderStoreRot, AVaultFileThatCannotBeReadIsSetAsideToo) {

@@ -105,12 +105,18 @@ Result<Bytes> VaultFiles::held_record(const VaultId& vault, const DeviceId& devi
 }
 
 Result<std::vector<Home::DeviceRecord>> VaultFiles::records(const VaultId& vault) {
-  MHP_TRY(const std::vector<DeviceId> devices, devices_in(vault, kRecordPrefix));
+  MHP_TRY(std::vector<DeviceId> devices, devices_in(vault, kRecordPrefix));
+  // Where the newest is lost and those before it are there, it is damaged, not unknown.
+  MHP_TRY(const std::vector<DeviceId> with_former, devices_in(vault, kFormerPrefix));
+  for (const DeviceId& device : with_former) {
+    if (std::ranges::find(devices, device) == devices.end()) devices.push_back(device);
+  }
   std::vector<Home::DeviceRecord> out;
   for (const DeviceId& device : devices) {
     auto record = held_record(vault, device);
-    if (!record && record.error().code == Errc::not_found) continue;  // set aside just now
-    if (!record && record.error().code != Errc::corrupt) return pass(record);
+    const bool is_lost = !record && record.error().code == Errc::not_found;
+    if (is_lost && std::ranges::find(with_former, device) == with_former.end()) continue;  // set aside just now
+    if (!record && !is_lost && record.error().code != Errc::corrupt) return pass(record);
     out.push_back({.device = device, .signed_record = record ? std::move(*record) : Bytes()});
   }
   return out;
@@ -205,7 +211,8 @@ Result<std::vector<VaultId>> VaultFiles::vaults() {
     const auto vault = id_in_name<VaultId>(name);
     if (!vault) continue;
     const auto devices = devices_in(*vault, kRecordPrefix);
-    if (devices && !devices->empty()) out.push_back(*vault);
+    const auto former = devices_in(*vault, kFormerPrefix);
+    if ((devices && !devices->empty()) || (former && !former->empty())) out.push_back(*vault);
   }
   return out;
 }

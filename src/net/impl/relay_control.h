@@ -13,6 +13,9 @@ namespace mhp::net::impl {
 
 using RelayKind = wire::RelayFrame::Kind;
 
+constexpr std::chrono::seconds kWriteTime{10};  // for one frame
+constexpr std::chrono::seconds kLook{5};        // between looks at a pair, at a home that waits, at what has changed
+
 class RelayControl {
  public:
   static constexpr std::size_t kMostWaiting = 64;  // frames that are to be written

@@ -12,10 +12,10 @@ namespace {
 using State = MemoryNetwork::State;
 using std::chrono::nanoseconds;
 
-constexpr nanoseconds kLongestLimit = std::chrono::hours(24 * 365);
+constexpr nanoseconds kLongestWait = std::chrono::hours(24 * 365);
 constexpr nanoseconds kTryAgain = std::chrono::seconds(1);  // whoever gets no answer asks again, as TCP does
 
-nanoseconds clamp_limit(nanoseconds limit) { return std::clamp(limit, nanoseconds(0), kLongestLimit); }
+nanoseconds clamp_limit(nanoseconds limit) { return std::clamp(limit, nanoseconds(0), kLongestWait); }
 
 bool is_any(const std::string& address) { return address == "0.0.0.0" || address == "::"; }
 bool is_v6(const std::string& address) { return address.find(':') != std::string::npos; }

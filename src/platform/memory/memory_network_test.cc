@@ -19,7 +19,7 @@ using std::chrono::milliseconds;
 using std::chrono::nanoseconds;
 using std::chrono::seconds;
 
-constexpr std::uint16_t kPort = 7070;
+constexpr std::uint16_t kHomePort = 7070;
 
 Bytes sample(std::size_t size, std::uint64_t seed) {
   Bytes out(size);
@@ -51,7 +51,7 @@ Task<Arrival> read_to_end(Clock& clock, Stream& stream) {
 
 /// Takes one connection and reads it to its end.
 Task<> serve_one(MemoryPlatform& home, Arrival& into) {
-  auto listener = home.network().listen({"0.0.0.0", kPort});
+  auto listener = home.network().listen({"0.0.0.0", kHomePort});
   MHP_CHECK(listener);
   auto stream = co_await (*listener)->accept();
   MHP_CHECK(stream);
@@ -67,7 +67,7 @@ struct Sent {
 
 Task<> send_one(MemoryPlatform& guest, std::string to, Bytes bytes, Sent& into) {
   into.began = guest.clock().steady();
-  const Endpoint there{to, kPort};
+  const Endpoint there{to, kHomePort};
   auto stream = co_await guest.network().connect(there, hours(1));
   if (!stream) {
     into.error = stream.error();
@@ -255,9 +255,9 @@ TEST(MemoryNetwork, BothEndsFindALostConnection) {
 }
 
 Task<Result<Endpoint>> seen_as(MemoryPlatform& guest, MemoryPlatform& home) {
-  auto listener = home.network().listen({"::", kPort});
+  auto listener = home.network().listen({"::", kHomePort});
   MHP_CHECK(listener);
-  const Endpoint there{home.address(), kPort};
+  const Endpoint there{home.address(), kHomePort};
   auto stream = co_await guest.network().connect(there, seconds(10));
   if (!stream) co_return pass(stream);
   auto accepted = co_await (*listener)->accept();
@@ -333,7 +333,7 @@ TEST(MemoryNetwork, DatagramsGetLostAsOftenAsAsked) {
 
 /// One guest of a stormy run: sends to a random home, again and again.
 Task<> sail(MemoryWorld& world, MemoryPlatform& guest, std::string to, std::uint64_t seed, std::string& log) {
-  const Endpoint there{to, kPort};
+  const Endpoint there{to, kHomePort};
   for (std::uint64_t i = 0; i < 5; ++i) {
     auto stream = co_await guest.network().connect(there, seconds(20));
     if (!stream) {
@@ -348,7 +348,7 @@ Task<> sail(MemoryWorld& world, MemoryPlatform& guest, std::string to, std::uint
 
 /// Reads every connection to its end; what came is a beginning of what is sent.
 Task<> harbor(MemoryPlatform& home, std::size_t connections, std::size_t& whole, std::string& log) {
-  auto listener = home.network().listen({"0.0.0.0", kPort});
+  auto listener = home.network().listen({"0.0.0.0", kHomePort});
   MHP_CHECK(listener);
   for (std::size_t i = 0; i < connections; ++i) {
     auto stream = co_await (*listener)->accept();

@@ -101,7 +101,7 @@ bool send_datagram(Group& group, const udp::endpoint& to, ByteView bytes) {
   return was_sent(retry_interrupted(call));
 }
 
-Result<void> check_size(ByteView bytes) {
+Result<void> check_datagram(ByteView bytes) {
   if (bytes.size() > Datagrams::kMaxBytes) return fail(Errc::invalid, "a datagram is too long");
   return {};
 }
@@ -145,7 +145,7 @@ Task<Result<Datagram>> receive_at(std::shared_ptr<Group> group) {
 
 Task<Result<void>> send_to_group(std::shared_ptr<Group> group, ByteView bytes) {
   co_await stop_if_canceled();
-  MHP_CO_TRY_VOID(check_size(bytes));
+  MHP_CO_TRY_VOID(check_datagram(bytes));
   MHP_CO_TRY(const auto interfaces, interfaces_of(*group));
   bool any = false;
   int reason = ENODEV;
@@ -161,7 +161,7 @@ Task<Result<void>> send_to_group(std::shared_ptr<Group> group, ByteView bytes) {
 
 Task<Result<void>> send_to_one(std::shared_ptr<Group> group, Endpoint to, ByteView bytes) {
   co_await stop_if_canceled();
-  MHP_CO_TRY_VOID(check_size(bytes));
+  MHP_CO_TRY_VOID(check_datagram(bytes));
   MHP_CO_TRY(const auto address, address_of(to.address));
   if (address.is_v6() != group->v6())
     co_return fail(Errc::invalid, to.address + " is of another family than the group");

@@ -52,7 +52,7 @@ std::size_t worker_count() {
   return std::clamp<std::size_t>(count, 1, kMaxWorkers);
 }
 
-Task<> keep_code(Task<int> main, int& code) { code = co_await std::move(main); }
+Task<> keep_exit_code(Task<int> main, int& code) { code = co_await std::move(main); }
 
 class PosixPlatform : public Platform {
  public:
@@ -134,7 +134,7 @@ int PosixPlatform::run(Task<int> main) {
     stop->over = true;
     work.reset();  // the loop has nothing left to do
   };
-  asio::co_spawn(kept_->loop, run_as_root(keep_code(std::move(main), code)),
+  asio::co_spawn(kept_->loop, run_as_root(keep_exit_code(std::move(main), code)),
                  asio::bind_cancellation_slot(stop->signal.slot(), std::move(ended)));
   kept_->loop.restart();
   kept_->loop.run();

@@ -129,7 +129,7 @@ TEST(ThreadPool, RunsWhatIsQueuedBeforeItGoes) {
 }
 
 /// Opened by the test, awaited by a job.
-struct Gate {
+struct Barrier {
   std::mutex mutex;
   std::condition_variable changed;
   bool open = false;
@@ -149,7 +149,7 @@ struct Gate {
 };
 
 TEST(ThreadPool, LeavesAHangingJobBehind) {
-  const auto gate = std::make_shared<Gate>();  // outlives the pool: the job still looks at it
+  const auto gate = std::make_shared<Barrier>();  // outlives the pool: the job still looks at it
   auto lane = std::make_unique<ThreadPool>(1);
   lane->post([gate] { gate->wait(); });
   const auto before = std::chrono::steady_clock::now();
@@ -161,7 +161,7 @@ TEST(ThreadPool, LeavesAHangingJobBehind) {
 }
 
 TEST(ThreadPool, AnAbandonedOneIsNotWaitedFor) {
-  const auto gate = std::make_shared<Gate>();
+  const auto gate = std::make_shared<Barrier>();
   auto lane = std::make_unique<ThreadPool>(1);
   lane->post([gate] { gate->wait(); });
   lane->abandon();
@@ -172,11 +172,11 @@ TEST(ThreadPool, AnAbandonedOneIsNotWaitedFor) {
 }
 
 TEST(ThreadPool, ManyHangingOnesTakeNoLongerThanOne) {
-  std::vector<std::shared_ptr<Gate>> gates;
+  std::vector<std::shared_ptr<Barrier>> gates;
   std::vector<std::unique_ptr<ThreadPool>> lanes;
   const auto shutdown = std::make_shared<ThreadPool::Shutdown>();
   for (int i = 0; i < 10; ++i) {
-    gates.push_back(std::make_shared<Gate>());
+    gates.push_back(std::make_shared<Barrier>());
     lanes.push_back(std::make_unique<ThreadPool>(1, nullptr, shutdown));
     lanes.back()->post([gate = gates.back()] { gate->wait(); });
   }
@@ -186,7 +186,7 @@ TEST(ThreadPool, ManyHangingOnesTakeNoLongerThanOne) {
   for (const auto& gate : gates) gate->let_through();
 }
 
-Task<int> hang_with_a_limit(Platform& platform, std::shared_ptr<Gate> gate) {
+Task<int> hang_with_a_limit(Platform& platform, std::shared_ptr<Barrier> gate) {
   auto hangs = [gate] {
     gate->wait();
     return 1;
@@ -198,7 +198,7 @@ Task<int> hang_with_a_limit(Platform& platform, std::shared_ptr<Gate> gate) {
 }
 
 TEST(PosixPlatform, ABlockingCallIsGivenUpAfterItsLimit) {
-  const auto gate = std::make_shared<Gate>();
+  const auto gate = std::make_shared<Barrier>();
   const auto before = std::chrono::steady_clock::now();
   {
     const auto platform = make_posix_platform();
@@ -229,7 +229,7 @@ Task<> cancel_now(Nursery& scope) {
   co_return;
 }
 
-Task<> read_from_a_hanging_drive(WorkerPool& lane, std::shared_ptr<Gate> gate, bool& went_on) {
+Task<> read_from_a_hanging_drive(WorkerPool& lane, std::shared_ptr<Barrier> gate, bool& went_on) {
   auto job = [gate] {
     gate->wait();
     return 1;
@@ -238,7 +238,7 @@ Task<> read_from_a_hanging_drive(WorkerPool& lane, std::shared_ptr<Gate> gate, b
   went_on = true;
 }
 
-Task<int> give_up_a_hanging_drive(Platform& platform, std::shared_ptr<Gate> gate) {
+Task<int> give_up_a_hanging_drive(Platform& platform, std::shared_ptr<Barrier> gate) {
   bool went_on = false;
   const auto lane = platform.make_lane();
   Nursery scope(platform.executor());
@@ -249,7 +249,7 @@ Task<int> give_up_a_hanging_drive(Platform& platform, std::shared_ptr<Gate> gate
 }
 
 TEST(PosixPlatform, AJobGivenUpMayEndAfterThePlatform) {
-  const auto gate = std::make_shared<Gate>();
+  const auto gate = std::make_shared<Barrier>();
   {
     const auto platform = make_posix_platform();
     EXPECT_EQ(platform->run(give_up_a_hanging_drive(*platform, gate)), 0);

@@ -122,8 +122,6 @@ class PosixSourceFolder : public SourceFolder {
   bool listed_ = false;
 };
 
-tl::unexpected<Error> fail_name() { return fail(Errc::invalid, "not a name of one file"); }
-
 Result<std::vector<std::string>> PosixSourceFolder::names() {
   constexpr std::size_t kBufferBytes = 32768;
   alignas(dirent64) std::array<char, kBufferBytes> buffer;

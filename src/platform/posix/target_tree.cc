@@ -15,10 +15,8 @@ namespace mhp::platform {
 
 namespace {
 
-constexpr mode_t kFolderMode = 0700;
-constexpr mode_t kFileMode = 0600;
-
-tl::unexpected<Error> fail_name() { return fail(Errc::invalid, "not a name of one file"); }
+constexpr mode_t kRestoredFolderMode = 0700;
+constexpr mode_t kRestoredFileMode = 0600;
 
 timespec timespec_of(std::int64_t nanoseconds) {
   constexpr std::int64_t kSecond = 1'000'000'000;
@@ -208,7 +206,7 @@ class PosixTargetFolder : public TargetFolder {
 
 Result<std::unique_ptr<TargetFolder>> PosixTargetFolder::folder(const std::string& name) {
   if (!is_plain_name(name)) return fail_name();
-  if (::mkdirat(fd(), name.c_str(), kFolderMode) != 0 && errno != EEXIST) return fail_errno(errno);
+  if (::mkdirat(fd(), name.c_str(), kRestoredFolderMode) != 0 && errno != EEXIST) return fail_errno(errno);
   Fd below(::openat(fd(), name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   if (!below && (errno == ELOOP || errno == ENOTDIR)) return fail(Errc::busy, "exists and is no folder");
   if (!below) return fail_errno(errno);
@@ -218,7 +216,7 @@ Result<std::unique_ptr<TargetFolder>> PosixTargetFolder::folder(const std::strin
 Result<std::unique_ptr<TargetFile>> PosixTargetFolder::file(const std::string& name) {
   if (!is_plain_name(name)) return fail_name();
   const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
-  Fd fresh(retry_interrupted([&] { return ::openat(fd(), name.c_str(), flags, kFileMode); }));
+  Fd fresh(retry_interrupted([&] { return ::openat(fd(), name.c_str(), flags, kRestoredFileMode); }));
   if (!fresh) return fail_errno(errno);
   return std::make_unique<PosixTargetFile>(std::move(fresh));
 }
@@ -263,7 +261,7 @@ Result<void> PosixTargetFolder::special(const std::string& name, const NodeInfo&
   const bool fits = info.kind == NodeKind::fifo || info.kind == NodeKind::socket ||
                     info.kind == NodeKind::char_device || info.kind == NodeKind::block_device;
   if (!fits) return fail(Errc::invalid, "neither fifo, socket nor device");
-  if (::mknodat(fd(), name.c_str(), type_of(info.kind) | kFileMode, info.rdev) != 0) return fail_errno(errno);
+  if (::mknodat(fd(), name.c_str(), type_of(info.kind) | kRestoredFileMode, info.rdev) != 0) return fail_errno(errno);
   return {};
 }
 

@@ -15,6 +15,7 @@ NodeInfo node_info_of(const struct stat& found);
 std::string path_below(int folder, const std::string& name);
 /// One name in one folder: not empty, not "." or "..", without "/" and "\0".
 bool is_plain_name(const std::string& name);
+inline tl::unexpected<Error> fail_name() { return fail(Errc::invalid, "not a name of one file"); }
 
 std::unique_ptr<SourceFolder> make_source_folder(Fd fd);
 /// `root` is empty.

@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "primitives/hash/hkdf.h"
+#include "primitives/raw.h"
 
 namespace mhp::primitives {
 namespace {
@@ -15,9 +16,6 @@ constexpr std::size_t kNonceBytes = crypto_aead_xchacha20poly1305_ietf_NPUBBYTES
 constexpr std::size_t kTagBytes = crypto_aead_xchacha20poly1305_ietf_ABYTES;
 constexpr std::size_t kPublicKeyBytes = crypto_scalarmult_BYTES;
 static_assert(kNonceBytes + kTagBytes == kBoxOverheadBytes && kPublicKeyBytes + kTagBytes == kPublicBoxOverheadBytes);
-
-const unsigned char* raw(const std::byte* bytes) { return reinterpret_cast<const unsigned char*>(bytes); }
-unsigned char* raw(std::byte* bytes) { return reinterpret_cast<unsigned char*>(bytes); }
 
 /// `out` is plain.size() + kTagBytes long.
 void seal_raw(const Key& key, ByteView nonce, ByteView context, ByteView plain, std::byte* out) {

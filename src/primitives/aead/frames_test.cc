@@ -12,7 +12,7 @@
 namespace mhp::primitives {
 namespace {
 
-const Key kKey = hex_array<32>("feffe9928665731c6d6a8f9467308308feffe9928665731c6d6a8f9467308308");
+const Key kFramesKey = hex_array<32>("feffe9928665731c6d6a8f9467308308feffe9928665731c6d6a8f9467308308");
 const Bytes kContext = to_bytes(as_bytes("format 0 segment 42"));
 
 const unsigned char* raw(ByteView bytes) { return reinterpret_cast<const unsigned char*>(bytes.data()); }
@@ -32,14 +32,14 @@ Bytes plain_gcm(const Key& key, ByteView nonce, ByteView associated, ByteView pl
   return out;
 }
 
-Bytes sealed(ByteView plain, const Key& key = kKey, ByteView context = kContext) {
+Bytes sealed(ByteView plain, const Key& key = kFramesKey, ByteView context = kContext) {
   Bytes out(sealed_frames_bytes(plain.size()));
   seal_frames(key, context, plain, out);
   return out;
 }
 
 /// Opens `count` frames from `first` on; empty where they are refused.
-Bytes opened(ByteView frames, std::uint64_t total, std::uint32_t first = 0, const Key& key = kKey,
+Bytes opened(ByteView frames, std::uint64_t total, std::uint32_t first = 0, const Key& key = kFramesKey,
              ByteView context = kContext) {
   const std::uint64_t count = (frames.size() + kFrameSealedBytes - 1) / kFrameSealedBytes;
   Bytes out(frames.size() - std::min<std::size_t>(frames.size(), count * kFrameTagBytes));
@@ -53,10 +53,10 @@ TEST(Frames, NistTestCase16) {  // the reference of the next test is right: McGr
   const Bytes plain =
       hex("d9313225f88406e5a55909c5aff5269a86a7a9531534f7da2e4c303d8a318a721c3c0c95956809532fcf0e2449a6b525"
           "b16aedf5aa0de657ba637b39");
-  EXPECT_EQ(
-      to_hex(plain_gcm(kKey, hex("cafebabefacedbaddecaf888"), hex("feedfacedeadbeeffeedfacedeadbeefabaddad2"), plain)),
-      "522dc1f099567d07f47f37a32a84427d643a8cdcbfe5c0c97598a2bd2555d1aa8cb08e48590dbb3da7b08b1056828838"
-      "c5f61e6393ba7a0abcc9f66276fc6ece0f4e1768cddf8853bb2d551b");
+  EXPECT_EQ(to_hex(plain_gcm(kFramesKey, hex("cafebabefacedbaddecaf888"),
+                             hex("feedfacedeadbeeffeedfacedeadbeefabaddad2"), plain)),
+            "522dc1f099567d07f47f37a32a84427d643a8cdcbfe5c0c97598a2bd2555d1aa8cb08e48590dbb3da7b08b1056828838"
+            "c5f61e6393ba7a0abcc9f66276fc6ece0f4e1768cddf8853bb2d551b");
   test_run::tried(1, "published vectors of primitives", 1, 0);
 }
 
@@ -76,7 +76,7 @@ TEST(Frames, AreGcmWithTheNoncesOfTheFormat) {
     Bytes associated = kContext;
     const Bytes nonce = hex(nonces[i]);
     associated.insert(associated.end(), nonce.begin() + 8, nonce.end());
-    const Bytes frame = plain_gcm(kKey, nonce, associated, frames[i]);
+    const Bytes frame = plain_gcm(kFramesKey, nonce, associated, frames[i]);
     expected.insert(expected.end(), frame.begin(), frame.end());
   }
   EXPECT_EQ(sealed(plain), expected);
@@ -117,13 +117,13 @@ void try_kernel(GcmKernel kernel) {
       from.push_back(to.back());
       at += bytes;
     }
-    seal_frames_by(kernel, kKey, kContext, plain, to);
+    seal_frames_by(kernel, kFramesKey, kContext, plain, to);
     ASSERT_EQ(stream, good) << "round " << round;
     Bytes out(plain.size());
-    ASSERT_TRUE(open_frames_by(kernel, kKey, kContext, plain.size(), 0, from, out)) << "round " << round;
+    ASSERT_TRUE(open_frames_by(kernel, kFramesKey, kContext, plain.size(), 0, from, out)) << "round " << round;
     ASSERT_EQ(out, plain) << "round " << round;
     stream[noise.below(stream.size())] ^= std::byte{1};
-    ASSERT_FALSE(open_frames_by(kernel, kKey, kContext, plain.size(), 0, from, out)) << "round " << round;
+    ASSERT_FALSE(open_frames_by(kernel, kFramesKey, kContext, plain.size(), 0, from, out)) << "round " << round;
     ASSERT_EQ(out, Bytes(plain.size())) << "refused plain text was left behind";
   }
 }
@@ -142,7 +142,7 @@ TEST(Frames, TheBulkKernelGivesAndRefusesTheSame) {
     Bytes out[2] = {Bytes(size), Bytes(size)};
     for (const GcmKernel kernel : {GcmKernel::openssl, GcmKernel::vaes}) {
       const auto at = static_cast<std::size_t>(kernel);
-      const auto cipher = make_gcm(kernel, kKey, GcmDirection::seal);
+      const auto cipher = make_gcm(kernel, kFramesKey, GcmDirection::seal);
       cipher->start(nonce, associated);
       if (size > 0) cipher->update(plain, out[at].data());
       tags[at] = cipher->tag();
@@ -156,7 +156,7 @@ TEST(Frames, AMegabyteAndMoreIsTheSameByWhateverKernelIsTaken) {
   const Bytes plain = Noise(9).bytes(2_MiB + 5);
   Bytes by_openssl(sealed_frames_bytes(plain.size()));
   const std::array<MutableBytes, 1> place{by_openssl};
-  seal_frames_by(GcmKernel::openssl, kKey, kContext, plain, place);
+  seal_frames_by(GcmKernel::openssl, kFramesKey, kContext, plain, place);
   EXPECT_EQ(sealed(plain), by_openssl);
   EXPECT_EQ(opened(by_openssl, plain.size()), plain);
 }
@@ -172,8 +172,8 @@ TEST(Frames, AnyChangedBitIsRefused) {
     EXPECT_TRUE(opened(bad, plain.size()).empty()) << "seed 4, bit " << bit;
   }
   EXPECT_TRUE(opened(good, plain.size(), 0, Key{}).empty());
-  EXPECT_TRUE(opened(good, plain.size(), 0, kKey, as_bytes("format 0 segment 43")).empty());
-  EXPECT_TRUE(opened(good, plain.size(), 0, kKey, {}).empty());
+  EXPECT_TRUE(opened(good, plain.size(), 0, kFramesKey, as_bytes("format 0 segment 43")).empty());
+  EXPECT_TRUE(opened(good, plain.size(), 0, kFramesKey, {}).empty());
 }
 
 TEST(Frames, CannotBeReorderedTruncatedOrExtended) {
@@ -203,7 +203,7 @@ TEST(Frames, LengthsThatDoNotFitAreInvalid) {
   const Bytes good = sealed(Bytes(kFramePlainBytes + 10));
   Bytes out(kFramePlainBytes + 10);
   const auto code = [&](std::uint64_t total, std::uint32_t first, ByteView frames, MutableBytes to) {
-    const auto result = open_frames(kKey, kContext, total, first, frames, to);
+    const auto result = open_frames(kFramesKey, kContext, total, first, frames, to);
     return result ? std::string("opened") : to_string(result.error().code);
   };
   const std::uint64_t total = kFramePlainBytes + 10;

@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "base/exhausted.h"
 #include "primitives/aead/gcm_vaes.h"
+#include "primitives/raw.h"
 
 namespace mhp::primitives {
 namespace {
@@ -13,8 +14,6 @@ namespace {
 constexpr std::size_t kMaxPartBytes = 1_GiB;
 /// From here on the bulk kernel is worth its start.
 constexpr std::uint64_t kBulkBytes = 1_MiB;
-
-const unsigned char* raw(const std::byte* bytes) { return reinterpret_cast<const unsigned char*>(bytes); }
 
 class OpensslGcm : public Gcm {
  public:

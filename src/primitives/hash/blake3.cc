@@ -7,13 +7,14 @@
 #include <new>
 #include <type_traits>
 
+#include "primitives/raw.h"
+
 namespace mhp::primitives {
 
 static blake3_hasher* hasher(std::byte* state) { return std::launder(reinterpret_cast<blake3_hasher*>(state)); }
 static const blake3_hasher* hasher(const std::byte* state) {
   return std::launder(reinterpret_cast<const blake3_hasher*>(state));
 }
-static const std::uint8_t* raw(const std::byte* bytes) { return reinterpret_cast<const std::uint8_t*>(bytes); }
 
 Blake3::Blake3() {
   static_assert(sizeof(blake3_hasher) <= kStateBytes && alignof(blake3_hasher) <= 16);

@@ -15,8 +15,8 @@ struct Vector {
 };
 
 // test_vectors.json of the BLAKE3 project; the input is 0, 1, ... 250, 0, 1, ...
-constexpr std::string_view kKey = "whats the Elvish word for friend";
-constexpr std::string_view kContext = "BLAKE3 2019-12-27 16:29:52 test vectors context";
+constexpr std::string_view kVectorKey = "whats the Elvish word for friend";
+constexpr std::string_view kVectorContext = "BLAKE3 2019-12-27 16:29:52 test vectors context";
 constexpr Vector kVectors[] = {
     {0, "af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262",
      "92b2b75604ed3c761f9d6f62392c8a9227ad0ea3f09573e783f1498a4ed60d26",
@@ -65,7 +65,7 @@ Bytes counting(std::size_t size) {
 
 Key vector_key() {
   Key key;
-  std::memcpy(key.data(), kKey.data(), key.size());
+  std::memcpy(key.data(), kVectorKey.data(), key.size());
   return key;
 }
 
@@ -75,7 +75,7 @@ TEST(Blake3, PublishedVectorsInAllThreeModes) {
     const Bytes input = counting(vector.bytes);
     EXPECT_EQ(to_hex(blake3(input)), vector.plain);
     EXPECT_EQ(to_hex(blake3_keyed(vector_key(), input)), vector.keyed);
-    EXPECT_EQ(to_hex(blake3_derive(kContext, input)), vector.derived);
+    EXPECT_EQ(to_hex(blake3_derive(kVectorContext, input)), vector.derived);
   }
   test_run::tried(1, "published vectors of primitives", 3 * std::size(kVectors), 0);
 }

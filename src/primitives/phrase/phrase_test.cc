@@ -11,12 +11,12 @@
 namespace mhp::primitives {
 namespace {
 
-struct Vector {
+struct PhraseVector {
   std::string_view entropy, phrase;
 };
 
 // The 256-bit vectors of the BIP's reference implementation (Trezor, vectors.json).
-constexpr Vector kVectors[] = {
+constexpr PhraseVector kPhraseVectors[] = {
     {"0000000000000000000000000000000000000000000000000000000000000000",
      "abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon "
      "abandon abandon abandon abandon abandon abandon abandon abandon abandon art"},
@@ -45,13 +45,13 @@ std::string detail_with(std::size_t place, const std::string& word) {
 }
 
 TEST(Phrase, PublishedVectorsBothWays) {
-  for (const Vector& vector : kVectors) {
+  for (const PhraseVector& vector : kPhraseVectors) {
     EXPECT_EQ(phrase_of(hex_array<32>(vector.entropy)), vector.phrase);
     const auto entropy = entropy_of(vector.phrase);
     ASSERT_TRUE(entropy) << entropy.error().detail;
     EXPECT_EQ(to_hex(*entropy), vector.entropy);
   }
-  test_run::tried(1, "published vectors of primitives", std::size(kVectors), 0);
+  test_run::tried(1, "published vectors of primitives", std::size(kPhraseVectors), 0);
 }
 
 TEST(Phrase, AnyEntropyComesBack) {
@@ -66,7 +66,7 @@ TEST(Phrase, AnyEntropyComesBack) {
 
 TEST(Phrase, CaseAndWhiteSpaceDoNotMatter) {
   std::string phrase = "\n\t ";
-  for (const char c : kVectors[4].phrase) {
+  for (const char c : kPhraseVectors[4].phrase) {
     if (c == ' ')
       phrase += " \r\n\t";
     else
@@ -74,7 +74,7 @@ TEST(Phrase, CaseAndWhiteSpaceDoNotMatter) {
   }
   const auto entropy = entropy_of(phrase + "\n");
   ASSERT_TRUE(entropy) << entropy.error().detail;
-  EXPECT_EQ(to_hex(*entropy), kVectors[4].entropy);
+  EXPECT_EQ(to_hex(*entropy), kPhraseVectors[4].entropy);
 }
 
 TEST(Phrase, SaysWhatIsWrong) {
@@ -100,7 +100,7 @@ TEST(Phrase, OneWrongWordIsNoticedNearlyAlways) {
 }
 
 TEST(Phrase, WordsOfAHashAreThoseOfAPhrase) {
-  for (const Vector& vector : kVectors) {
+  for (const PhraseVector& vector : kPhraseVectors) {
     const Hash hash = hex_array<32>(vector.entropy);
     const std::string words = words_of(hash, 23);
     EXPECT_TRUE(vector.phrase.starts_with(words + " ")) << words;

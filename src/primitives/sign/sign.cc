@@ -6,12 +6,10 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "primitives/raw.h"
 
 namespace mhp::primitives {
 namespace {
-
-const unsigned char* raw(const std::byte* bytes) { return reinterpret_cast<const unsigned char*>(bytes); }
-unsigned char* raw(std::byte* bytes) { return reinterpret_cast<unsigned char*>(bytes); }
 
 /// context || 0x00 || message. A context with a zero byte in it could imitate another one.
 Bytes bind(std::string_view context, ByteView message) {

@@ -36,7 +36,10 @@ Task<> ask_home(home::Home& home, VaultId vault, HomeView& view, Error& failure,
 /// Those that newer ones have replaced. What a home does not say is asked of others.
 Task<> ask_former(home::Home& home, VaultId vault, home::Home::DeviceRecord current, SeenRecords& seen) {
   auto former = co_await home.former_records(vault, current.device);
-  if (!former) co_return;
+  if (!former) {
+    seen.damaged += former.error().code == Errc::corrupt;
+    co_return;
+  }
   if (!current.signed_record.empty()) seen.take(std::move(current.signed_record), former->since_s);
   for (auto& one : former->records) seen.take(std::move(one.signed_record), one.taken_s);
 }

@@ -11,9 +11,9 @@ namespace {
 
 constexpr std::size_t kMostMergedAtOnce = 64;  // files that are open, each with a buffer
 
-bool is_small(const RunPart& part) { return part.bytes < kSmallPartBytes; }
+bool is_small_part(const RunPart& part) { return part.bytes < kSmallPartBytes; }
 
-bool is_passing(const IndexRun& run) { return std::ranges::any_of(run.parts(), is_small); }
+bool is_passing(const IndexRun& run) { return std::ranges::any_of(run.parts(), is_small_part); }
 
 std::uint64_t chunks_of(const std::unique_ptr<IndexRun>& run) { return run->chunks(); }
 
@@ -96,7 +96,7 @@ std::vector<std::size_t> IndexLoader::begin(std::vector<KnownPart>& parts) {
 
 Result<void> IndexLoader::take(const KnownPart& known, wire::IndexPart part) {
   RunPart entry{.part = known.ref.chunk, .bytes = known.bytes};
-  if (is_small(entry)) {
+  if (is_small_part(entry)) {
     small_.emplace_back(known, std::move(part));
     return {};
   }

@@ -117,6 +117,8 @@ Result<Committed> save(World& world, const std::string& computer, const Files& f
 /// By a computer, snapshots by their numbers, counted from 0, oldest first.
 Result<Collected> forget(World& world, const std::string& computer, const std::vector<std::size_t>& numbers,
                          bool repack = true);
+/// Counts, and reads so many percent of the segments.
+CheckReport check(World& world, const std::string& computer, unsigned read_percent = 0);
 /// EXPECTs that a snapshot, counted from 0, oldest first, is `files` as `computer` sees it.
 void expect_snapshot(World& world, const std::string& computer, std::size_t number, const Files& files);
 

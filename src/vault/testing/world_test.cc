@@ -92,6 +92,15 @@ Result<Committed> save(World& world, const std::string& computer, const Files& f
   return world.run(back_up(world.platform(), *session.vault, files));
 }
 
+CheckReport check(World& world, const std::string& computer, unsigned read_percent) {
+  auto session = world.open(computer);
+  EXPECT_TRUE(session) << session.error().detail;
+  if (!session) return {};
+  auto report = world.run(session->vault->check(read_percent, {}));
+  EXPECT_TRUE(report);
+  return report ? *report : CheckReport{};
+}
+
 void expect_snapshot(World& world, const std::string& computer, std::size_t number, const Files& files) {
   auto session = world.open(computer);
   ASSERT_TRUE(session) << session.error().detail;
