@@ -23,7 +23,7 @@ function(mhp_layer_of room out)
 endfunction()
 
 # Headers that nearly every file reads, parsed once for all files of the same kind: `words` for the rooms' libraries,
-# `test_words` for their tests. Not in a release build: there each file shows that it includes what it uses.
+# `test_words` for their tests. Not in a release build, which has fewer.
 if(NOT CMAKE_BUILD_TYPE STREQUAL "Release")
   set(common_headers <algorithm> <array> <atomic> <chrono> <cstdint> <functional> <map> <memory> <mutex> <optional>
     <random> <set> <span> <string> <tl/expected.hpp> <unordered_map> <vector> <asio/any_io_executor.hpp>

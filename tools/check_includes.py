@@ -27,7 +27,8 @@ def flags_by_room(build):
     flags = {}
     for entry in json.loads((build / "compile_commands.json").read_text()):
         words = shlex.split(entry["command"])
-        target = next((part[:-len(".dir")] for part in words[words.index("-o") + 1].split("/") if part.endswith(".dir")), "")
+        folders = words[words.index("-o") + 1].split("/")
+        target = next((folder.removesuffix(".dir") for folder in folders if folder.endswith(".dir")), "")
         room = target.removeprefix("mhp_").removesuffix("_test")
         if not (ROOT / "src" / room).is_dir() or (room in flags and not target.endswith("_test")):
             continue
@@ -43,6 +44,10 @@ def flags_by_room(build):
     return flags
 
 
+def room_of(path):
+    return path.relative_to(ROOT / "src").parts[0]
+
+
 def problem_of(path, flags):
     what = ["-x", "c++", "-Wno-pragma-once-outside-header", "-Wno-unused-function"] if path.suffix == ".h" else []
     done = subprocess.run([*flags, "-fsyntax-only", *what, path], capture_output=True, text=True,
@@ -52,18 +57,18 @@ def problem_of(path, flags):
 
 def main():
     parser = argparse.ArgumentParser(description="Parses each C++ file alone")
-    parser.add_argument("build", type=pathlib.Path, help="a build folder that is configured and has its generated files")
+    parser.add_argument("build", type=pathlib.Path, help="a build folder with its generated files")
     parser.add_argument("--part", type=int, default=1, metavar="N", help="one of N parts of all files, by the day")
     args = parser.parse_args()
     flags = flags_by_room(args.build)
     files = sorted(path for path in (ROOT / "src").rglob("*") if path.suffix in {".cc", ".h"})
     today = int(time.time()) // 86400
     chosen = [path for number, path in enumerate(files) if (number + today) % args.part == 0]
-    unknown = [path for path in chosen if path.relative_to(ROOT / "src").parts[0] not in flags]
+    unknown = [path for path in chosen if room_of(path) not in flags]
     if unknown or not chosen:
         sys.exit(f"no flags known for {unknown or 'anything'}: is {args.build} configured?")
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        problems = list(pool.map(lambda path: problem_of(path, flags[path.relative_to(ROOT / 'src').parts[0]]), chosen))
+        problems = list(pool.map(lambda path: problem_of(path, flags[room_of(path)]), chosen))
     for path, problem in zip(chosen, problems):
         if problem:
             print(f"{path.relative_to(ROOT)} does not include all that it uses:\n{problem}")

@@ -137,7 +137,7 @@ def problems_of(path, text, allowed):
 
 
 def check_own_header(path, text, has_header):
-    """So it is shown that the header compiles alone: target `headers` leaves it out."""
+    """So it is shown, whenever that file is parsed alone, that the header includes what it uses."""
     first = re.search(r'^#include (.*)$', text, re.MULTILINE)
     own = path.removeprefix("src/").removesuffix("cc") + "h"
     if path.startswith("src/") and has_header and (not first or first.group(1) != f'"{own}"'):

@@ -7,8 +7,9 @@
 #
 # A planted bug is a file NAME.bug beside this script: a sentence, lines `key: value`, then blocks of old and new lines
 # (tests/README.md). The changed file is compiled as the build compiles it, together with the same others, and linked
-# before the library it belongs to, so nothing of the working tree or of the build is touched. It counts as caught only where the named test ran, failed,
-# and said what `finds:` expects. A bug that no longer fits the sources, does not compile or stays unseen is a failure.
+# before the library it belongs to, so nothing of the working tree or of the build is touched. It counts as caught only
+# where the named test ran, failed, and said what `finds:` expects. A bug that no longer fits the sources, does not
+# compile or stays unseen is a failure.
 import argparse
 import concurrent.futures
 import contextlib
@@ -99,7 +100,7 @@ def replace_after(words, flag, value):
 
 
 def together(path):
-    """The file that is compiled for a source file, and what is in it: where files are compiled together, names of all."""
+    """Names of the source files that are compiled in this one."""
     text = path.read_text()
     if path.suffix == ".cxx":
         return re.findall(r'^#include "(.*)"$', text, re.MULTILINE)
@@ -129,7 +130,8 @@ def build(bug, folder):
         command = replace_after(command, "-MF", folder / "bug.d")
     run(command, "the bug does not compile", **options)
     at = link.index("-o")
-    own = [word for word in link[:at] if not word.endswith(f"{compiles[compiled][compiles[compiled].index('-o') + 1]}")]
+    real_object = compiles[compiled][compiles[compiled].index("-o") + 1]  # a file of the target itself
+    own = [word for word in link[:at] if word != real_object]
     program = folder / target
     run([*own, folder / "bug.o", "-o", program, *link[at + 2:]], "the bug does not link", **options)
     return program
