@@ -100,6 +100,9 @@ function(mhp_room name)
     if(TARGET test_words)
       target_precompile_headers(${name}_test REUSE_FROM test_words)
     endif()
+    if(CMAKE_BUILD_TYPE STREQUAL "Release")
+      target_compile_options(${name}_test PRIVATE -O1) # loops are in the rooms
+    endif()
     set_target_properties(${name}_test PROPERTIES UNITY_BUILD ${MHP_UNITY} UNITY_BUILD_BATCH_SIZE ${MHP_UNITY_FILES})
     include(GoogleTest)
     gtest_discover_tests(${name}_test WORKING_DIRECTORY ${PROJECT_SOURCE_DIR} TEST_PREFIX "${name}." DISCOVERY_TIMEOUT 60

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <set>
 
+#include "base/test_run.h"
 #include "dispersal/home_set.h"
 #include "dispersal/testing/world.h"
 
@@ -264,7 +265,7 @@ class Life {
 
 TEST(HomeSetSim, WhatWasAcknowledgedComesBackOrTheLossesExplainIt) {
   const std::uint64_t first = testing::seed_of_run();
-  for (std::uint64_t seed = first; seed < first + 6; ++seed) {
+  for (std::uint64_t seed = first; seed < first + 24 / test_run::stride(); ++seed) {
     SCOPED_TRACE("repeat with MHP_SEED=" + std::to_string(seed));
     Life(seed).live(50);
     if (HasFailure()) break;

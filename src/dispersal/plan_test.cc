@@ -15,6 +15,7 @@
 #include <sstream>
 #include <string>
 
+#include "base/test_run.h"
 #include "dispersal/testing/seeds.h"
 
 namespace mhp::dispersal {
@@ -299,7 +300,7 @@ TEST(PlanOfOwners, OneWithManyHomesGetsNoMoreThanOneMay) {
 /// Every promise, for every size: whoever wants to read or to destroy has to rob or to persuade two people.
 TEST(PlanOfOwners, KeepsItsPromisesForAllSizes) {
   std::mt19937_64 random(testing::seed_of_run());
-  for (int round = 0; round < 1500; ++round) {
+  for (std::uint64_t round = 0; round < 1500 / test_run::stride(); ++round) {
     const std::vector<std::uint32_t> owners = random_owners(random);
     const std::span<const std::uint32_t> used = std::span(owners).first(std::min<std::size_t>(owners.size(), 36));
     for (Level level : kLevels) {

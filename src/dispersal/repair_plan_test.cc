@@ -8,6 +8,7 @@
 #include <random>
 #include <set>
 
+#include "base/test_run.h"
 #include "dispersal/home_set.h"
 #include "dispersal/testing/world.h"
 
@@ -104,7 +105,7 @@ TEST(RepairPlan, LeavesANewPlacementAlone) {
 
 TEST(RepairPlan, RestoresTheMarginOverRandomHistories) {
   const std::uint64_t seed = testing::seed_of_run();
-  for (std::uint64_t run = 0; run < 60; ++run) {
+  for (std::uint64_t run = 0; run < 64 / test_run::stride(); ++run) {
     SCOPED_TRACE("MHP_SEED=" + std::to_string(seed) + " run " + std::to_string(run));
     std::mt19937_64 random(seed * 1000 + run);
     History history{.segment = random_id<SegmentId>(random), .level = static_cast<Level>(random() % 3), .held = {}};
@@ -184,7 +185,7 @@ void join_with_owners(History& history, std::mt19937_64& random, std::size_t hom
 
 TEST(RepairPlanOfOwners, NewPlacementsAreAsPlannedAndThenLeftAlone) {
   std::mt19937_64 random(testing::seed_of_run());
-  for (int round = 0; round < 600; ++round) {
+  for (std::uint64_t round = 0; round < 600 / test_run::stride(); ++round) {
     History fresh{.segment = random_id<SegmentId>(random), .level = static_cast<Level>(random() % 3), .held = {}};
     join_with_owners(fresh, random, 1 + random() % 36);
     const Plan plan = make_plan(fresh.level, fresh.owners());
@@ -204,7 +205,7 @@ TEST(RepairPlanOfOwners, NewPlacementsAreAsPlannedAndThenLeftAlone) {
 /// People come and go, and come back with what they had: nobody is ever given what makes k rows of it.
 TEST(RepairPlanOfOwners, NobodyIsGivenEnoughToReadOverRandomHistories) {
   std::mt19937_64 random(testing::seed_of_run());
-  for (int round = 0; round < 150; ++round) {
+  for (std::uint64_t round = 0; round < 150 / test_run::stride(); ++round) {
     History history{.segment = random_id<SegmentId>(random), .level = static_cast<Level>(random() % 3), .held = {}};
     join_with_owners(history, random, 4 + random() % 20);
     std::map<std::size_t, std::set<std::uint8_t>> away;

@@ -179,11 +179,15 @@ class Claims {
     return out;
   }
 
-  /// How likely the likeliest is beside those of other things: of two alike the one that was said first.
-  auto weight() const {
+  /// How likely the likeliest is beside those of other things, where `said` is how much each device says: who says
+  /// little is believed first, and of two alike what was said first.
+  auto weight(const std::map<DeviceId, std::size_t>& said) const {
     const Claim& claim = claims_.front();
-    return std::tuple(claim.own_version > 0, claim.standing.size(), claim.all.size(), claim.before);
+    std::size_t least = SIZE_MAX;
+    for (const DeviceId& device : claim.all) least = std::min(least, said.at(device));
+    return std::tuple(claim.own_version > 0, SIZE_MAX - least, claim.standing.size(), claim.all.size(), claim.before);
   }
+  const std::set<DeviceId>& who_says_the_likeliest() const { return claims_.front().all; }
 
  private:
   struct Claim {
@@ -204,7 +208,10 @@ using EpochClaims = std::map<std::uint32_t, Claims<wire::EpochKey>>;
 void leave_what_fits(const EpochClaims& claims, OpenRecord& out) {
   std::vector<wire::EpochKey>& epochs = out.keys.epochs;
   if (epochs.size() <= wire::kMaxEpochs) return;
-  const auto weight = [&](const wire::EpochKey& key) { return claims.at(key.epoch).weight(); };
+  std::map<DeviceId, std::size_t> said;
+  for (const auto& [number, of_epoch] : claims)
+    for (const DeviceId& device : of_epoch.who_says_the_likeliest()) said[device] += 1;
+  const auto weight = [&](const wire::EpochKey& key) { return claims.at(key.epoch).weight(said); };
   std::ranges::sort(epochs.begin(), epochs.end() - 1, std::greater(), weight);
   const auto unlikely = epochs.begin() + (wire::kMaxEpochs - 1);
   out.others.epochs.insert(out.others.epochs.begin(), unlikely, epochs.end() - 1);
