@@ -42,12 +42,13 @@ if(NOT CMAKE_BUILD_TYPE STREQUAL "Release")
   endif()
 endif()
 
-# A simulated machine has one thread, in which ThreadSanitizer has nothing to see: it gets the tests that start real ones.
-function(mhp_keep_those_with_threads files)
+# Of a room's test files those that match, and what is no test itself but helps them.
+function(mhp_keep_tests files regex)
   set(kept)
   foreach(file IN LISTS ${files})
-    file(STRINGS ${file} starts REGEX "make_posix_platform|std::j?thread" LIMIT_COUNT 1)
-    if(starts)
+    file(STRINGS ${file} matches REGEX "${regex}" LIMIT_COUNT 1)
+    file(STRINGS ${file} tests REGEX "^(TYPED_)?TEST(_F|_P)?\\(" LIMIT_COUNT 1)
+    if(matches OR NOT tests)
       list(APPEND kept ${file})
     endif()
   endforeach()
@@ -73,8 +74,10 @@ function(mhp_room name)
   list(FILTER fuzzers INCLUDE REGEX "_fuzz\\.cc$")
   list(FILTER benches INCLUDE REGEX "_bench\\.cc$")
   list(FILTER sources EXCLUDE REGEX "(_test|_fuzz|_bench|/main)\\.cc$")
-  if(MHP_SANITIZE STREQUAL "thread")
-    mhp_keep_those_with_threads(tests)
+  if(MHP_SANITIZE STREQUAL "thread") # a simulated machine has one thread: nothing to see there
+    mhp_keep_tests(tests "make_posix_platform|std::j?thread")
+  elseif(CMAKE_BUILD_TYPE STREQUAL "Release") # what the dev preset tries a sample of
+    mhp_keep_tests(tests "test_run::stride")
   endif()
 
   add_library(mhp_${name} STATIC ${sources})
@@ -86,6 +89,8 @@ function(mhp_room name)
   set_property(TARGET mhp_${name} PROPERTY LINKER_LANGUAGE CXX)
   # With sanitizers, optimising takes half of the time of compiling. It pays where loops over bytes are.
   if(CMAKE_BUILD_TYPE STREQUAL "Debug" AND name MATCHES "^(base|primitives|wire)$")
+    target_compile_options(mhp_${name} PRIVATE -O1)
+  elseif(CMAKE_BUILD_TYPE STREQUAL "Release" AND name STREQUAL "app") # runs once for each command
     target_compile_options(mhp_${name} PRIVATE -O1)
   endif()
   set_target_properties(mhp_${name} PROPERTIES UNITY_BUILD ${MHP_UNITY} UNITY_BUILD_BATCH_SIZE ${MHP_UNITY_FILES})
@@ -101,7 +106,7 @@ function(mhp_room name)
       target_precompile_headers(${name}_test REUSE_FROM test_words)
     endif()
     if(CMAKE_BUILD_TYPE STREQUAL "Release")
-      target_compile_options(${name}_test PRIVATE -O1) # loops are in the rooms
+      target_compile_options(${name}_test PRIVATE -O0) # loops are in the rooms
     endif()
     set_target_properties(${name}_test PROPERTIES UNITY_BUILD ${MHP_UNITY} UNITY_BUILD_BATCH_SIZE ${MHP_UNITY_FILES})
     include(GoogleTest)
