@@ -37,6 +37,8 @@ struct CallLimits {
   std::size_t strangers = 64;             // connections that have not shown who they are, or not yet
   std::size_t stranger_bytes = 4096;      // what one of those may send in all, the handshake included
   std::chrono::seconds stranger_time{5};  // and how long it may take
+  std::size_t known_bytes = 384_KiB;      // more of both for one that has shown to be known, once
+  std::chrono::seconds known_time{60};    //
   std::size_t connections_each = 8;       // of one peer
   std::size_t requests_in_flight = 64;    // of one peer
   std::size_t max_body_bytes = 64_MiB;    // of one request or reply
@@ -81,8 +83,9 @@ class Served {
 class Service {
  public:
   virtual ~Service() = default;
-  /// How much a peer may ask: strangers keep the bounds of those who have not shown who they are.
-  enum class Standing : unsigned char { refused, stranger, member };
+  /// How much a peer may ask: strangers keep the bounds of those who have not shown who they are; one that is known,
+  /// though no member, gets a little more, and counts among strangers all the same.
+  enum class Standing : unsigned char { refused, stranger, known, member };
   /// Asked when a connection begins; of strangers again after each reply, since a request may show who they are.
   virtual Standing standing(const Peer& peer) = 0;
   /// What answers this one connection; gone before the connection is.

@@ -290,6 +290,29 @@ Task<> stays_unknown(Wired& wired, Server& server, Nursery& scope) {
   EXPECT_EQ(server.strangers(), 0U);
 }
 
+/// Known by the first answer; more of them widen nothing.
+Task<> gets_a_little_more(Wired& wired, Server& server, Nursery& scope) {
+  wired.echo.everyone = Service::Standing::stranger;
+  const auto caller = co_await connect(wired, scope);
+  EXPECT_TRUE(co_await ask(caller, "/v1/nod"));
+  EXPECT_EQ(server.strangers(), 1U);
+  co_await wired.platform.clock().sleep(30s);
+  EXPECT_TRUE(co_await ask(caller, "/v1/echo", Bytes(150'000)));
+  EXPECT_FALSE(co_await ask(caller, "/v1/echo", Bytes(300'000)));
+  wired.echo.everyone = Service::Standing::stranger;
+  const auto again = co_await connect(wired, scope);
+  EXPECT_TRUE(co_await ask(again, "/v1/nod"));
+  co_await wired.platform.clock().sleep(70s);
+  EXPECT_FALSE(again->is_up());
+  EXPECT_EQ(server.strangers(), 0U);
+}
+
+TEST(Call, OneThatIsKnownGetsALittleMoreOnce) {
+  Wired wired;
+  while_serving(wired, gets_a_little_more);
+  EXPECT_GE(wired.serving.traffic.counts.cut_off, 1U);
+}
+
 TEST(Call, AStrangerGetsLittleAndNotForLong) {
   Wired wired;
   while_serving(wired, stays_unknown);

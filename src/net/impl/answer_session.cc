@@ -182,6 +182,11 @@ Task<> AnswerSession::answer_one(StreamId stream) {
 void AnswerSession::ask_standing() {
   if (!bounds_) return;
   const auto standing = service_.standing(peer());
+  if (standing == Service::Standing::known && !bounds_->is_widened) {
+    bounds_->bytes += limits().known_bytes;
+    bounds_->until += limits().known_time;
+    bounds_->is_widened = true;
+  }
   if (standing == Service::Standing::member) bounds_.reset();
   if (standing == Service::Standing::refused) finish(Error{Errc::denied, "this computer is not wanted here"});
 }

@@ -14,6 +14,7 @@ namespace mhp::net::impl {
 struct StrangerBounds {
   std::size_t bytes;               // to be sent by it
   std::chrono::nanoseconds until;  // of the steady clock; then the connection ends
+  bool is_widened = false;         // for one that is known
 };
 
 class AnswerSession final : public Http2 {

@@ -30,7 +30,7 @@ class Echo final : public Service {
    public:
     OfOne(Echo& echo, const Peer& peer) : echo_(echo), id_(peer.id) {}
     /// "/v1/echo" gives the body back, "/v1/who" the caller's id, "/v1/wait" answers after an hour, "/v1/soon" after a
-    /// second, "/v1/big" 8 MiB, "/v1/full" an error, "/v1/welcome" makes everybody a member.
+    /// second, "/v1/big" 8 MiB, "/v1/full" an error, "/v1/welcome" makes everybody a member, "/v1/nod" known.
     Task<Reply> answer(Request request) override {
       struct Count {
         EchoCounts& counts;
@@ -48,6 +48,7 @@ class Echo final : public Service {
       if (request.path == "/v1/soon") co_await echo_.clock_.sleep(std::chrono::seconds(1));
       count.done = true;
       if (request.path == "/v1/welcome") echo_.everyone = Standing::member;
+      if (request.path == "/v1/nod") echo_.everyone = Standing::known;
       co_return reply_to(request);
     }
 
