@@ -386,13 +386,6 @@ bool Book::has_home(const HomeId& home) const {
   return std::ranges::any_of(entries_, names);
 }
 
-bool Book::is_removed(const HomeId& home) const {
-  const auto removes = [&](const auto& entry) {
-    return entry.second->roster && entry.second->roster->view().removed_homes.contains(home);
-  };
-  return std::ranges::any_of(entries_, removes) && !has_home(home);
-}
-
 Task<> Book::changed(std::uint64_t seen) {
   while (changes_ <= seen) {
     platform::Semaphore rung(co_await asio::this_coro::executor, 0);

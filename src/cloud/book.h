@@ -59,8 +59,6 @@ class Book {
   std::vector<Belonging> belongings(const HomeId& home) const;
   /// Whether it is in any.
   bool has_home(const HomeId& home) const;
-  /// Whether it was a removed member's, and is in no cloud now.
-  bool is_removed(const HomeId& home) const;
 
   /// Rises whenever a roster changes here, whoever changed it.
   std::uint64_t changes() const { return changes_; }

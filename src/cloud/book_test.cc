@@ -115,18 +115,17 @@ TEST_F(Books, KnowWhoseAHomeIs) {
   Book book(disk(), kBookFolder);
   ASSERT_TRUE(book.add(cloud_.roster));
   EXPECT_EQ(book.belongings(ben().home_id()), (std::vector{Book::Belonging{id(), ben().id()}}));
-  EXPECT_TRUE(book.has_home(ben().home_id()) && !book.is_removed(ben().home_id()));
+  EXPECT_TRUE(book.has_home(ben().home_id()));
   const auto before = cloud_.roster.digest();
   cloud_.remove(ann(), ben());
   ASSERT_TRUE(book.merge(id(), cloud_.roster.missing_of(before).statements));
   EXPECT_TRUE(book.belongings(ben().home_id()).empty());
-  EXPECT_TRUE(!book.has_home(ben().home_id()) && book.is_removed(ben().home_id()));
-  EXPECT_FALSE(book.is_removed(Person("Emil").home_id()));
+  EXPECT_FALSE(book.has_home(ben().home_id()));
   // In another cloud it is as before.
   Cloud other(ann(), {.open = true});
   other.let_in(ann(), ben());
   ASSERT_TRUE(book.add(other.roster));
-  EXPECT_TRUE(book.has_home(ben().home_id()) && !book.is_removed(ben().home_id()));
+  EXPECT_TRUE(book.has_home(ben().home_id()));
 }
 
 TEST_F(Books, HealDamageFromTheCopy) {

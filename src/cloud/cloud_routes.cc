@@ -1,4 +1,4 @@
-// Four paths, read in both directions.
+// Five paths, read in both directions.
 #include "cloud/cloud_routes.h"
 
 #include <algorithm>
@@ -21,10 +21,9 @@ struct CloudRoute {
 };
 
 constexpr std::array kCloudRoutes{
-    CloudRoute{CloudCall::session, Method::post, "session"},
-    CloudRoute{CloudCall::join, Method::post, "join"},
-    CloudRoute{CloudCall::ask_roster, Method::post, "roster"},
-    CloudRoute{CloudCall::put_roster, Method::put, "roster"},
+    CloudRoute{CloudCall::session, Method::post, "session"},   CloudRoute{CloudCall::join, Method::post, "join"},
+    CloudRoute{CloudCall::ask_roster, Method::post, "roster"}, CloudRoute{CloudCall::put_roster, Method::put, "roster"},
+    CloudRoute{CloudCall::removal, Method::post, "removal"},
 };
 
 }  // namespace

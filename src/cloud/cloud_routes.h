@@ -12,6 +12,7 @@ enum class CloudCall : unsigned char {
   join,        // wire::JoinCall -> wire::Statements
   ask_roster,  // wire::RosterDigest -> wire::RosterNews
   put_roster,  // wire::Statements -> nothing
+  removal,     // a signed wire::CloudClaim -> wire::Statements
 };
 
 struct CloudAsk {

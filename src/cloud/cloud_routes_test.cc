@@ -15,7 +15,8 @@ CloudId some_cloud() {
 }
 
 TEST(CloudRoutes, EachComesBackAsItWas) {
-  for (const CloudCall call : {CloudCall::session, CloudCall::join, CloudCall::ask_roster, CloudCall::put_roster}) {
+  for (const CloudCall call :
+       {CloudCall::session, CloudCall::join, CloudCall::ask_roster, CloudCall::put_roster, CloudCall::removal}) {
     const CloudAsk ask{call, some_cloud()};
     const net::Request request = to_request(ask, Bytes(3));
     EXPECT_EQ(request.body.size(), 3U);

@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::string_view kVaults = "/v1/vaults/";
 constexpr std::int64_t kNsPerS = 1'000'000'000;
+constexpr std::size_t kMostOfTakenOut = 64;  // statements that one who was taken out may say at once
 
 /// A key that a connection has shown to hold, for a cloud.
 struct Guest {
@@ -39,10 +40,10 @@ std::optional<MemberId> member_of(const Book& book, const Guest& guest) {
 
 bool is_present(const Book& book, const Guest& guest) { return member_of(book, guest).has_value(); }
 
-/// Whether anybody may be let in now: then also who was removed must be heard.
-bool may_join(const View& view, std::int64_t now_ns) {
-  const auto is_valid = [now_ns](const auto& entry) { return entry.second.ticket.expires_ns > now_ns; };
-  return view.rules.open || std::ranges::any_of(view.tickets, is_valid);
+/// By which removals the member with this key, or its computer, is out.
+std::vector<TakenOut> removals_of(const Book& book, const Guest& guest) {
+  const RosterPointer roster = book.find(guest.cloud);
+  return roster ? roster->taken_out(MemberId::from_bytes(guest.key.bytes()), guest.computer) : std::vector<TakenOut>();
 }
 
 }  // namespace
@@ -55,23 +56,16 @@ struct CloudService::State {
         id(primitives::home_id_of(own.public_key())),
         home(vaults),
         joins(machine.executor(), 1),
-        merges(machine.executor(), 1) {}
+        merges(machine.executor(), 1),
+        pleas(machine.executor(), 1) {}
 
-  Standing standing(const HomeId& who) const {
-    if (book.has_home(who)) return Standing::member;
-    const auto [first, last] = guests.equal_range(who);
+  Standing standing(const net::Peer& who) const {
+    if (book.has_home(who.id)) return Standing::member;
+    const auto [first, last] = guests.equal_range(who.id);
     for (auto guest = first; guest != last; ++guest)
       if (is_present(book, guest->second)) return Standing::member;
-    if (home != nullptr) return home->is_known(who) ? Standing::member : Standing::stranger;
-    return book.is_removed(who) && !is_open_to_any() ? Standing::refused : Standing::stranger;
-  }
-  bool is_open_to_any() const {
-    const std::int64_t now_ns = platform.clock().unix_ns();
-    const auto is_open = [&](const CloudId& cloud) {
-      const RosterPointer roster = book.find(cloud);
-      return roster && may_join(roster->view(), now_ns);
-    };
-    return std::ranges::any_of(book.clouds(), is_open);
+    if (home != nullptr && home->is_known(who.id)) return Standing::member;
+    return taken_out.contains(who.exporter) ? Standing::known : Standing::stranger;
   }
 
   platform::Platform& platform;
@@ -81,7 +75,9 @@ struct CloudService::State {
   HomeService* const home;
   platform::Semaphore joins;            // one at a time, so that no ticket is used twice here
   platform::Semaphore merges;           // one at a time: others' signatures get one worker
+  platform::Semaphore pleas;            // of those who were taken out, likewise, so that no member waits for them
   std::multimap<HomeId, Guest> guests;  // by the connections' computers
+  std::map<std::array<std::byte, 32>, Guest> taken_out;  // by the connections on which they have shown that
 };
 
 namespace {
@@ -101,12 +97,11 @@ class CloudConnection : public net::Served {
   CloudConnection(State& state, net::Peer peer) : state_(state), peer_(std::move(peer)) {}
   ~CloudConnection() override {
     for (const auto& place : sessions_) state_.guests.erase(place);
+    state_.taken_out.erase(peer_.exporter);
   }
 
   Task<net::Reply> answer(net::Request request) override {
-    const auto standing = state_.standing(peer_.id);
-    if (standing == net::Service::Standing::refused)
-      co_return net::error_reply({Errc::denied, "this computer was removed from the cloud"});
+    const auto standing = state_.standing(peer_);
     if (request.path.starts_with(kVaults)) {
       if (state_.home == nullptr) co_return net::error_reply({Errc::denied, "this computer lends no space"});
       if (!vaults_) vaults_ = state_.home->serve(peer_);
@@ -126,8 +121,11 @@ class CloudConnection : public net::Served {
   Task<Result<Bytes>> admit(CloudId cloud, wire::JoinRequest request);
   Task<Result<Bytes>> tell_roster(CloudId cloud, Bytes body);
   Task<Result<Bytes>> take_roster(CloudId cloud, Bytes body);
+  Task<Result<Bytes>> tell_removal(CloudId cloud, Bytes body);
+  Task<Result<Bytes>> take_plea(CloudId cloud, Bytes body);
   Result<KeyId> claimed_by(const CloudId& cloud, ByteView signed_claim) const;
   bool is_of(const CloudId& cloud) const;
+  bool was_of(const CloudId& cloud) const;
   void remember(const CloudId& cloud, const KeyId& key);
 
   State& state_;
@@ -146,6 +144,13 @@ bool CloudConnection::is_of(const CloudId& cloud) const {
   });
 }
 
+/// Whether it has shown that its member, or its computer, was taken out, and is out still.
+bool CloudConnection::was_of(const CloudId& cloud) const {
+  const auto found = state_.taken_out.find(peer_.exporter);
+  return found != state_.taken_out.end() && found->second.cloud == cloud &&
+         !removals_of(state_.book, found->second).empty();
+}
+
 void CloudConnection::remember(const CloudId& cloud, const KeyId& key) {
   for (const auto& place : sessions_) {
     if (place->second.cloud != cloud) continue;
@@ -157,12 +162,16 @@ void CloudConnection::remember(const CloudId& cloud, const KeyId& key) {
 
 Task<Result<Bytes>> CloudConnection::ask(net::Request request, bool is_member) {
   const auto asked = parse_cloud_ask(request.method, request.path);
-  const bool may_be_anyone = asked && (asked->call == CloudCall::session || asked->call == CloudCall::join);
-  if (!is_member && !may_be_anyone) co_return fail(Errc::denied, "this computer is not known here");
+  const bool may_be_anyone = asked && (asked->call == CloudCall::session || asked->call == CloudCall::join ||
+                                       asked->call == CloudCall::removal);
+  const bool is_plea = asked && asked->call == CloudCall::put_roster && was_of(asked->cloud);
+  if (!is_member && !may_be_anyone && !is_plea) co_return fail(Errc::denied, "this computer is not known here");
   if (!asked) co_return tl::unexpected<Error>(asked.error());
   (void)co_await state_.book.refresh_aside(state_.platform);  // what is damaged or away is not found below
-  if (!may_be_anyone && !is_of(asked->cloud))
+  if (!may_be_anyone && !is_of(asked->cloud)) {
+    if (is_plea) co_return co_await take_plea(asked->cloud, std::move(request.body));
     co_return fail(Errc::denied, "this computer is not of this cloud, as far as is known here");
+  }
   switch (asked->call) {
     case CloudCall::session:
       co_return co_await open_session(asked->cloud, std::move(request.body));
@@ -172,6 +181,8 @@ Task<Result<Bytes>> CloudConnection::ask(net::Request request, bool is_member) {
       co_return co_await tell_roster(asked->cloud, std::move(request.body));
     case CloudCall::put_roster:
       co_return co_await take_roster(asked->cloud, std::move(request.body));
+    case CloudCall::removal:
+      co_return co_await tell_removal(asked->cloud, std::move(request.body));
   }
   co_return fail(Errc::not_found, "no such path");
 }
@@ -244,6 +255,39 @@ Task<Result<Bytes>> CloudConnection::take_roster(CloudId cloud, Bytes body) {
   co_return Bytes();
 }
 
+/// To who was taken out: the removals, and what they rest on. Nothing that came after.
+Task<Result<Bytes>> CloudConnection::tell_removal(CloudId cloud, Bytes body) {
+  MHP_CO_TRY(const KeyId key, claimed_by(cloud, body));
+  const Guest guest{cloud, key, as_key(peer_.key)};
+  const RosterPointer roster = state_.book.find(cloud);
+  const auto removals = removals_of(state_.book, guest);
+  if (removals.empty())
+    co_return fail(Errc::denied, "neither this member nor this computer was taken out of it, as far as is known here");
+  state_.taken_out.insert_or_assign(peer_.exporter, guest);
+  co_await state_.pleas.take();
+  const platform::Permit permit(state_.pleas);
+  const auto look = [&] { return wire::encode(roster->grounds_of(removals)); };
+  co_return co_await state_.platform.workers().run(look);
+}
+
+/// From who was taken out is taken what counts all the same: a removal by somebody closer to the founder, say. So
+/// nobody is kept from saying that, and nobody fills the roster who has nothing to say any more.
+Task<Result<Bytes>> CloudConnection::take_plea(CloudId cloud, Bytes body) {
+  MHP_CO_TRY(const auto statements, wire::parse_statements(body));
+  if (statements.statements.size() > kMostOfTakenOut)
+    co_return fail(Errc::denied, "so much is taken from nobody who was taken out");
+  co_await state_.pleas.take();
+  const platform::Permit permit(state_.pleas);
+  const RosterPointer roster = state_.book.find(cloud);
+  if (!roster) co_return fail(Errc::not_found, "this home is not in this cloud any more");
+  const auto look = [&] { return roster->that_count(statements.statements); };
+  std::vector<Bytes> counting = co_await state_.platform.workers().run(look);
+  if (counting.empty()) co_return fail(Errc::denied, "nothing of that counts here");
+  auto merging = state_.book.merge_aside(state_.platform, cloud, std::move(counting));
+  MHP_CO_TRY_VOID(told(co_await std::move(merging)));
+  co_return Bytes();
+}
+
 }  // namespace
 
 CloudService::CloudService(platform::Platform& platform, Book& book, const primitives::SigningKey& home_key,
@@ -252,7 +296,7 @@ CloudService::CloudService(platform::Platform& platform, Book& book, const primi
 
 CloudService::~CloudService() = default;
 
-net::Service::Standing CloudService::standing(const net::Peer& peer) { return state_->standing(peer.id); }
+net::Service::Standing CloudService::standing(const net::Peer& peer) { return state_->standing(peer); }
 
 std::vector<Book::Belonging> CloudService::belongings(const HomeId& peer) const {
   std::vector<Book::Belonging> all = state_->book.belongings(peer);

@@ -9,10 +9,11 @@
 namespace mhp::cloud {
 
 /// Answers by the rosters of a Book, in every cloud that is in it (docs/protocol/cloud.md). A home that one of them
-/// names is a member's. A removed member's is refused, also on connections that it has already. Everybody else is a
-/// stranger: may ask to join, may show to be a member (of a home that is new, say), and may ask the HomeService. What a
-/// cloud's roster says is given to members of that cloud alone. Who waits for news awaits Book::changed(). No secret of
-/// an invitation comes here, and none of a ticket's proofs is in any error.
+/// names is a member's. Everybody else is a stranger: may ask to join, may show to be a member (of a home that is new,
+/// say), and may ask the HomeService. So is whoever was removed, also on connections that it has already; it may ask
+/// for the removal, and say what overrules that. What a cloud's roster says is given to members of that cloud alone.
+/// Who waits for news awaits Book::changed(). No secret of an invitation comes here, and none of a ticket's proofs is
+/// in any error.
 class CloudService final : public net::Service {
  public:
   /// `home_key`: of this computer, as in its net::Identity; where an admin's roster names it, it admits. `home`: what

@@ -1,4 +1,4 @@
-// Clouds of several computers over TLS in a network of memory: joining, exchanging, being removed, and strangers.
+// Clouds of several computers over TLS in a network of memory: joining, exchanging, and strangers.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -14,71 +14,7 @@ namespace mhp::cloud {
 namespace {
 
 using namespace std::chrono_literals;
-using testing::Computer;
-using testing::Computers;
-using testing::while_up;
-
-constexpr std::chrono::seconds kLimit{10};
-
-/// Over a new connection, since a stranger may send little over each.
-Task<Result<Joined>> try_join(Computer& who, wire::Invitation invitation) {
-  co_await who.machine.clock().sleep(10s);
-  auto joining = join(who.machine, who.book, *who.net, std::move(invitation), who.newcomer(), kLimit);
-  co_return co_await std::move(joining);
-}
-
-/// Must go well.
-Task<Joined> let_in(Computer& who, wire::Invitation invitation) {
-  auto joining = try_join(who, std::move(invitation));
-  auto joined = co_await std::move(joining);
-  EXPECT_TRUE(joined) << (joined ? "" : joined.error().detail);
-  co_return joined ? std::move(*joined) : Joined{};
-}
-
-/// Each that is up with all others, as often as there is news.
-Task<> settle(Computers& all, CloudId cloud) {
-  bool more = true;
-  for (unsigned round = 0; more; ++round) {
-    EXPECT_LT(round, 10U) << "they do not come to an end";
-    if (round == 10) co_return;
-    more = false;
-    for (const auto& [name, computer] : all.all) {
-      if (!computer->is_up()) continue;
-      auto spreading = spread(computer->machine, computer->book, cloud, *computer->net, computer->id(), {});
-      for (const Spoken& one : co_await std::move(spreading))
-        more = more || (one.exchanged && one.exchanged->taken + one.exchanged->given > 0);
-    }
-  }
-}
-
-void expect_same(Computers& all, const CloudId& cloud, const std::vector<std::string>& names) {
-  for (const std::string& name : names) {
-    ASSERT_TRUE(all[name].roster(cloud)) << name;
-    EXPECT_EQ(all[name].roster(cloud)->statements(), all[names[0]].roster(cloud)->statements()) << name;
-  }
-}
-
-void expect_error(const Result<Joined>& joined, Errc code, const std::string& words) {
-  ASSERT_FALSE(joined) << "not refused: " << words;
-  EXPECT_EQ(joined.error().code, code) << joined.error().detail;
-  EXPECT_NE(joined.error().detail.find(words), std::string::npos) << joined.error().detail;
-}
-
-Task<Result<std::shared_ptr<net::Caller>>> call_to(Computer& from, Computer& to) {
-  std::vector<net::Address> addresses{{to.machine.address(), testing::kPort}};
-  auto reaching = from.net->reach(to.id(), std::move(addresses));
-  co_return co_await std::move(reaching);
-}
-
-Task<Result<Bytes>> ask(Computer& from, Computer& to, net::Request request) {
-  auto calling = call_to(from, to);
-  MHP_CO_TRY(const auto caller, co_await std::move(calling));
-  co_return co_await caller->call(std::move(request), kLimit);
-}
-
-net::Request digest_of(const CloudId& cloud) {
-  return to_request({CloudCall::ask_roster, cloud}, wire::encode(wire::RosterDigest{cloud, {}}));
-}
+using namespace testing;
 
 Task<> join_and_compare(Computers& all) {
   Computer& ann = all["Ann"];
@@ -274,50 +210,6 @@ TEST(Joining, WhatIsReplayedOpensNothing) {
   while_up(all, replay_an_admission);
 }
 
-Task<> remove_within_one_exchange(Computers& all) {
-  Computer& ann = all["Ann"];
-  Computer& ben = all["Ben"];
-  Computer& emil = all["Emil"];
-  const CloudId cloud = ann.found();
-  co_await let_in(ben, ann.invite(cloud, 1));
-  co_await let_in(emil, ann.invite(cloud, 2));
-  co_await settle(all, cloud);
-  EXPECT_TRUE(co_await ask(emil, ben, digest_of(cloud)));
-  const auto connection = co_await call_to(emil, ben);
-  ann.say(cloud, ann.removal_of(cloud, emil));
-  EXPECT_TRUE(co_await ask(emil, ben, digest_of(cloud))) << "Ben has not heard of it";
-  const auto telling = co_await call_to(ann, ben);
-  auto exchanging = exchange(ann.machine, ann.book, cloud, **telling, kLimit);
-  EXPECT_EQ((co_await std::move(exchanging))->given, 1U);
-  // On the connection that is up, and on a new one.
-  EXPECT_TRUE((*connection)->is_up());
-  auto again = (*connection)->call(digest_of(cloud), kLimit);
-  EXPECT_EQ((co_await std::move(again)).error().code, Errc::denied);
-  net::Request vault{net::Method::get, "/v1/vaults/" + cloud.hex() + "/usage"};
-  EXPECT_EQ((co_await ask(emil, ben, vault)).error().code, Errc::denied);
-  co_await emil.go_down();
-  co_await all.clock().sleep(2 * 24h);  // until no invitation is left: then not even a connection is made
-  emil.go_up();
-  EXPECT_EQ((co_await ask(emil, ben, digest_of(cloud))).error().code, Errc::denied);
-  EXPECT_EQ((co_await call_to(emil, ann)).error().code, Errc::denied);
-  // Invited again, the same computer comes back for a new member.
-  const wire::Invitation again_in = ann.invite(cloud, 3);
-  Newcomer anew = emil.newcomer();
-  const primitives::SigningKey key = test_key("Emil, once more");
-  Newcomer once_more{
-      .member = key, .name = "Emil", .home = anew.home, .home_name = "attic", .addresses = anew.addresses};
-  co_await all.clock().sleep(1h);  // after a failure a home is left alone for a while
-  auto joining = join(emil.machine, emil.book, *emil.net, again_in, once_more, kLimit);
-  const auto joined = co_await std::move(joining);
-  EXPECT_TRUE(joined) << (joined ? "" : joined.error().detail);
-  EXPECT_TRUE(co_await ask(emil, ann, digest_of(cloud)));
-}
-
-TEST(Removal, CountsWithinOneExchange) {
-  Computers all({"Ann", "Ben", "Emil"});
-  while_up(all, remove_within_one_exchange);
-}
-
 Task<> heal_a_partition(Computers& all) {
   const std::vector<std::string> names{"Ann", "Ben", "Dora", "Emil", "Fay"};
   const CloudId cloud = all["Ann"].found();
@@ -483,40 +375,6 @@ TEST(Members, ShowWhoTheyAreOnANewComputer) {
   while_up(all, come_back_on_a_new_computer);
 }
 
-/// It is a member's, and knows his key; he stays.
-Task<> take_out_a_computer(Computers& all) {
-  Computer& ann = all["Ann"];
-  Computer& emil = all["Emil"];
-  const CloudId cloud = ann.found();
-  co_await let_in(emil, ann.invite(cloud, 1));
-  const auto caller = co_await call_to(emil, ann);
-  auto showing = show_membership(cloud, emil.person.key, **caller, kLimit);
-  EXPECT_TRUE(co_await std::move(showing));
-  ann.say(cloud, ann.roster(cloud)->removal(wire::Removal::What::key, emil.person.id(), emil.person.home_key()));
-  EXPECT_TRUE(ann.view(cloud).members.contains(emil.person.id()));
-  EXPECT_FALSE(ann.book.has_home(emil.id()));
-  EXPECT_TRUE(ann.service.belongings(emil.id()).empty());
-  auto asking = (*caller)->call(digest_of(cloud), kLimit);
-  EXPECT_EQ((co_await std::move(asking)).error().code, Errc::denied) << "also on a connection that is up";
-  co_await emil.go_down();
-  emil.go_up();
-  const auto again = co_await call_to(emil, ann);
-  auto showing_again = show_membership(cloud, emil.person.key, **again, kLimit);
-  EXPECT_EQ((co_await std::move(showing_again)).error().code, Errc::denied);
-  const Bytes back = emil.roster(cloud)->say(emil.person.key, emil.person.id(),
-                                             wire::HomeKey{emil.person.home_key(), "back", 1, false});
-  EXPECT_TRUE(ann.book.merge(cloud, std::span(&back, 1)));
-  EXPECT_FALSE(ann.book.has_home(emil.id())) << "its key never comes back as his";
-  const auto from_new = co_await call_to(all["New"], ann);
-  auto showing_new = show_membership(cloud, emil.person.key, **from_new, kLimit);
-  EXPECT_TRUE(co_await std::move(showing_new)) << "he has another computer";
-}
-
-TEST(Removal, OfAComputerLeavesItsOwnerIn) {
-  Computers all({"Ann", "Emil", "New"});
-  while_up(all, take_out_a_computer);
-}
-
 Task<> follow_the_news(Computers& all) {
   const std::vector<std::string> names{"Ann", "Ben", "Dora", "Emil", "Fay", "Gus"};
   const CloudId cloud = all["Ann"].found();
@@ -634,6 +492,36 @@ class Hanging : public net::Service {
   };
   platform::Clock& clock_;
 };
+
+Task<> count(std::size_t& times) {
+  ++times;
+  co_return;
+}
+
+/// Once for each connection, and only where the home says no.
+Task<> ask_why_one_is_refused(Computers& all) {
+  Computer& ann = all["Ann"];
+  Computer& emil = all["Emil"];
+  const CloudId cloud = ann.found();
+  co_await let_in(emil, ann.invite(cloud, 1));
+  std::size_t times = 0;
+  const WhenRefused refused = [&times](const MemberKey&, net::Caller&) { return count(times); };
+  const std::vector<net::Address> addresses{{ann.machine.address(), testing::kPort}};
+  for (const std::size_t wanted : {std::size_t{0}, std::size_t{1}}) {
+    const auto line = make_network_line(*emil.net, ann.id(), addresses, MemberKey{cloud, emil.person.key}, refused);
+    for (int i = 0; i < 2; ++i) {
+      auto reaching = line->reach();
+      EXPECT_TRUE(co_await std::move(reaching));
+    }
+    EXPECT_EQ(times, wanted);
+    if (wanted == 0) ann.say(cloud, ann.removal_of(cloud, emil));
+  }
+}
+
+TEST(Members, AskWhyTheyAreRefused) {
+  Computers all({"Ann", "Emil"});
+  while_up(all, ask_why_one_is_refused);
+}
 
 Task<> show_to_one_that_hangs(Computers& all) {
   Computer& ann = all["Ann"];

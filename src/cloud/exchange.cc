@@ -30,10 +30,11 @@ struct Door {
   std::vector<net::Address> addresses;
 };
 
-/// Homes of a cloud that can be tried, at most `most`, drawn from all.
-std::vector<Door> doors_of(const View& view, const HomeId& own, std::size_t most, platform::Random& random) {
+/// Of `homes` those that can be tried, at most `most`, drawn from all.
+std::vector<Door> doors_of(const std::map<HomeId, Home>& homes, const HomeId& own, std::size_t most,
+                           platform::Random& random) {
   std::vector<Door> out;
-  for (const auto& [id, home] : view.homes) {
+  for (const auto& [id, home] : homes) {
     if (id == own) continue;
     auto addresses = addresses_of(home.addresses);
     if (!addresses.empty()) out.push_back({id, std::move(addresses)});
@@ -55,13 +56,31 @@ struct Round {
   std::vector<Spoken> spoken{};
 };
 
-Task<Result<Exchanged>> speak(Round& round, Door door) {
-  auto reaching = round.net.reach(door.home, std::move(door.addresses));
-  MHP_CO_TRY(const auto caller, co_await std::move(reaching));
+Task<Result<Exchanged>> speak_once(Round& round, net::Caller& caller) {
   auto speaking = round.how.shows
-                      ? come_back(round.platform, round.book, round.cloud, *round.how.shows, *caller, round.how.limit)
-                      : exchange(round.platform, round.book, round.cloud, *caller, round.how.limit);
+                      ? come_back(round.platform, round.book, round.cloud, *round.how.shows, caller, round.how.limit)
+                      : exchange(round.platform, round.book, round.cloud, caller, round.how.limit);
   co_return co_await std::move(speaking);
+}
+
+Task<Result<Exchanged>> speak(Round& round, Door door) {
+  auto reaching = round.net.reach(door.home, door.addresses);
+  MHP_CO_TRY(auto caller, co_await std::move(reaching));
+  auto speaking = speak_once(round, *caller);
+  auto exchanged = co_await std::move(speaking);
+  // A digest may be longer than a stranger may send: then the connection is gone.
+  const bool may_be_refused = !exchanged && (exchanged.error().code == Errc::denied || !caller->is_up());
+  if (!may_be_refused || !round.how.asker) co_return exchanged;
+  auto reaching_again = round.net.reach(door.home, door.addresses);
+  auto again = co_await std::move(reaching_again);
+  if (!again) co_return exchanged;
+  caller = std::move(*again);
+  auto hearing = hear_removal(round.platform, round.book, round.cloud, *round.how.asker, *caller, round.how.limit);
+  const auto heard = co_await std::move(hearing);
+  if (!heard) co_return exchanged;
+  if (*heard) co_return fail(Errc::denied, "this computer, or its member, was taken out of the cloud");
+  auto speaking_again = speak_once(round, *caller);
+  co_return co_await std::move(speaking_again);
 }
 
 Task<> speak_in_turn(Round& round, Door door) {
@@ -111,6 +130,60 @@ Task<Result<void>> show_membership(CloudId cloud, primitives::SigningKey key, ne
   co_return nothing_in(co_await caller.call(std::move(request), limit));
 }
 
+/// Only what others said is news to whom it is about.
+static std::vector<TakenOut> removals_by_others(const Roster& roster, const Home& home) {
+  std::vector<TakenOut> out = roster.taken_out(home.member, home.key);
+  std::erase_if(out, [&](const TakenOut& one) { return one.by == home.member; });
+  return out;
+}
+
+/// Statements to a home that may refuse them.
+static Task<Result<void>> give(CloudId cloud, wire::Statements statements, net::Caller& caller,
+                               std::chrono::nanoseconds limit) {
+  net::Request giving = to_request({CloudCall::put_roster, cloud}, wire::encode(statements));
+  co_return nothing_in(co_await caller.call(std::move(giving), limit));
+}
+
+Task<Result<bool>> hear_removal(Platform& platform, Book& book, CloudId cloud, Asker asker, net::Caller& caller,
+                                std::chrono::nanoseconds limit) {
+  if (!book.find(cloud)) co_return fail(Errc::not_found, "this computer is not in cloud " + cloud.short_hex());
+  const wire::CloudClaim claim{cloud, caller.peer().id, caller.peer().exporter};
+  Bytes body = wire::encode(wire::sign(asker.member, wire::kSignCloudClaim, wire::encode(claim)));
+  net::Request asking = to_request({CloudCall::removal, cloud}, std::move(body));
+  MHP_CO_TRY(const Bytes reply, co_await caller.call(std::move(asking), limit));
+  MHP_CO_TRY(const wire::Statements removals, wire::parse_statements(reply));
+  auto merging = book.merge_aside(platform, cloud, removals.statements);
+  MHP_CO_TRY_VOID(co_await std::move(merging));
+  const RosterPointer now = book.find(cloud);
+  if (!now) co_return fail(Errc::not_found, "cloud " + cloud.short_hex() + " was left meanwhile");
+  const bool is_out = !now->taken_out(as_member(asker.member.public_key()), asker.computer).empty();
+  const auto look = [&] { return now->answer_to(removals); };
+  wire::Statements answer = co_await platform.workers().run(look);
+  if (answer.statements.empty()) co_return is_out;
+  auto giving = give(cloud, std::move(answer), caller, limit);
+  const auto given = co_await std::move(giving);
+  if (!given && !is_out) co_return tl::unexpected<Error>(given.error());  // who is out may have said it before
+  co_return is_out;
+}
+
+Task<Result<void>> tell_removal(Platform& platform, Book& book, CloudId cloud, std::optional<Asker> asker,
+                                net::Caller& caller, std::chrono::nanoseconds limit) {
+  const RosterPointer roster = book.find(cloud);
+  const auto none = [&] { return fail(Errc::not_found, "nobody took this home out of cloud " + cloud.short_hex()); };
+  if (!roster || !roster->view().former_homes.contains(caller.peer().id)) co_return none();
+  const auto removals = removals_by_others(*roster, roster->view().former_homes.at(caller.peer().id));
+  if (removals.empty()) co_return none();
+  const auto look = [&] { return roster->grounds_of(removals); };
+  wire::Statements statements = co_await platform.workers().run(look);
+  auto giving = give(cloud, std::move(statements), caller, limit);
+  auto given = co_await std::move(giving);
+  if (given || given.error().code != Errc::denied || !asker) co_return given;
+  // There this computer is out: each hears of the other's removals.
+  auto hearing = hear_removal(platform, book, cloud, std::move(*asker), caller, limit);
+  MHP_CO_TRY_VOID(co_await std::move(hearing));
+  co_return Result<void>();
+}
+
 /// All that a home says about a cloud of which nothing is known here.
 static Task<Result<Roster>> ask_for_all(Platform& platform, CloudId cloud, net::Caller& caller,
                                         std::chrono::nanoseconds limit) {
@@ -150,12 +223,37 @@ Task<std::vector<Spoken>> spread(Platform& platform, Book& book, CloudId cloud, 
                                  Spread how) {
   const RosterPointer roster = book.find(cloud);
   if (!roster) co_return std::vector<Spoken>();
-  std::vector<Door> doors = doors_of(roster->view(), own, how.most, platform.random());
+  std::vector<Door> doors = doors_of(roster->view().homes, own, how.most, platform.random());
   Round round{platform, book, cloud, net, how, platform::Semaphore(platform.executor(), how.at_once)};
   platform::Nursery scope(platform.executor());
   for (Door& door : doors) scope.start(speak_in_turn(round, std::move(door)));
   co_await scope.join();
   co_return std::move(round.spoken);
+}
+
+static Task<> tell_in_turn(Round& round, Door door, std::set<HomeId>& told) {
+  co_await round.turns.take();
+  const platform::Permit permit(round.turns);
+  auto reaching = round.net.reach(door.home, std::move(door.addresses));
+  const auto caller = co_await std::move(reaching);
+  if (!caller) co_return;
+  auto telling = tell_removal(round.platform, round.book, round.cloud, round.how.asker, **caller, round.how.limit);
+  if (co_await std::move(telling)) told.insert(door.home);
+}
+
+Task<> tell_former(Platform& platform, Book& book, CloudId cloud, net::Peers& net, HomeId own, Spread how,
+                   std::set<HomeId>& told) {
+  const RosterPointer roster = book.find(cloud);
+  if (!roster) co_return;
+  std::map<HomeId, Home> homes = roster->view().former_homes;
+  std::erase_if(homes, [&](const auto& entry) {
+    return told.contains(entry.first) || removals_by_others(*roster, entry.second).empty();
+  });
+  Round round{platform, book, cloud, net, how, platform::Semaphore(platform.executor(), how.at_once)};
+  platform::Nursery scope(platform.executor());
+  for (Door& door : doors_of(homes, own, how.most, platform.random()))
+    scope.start(tell_in_turn(round, std::move(door), told));
+  co_await scope.join();
 }
 
 namespace {
@@ -168,10 +266,12 @@ struct Touch {
   const HomeId own;
   const Rhythm rhythm;
   Contacts& contacts;
+  std::map<CloudId, std::set<HomeId>> told = {};  // former homes that have heard that they are
 };
 
 Task<> touch_cloud(Touch& touch, CloudId cloud, std::size_t most) {
   Spread how{.most = most, .limit = touch.rhythm.limit};
+  if (touch.rhythm.asker) how.asker = touch.rhythm.asker(cloud);
   auto spreading = spread(touch.platform, touch.book, cloud, touch.net, touch.own, how);
   const auto spoken = co_await std::move(spreading);
   const std::int64_t now_ns = touch.platform.clock().unix_ns();
@@ -181,6 +281,9 @@ Task<> touch_cloud(Touch& touch, CloudId cloud, std::size_t most) {
     if (one.exchanged) contact.reached_ns = now_ns;
     contact.failure = one.exchanged ? "" : one.exchanged.error().detail;
   }
+  how.most = touch.rhythm.some;
+  auto telling = tell_former(touch.platform, touch.book, cloud, touch.net, touch.own, how, touch.told[cloud]);
+  co_await std::move(telling);
 }
 
 Task<> touch_all(Touch& touch, std::size_t most) {
@@ -224,7 +327,7 @@ void forget_the_gone(Touch& touch) {
 }  // namespace
 
 Task<> keep_in_touch(Platform& platform, Book& book, net::Peers& net, HomeId own, Rhythm rhythm, Contacts& contacts) {
-  Touch touch{platform, book, net, own, rhythm, contacts};
+  Touch touch{platform, book, net, own, std::move(rhythm), contacts};
   const auto now = [&] { return platform.clock().steady(); };
   std::optional<std::uint64_t> seen;  // none: not begun
   std::chrono::nanoseconds round_began{};

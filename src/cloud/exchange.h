@@ -2,8 +2,10 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <map>
 #include <optional>
+#include <set>
 
 #include "cloud/book.h"
 #include "net/peers.h"
@@ -38,6 +40,25 @@ Task<Result<void>> show_membership(CloudId cloud, primitives::SigningKey key, ne
 Task<Result<Exchanged>> come_back(platform::Platform& platform, Book& book, CloudId cloud, primitives::SigningKey key,
                                   net::Caller& caller, std::chrono::nanoseconds limit);
 
+/// As whom a computer asks why it is refused: its member's key, and its own.
+struct Asker {
+  primitives::SigningKey member;
+  KeyId computer{};
+};
+
+/// Asks a home that refuses this computer by which removals, and takes them into the book. Where those who said them
+/// have been removed here, that home is told so; it may be that they do not hold, and the home may be asked anew. True:
+/// they hold, `asker` is out. `caller` is borrowed. Errors: those of a call and of the book; denied (that home knows of
+/// no removal); not_found (the cloud is not in the book).
+Task<Result<bool>> hear_removal(platform::Platform& platform, Book& book, CloudId cloud, Asker asker,
+                                net::Caller& caller, std::chrono::nanoseconds limit);
+
+/// Tells one of the book's former homes of this cloud by which removals of others it is out: who was removed asks the
+/// homes that are in by what it knows, but of these none may be left. `caller` is borrowed. Errors: those of a call;
+/// not_found (none such).
+Task<Result<void>> tell_removal(platform::Platform& platform, Book& book, CloudId cloud, std::optional<Asker> asker,
+                                net::Caller& caller, std::chrono::nanoseconds limit);
+
 /// Those that can be read, in order.
 std::vector<net::Address> addresses_of(std::span<const std::string> addresses);
 
@@ -46,6 +67,7 @@ struct Spread {
   std::size_t at_once = 32;
   std::chrono::nanoseconds limit = std::chrono::seconds(30);  // of each request
   std::optional<primitives::SigningKey> shows = {};           // on each connection, before: as in come_back()
+  std::optional<Asker> asker = {};                            // a home that refuses is asked why: as in hear_removal()
 };
 /// With one home. Failures are normal: others are asleep.
 struct Spoken {
@@ -57,6 +79,11 @@ struct Spoken {
 Task<std::vector<Spoken>> spread(platform::Platform& platform, Book& book, CloudId cloud, net::Peers& net, HomeId own,
                                  Spread how);
 
+/// Tells those former homes of a cloud that are not in `told` that they are out, at most `how.most`, side by side; who
+/// has heard it is in `told` then. Failures are normal here, too.
+Task<> tell_former(platform::Platform& platform, Book& book, CloudId cloud, net::Peers& net, HomeId own, Spread how,
+                   std::set<HomeId>& told);
+
 /// When which of a cloud's homes are spoken with.
 struct Rhythm {
   std::chrono::nanoseconds look = std::chrono::seconds(2);      // for what other processes wrote into the book
@@ -64,6 +91,8 @@ struct Rhythm {
   std::size_t some = 3;                                         // each time
   std::size_t many = 64;                                        // at the start and after a change
   std::chrono::nanoseconds limit = std::chrono::seconds(30);    // of each request
+  /// As whom it is asked why a home refuses, in a cloud; may be missing, and know none.
+  std::function<std::optional<Asker>(const CloudId&)> asker = {};
 };
 /// What became of speaking with a home of a cloud.
 struct Contact {

@@ -70,7 +70,7 @@ class Viewer {
     for (const Fact* fact : counting_) add_rest(*fact);
     for (const Fact* fact : counting_) add_addresses(*fact);
     std::erase_if(out_.homes, [](const auto& home) { return home.second.key.is_zero(); });
-    for (const Fact* fact : facts_) add_removed_home(*fact);
+    for (const Fact* fact : facts_) add_former_home(*fact);
     return std::move(out_);
   }
 
@@ -118,14 +118,16 @@ class Viewer {
   }
 
   /// Whether it counts or not: but only its own key says whose it was, so that nobody can name another's home.
-  void add_removed_home(const Fact& fact) {
-    if (as<wire::HomeAddresses>(fact) == nullptr) return;
+  void add_former_home(const Fact& fact) {
+    const auto* said = as<wire::HomeAddresses>(fact);
     const MemberId& speaker = fact.statement.member;
+    if (said == nullptr) return;
     if (!out_.removed.contains(speaker) && !out_.removed_keys.contains({fact.signer, speaker})) return;
     primitives::PublicKey key;
     std::ranges::copy(fact.signer.bytes(), key.begin());
     const HomeId home = primitives::home_id_of(key);
-    if (!out_.homes.contains(home)) out_.removed_homes.insert(home);
+    if (!out_.homes.contains(home))
+      out_.former_homes[home] = Home{.key = fact.signer, .member = speaker, .addresses = said->addresses};
   }
 
   const Facts& facts_;
@@ -337,13 +339,14 @@ wire::Statements Roster::missing_of(const wire::RosterDigest& other) const {
 }
 
 Bytes Roster::say(const primitives::SigningKey& key, const MemberId& member, wire::Act act) const {
-  // Above what this key and member said, and what admins said that comes in an order. Others' numbers may be anything.
+  // Above what this key said, whether it counts or not (it may have spoken for who is out, and is replaced); above what
+  // the member said, and what admins said that comes in an order. Others' numbers may be anything.
   std::uint64_t at = 1;
-  for (const StatementId& id : counting_) {
-    const Fact& fact = entries_.at(id).fact;
+  for (const auto& [id, entry] : entries_) {
+    const Fact& fact = entry.fact;
     const bool ordered = as<wire::Admission>(fact) != nullptr || as<wire::RuleChange>(fact) != nullptr;
-    const bool own = fact.statement.member == member || fact.signer == as_key(key.public_key());
-    if (ordered || own) at = std::max(at, fact.statement.at);
+    const bool counts_here = counting_.contains(id) && (ordered || fact.statement.member == member);
+    if (counts_here || fact.signer == as_key(key.public_key())) at = std::max(at, fact.statement.at);
   }
   const wire::Statement statement{cloud_, member, std::min(at + 1, wire::kMaxAt), std::move(act)};
   return wire::encode(wire::sign(key, wire::kSignStatement, wire::encode(statement)));

@@ -47,8 +47,8 @@ struct View {
   std::map<HomeId, Home> homes{};
   std::map<std::pair<MemberId, TicketId>, Ticket> tickets{};  // of present members, by inviter
   std::set<MemberId> removed{};                               // who never comes back
-  std::set<HomeId> removed_homes{};                           // that were theirs, or were taken out; may be back
-  std::set<std::pair<KeyId, MemberId>> removed_keys{};        // taken out, with whose they were: never back as theirs
+  std::map<HomeId, Home> former_homes{};                // that were theirs, or were taken out: key, member, addresses
+  std::set<std::pair<KeyId, MemberId>> removed_keys{};  // taken out, with whose they were: never back as theirs
   bool is_admin(const MemberId& member) const;
   friend bool operator==(const View&, const View&) = default;
 };
@@ -64,6 +64,14 @@ struct Merged {
   std::vector<StatementId> idle{};   // of these, those that do not count: a removal cut them, the ticket was used, ...
   std::vector<Refusal>
       refused{};  // not taken in; where it may be good one day, it is sent again with the next exchange
+};
+
+/// A removal in effect, by which a member or one of its computers is out.
+struct TakenOut {
+  StatementId id{};
+  MemberId by{};  // who said it: oneself where one has left
+  wire::Removal::What what = wire::Removal::What::member;
+  friend bool operator==(const TakenOut&, const TakenOut&) = default;
 };
 
 /// A value. Merging in any order, and any number of times, gives the same roster; the rule is in
@@ -90,6 +98,21 @@ class Roster {
   /// A removal that keeps all that counts now. Where its signer wants less to stand, it takes it out of `kept`.
   /// `key`: only where `what` is one.
   wire::Removal removal(wire::Removal::What what, const MemberId& member, const KeyId& key = {}) const;
+  /// The same of `other`, but what it said against `self` is not kept: so `self` may take back that it was removed.
+  wire::Removal removal_in_answer(const MemberId& self, const MemberId& other) const;
+  /// The removals in effect of `member`, or of its key `computer`; in the order that all agree on. Empty: it is in, or
+  /// never was.
+  std::vector<TakenOut> taken_out(const MemberId& member, const KeyId& computer) const;
+  /// These removals, which must be in effect, with the statements that they need to count, and no others. Where they
+  /// hold only since other removals do not, all removals are given, with what they rest on.
+  wire::Statements grounds_of(const std::vector<TakenOut>& removals) const;
+  /// What whoever sent `removals` has to hear if they do not hold here: the removals in effect of those who said them,
+  /// with their grounds; without what is in `removals`.
+  wire::Statements answer_to(const wire::Statements& removals) const;
+  /// Of `statements` those that would count here, were all of them merged.
+  std::vector<Bytes> that_count(std::span<const Bytes> statements) const;
+  /// What anybody was called, also who is out; empty where nobody was.
+  std::string name_of(const MemberId& member) const;
   /// Whose key put the member in (its admission's signer), for four_words(); nothing for founder and strangers.
   std::optional<KeyId> admitted_by(const MemberId& member) const;
 

@@ -71,25 +71,6 @@ struct Speaker {
   }
 };
 
-void grant(const Fact& fact, Grants& grants) {
-  const MemberId& speaker = fact.statement.member;
-  const auto raise = [](Role& role, Role to) { role = std::max(role, to); };
-  if (const auto* founding = std::get_if<wire::Founding>(&fact.statement.act); founding != nullptr) {
-    grants.members[speaker] = Role::admin;
-  } else if (const auto* ticket = std::get_if<wire::Ticket>(&fact.statement.act); ticket != nullptr) {
-    raise(grants.tickets[{speaker, ticket->ticket}], ticket->role);
-  } else if (const auto* admission = std::get_if<wire::Admission>(&fact.statement.act); admission != nullptr) {
-    const auto found = grants.tickets.find({admission->inviter, admission->ticket});
-    raise(grants.members[admission->member], found == grants.tickets.end() ? Role::member : found->second);
-  } else if (const auto* device = std::get_if<wire::DeviceKey>(&fact.statement.act); device != nullptr) {
-    grants.devices.insert({device->device, speaker});
-  } else if (const auto* home = std::get_if<wire::HomeKey>(&fact.statement.act); home != nullptr) {
-    grants.homes.insert({home->key, speaker});
-  } else if (const auto* promotion = std::get_if<wire::Promotion>(&fact.statement.act); promotion != nullptr) {
-    raise(grants.members[promotion->member], Role::admin);
-  }
-}
-
 const Removal& removal_at(const Facts& facts, std::size_t place) {
   return std::get<Removal>(facts[place]->statement.act);
 }
@@ -277,6 +258,25 @@ Front front_of(const Facts& facts, const std::set<std::size_t>& held, const std:
 }
 
 }  // namespace
+
+void grant(const Fact& fact, Grants& grants) {
+  const MemberId& speaker = fact.statement.member;
+  const auto raise = [](Role& role, Role to) { role = std::max(role, to); };
+  if (const auto* founding = std::get_if<wire::Founding>(&fact.statement.act); founding != nullptr) {
+    grants.members[speaker] = Role::admin;
+  } else if (const auto* ticket = std::get_if<wire::Ticket>(&fact.statement.act); ticket != nullptr) {
+    raise(grants.tickets[{speaker, ticket->ticket}], ticket->role);
+  } else if (const auto* admission = std::get_if<wire::Admission>(&fact.statement.act); admission != nullptr) {
+    const auto found = grants.tickets.find({admission->inviter, admission->ticket});
+    raise(grants.members[admission->member], found == grants.tickets.end() ? Role::member : found->second);
+  } else if (const auto* device = std::get_if<wire::DeviceKey>(&fact.statement.act); device != nullptr) {
+    grants.devices.insert({device->device, speaker});
+  } else if (const auto* home = std::get_if<wire::HomeKey>(&fact.statement.act); home != nullptr) {
+    grants.homes.insert({home->key, speaker});
+  } else if (const auto* promotion = std::get_if<wire::Promotion>(&fact.statement.act); promotion != nullptr) {
+    raise(grants.members[promotion->member], Role::admin);
+  }
+}
 
 bool before(const Fact& a, const Fact& b) { return std::tie(a.statement.at, a.id) < std::tie(b.statement.at, b.id); }
 

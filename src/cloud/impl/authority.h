@@ -34,6 +34,8 @@ Grants ever_granted(const Facts& facts);
 /// Why `fact` does not count where `grants` is all there is; null where it does. `demoted`: its admin's rights are
 /// gone.
 const char* objection(const Fact& fact, const Grants& grants, bool demoted = false);
+/// Adds what a statement that counts gives.
+void grant(const Fact& fact, Grants& grants);
 
 /// The outcome: what counts (of removals those in effect), and which removals these are (places in the facts).
 struct Judgement {

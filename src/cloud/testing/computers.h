@@ -6,6 +6,7 @@
 #include <map>
 
 #include "base/check.h"
+#include "cloud/cloud_routes.h"
 #include "cloud/cloud_service.h"
 #include "cloud/join.h"
 #include "cloud/test_cloud.h"
@@ -15,6 +16,7 @@
 namespace mhp::cloud::testing {
 
 constexpr std::uint16_t kPort = 7070;
+constexpr std::chrono::seconds kLimit{10};  // of each request
 
 /// The seed of a key of test_key().
 inline primitives::Key test_seed_of(const std::string& name) {
@@ -139,6 +141,66 @@ Task<int> all_up(Computers& computers, Test& test) {
 template <class Test>
 void while_up(Computers& computers, Test test) {
   EXPECT_EQ(computers.world.run(all_up(computers, test)), 0);
+}
+
+/// Over a new connection, since a stranger may send little over each.
+inline Task<Result<Joined>> try_join(Computer& who, wire::Invitation invitation) {
+  co_await who.machine.clock().sleep(std::chrono::seconds(10));
+  auto joining = join(who.machine, who.book, *who.net, std::move(invitation), who.newcomer(), kLimit);
+  co_return co_await std::move(joining);
+}
+
+/// Must go well.
+inline Task<Joined> let_in(Computer& who, wire::Invitation invitation) {
+  auto joining = try_join(who, std::move(invitation));
+  auto joined = co_await std::move(joining);
+  EXPECT_TRUE(joined) << (joined ? "" : joined.error().detail);
+  co_return joined ? std::move(*joined) : Joined{};
+}
+
+/// Each that is up with all others, as often as there is news.
+inline Task<> settle(Computers& all, CloudId cloud) {
+  bool more = true;
+  for (unsigned round = 0; more; ++round) {
+    EXPECT_LT(round, 10U) << "they do not come to an end";
+    if (round == 10) co_return;
+    more = false;
+    for (const auto& [name, computer] : all.all) {
+      if (!computer->is_up()) continue;
+      auto spreading = spread(computer->machine, computer->book, cloud, *computer->net, computer->id(), {});
+      for (const Spoken& one : co_await std::move(spreading))
+        more = more || (one.exchanged && one.exchanged->taken + one.exchanged->given > 0);
+    }
+  }
+}
+
+inline void expect_same(Computers& all, const CloudId& cloud, const std::vector<std::string>& names) {
+  for (const std::string& name : names) {
+    ASSERT_TRUE(all[name].roster(cloud)) << name;
+    EXPECT_EQ(all[name].roster(cloud)->statements(), all[names[0]].roster(cloud)->statements()) << name;
+  }
+}
+
+inline void expect_error(const Result<Joined>& joined, Errc code, const std::string& words) {
+  ASSERT_FALSE(joined) << "not refused: " << words;
+  EXPECT_EQ(joined.error().code, code) << joined.error().detail;
+  EXPECT_NE(joined.error().detail.find(words), std::string::npos) << joined.error().detail;
+}
+
+inline Task<Result<std::shared_ptr<net::Caller>>> call_to(Computer& from, Computer& to) {
+  std::vector<net::Address> addresses{{to.machine.address(), kPort}};
+  auto reaching = from.net->reach(to.id(), std::move(addresses));
+  co_return co_await std::move(reaching);
+}
+
+inline Task<Result<Bytes>> ask(Computer& from, Computer& to, net::Request request) {
+  auto calling = call_to(from, to);
+  MHP_CO_TRY(const auto caller, co_await std::move(calling));
+  co_return co_await caller->call(std::move(request), kLimit);
+}
+
+inline net::Request digest_of(const CloudId& cloud) {
+  return to_request({CloudCall::ask_roster, cloud}, wire::encode(wire::RosterDigest{cloud, {}}));
 }
 
 }  // namespace mhp::cloud::testing
