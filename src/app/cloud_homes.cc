@@ -170,8 +170,10 @@ class Decision {
   HomesDecided out_;
 };
 
-/// Whose rosters this computer has; `error` where the book as a whole cannot be read.
-Result<std::vector<CloudNow>> rosters_of(const Session& session, const std::vector<wire::Membership>& memberships) {
+/// Whose rosters this computer has; an error where the book as a whole cannot be read. `out_of_clouds`: gets those that
+/// the owner, or this computer, is out of.
+Result<std::vector<CloudNow>> rosters_of(const Session& session, const std::vector<wire::Membership>& memberships,
+                                         std::vector<OutOf>* out_of_clouds = nullptr) {
   cloud::Book book(session.platform.disk(), session.state_folder + "/clouds", session.command);
   if (const auto read = book.refresh(); !read && book.clouds().empty()) return tl::unexpected<Error>(read.error());
   std::vector<CloudNow> out;
@@ -183,6 +185,8 @@ Result<std::vector<CloudNow>> rosters_of(const Session& session, const std::vect
                    .self = cloud::as_member(key.public_key()),
                    .view = roster->view(),
                    .joined_ns = membership.changed_ns});
+    if (out_of_clouds == nullptr) continue;
+    if (auto out_of_it = out_of(*roster, key, known_own_key(session))) out_of_clouds->push_back(std::move(*out_of_it));
   }
   return out;
 }
@@ -228,9 +232,10 @@ Result<void> follow_clouds(const Session& session, Opened& opened, bool keep) {
   const wire::VaultPrivate& content = opened.record->content;
   opened.leaving.clear();
   opened.never_up.clear();
+  opened.out.clear();
   if (content.clouds.empty() && content.left_clouds.empty()) return {};
   HomesNow now = homes_now(session, opened);
-  auto rosters = rosters_of(session, content.clouds);
+  auto rosters = rosters_of(session, content.clouds, &opened.out);
   if (!rosters && !session.out.mute) {
     session.out.note(fmt::format("who lends homes in your clouds cannot be read here: {}. Homes stay as they are.",
                                  printable(rosters.error().detail)));

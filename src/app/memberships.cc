@@ -53,14 +53,29 @@ Task<Result<void>> keep_membership(Session& session, CloudId cloud, primitives::
   co_return co_await change_record(session, add);
 }
 
-Task<Result<void>> rename_membership(Session& session, CloudId cloud, std::string name) {
-  const auto rename = [cloud, name](wire::VaultPrivate& content) {
+/// With what `change` makes of the membership, where it is there.
+template <class F>
+static Task<Result<void>> change_membership(Session& session, CloudId cloud, F change) {
+  const auto change_it = [cloud, change](wire::VaultPrivate& content) {
     const auto known = std::ranges::find(content.clouds, cloud, &wire::Membership::cloud);
     if (known == content.clouds.end()) return false;
-    known->name = name;
+    change(*known);
     return true;
   };
-  co_return co_await change_record(session, rename);
+  co_return co_await change_record(session, change_it);
+}
+
+Task<Result<void>> renew_membership(Session& session, CloudId cloud, primitives::Key secret, std::string name) {
+  const auto renew = [secret, name](wire::Membership& one) {
+    one.member_secret = secret;
+    one.name = name;
+  };
+  co_return co_await change_membership(session, cloud, renew);
+}
+
+Task<Result<void>> rename_membership(Session& session, CloudId cloud, std::string name) {
+  const auto rename = [name](wire::Membership& one) { one.name = name; };
+  co_return co_await change_membership(session, cloud, rename);
 }
 
 Task<Result<void>> drop_membership(Session& session, CloudId cloud) {
@@ -177,6 +192,18 @@ Task<Result<std::vector<CameBack>>> find_rosters(Session& session, cloud::Book& 
   co_return out;
 }
 
+std::optional<cloud::Asker> asker_in(Session& session, const CloudId& cloud) {
+  const auto memberships = memberships_of(session);
+  if (!memberships) return std::nullopt;
+  const auto own = std::ranges::find(*memberships, cloud, &Membership::cloud);
+  if (own == memberships->end()) return std::nullopt;
+  return cloud::Asker{.member = own->key, .computer = known_own_key(session)};
+}
+
+std::optional<OutOf> out_of(Session& session, const Membership& membership, const cloud::Roster& roster) {
+  return out_of(roster, membership.key, known_own_key(session));
+}
+
 Result<ChosenCloud> choose_cloud(const std::vector<Membership>& memberships, const cloud::Book& book,
                                  const std::string& which) {
   std::vector<ChosenCloud> fitting;
@@ -225,19 +252,41 @@ Task<Result<AtCloud>> at_cloud(Session& session, std::string which) {
     if (!one.problem.empty()) session.out.note(cannot_come_back(one));
   }
   MHP_CO_TRY(ChosenCloud chosen, choose_cloud(memberships, *book, which));
+  const auto out = out_of(session, chosen.membership, *chosen.roster);
+  if (out && session.told_out.insert(out->cloud).second) session.out.note(out_sentence(*out));
   co_return AtCloud{std::move(book), std::move(chosen)};
 }
 
 Task<Result<std::size_t>> say(Session& session, AtCloud& at, wire::Act act, std::string refused) {
+  std::vector<wire::Act> acts;
+  acts.push_back(std::move(act));
+  auto saying = say_all(session, at, std::move(acts), std::move(refused));
+  co_return co_await std::move(saying);
+}
+
+Task<Result<std::size_t>> say_all(Session& session, AtCloud& at, std::vector<wire::Act> acts, std::string refused) {
   const Membership& membership = at.chosen.membership;
-  std::vector<Bytes> statements = {at.chosen.roster->say(membership.key, membership.member(), std::move(act))};
+  std::vector<Bytes> statements;
+  for (wire::Act& act : acts)
+    statements.push_back(at.chosen.roster->say(membership.key, membership.member(), std::move(act)));
   MHP_CO_TRY(const cloud::Merged merged,
              co_await at.book->merge_aside(session.platform, membership.cloud, std::move(statements)));
   if (!merged.refused.empty() || !merged.idle.empty()) co_return fail(Errc::denied, Subject::cloud, refused);
+  std::set<HomeId> told;  // of those that had been taken out before
+  for (const auto& [id, home] : at.view().former_homes) told.insert(id);
   at.chosen.roster = at.book->find(membership.cloud);
   MHP_CO_TRY(Network* const net, network_of(session));
+  const cloud::Spread how{.asker = asker_in(session, membership.cloud)};
   const auto spoken =
-      co_await cloud::spread(session.platform, *at.book, membership.cloud, net->others(), net->id(), {});
+      co_await cloud::spread(session.platform, *at.book, membership.cloud, net->others(), net->id(), how);
+  auto telling = cloud::tell_former(session.platform, *at.book, membership.cloud, net->others(), net->id(), how, told);
+  co_await std::move(telling);
+  at.chosen.roster = at.book->find(membership.cloud);
+  const auto out = out_of(session, membership, *at.chosen.roster);
+  if (out && (out->is_computer || !out->by.empty())) {  // else it was said right now: the owner leaves
+    session.told_out.insert(out->cloud);
+    co_return fail(Errc::denied, Subject::cloud, out_sentence(*out));
+  }
   co_return static_cast<std::size_t>(
       std::ranges::count_if(spoken, [](const cloud::Spoken& one) { return one.exchanged.has_value(); }));
 }

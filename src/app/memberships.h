@@ -4,8 +4,10 @@
 #include <string>
 #include <vector>
 
+#include "app/out_of.h"
 #include "app/session.h"
 #include "cloud/book.h"
+#include "cloud/exchange.h"
 
 namespace mhp::app {
 
@@ -24,6 +26,8 @@ Result<std::vector<Membership>> memberships_of(Session& session);
 /// Makes the membership durable here and on the homes that answer; the vault's lock is taken. One that is there
 /// already stays as it is. Errors: those of the state folder.
 Task<Result<void>> keep_membership(Session& session, CloudId cloud, primitives::Key secret, std::string name);
+/// Another key in it, for who was removed with the one that is there: that is given up.
+Task<Result<void>> renew_membership(Session& session, CloudId cloud, primitives::Key secret, std::string name);
 /// Another name in it, for who is not let in yet. Errors: those of the state folder.
 Task<Result<void>> rename_membership(Session& session, CloudId cloud, std::string name);
 /// Takes it out.
@@ -53,6 +57,11 @@ std::string usual_home_name(const cloud::View& view, const MemberId& member, con
 /// Where there is a `problem`: what it means, for the person.
 std::string cannot_come_back(const CameBack& one);
 
+/// As whom this computer asks homes of a cloud why they refuse it. Nothing: the owner is not in it.
+std::optional<cloud::Asker> asker_in(Session& session, const CloudId& cloud);
+/// Whether the owner or this computer is out of it, by what is known here.
+std::optional<OutOf> out_of(Session& session, const Membership& membership, const cloud::Roster& roster);
+
 /// One of the clouds, with its roster.
 struct ChosenCloud {
   Membership membership;
@@ -69,12 +78,16 @@ struct AtCloud {
   ChosenCloud chosen;
   const cloud::View& view() const { return chosen.view(); }
 };
-/// Errors: as choose_cloud(), and those of the state folder.
+/// Where the owner or this computer is out of that cloud, it is told. Errors: as choose_cloud(), and those of the state
+/// folder.
 Task<Result<AtCloud>> at_cloud(Session& session, std::string which);
 
-/// Says `act` as the owner: it is durable here, and told to the homes of the cloud that answer: how many did. `at` gets
-/// the new roster. Errors: denied, with `refused` for the person, where it does not count.
+/// Says `act` as the owner: it is durable here, and told to the homes of the cloud that answer, those that it removes
+/// among them: how many others did. `at` gets the new roster. Errors: denied, with `refused` for the person, where it
+/// does not count, and where homes said that the owner or this computer is out.
 Task<Result<std::size_t>> say(Session& session, AtCloud& at, wire::Act act, std::string refused);
+/// The same for several at once, each of which may count only with the others.
+Task<Result<std::size_t>> say_all(Session& session, AtCloud& at, std::vector<wire::Act> acts, std::string refused);
 
 /// A member by name or the first letters of its id. Errors: not_found, usage (several).
 Result<MemberId> choose_member(const cloud::View& view, const std::string& which);

@@ -73,6 +73,14 @@ Task<Result<HomeId>> Network::who_answers(net::Address address, std::chrono::nan
   co_return tl::unexpected<Error>(std::move(last));
 }
 
+KeyId known_own_key(const Session& session) {
+  auto seed = cloud::known_computer_seed(session.platform.disk(), session.state_folder);
+  if (!seed) return {};
+  const KeyId key = cloud::as_key(primitives::SigningKey(*seed).public_key());
+  wipe(*seed);
+  return key;
+}
+
 static Result<primitives::Key> seed_of(Session& session) {
   platform::Platform& platform = session.platform;
   if (session.is_guest) return platform.random().array<32>();

@@ -68,6 +68,9 @@ class Network {
 
 struct Session;
 
+/// The key by which others know this computer; zeros where it has none yet. Blocking, shortly.
+KeyId known_own_key(const Session& session);
+
 /// That of the session, made with this computer's key (cloud/computer.h) where there is none yet; for a guest with one
 /// that is kept nowhere. Blocking, shortly. Errors: those of the key; unavailable (a command inside of another has
 /// none). `port`: as in Network, for the first call.

@@ -92,6 +92,17 @@ static Task<> give_up_after(platform::Clock& clock, std::chrono::nanoseconds lim
   both.cancel();
 }
 
+/// A home does not believe that the owner is a member: where he was removed, the book knows it then.
+static Task<> ask_why(Session& session, Network& network, cloud::MemberKey member, net::Caller& caller) {
+  (void)co_await network.book().refresh_aside(session.platform);
+  cloud::Asker asker{.member = std::move(member.key), .computer = cloud::as_key(network.key().public_key())};
+  const cloud::RosterPointer roster = network.book().find(member.cloud);
+  if (!roster || out_of(*roster, asker.member, asker.computer)) co_return;
+  auto asking =
+      cloud::hear_removal(session.platform, network.book(), member.cloud, std::move(asker), caller, kPathLimit);
+  (void)co_await std::move(asking);  // what is asked for next is refused all the same
+}
+
 /// Connects once, so that a computer that is away is known to be.
 static Task<Result<Reached>> reach_computer(Session& session, wire::HomeEntry entry, cloud::VaultKey key) {
   std::vector<net::Address> addresses = cloud::addresses_of(entry.addresses);
@@ -104,7 +115,10 @@ static Task<Result<Reached>> reach_computer(Session& session, wire::HomeEntry en
   std::optional<cloud::MemberKey> as;
   const auto member = key.members.find(CloudId::from_array(entry.cloud));
   if (member != key.members.end()) as.emplace(cloud::MemberKey{member->first, member->second});
-  auto line = cloud::make_network_line(network->others(), entry.id, std::move(addresses), std::move(as));
+  const cloud::WhenRefused refused = [&session, network](const cloud::MemberKey& member, net::Caller& caller) {
+    return ask_why(session, *network, member, caller);
+  };
+  auto line = cloud::make_network_line(network->others(), entry.id, std::move(addresses), std::move(as), refused);
   Connection made;
   platform::Nursery both(session.platform.executor());
   both.start(try_line(*line, made, both));
@@ -477,6 +491,13 @@ void note_what_is_not_shown(const Session& session, const Opened& opened) {
   }
 }
 
+/// Once in a run.
+static void note_out(Session& session, const Opened& opened) {
+  for (const OutOf& out : opened.out) {
+    if (!session.out.mute && session.told_out.insert(out.cloud).second) session.out.note(out_sentence(out));
+  }
+}
+
 Task<Result<Opened>> open_vault(Session& session, OpenOptions options) {
   const auto until = session.platform.clock().steady() + session.patience;
   std::unique_ptr<platform::FileLock> lock;
@@ -495,6 +516,7 @@ Task<Result<Opened>> open_vault(Session& session, OpenOptions options) {
   MHP_CO_TRY(const bool other_homes, co_await take_newer_records(session, opened, options.keeps_homes));
   if (other_homes) co_await make_home_set(session, opened, source_devices);
   if (other_homes && options.writes) co_await lock_homes(session, opened, until);
+  note_out(session, opened);
   if (opened.homes->exhausted()) co_return tl::unexpected<Error>(*opened.homes->exhausted());
   if (!options.read_index) co_return opened;
   if (opened.record->content.homes.empty()) {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "app/network.h"
+#include "app/out_of.h"
 #include "app/output.h"
 #include "cloud/remote_home.h"
 #include "dispersal/home_set.h"
@@ -28,6 +29,7 @@ struct Session {
   std::string command = "mhp";        // for those who wait for its lock: "mhp backup"
   std::set<std::string> silent = {};  // places that did not answer in time: they are not asked again in this run
   bool told_words = false;            // where the phrase lies, see phrase_place.h
+  std::set<CloudId> told_out = {};    // clouds of which the person knows in this run that the owner is out
   bool is_guest = false;              // has no state folder yet: what others are shown of this computer is kept nowhere
   platform::Nursery* connections = nullptr;    // where connections to other computers run; none: none are made
   std::shared_ptr<Network> network = nullptr;  // what makes them, shared by copies of this: see network_of()
@@ -63,6 +65,7 @@ struct Opened {
   std::unique_ptr<vault::OpenRecord> record;
   std::set<HomeId> leaving;           // homes on the list that are no longer lent: see cloud_homes.h
   std::vector<std::string> never_up;  // lent in clouds, and not on the list, as nobody has ever reached them
+  std::vector<OutOf> out;             // clouds of the owner's that he, or this computer, was taken out of
   std::unique_ptr<dispersal::HomeSet> homes;
   std::unique_ptr<vault::Vault> vault;
 };

@@ -310,19 +310,104 @@ def second_computer(w):
 
 
 def removed(w):
-    """Who was removed is told that homes refuse, and nothing of mounting or of older states."""
+    """Who was removed is told so, by whom and what to do; has back what is saved; and comes in again by a new code."""
     ann, ben, cat = found(w, ("ann", "ben", "cat"))
     tree = make_tree(w)
-    cat.json("backup", tree)
+    old = cat.json("backup", tree)["snapshot"]
+    cat.down()
     ann.json("members", "remove", "cat")
     for host in (ann, ben):
         host.wait_for_log("member_left cloud=Lindenweg member=cat")
-    (tree / "newer").write_bytes(w.random.randbytes(1_000_000))
-    run = cat.mhp("backup", tree, code=TOO_FEW)
-    w.check("ben's home' (" in run.err and "): refuses: " in run.err, f"it is said who refuses\n{run}")
-    for said in (run.out + run.err, cat.mhp("status", code=None).err):
+    said = "You were removed from the cloud 'Lindenweg' by 'ann'."
+    run = cat.mhp("status", code=None)
+    w.check(said in run.err and "'mhp join' makes you a new member" in run.err, f"the first who is asked tells\n{run}")
+    cat.up().wait_for_log(" taken_out cloud=Lindenweg what=member by='ann' ")
+    newer = make_tree(w, "newer")
+    for words, code in ((("backup", newer), TOO_FEW), (("status",), None), (("members",), DONE), (("homes",), DONE),
+                        (("cloud", "list"), DONE), (("cloud", "show"), DONE), (("invite",), REFUSED),
+                        (("members", "remove", "ben"), REFUSED), (("repair",), TOO_FEW),
+                        (("cloud", "leave"), TOO_FEW)):
+        run = cat.mhp(*words, code=code)
+        w.check(run.err.count(said) == 1, f"{words[0]} says so, once\n{run}")
         for wrong in ("write-protected:", "older than what", "homes answers"):
-            w.check(wrong not in said, f"not {wrong!r}\n{said}")
+            w.check(wrong not in run.out + run.err, f"not {wrong!r}\n{run}")
+    w.equal(cat.json("members")["taken_out"],
+            {"cloud": "Lindenweg", "what": "member", "by": ["ann"], "can_answer": False}, "the same for scripts")
+    comes_back(w, cat, tree, "what was saved before")
+    joined = cat.json("join", "-", **given(w, cat, ann.json("invite")["code"]))
+    w.equal((joined["was_removed"], joined["as"]), (True, "cat"), "joining anew")
+    cat.wait_for_log(" in_cloud_again cloud=Lindenweg")
+    wait_for_homes(w, cat, 2)
+    for host in (ann, ben):
+        wait_for_homes(w, host, 2)
+    w.equal(sorted(one["name"] for one in ben.json("members")["members"]), ["ann", "ben", "cat"], "members")
+    done = cat.json("backup", newer)
+    w.equal((done["homes"], done["margin"], done["left_out"]), (2, 1, []), "homes, margin and homes left out")
+    comes_back(w, cat, newer, "what was saved since")
+    back, _ = cat.restore(old)
+    trees.check_same(w, trees.tree_of(tree), below(back, tree), "what was saved before, by its name")
+    w.check(said not in cat.mhp("status").err, "nothing is said any more")
+
+
+def founder_fights_back(w):
+    """An admin whom the founder made removes her: she is told, takes it back, and all come to the same."""
+    ann, ben, cat = found(w, ("ann", "ben", "cat"))
+    ann.json("members", "promote", "ben")
+    wait_for_homes(w, ben, 2)  # on the way he hears of it
+    ben.json("members", "remove", "ann")
+    cat.wait_for_log("member_left cloud=Lindenweg member=ann")
+    ann.wait_for_log(" taken_out cloud=Lindenweg what=member by='ben' ")
+    run = ann.mhp("members")
+    w.check("'mhp members remove ben' takes 'ben' out instead" in run.err, f"she is told what she can do\n{run}")
+    run = ann.mhp("members", "remove", "cat", code=REFUSED)
+    w.check("removing 'cat' would not bring you back" in run.err, f"and that nothing else helps\n{run}")
+    code = ben.json("invite")["code"]
+    run = ann.mhp("join", "-", **given(w, ann, code), code=USAGE)
+    w.check("you are in it as before" in run.err, f"she is told of the better way\n{run}")
+    told = ann.json("members", "remove", "ben")
+    w.equal((told["took_back"], told["homes_told"]), (True, 1), "what she does")
+    cat.wait_for_log("member_left cloud=Lindenweg member=ben")
+    cat.wait_for_log("member_joined cloud=Lindenweg member=ann")
+    ann.wait_for_log(" in_cloud_again cloud=Lindenweg")
+    ben.wait_for_log(" taken_out cloud=Lindenweg what=member by='ann' ")
+    for computer in (ann, ben, cat):
+        members = [(one["name"], one["role"]) for one in computer.json("members")["members"]]
+        w.equal(sorted(members), [("ann", "admin"), ("cat", "member")], f"members, as {computer.name} knows them")
+    rosters = [next(path.read_bytes() for path in (computer.state / "clouds").iterdir() if "." not in path.name)
+               for computer in (ann, cat)]
+    w.check(rosters[0] == rosters[1], "ann and cat have the same roster")
+    w.equal(ben.json("members")["taken_out"]["can_answer"], False, "that ben could answer")
+    wait_for_homes(w, ann, 1)
+    tree = make_tree(w)
+    ann.json("backup", tree)
+    comes_back(w, ann, tree, "after all that")
+    let_in(w, ann, "dan")
+
+
+def computer_taken_out(w):
+    """A computer that was taken out is told so, and how its owner comes in again on it."""
+    ann, ben, cat = found(w, ("ann", "ben", "cat"))
+    tree = make_tree(w)
+    cat.json("backup", tree)
+    ann.json("homes", "remove", "cat's home")
+    cat.wait_for_log(" taken_out cloud=Lindenweg what=computer by='ann' ")
+    said = "This computer was taken out of the cloud 'Lindenweg' by 'ann', for good"
+    (tree / "newer").write_bytes(w.random.randbytes(1_000_000))
+    for words in (("backup", tree), ("status",), ("members",), ("homes",), ("cloud", "show")):
+        run = cat.mhp(*words, code=None)
+        w.check(said in run.err and "recover --state NEW-FOLDER" in run.err, f"{words[0]} says so\n{run}")
+    run = cat.mhp("join", "-", **given(w, cat, ann.json("invite")["code"]), code=USAGE)
+    w.check(said in run.err, f"a code is not what helps\n{run}")
+    w.equal(cat.json("members")["taken_out"]["what"], "computer", "the same for scripts")
+    cat.down()
+    anew = Computer(w, "anew", init=False)
+    told = anew.json("recover", "--phrase-file", cat.phrase, "--from", ben.address)
+    w.equal([(one["name"], one["as"], one["problem"]) for one in told["clouds"]], [("Lindenweg", "cat", "")],
+            "clouds that it is back in")
+    w.equal(anew.json("members")["taken_out"], None, "that it is out")
+    wait_for_homes(w, anew, 2)
+    w.equal(anew.json("backup", tree)["left_out"], [], "homes left out")
+    comes_back(w, anew, tree, "on the same computer, as a new one")
 
 
 def leaving(w):
@@ -492,5 +577,5 @@ def two_writers(w):
 
 if __name__ == "__main__":
     world.main(main_job, both_ways, invitations, back_in_the_cloud, off_the_list_and_back, killed_and_started_again,
-               removed_and_handed_over, refused_join, never_up, second_computer, removed, leaving, burnt_computer,
-               names, rot_is_told, two_writers)
+               removed_and_handed_over, refused_join, never_up, second_computer, removed,
+               founder_fights_back, computer_taken_out, leaving, burnt_computer, names, rot_is_told, two_writers)

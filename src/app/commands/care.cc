@@ -133,6 +133,12 @@ void show_homes(const Session& session, const Opened& opened, const nlohmann::js
   }
 }
 
+nlohmann::json json_all_out(const Opened& opened) {
+  nlohmann::json list = nlohmann::json::array();
+  for (const OutOf& out : opened.out) list.push_back(json_out(out));
+  return list;
+}
+
 const char* mirror_words(const dispersal::Plan& plan) {
   if (!plan.sealed_mirror()) return "";
   if (plan.homes <= 2) return " (sealed whole copies: there is no dispersal with so few homes)";
@@ -155,6 +161,7 @@ static Task<int> show_unreadable(Session& session, const Error& problem) {
                       {"margin", 0},
                       {"homes", list},
                       {"snapshots", 0},
+                      {"taken_out", json_all_out(*opened)},
                       {"reason", json_text(problem.detail)}});
   session.out.say(no_homes ? "NOT YET: the vault has no home. Add a folder or drive with 'mhp home add DIR', or invite "
                              "somebody into your cloud ('mhp cloud', 'mhp invite')."
@@ -167,6 +174,10 @@ static Task<int> show_unreadable(Session& session, const Error& problem) {
 static std::string what_now(const Opened& opened, const vault::CheckReport& report, unsigned planned_margin) {
   if (opened.vault->joins_histories()) {
     return "What a former computer saved last is on some homes only: the next 'mhp backup' brings it to all of them.";
+  }
+  if (!opened.leaving.empty() && opened.leaving.size() == opened.homes->members().size()) {
+    return "None of these homes is lent to you any more: add others ('mhp home add DIR'), then 'mhp repair' hands over "
+           "to them what these hold.";
   }
   const int repairable = opened.homes->repairable_margin(opened.vault->level());
   return advice(report, *opened.homes, static_cast<int>(planned_margin), repairable);
@@ -224,6 +235,7 @@ static Task<int> run_status(Session& session) {
                       {"former_homes", json_former(opened->vault->record().former_homes)},
                       {"late", json_late(*opened)},
                       {"never_up", json_texts(opened->never_up)},
+                      {"taken_out", json_all_out(*opened)},
                       {"homes", list}});
   session.out.say(state_sentence(state, *report, has_snapshots, unread));
   const std::string next = what_now(*opened, *report, plan.margin);
@@ -412,8 +424,10 @@ static Task<Result<void>> take_off_leaving(Session& session, Opened& opened, vau
   const int planned = static_cast<int>(opened.homes->plan(opened.vault->level(), leaving).margin);
   const bool shows_alone =
       std::ranges::any_of(leaving, [&](std::size_t member) { return !opened.vault->shown_only_by(member).empty(); });
-  const bool is_handed_over = !shows_alone && opened.vault->unread_heads().empty() && report.unrestorable == 0 &&
-                              report.margin >= 0 && (report.refusing.empty() || report.margin >= planned);
+  const bool has_others = leaving.size() < opened.homes->members().size() || report.segments == 0;
+  const bool is_handed_over = has_others && !shows_alone && opened.vault->unread_heads().empty() &&
+                              report.unrestorable == 0 && report.margin >= 0 &&
+                              (report.refusing.empty() || report.margin >= planned);
   const std::string names = names_of_members(*opened.homes, leaving);
   if (!is_handed_over) {
     session.out.note(fmt::format(

@@ -147,15 +147,19 @@ Task<int> run_list(Session& session) {
   for (const Membership& one : *memberships) {
     const cloud::RosterPointer roster = (*book)->find(one.cloud);
     const std::string name = roster ? roster->view().name : "";
+    const auto out = roster ? out_of(session, one, *roster) : std::nullopt;
+    if (out && session.told_out.insert(one.cloud).second) session.out.note(out_sentence(*out));
     list.push_back({{"id", one.cloud.hex()},
                     {"name", json_text(name)},
                     {"as", json_text(one.name)},
                     {"known", roster != nullptr},
+                    {"taken_out", json_out(out)},
                     {"members", roster ? roster->view().members.size() : 0},
                     {"homes", roster ? roster->view().homes.size() : 0}});
     session.out.say(roster
-                        ? fmt::format("{}  {:<20} you are '{}'; {}, {}", one.cloud.short_hex(), printable(name),
-                                      printable(one.name), plural(roster->view().members.size(), "member", "members"),
+                        ? fmt::format("{}  {:<20} you {} '{}'; {}, {}", one.cloud.short_hex(), printable(name),
+                                      out && !out->is_computer ? "were" : "are", printable(one.name),
+                                      plural(roster->view().members.size(), "member", "members"),
                                       plural(roster->view().homes.size(), "home", "homes"))
                         : fmt::format("{}  you are '{}'; who else is in it is not known on this computer yet: 'mhp up' "
                                       "finds out",
@@ -180,10 +184,12 @@ Task<int> run_show(Session& session, std::string which) {
                       {"rules", rules_json(view.rules)},
                       {"members", view.members.size()},
                       {"homes", view.homes.size()},
-                      {"lend_bytes", lent}});
-  session.out.say(fmt::format("Cloud '{}' ({}): {}, {} that lend {}. You are '{}'.", printable(view.name),
+                      {"lend_bytes", lent},
+                      {"taken_out", json_out(out_of(session, at->chosen.membership, *at->chosen.roster))}});
+  const bool is_in = view.members.contains(at->chosen.membership.member());
+  session.out.say(fmt::format("Cloud '{}' ({}): {}, {} that lend {}. You {} '{}'.", printable(view.name),
                               at->chosen.membership.cloud.short_hex(), plural(view.members.size(), "member", "members"),
-                              plural(view.homes.size(), "home", "homes"), format_bytes(lent),
+                              plural(view.homes.size(), "home", "homes"), format_bytes(lent), is_in ? "are" : "were",
                               printable(at->chosen.membership.name)));
   session.out.say("Rules: " + rules_text(view.rules) + ".");
   co_return kDone;

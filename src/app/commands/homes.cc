@@ -24,13 +24,15 @@ std::string home_line(const cloud::View& view, const HomeId& id, const cloud::Ho
                      home.anchor ? ", always on" : "");
 }
 
-/// What became of speaking with each home just now; the rosters are exchanged on the way.
-Task<std::map<HomeId, std::string>> try_all(Session& session, AtCloud& at, Network& net) {
-  std::map<HomeId, std::string> states;
-  const cloud::Spread how{.limit = std::chrono::seconds(5)};
+/// What became of speaking with each home just now, an empty detail where it went well; the rosters are exchanged on
+/// the way.
+Task<std::map<HomeId, Error>> try_all(Session& session, AtCloud& at, Network& net) {
+  std::map<HomeId, Error> states;
+  const cloud::Spread how{.limit = std::chrono::seconds(5), .asker = asker_in(session, at.chosen.membership.cloud)};
   const auto spoken =
       co_await cloud::spread(session.platform, *at.book, at.chosen.membership.cloud, net.others(), net.id(), how);
-  for (const cloud::Spoken& one : spoken) states[one.home] = one.exchanged ? "" : one.exchanged.error().detail;
+  for (const cloud::Spoken& one : spoken)
+    states.emplace(one.home, one.exchanged ? Error{Errc(), ""} : one.exchanged.error());
   at.chosen.roster = at.book->find(at.chosen.membership.cloud);
   co_return states;
 }
@@ -41,16 +43,18 @@ Task<int> run_homes(Session& session, HomesArgs args) {
   auto net = network_of(session);
   if (!net) co_return session.out.fail(net.error(), cloud_hint(net.error()));
   const auto failures = co_await try_all(session, *at, **net);
+  const auto out = out_of(session, at->chosen.membership, *at->chosen.roster);
+  if (out && session.told_out.insert(out->cloud).second) session.out.note(out_sentence(*out));
   nlohmann::json list = nlohmann::json::array();
   session.out.say(fmt::format("Cloud '{}':", printable(at->view().name)));
   for (const auto& [id, home] : at->view().homes) {
     const bool is_own = id == (*net)->id();
     const auto tried = failures.find(id);
     std::string state = "never up";
-    if (tried != failures.end()) state = tried->second.empty() ? "up" : "away";
+    if (tried != failures.end()) state = tried->second.detail.empty() ? "up" : "away";
     const bool relayed = state == "up" && (*net)->others().is_relayed(id);
     if (is_own) state = "this computer";
-    const std::string reason = tried == failures.end() ? "" : tried->second;
+    const std::string reason = tried == failures.end() ? "" : tried->second.detail;
     list.push_back({{"id", id.hex()},
                     {"name", json_text(home.name)},
                     {"member", home.member.hex()},
@@ -62,6 +66,7 @@ Task<int> run_homes(Session& session, HomesArgs args) {
                     {"reason", json_text(reason)}});
     std::string said = relayed ? "up, through a relay" : state;
     if (state == "never up") said = kNeverUp;
+    if (state == "away" && tried->second.code == Errc::denied) said = "refuses";
     session.out.say(home_line(at->view(), id, home, said));
     if (!args.verbose) continue;
     for (const net::TriedWay& way : (*net)->others().tried(id)) {
@@ -71,7 +76,7 @@ Task<int> run_homes(Session& session, HomesArgs args) {
     }
     if (!reason.empty()) session.out.say("            " + printable(reason));
   }
-  session.out.result({{"cloud", json_text(at->view().name)}, {"homes", list}});
+  session.out.result({{"cloud", json_text(at->view().name)}, {"homes", list}, {"taken_out", json_out(out)}});
   co_return kDone;
 }
 
@@ -144,7 +149,7 @@ Task<int> run_take_out(Session& session, TakeOutArgs args) {
   if (!args.dry_run)
     session.out.say(
         "What it held for you is made again on others by the next backup, or at once by 'mhp repair'. Should that "
-        "computer be found, it comes in again with 'mhp recover --state NEW-FOLDER' and the 24 words.");
+        "computer be found, it comes in again with 'mhp recover --state NEW-FOLDER' and the 24 words, as a new one.");
   co_return kDone;
 }
 

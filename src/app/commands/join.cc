@@ -21,6 +21,7 @@ namespace {
 
 constexpr std::int64_t kNsPerS = 1'000'000'000;
 constexpr std::chrono::seconds kRequestLimit{20};
+constexpr std::size_t kAskedWhetherIn = 8;  // homes
 
 // ---- invite ----
 
@@ -56,6 +57,8 @@ Task<Result<InviteDone>> do_invite(Session& session, AtCloud& at, InviteArgs arg
     MHP_CO_TRY(wish.lend_bytes, parse_size(args.lend));
   }
   wish.for_name = args.for_name;
+  if (!at.view().members.contains(wish.inviter))
+    co_return fail(Errc::denied, Subject::cloud, "you are not in this cloud any more: you cannot invite into it");
   if (wish.for_name.size() > wire::kMaxNameBytes) co_return fail(Errc::usage, "a name has at most 255 bytes");
   wire::Invitation::Secret secret = session.platform.random().array<16>();
   auto invited = cloud::invite(at.view(), at.chosen.membership.cloud, wish, secret);
@@ -82,7 +85,8 @@ Task<std::optional<MemberId>> wait_for_guest(Session& session, AtCloud& at, cons
   while (session.platform.clock().unix_ns() / kNsPerS < done.expires_s) {
     co_await session.platform.clock().sleep(std::chrono::seconds(2));
     (void)co_await at.book->refresh_aside(session.platform);
-    (void)co_await cloud::spread(session.platform, *at.book, cloud, net->others(), net->id(), {.most = 3});
+    const cloud::Spread some{.most = 3, .asker = asker_in(session, cloud)};
+    (void)co_await cloud::spread(session.platform, *at.book, cloud, net->others(), net->id(), some);
     at.chosen.roster = at.book->find(cloud);
     const auto& tickets = at.view().tickets;
     const auto found = tickets.find({at.chosen.membership.member(), done.ticket});
@@ -144,6 +148,7 @@ struct JoinDone {
   std::string phrase_file;  // where the words of a vault that was made on the way are; empty: the owner knows
   std::uint64_t lend_bytes = 0;
   MemberId member{};
+  bool was_out = false;  // removed before: with another key than now
 };
 
 std::string ask_code() {
@@ -195,6 +200,35 @@ Task<Result<Membership>> member_to_be(Session& session, CloudId cloud, std::stri
   co_return *known;
 }
 
+/// A cloud that this computer knows already: whether the owner was removed from it. Where nothing is known of that,
+/// homes are asked.
+Task<Result<std::optional<OutOf>>> is_out(Session& session, cloud::Book& book, CloudId cloud) {
+  MHP_CO_TRY(const auto memberships, memberships_of(session));
+  const auto own = std::ranges::find(memberships, cloud, &Membership::cloud);
+  if (own == memberships.end() || !book.find(cloud)) co_return std::nullopt;
+  if (!out_of(session, *own, *book.find(cloud))) {
+    MHP_CO_TRY(Network* const net, network_of(session));
+    const cloud::Spread how{.most = kAskedWhetherIn, .limit = kRequestLimit, .asker = asker_in(session, cloud)};
+    (void)co_await cloud::spread(session.platform, book, cloud, net->others(), net->id(), how);
+  }
+  co_return out_of(session, *own, *book.find(cloud));
+}
+
+/// A new key for who was removed: the old one is out for good. Errors: usage, where there is a better way.
+Task<Result<void>> begin_anew(Session& session, const OutOf& out, std::string as) {
+  if (out.is_computer || out.can_answer)
+    co_return fail(
+        Errc::usage, Subject::cloud,
+        out_sentence(out) + (out.can_answer ? " (To join as a new member all the same, leave it first.)" : ""));
+  MHP_CO_TRY(const auto memberships, memberships_of(session));
+  const auto own = std::ranges::find(memberships, out.cloud, &Membership::cloud);
+  if (own == memberships.end()) co_return Result<void>();
+  primitives::Key secret = session.platform.random().array<32>();
+  auto renewed = co_await renew_membership(session, out.cloud, secret, as.empty() ? own->name : as);
+  wipe(secret);
+  co_return renewed;
+}
+
 /// What `mhp up` will lend: what is said now, what was said before, or a tenth of what is free.
 Result<UpSettings> lending_of(Session& session, const JoinArgs& args) {
   platform::Disk& disk = session.platform.disk();
@@ -237,6 +271,11 @@ Task<Result<JoinDone>> do_join(Session& session, JoinArgs args) {
   done.as = args.as.empty() ? opened.record->content.name : args.as;
   if (done.as.empty()) co_return fail(Errc::usage, "say what you are called in the cloud, with --as NAME");
   MHP_CO_TRY(const auto book, co_await open_book(session));
+  MHP_CO_TRY(const auto out, co_await is_out(session, *book, invitation->cloud));
+  if (out) {
+    MHP_CO_TRY_VOID(co_await begin_anew(session, *out, args.as));
+    done.was_out = true;
+  }
   const cloud::RosterPointer before = book->find(invitation->cloud);
   MHP_CO_TRY(const Membership membership,
              co_await member_to_be(session, invitation->cloud, done.as, before != nullptr));
@@ -298,8 +337,12 @@ Task<int> run_join(Session& session, JoinArgs args) {
                       {"member", done->member.hex()},
                       {"words", done->words},
                       {"lend_bytes", done->lend_bytes},
+                      {"was_removed", done->was_out},
                       {"phrase_file", json_text(done->phrase_file)}});
   session.out.say(fmt::format("You are in the cloud '{}', as '{}'.", printable(done->cloud), printable(done->as)));
+  if (done->was_out)
+    session.out.say(
+        "You had been removed: that counts for the member you were. You are a new one now, with a new key.");
   session.out.say(fmt::format("Whoever invited you sees the same four words: {}", done->words));
   if (!done->phrase_file.empty()) {
     const std::string sentence = phrase_place_sentence(done->phrase_file);

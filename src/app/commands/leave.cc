@@ -70,10 +70,11 @@ Result<void> check_has_other_admin(const ChosenCloud& chosen) {
 /// unavailable.
 Task<Result<void>> may_leave(Session& session, AtCloud& at, bool is_forced) {
   const MemberId self = at.chosen.membership.member();
+  const CloudId cloud = at.chosen.membership.cloud;
   MHP_CO_TRY(Network* const net, network_of(session));
-  const auto spoken = co_await cloud::spread(session.platform, *at.book, at.chosen.membership.cloud, net->others(),
-                                             net->id(), {.limit = kHearLimit});
-  at.chosen.roster = at.book->find(at.chosen.membership.cloud);
+  const auto spoken = co_await cloud::spread(session.platform, *at.book, cloud, net->others(), net->id(),
+                                             {.limit = kHearLimit, .asker = asker_in(session, cloud)});
+  at.chosen.roster = at.book->find(cloud);
   const cloud::View& view = at.view();
   const bool is_admin = view.is_admin(self);
   const auto carries_on = [&](const cloud::Spoken& one) {

@@ -144,7 +144,10 @@ class Up final : public MetricsSource {
     background.start(keep_announced());
     background.start(look_for_rosters());
     background.start(tell_news());
-    background.start(cloud::keep_in_touch(session_.platform, book_, net_.others(), net_.id(), {}, contacts_));
+    cloud::Rhythm rhythm;
+    rhythm.asker = [this](const CloudId& cloud) { return asker_in(session_, cloud); };
+    background.start(
+        cloud::keep_in_touch(session_.platform, book_, net_.others(), net_.id(), std::move(rhythm), contacts_));
     background.start(waiter.run());
     background.start(keep_relays(waiter));
     background.start(keep_handed_over());
@@ -325,11 +328,15 @@ class Up final : public MetricsSource {
     quietly.out.mute = quietly.out.quiet = true;
     const auto leaving = count_leaving(quietly);
     if (!leaving) co_return leaving.error().code == Errc::not_found;  // no vault here: nobody holds anything of it
-    if (*leaving == 0) co_return true;
+    if (leaving->homes == 0) co_return true;
+    if (leaving->is_all) {  // the owner was removed, and has no other homes: they keep what they have
+      log_.info("hand_over_waits", {{"leaving", std::to_string(leaving->homes)}, {"reason", "there is no other home"}});
+      co_return false;
+    }
     const auto away = co_await count_away(quietly);
     if (!away || *away > 0) {
-      log_.info("hand_over_waits",
-                {{"leaving", std::to_string(*leaving)}, {"away", away ? std::to_string(*away) : away.error().detail}});
+      log_.info("hand_over_waits", {{"leaving", std::to_string(leaving->homes)},
+                                    {"away", away ? std::to_string(*away) : away.error().detail}});
       co_return false;
     }
     const vault::Progress silent = [](const vault::CheckProgress&) {};
@@ -344,12 +351,16 @@ class Up final : public MetricsSource {
     co_return repaired->unrestorable == 0;
   }
 
+  struct Leaving {
+    std::size_t homes = 0;
+    bool is_all = false;  // of the list
+  };
   /// Homes on the vault's list that are no longer lent, by what this computer knows: nobody is asked.
-  static Result<std::size_t> count_leaving(const Session& session) {
+  static Result<Leaving> count_leaving(const Session& session) {
     Session aside = session;
     MHP_TRY(Opened opened, open_records(aside));
     MHP_TRY_VOID(follow_clouds(aside, opened, /*keep=*/false));
-    return opened.leaving.size();
+    return Leaving{opened.leaving.size(), opened.leaving.size() == opened.record->content.homes.size()};
   }
 
   /// Of the others, those that do not answer.
@@ -374,9 +385,25 @@ class Up final : public MetricsSource {
         const auto before = known.find(cloud);
         if (before != known.end()) tell_difference(*roster, before->second);
         known[cloud] = roster->view();
+        tell_whether_in(*roster);
       }
       co_await book_.changed(seen);
     }
+  }
+
+  /// Once, when this computer hears that its owner, or it, is out; and when it is in again.
+  void tell_whether_in(const cloud::Roster& roster) {
+    const auto memberships = memberships_of(session_);
+    if (!memberships) return;  // announce() tells
+    const auto own = std::ranges::find(*memberships, roster.cloud(), &Membership::cloud);
+    if (own == memberships->end()) return;
+    const auto out = out_of(session_, *own, roster);
+    if (!out && told_out_.erase(roster.cloud()) > 0) log_.info("in_cloud_again", {{"cloud", roster.view().name}});
+    if (!out || !told_out_.insert(roster.cloud()).second) return;
+    log_.warn("taken_out", {{"cloud", out->name},
+                            {"what", out->is_computer ? "computer" : "member"},
+                            {"by", names_of_removers(*out)},
+                            {"means", out_sentence(*out)}});
   }
 
   void tell_difference(const cloud::Roster& roster, const cloud::View& before) {
@@ -425,6 +452,7 @@ class Up final : public MetricsSource {
   std::optional<SteadyScrub> scrub_;
   std::uint64_t bad_rows_ = 0;  // that the scrub has found since this began
   std::uint64_t handed_over_ = 0;
+  std::set<CloudId> told_out_;  // clouds that this computer is out of
   cloud::Contacts contacts_;
 };
 
