@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "platform/nursery.h"
+#include "vault/impl/compare.h"
 #include "vault/impl/survey.h"
 #include "vault/impl/writer.h"
 
@@ -22,27 +23,9 @@ struct Search {
 
 /// A segment that nobody remembers: all of it has to open.
 Task<Result<wire::IndexedSegment>> open_unknown(Search& search, SegmentId id) {
-  MHP_CO_TRY(auto opened, co_await search.vault.reader_.open(id));
-  if (opened.directory.index) co_return fail(Errc::not_found, "an index of former heads");
-  wire::IndexedSegment out;
-  out.segment = id;
-  out.plain_bytes = static_cast<std::uint32_t>(opened.plain.bytes.size());
-  out.epoch = opened.card.epoch;
-  std::vector<PlainPart> parts;
-  parts.push_back(std::move(opened.plain));
-  FetchedSegment whole(std::move(parts), opened.directory.bundles);
-  Bytes room;
-  for (std::uint32_t number = 0; number < opened.directory.bundles.size(); ++number) {
-    auto job = [&] { return whole.bundle(number, room); };
-    MHP_CO_TRY(ByteView bundle, co_await search.vault.platform_.workers().run(job));
-    for (const auto& chunk : opened.directory.chunks) {
-      if (chunk.bundle != number) continue;
-      auto hash = primitives::blake3_keyed(search.vault.keys().dedup_secret, bundle.subspan(chunk.offset, chunk.bytes));
-      if (ChunkId::from_array(hash) != chunk.id) co_return fail(Errc::corrupt, "a chunk differs from its id");
-    }
-  }
-  out.directory = std::move(opened.directory);
-  co_return out;
+  MHP_CO_TRY(auto segment, co_await read_and_compare(search.vault, id));
+  if (segment.directory.index) co_return fail(Errc::not_found, "an index of former heads");
+  co_return segment;
 }
 
 /// What any home was told may go is not taken over: it may be gone tomorrow. It is sent again.

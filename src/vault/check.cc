@@ -5,6 +5,7 @@
 #include <set>
 
 #include "platform/nursery.h"
+#include "vault/impl/compare.h"
 #include "vault/impl/context.h"
 #include "vault/impl/survey.h"
 
@@ -38,12 +39,14 @@ class Checker {
     report_.condemned = condemned.size();
     co_await vault_.reprieve_needed(survey_);
     report_.segments = done_.segments = survey_.segments().size();
+    MHP_CO_TRY_VOID(find_unproven());
     planned_rows_ = vault_.homes_.plan(vault_.level()).n;
     for (const auto& member : vault_.homes_.members()) report_.rows_by_home.push_back({.home = member.id});
     platform::Nursery scope(co_await asio::this_coro::executor);
     for (std::size_t i = 0; i < kCheckedAtOnce; ++i) scope.start(work());
     co_await scope.join();
     survey_.save_bad_rows();
+    MHP_CO_TRY_VOID(co_await vault_.platform_.workers().run([this] { return save_proofs(); }));
     // What this computer could not read for lack of open files or memory says nothing of the homes.
     if (vault_.homes_.exhausted()) co_return tl::unexpected<Error>(*vault_.homes_.exhausted());
     for (const auto& trouble : vault_.homes_.troubles()) {
@@ -102,6 +105,7 @@ class Checker {
     const bool is_gone = rows_of(located->holders).size() < located->card.k;
     report_.unrestorable += is_gone;
     if (is_gone) gone_.insert(id);
+    if (reads && !is_gone) co_await prove(id);
     margin_ = std::min(margin_.value_or(INT_MAX), vault_.homes_.margin_of(*located));
   }
 
@@ -131,6 +135,39 @@ class Checker {
     take_out(located.holders, verdict.unread);
   }
 
+  /// Segments of which no claim is proven yet: those that other devices sealed, or all where the cache was lost.
+  Result<void> find_unproven() {
+    if (read_percent_ == 0) return {};
+    MHP_TRY_VOID(vault_.index_.set_trust(vault_.claims_));
+    return vault_.index_.each_segment([this](std::uint32_t number, const SegmentId& id) {
+      if (vault_.index_.trust(number) != Trust::proven) unproven_[id].push_back(number);
+    });
+  }
+
+  /// Rows that fit their card may hold something else than the index says, or than the segment says of itself: the
+  /// device that sealed it was faulty, or in wrong hands. Compared once, it is known.
+  Task<> prove(const SegmentId& id) {
+    const auto claims = unproven_.find(id);
+    if (claims == unproven_.end()) co_return;
+    auto own = co_await read_and_compare(vault_, id);
+    if (!own && own.error().code != Errc::corrupt) co_return;  // a home fell silent meanwhile
+    if (!own) {
+      ++report_.untrue;
+      gone_.insert(id);  // what it should have may lie elsewhere too
+      co_return;
+    }
+    for (const std::uint32_t number : claims->second) {
+      const auto place = vault_.index_.segment(number);
+      if (place && place->claim == claim_of(*own)) vault_.claims_.learn(place->claim, Trust::proven);
+    }
+  }
+
+  Result<void> save_proofs() {
+    if (unproven_.empty()) return {};
+    vault_.claims_.save();
+    return vault_.index_.set_trust(vault_.claims_);
+  }
+
   void note_missing(const std::vector<dispersal::RowsFor>& rows) {
     for (const auto& of_home : rows) report_.rows_by_home[of_home.home].missing += of_home.rows.size();
   }
@@ -157,6 +194,7 @@ class Checker {
   CheckReport report_;
   std::optional<int> margin_;
   std::unordered_set<SegmentId, IdHash> gone_;
+  std::unordered_map<SegmentId, std::vector<std::uint32_t>, IdHash> unproven_;  // numbers of their claims
   std::set<HomeId> bad_homes_;
   std::set<std::size_t> holding_;
 };

@@ -183,6 +183,25 @@ TEST_F(LyingDevice, ASegmentThatLiesAboutItselfCostsSpaceAlone) {
   }
 }
 
+TEST_F(LyingDevice, WhatASegmentLiesAboutIsFoundByReadingAndStoredAnew) {
+  const Files files = few_files(world_);
+  const auto true_one = save_one("a", files);
+  EXPECT_EQ(testing::check(world_, "b", 100).untrue, 0u);
+  forge(chunks_of(true_one));
+  EXPECT_EQ(testing::check(world_, "b").untrue, 0u) << "rows are counted, nothing is read";
+  EXPECT_EQ(testing::check(world_, "b", 100).untrue, 1u);
+  // What was compared once is known to be true.
+  auto session = world_.open("b");
+  ASSERT_TRUE(session) << session.error().detail;
+  const auto& vault = inside(*session);
+  std::size_t proven = 0;
+  ASSERT_TRUE(vault.index_.each_segment([&](std::uint32_t number, const SegmentId& id) {
+    const auto place = vault.index_.segment(number);
+    proven += place && id == true_one.segment && vault.claims_.of(place->claim) == impl::Trust::proven;
+  }));
+  EXPECT_EQ(proven, 1u);
+}
+
 /// Whoever adds rows signs the next card, and has read no chunk of the segment.
 TEST_F(LyingDevice, ARepairProvesNothing) {
   const Files files = few_files(world_);

@@ -110,6 +110,9 @@ struct CheckReport {
   std::uint64_t rows_missing = 0;  // that cards list and no reachable home holds
   std::uint64_t rows_bad = 0;      // read and found wrong, now or by an earlier check that nothing has repaired since
   std::uint64_t unrestorable = 0;  // segments with fewer than k good rows
+  /// Segments that were read and hold something else than they say: the device that sealed them is faulty, or in wrong
+  /// hands. What they should hold counts as gone, unless it lies elsewhere too.
+  std::uint64_t untrue = 0;
   std::uint64_t bytes_read = 0;
   int margin = 0;                 // worst case over all segments
   unsigned homes = 0;             // that hold good rows of them

@@ -347,13 +347,14 @@ static int show_check(Session& session, const vault::CheckReport& report, const 
   nlohmann::json lacking = nlohmann::json::array();
   for (const HomeId& home : report.homes_lacking) lacking.push_back(home.hex());
   const bool whole = report.rows_bad == 0 && report.rows_missing == 0 && report.unrestorable == 0 &&
-                     report.homes_bad.empty() && report.homes_lacking.empty();
+                     report.untrue == 0 && report.homes_bad.empty() && report.homes_lacking.empty();
   session.out.result({{"ok", whole && unread == 0},
                       {"segments", report.segments},
                       {"rows", report.rows_expected},
                       {"rows_missing", report.rows_missing},
                       {"rows_bad", report.rows_bad},
                       {"unrestorable", report.unrestorable},
+                      {"untrue", report.untrue},
                       {"snapshots_damaged", json_lost(lost)},
                       {"homes_bad", bad},
                       {"homes_lacking", lacking},
@@ -370,6 +371,16 @@ static int show_check(Session& session, const vault::CheckReport& report, const 
   session.out.say(fmt::format("{} of {} rows are missing, {} are bad.{}", format_count(report.rows_missing),
                               format_count(report.rows_expected), format_count(report.rows_bad), read));
   say_rows_by_home(session, report, homes);
+  if (report.untrue > 0) {
+    session.out.say(
+        fmt::format("{} hold something else than they say: the computer that wrote them is faulty, or in "
+                    "wrong hands. The next backup stores anew what it has of them.",
+                    plural(report.untrue, "segment", "segments")));
+    if (!lost.empty() && report.unrestorable == 0) {
+      say_lost(session, lost);
+      return kTooFew;
+    }
+  }
   if (report.unrestorable > 0) {
     const bool some_away = homes.missing() > 0;
     session.out.say(fmt::format("{} of {} segments cannot be brought back from the homes that answer. {}",
@@ -413,7 +424,7 @@ static Task<int> run_check(Session& session, CheckArgs args) {
   name_reprieved(session, *opened->vault);
   if (!report) co_return session.out.fail(report.error(), hint_for(report.error()));
   std::vector<snapshot::LostFiles> lost;
-  if (report->unrestorable > 0) lost = co_await snapshot::lost_files(*opened->vault);
+  if (report->unrestorable > 0 || report->untrue > 0) lost = co_await snapshot::lost_files(*opened->vault);
   co_return show_check(session, *report, *opened, lost,
                        std::chrono::duration<double>(session.platform.clock().steady() - start).count());
 }
