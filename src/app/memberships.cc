@@ -266,6 +266,11 @@ Task<Result<std::size_t>> say(Session& session, AtCloud& at, wire::Act act, std:
 
 Task<Result<std::size_t>> say_all(Session& session, AtCloud& at, std::vector<wire::Act> acts, std::string refused) {
   const Membership& membership = at.chosen.membership;
+  const auto known_out = out_of(session, membership, *at.chosen.roster);
+  if (known_out && known_out->is_computer) {  // nobody would hear it, and it would count here alone
+    session.told_out.insert(known_out->cloud);
+    co_return fail(Errc::denied, Subject::cloud, out_sentence(*known_out));
+  }
   std::vector<Bytes> statements;
   for (wire::Act& act : acts)
     statements.push_back(at.chosen.roster->say(membership.key, membership.member(), std::move(act)));

@@ -154,11 +154,11 @@ class Checker {
     if (!own) {
       ++report_.untrue;
       gone_.insert(id);  // what it should have may lie elsewhere too
-      co_return;
     }
     for (const std::uint32_t number : claims->second) {
       const auto place = vault_.index_.segment(number);
-      if (place && place->claim == claim_of(*own)) vault_.claims_.learn(place->claim, Trust::proven);
+      if (place && !own) vault_.claims_.learn(place->claim, Trust::untrue);
+      if (place && own && place->claim == claim_of(*own)) vault_.claims_.learn(place->claim, Trust::proven);
     }
   }
 

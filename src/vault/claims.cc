@@ -41,7 +41,8 @@ Trust KnownClaims::of(const ClaimId& claim) const {
 void KnownClaims::learn(const ClaimId& claim, Trust trust) {
   if (trust_.size() >= kMaxClaims && !trust_.contains(claim)) return;
   Trust& known = trust_[claim];
-  if (known == Trust::proven && trust == Trust::confirmed) return;
+  const bool was_compared = known == Trust::proven || known == Trust::untrue;
+  if (was_compared && trust == Trust::confirmed) return;
   is_saved_ = is_saved_ && known == trust;
   known = trust;
 }

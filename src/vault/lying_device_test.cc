@@ -202,6 +202,15 @@ TEST_F(LyingDevice, WhatASegmentLiesAboutIsFoundByReadingAndStoredAnew) {
   EXPECT_EQ(proven, 1u);
 }
 
+TEST_F(LyingDevice, WhatOnlyAnUntrueSegmentHasIsStoredByTheNextBackup) {
+  const Files files = few_files(world_);
+  forge(ids_of(files));
+  EXPECT_EQ(testing::check(world_, "b", 100).untrue, 1u);
+  ASSERT_TRUE(save(world_, "b", files));
+  expect_snapshot(world_, "b", 1, files);
+  EXPECT_EQ(testing::check(world_, "b", 100).untrue, 1u) << "it is remembered as what it is";
+}
+
 /// Whoever adds rows signs the next card, and has read no chunk of the segment.
 TEST_F(LyingDevice, ARepairProvesNothing) {
   const Files files = few_files(world_);

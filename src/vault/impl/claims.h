@@ -18,7 +18,8 @@ enum class Trust : std::uint8_t {
   unknown = 0,
   is_false = 1,   // the segment's own directory says otherwise
   confirmed = 2,  // that says the same: by the word of whoever sealed the segment
-  proven = 3      // this device sealed it, or read and compared every chunk
+  proven = 3,     // this device sealed it, or read and compared every chunk
+  untrue = 4      // read and compared: the segment holds something else than it says itself
 };
 
 /// What was found out, kept in the cache: what is lost there is found out again. Not for two threads at once.

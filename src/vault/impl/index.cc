@@ -75,7 +75,10 @@ void Index::end_questions() {
 
 template <class Take>
 void Index::each_place(const ChunkId& id, Take take_any) const {
-  auto take = [&](const Found& found) { return trust(found.place.segment) != Trust::is_false && take_any(found); };
+  auto take = [&](const Found& found) {
+    const Trust known = trust(found.place.segment);
+    return known != Trust::is_false && known != Trust::untrue && take_any(found);
+  };
   auto take_young = [&](const ChunkSlot& slot, std::uint64_t at) {
     ChunkPlace place = slot.place();
     place.segment += young_base_;
