@@ -29,7 +29,10 @@ std::optional<OutOf> out_of(const cloud::Roster& roster, const primitives::Signi
     std::erase_if(removals, [](const cloud::TakenOut& one) { return one.what == wire::Removal::What::key; });
   std::set<MemberId> by;
   for (const cloud::TakenOut& one : removals)
-    if (one.by != self && by.insert(one.by).second) out.by.push_back(roster.name_of(one.by));
+    if (one.by != self && by.insert(one.by).second) {
+      out.by.push_back(roster.name_of(one.by));
+      out.by_ids.push_back(one.by);
+    }
   out.can_answer = !out.is_computer && !by.empty() && can_answer(roster, member, by);
   return out;
 }
@@ -49,6 +52,12 @@ std::string out_sentence(const OutOf& out) {
         "(--keep-devices where another computer of yours is to stay); then it is a new computer to the others.",
         cloud, names_of_removers(out));
   }
+  if (out.is_joining) {
+    return fmt::format(
+        "You are not in the cloud '{}' (yet): you were removed from it, and no home of it has taken the code that you "
+        "joined with since. Run 'mhp join' again, with that code or a new one.",
+        cloud);
+  }
   if (out.by.empty()) {
     return fmt::format(
         "You have left the cloud '{}', from another computer of yours: 'mhp cloud leave' does it here, too.", cloud);
@@ -59,11 +68,11 @@ std::string out_sentence(const OutOf& out) {
       "be done with it: 'mhp cloud leave'.",
       cloud, names_of_removers(out));
   if (out.can_answer) {
-    std::string names;
-    for (const std::string& name : out.by) names += " " + printable(name);
+    std::string ids;  // not names, which the others chose and a shell would read
+    for (const MemberId& id : out.by_ids) ids += " " + id.hex().substr(0, 8);
     sentence +=
         fmt::format(" You were there first: 'mhp members remove{}' takes {} out instead, and you are in it as before.",
-                    names, names_of_removers(out));
+                    ids, names_of_removers(out));
   }
   return sentence;
 }
@@ -71,7 +80,9 @@ std::string out_sentence(const OutOf& out) {
 nlohmann::json json_out(const std::optional<OutOf>& out) {
   if (!out) return nullptr;
   return {{"cloud", json_text(out->name)},
-          {"what", out->is_computer ? "computer" : "member"},
+          {"what", out->is_joining    ? "joining"
+                   : out->is_computer ? "computer"
+                                      : "member"},
           {"by", json_texts(out->by)},
           {"can_answer", out->can_answer}};
 }

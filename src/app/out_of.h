@@ -15,8 +15,10 @@ struct OutOf {
   CloudId cloud{};
   std::string name{};             // of the cloud
   std::vector<std::string> by{};  // names; empty: the owner, elsewhere
-  bool is_computer = false;       // only this computer is out
-  bool can_answer = false;        // removing all in `by` takes it back
+  std::vector<MemberId> by_ids{};
+  bool is_computer = false;  // only this computer is out
+  bool can_answer = false;   // removing all in `by` takes it back
+  bool is_joining = false;   // by a new code, of which no home has heard yet
 };
 
 /// As the roster says; nothing: the member with this key and the computer are in, or never were. Pure.

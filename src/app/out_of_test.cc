@@ -46,7 +46,7 @@ TEST_F(Out, TheFounderCanAnswer) {
   cloud_.remove(ben(), ann());
   const auto out = of(ann());
   ASSERT_TRUE(out && out->can_answer);
-  EXPECT_TRUE(says(*out, "'mhp members remove Ben'"));
+  EXPECT_TRUE(says(*out, "'mhp members remove " + ben().id().hex().substr(0, 8) + "' takes 'Ben' out"));
   EXPECT_TRUE(can_answer(cloud_.roster, ann().key, {ben().id()}));
   EXPECT_FALSE(can_answer(cloud_.roster, ann().key, {cem().id()})) << "he has done nothing";
   cloud_.say(ann(), cloud_.roster.removal_in_answer(ann().id(), ben().id()));
@@ -63,7 +63,7 @@ TEST_F(Out, TheFounderCanAnswerSeveralTogether) {
   const auto out = of(ann());
   ASSERT_TRUE(out && out->can_answer && out->by.size() == 2);
   EXPECT_FALSE(can_answer(cloud_.roster, ann().key, {ben().id()})) << "Cem's stands";
-  EXPECT_TRUE(says(*out, "'mhp members remove Ben Cem'") || says(*out, "'mhp members remove Cem Ben'"));
+  for (const Person* one : {&ben(), &cem()}) EXPECT_TRUE(says(*out, " " + one->id().hex().substr(0, 8)));
 }
 
 TEST_F(Out, AnEqualCannot) {

@@ -144,11 +144,13 @@ bool CloudConnection::is_of(const CloudId& cloud) const {
   });
 }
 
-/// Whether it has shown that its member, or its computer, was taken out, and is out still.
+/// Whether it has shown that its member was removed, and is out still. Where only its computer was taken out, a thief
+/// may have it, and the member's key with it: it is told so, and not heard.
 bool CloudConnection::was_of(const CloudId& cloud) const {
   const auto found = state_.taken_out.find(peer_.exporter);
-  return found != state_.taken_out.end() && found->second.cloud == cloud &&
-         !removals_of(state_.book, found->second).empty();
+  if (found == state_.taken_out.end() || found->second.cloud != cloud) return false;
+  return std::ranges::any_of(removals_of(state_.book, found->second),
+                             [](const TakenOut& one) { return one.what == wire::Removal::What::member; });
 }
 
 void CloudConnection::remember(const CloudId& cloud, const KeyId& key) {

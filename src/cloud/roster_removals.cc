@@ -36,7 +36,7 @@ wire::Removal Roster::removal_in_answer(const MemberId& self, const MemberId& ot
   Removal out = removal(Removal::What::member, other);
   std::erase_if(out.kept, [&](const StatementId& id) {
     const Removal* said = removal_in(entries_.at(id).fact);
-    return said != nullptr && said->member == self;
+    return said != nullptr && said->member == self && said->what != Removal::What::key;  // a thief may have that one
   });
   return out;
 }

@@ -257,6 +257,33 @@ Task<> hear_of_a_computer(Computers& all) {
   EXPECT_FALSE(emil.book.has_home(emil.id()));
 }
 
+/// With a stolen computer comes its owner's key, an admin's: where only the computer was taken out, what it says since
+/// changes nothing.
+Task<> plead_by_a_stolen_computer(Computers& all) {
+  Computer& ann = all["Ann"];
+  Computer& ben = all["Ben"];
+  Computer& dan = all["Dan"];
+  const CloudId cloud = ann.found();
+  co_await let_in(ben, ann.invite(cloud, 1));
+  co_await let_in(dan, ann.invite(cloud, 2));
+  for (const Computer* one : {&ben, &dan}) ann.say(cloud, wire::Promotion{one->person.id()});
+  co_await settle(all, cloud);
+  dan.say(cloud, dan.roster(cloud)->removal(wire::Removal::What::key, ben.person.id(), ben.person.home_key()));
+  co_await settle(all, cloud);
+  ben.say(cloud, ben.roster(cloud)->removal_in_answer(ben.person.id(), dan.person.id()));
+  co_await speak_with_all(ben, cloud);
+  co_await settle(all, cloud);
+  for (const Computer* one : {&ann, &dan}) {
+    EXPECT_TRUE(one->view(cloud).members.contains(dan.person.id()));
+    EXPECT_FALSE(one->book.has_home(ben.id()));
+  }
+}
+
+TEST(Removal, OfAComputerIsNotTakenBackByIt) {
+  Computers all({"Ann", "Ben", "Dan"});
+  while_up(all, plead_by_a_stolen_computer);
+}
+
 TEST(Removal, OfAComputerIsToldToIt) {
   Computers all({"Ann", "Emil"});
   while_up(all, hear_of_a_computer);

@@ -89,7 +89,8 @@ TEST(Forget, SharedPagesAreReadOnce) {
   for (int i = 0; i < 50; ++i) bench.backup({place.path()});
   std::uint64_t reads = bench.vault.reads();
   run_forget(bench);
-  EXPECT_LT(bench.vault.reads() - reads, 60u);
+  // Each list, and the first page of each: others may write into the folders above meanwhile, whose times are in it.
+  EXPECT_LT(bench.vault.reads() - reads, 120u);
 }
 
 TEST(Forget, WhatCannotBeReadIsSaidAndStopsIt) {

@@ -216,6 +216,7 @@ Task<Result<std::optional<OutOf>>> is_out(Session& session, cloud::Book& book, C
 
 /// A new key for who was removed: the old one is out for good. Errors: usage, where there is a better way.
 Task<Result<void>> begin_anew(Session& session, const OutOf& out, std::string as) {
+  if (out.is_joining) co_return Result<void>();  // the new key waits for a home that takes it
   if (out.is_computer || out.can_answer)
     co_return fail(
         Errc::usage, Subject::cloud,

@@ -171,6 +171,7 @@ Task<Result<LeaveDone>> do_leave(Session& session, LeaveArgs args) {
     const wire::Removal removal = at.chosen.roster->removal(wire::Removal::What::member, membership.member());
     MHP_CO_TRY(done.told, co_await say(session, at, removal, "the roster does not take it"));
   }
+  session.told_out.insert(membership.cloud);  // by this very command
   MHP_CO_TRY_VOID(co_await drop_membership(session, membership.cloud));
   MHP_CO_TRY_VOID(at.book->drop(membership.cloud));
   co_return done;
