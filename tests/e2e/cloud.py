@@ -359,7 +359,8 @@ def founder_fights_back(w):
     cat.wait_for_log("member_left cloud=Lindenweg member=ann")
     ann.wait_for_log(" taken_out cloud=Lindenweg what=member by='ben' ")
     run = ann.mhp("members")
-    w.check(re.search("'mhp members remove [0-9a-f]{8}' takes 'ben' out instead", run.err) is not None, f"she is told what she can do\n{run}")
+    w.check(re.search("'mhp members remove [0-9a-f]{8}' takes 'ben' out instead", run.err) is not None,
+            f"she is told what she can do\n{run}")
     run = ann.mhp("members", "remove", "cat", code=REFUSED)
     w.check("removing 'cat' would not bring you back" in run.err, f"and that nothing else helps\n{run}")
     code = ben.json("invite")["code"]

@@ -390,7 +390,10 @@ Task<Result<RecoverDone>> do_recover(Session& session, RecoverArgs args) {
   done.homes_written = *written;
   done.why_not_written = opened.homes->took_too_little("").value().code;
   done.reprieved = reprieved ? *reprieved : 0;
-  done.clouds = co_await back_in_clouds(session, opened.record->content.clouds);
+  const auto clouds = opened.record->content.clouds;
+  opened.vault.reset();  // and the locks of the homes: who comes back may write to the same ones
+  opened.homes.reset();
+  done.clouds = co_await back_in_clouds(session, clouds);
   co_return done;
 }
 
