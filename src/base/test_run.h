@@ -26,8 +26,8 @@ inline constexpr bool kSanitized = false;
 #endif
 
 /// Sweeps try all their cases where they run as people's programs do. Under sanitizers, where each takes ten times as
-/// long, they try one of so many; the long run tries all in both.
-inline std::uint64_t stride() { return kSanitized && !is_long() ? 8 : 1; }
+/// long, they try one of so many; the long run tries all in both, and MHP_WHOLE does that for one test.
+inline std::uint64_t stride() { return kSanitized && !is_long() && std::getenv("MHP_WHOLE") == nullptr ? 8 : 1; }
 
 /// Says how many cases of an item of tests/README.md this test has tried, and how to repeat it; adds it to the table of
 /// `./dev check` (the file MHP_COUNTS).

@@ -149,7 +149,7 @@ def test_command(bug, program):
 
 def catch(bug, folder):
     program = build(bug, folder)
-    environment = os.environ | {"MHP_BIN": str(program), "MHP_TMP": str(folder), "MHP_SEED": "1"}
+    environment = os.environ | {"MHP_BIN": str(program), "MHP_TMP": str(folder), "MHP_SEED": "1", "MHP_WHOLE": "1"}
     environment.pop("MHP_COUNTS", None)
     environment.pop("MHP_LONG", None)
     try:
