@@ -47,7 +47,7 @@ class Bug:
         blocks = "\n".join(lines[1:]).split("\n<<<\n")
         for line in blocks[0].splitlines():
             key, _, value = line.partition(": ")
-            if line and key not in KEYS:
+            if line and key not in KEYS | {"preset"}:
                 raise Trouble(f"{path.name}: what is '{line}'?")
             if line:
                 self.keys[key] = value
@@ -56,13 +56,12 @@ class Bug:
             if not middle:
                 raise Trouble(f"{path.name}: a block is <<<, old lines, ===, new lines, >>>")
             self.changes.append((old, new.removeprefix("\n")))
-        if self.keys.keys() != KEYS or not self.changes:
+        if self.keys.keys() - {"preset"} != KEYS or not self.changes:
             raise Trouble(f"{path.name}: needs {', '.join(sorted(KEYS))} and a block <<< === >>>")
 
     @property
     def preset(self):
-        target = self.keys["build"]
-        return "release" if target == "mhp" else "dev"
+        return self.keys.get("preset", "release" if self.keys["build"] == "mhp" else "dev")
 
     def changed_source(self):
         path = ROOT / self.keys["file"]
@@ -139,7 +138,7 @@ def build(bug, folder):
 
 def test_command(bug, program):
     what = bug.keys["run"]
-    if bug.preset == "release":
+    if bug.keys["build"] == "mhp":
         return ["python3", *shlex.split(what)]
     if bug.keys["build"].endswith("_fuzz"):
         corpus = ROOT / "tests" / "corpus" / bug.keys["build"]
