@@ -133,13 +133,15 @@ inline std::string check_vault(FolderStore& store, const Acknowledged& acknowled
   if (!records && (acknowledged.vault_records > 0 || records.error().code != Errc::not_found))
     return "vault record: " + records.error().detail;
   if (records && records->empty() && acknowledged.vault_records > 0) return "the vault record is missing";
+  bool is_second = false;  // or a later one: what it replaced must be found
   if (records && !records->empty()) {
     const auto at = std::ranges::find(stock.vault_records, records->at(0).signed_record) - stock.vault_records.begin();
     if (static_cast<std::size_t>(at) + 1 < acknowledged.vault_records) return "an old vault record";
     if (static_cast<std::size_t>(at) >= stock.vault_records.size()) return "a strange vault record";
+    is_second = at > 0;
   }
   const auto former = store.vaults().former_records(stock.owner.vault, stock.owner.device);
-  if (!former && (acknowledged.vault_records > 1 || former.error().code != Errc::not_found))
+  if (!former && (is_second || acknowledged.vault_records > 1 || former.error().code != Errc::not_found))
     return "former vault records: " + former.error().detail;
   // The clock stands still: of this one day the first is kept.
   if (former && (former->records.size() != 1 || former->records[0].signed_record != stock.vault_records[0]))
