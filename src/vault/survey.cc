@@ -115,11 +115,13 @@ Task<> Survey::take(std::optional<std::vector<SegmentId>> wanted) {
 }
 
 void Survey::keep(std::size_t member, std::vector<home::HeldSegment> held, bool all) {
+  if (holders_.empty()) holders_.reserve(held.size());
   for (auto& segment : held) {
     if (!all && !std::ranges::binary_search(segments_, segment.segment)) continue;
     if (segment.condemned) condemned_[member].push_back(segment.segment);
-    holders_[segment.segment].push_back(
-        {.member = member, .rows = std::move(segment.rows), .card_version = segment.card_version});
+    std::vector<Holder>& holders = holders_[segment.segment];
+    if (holders.empty()) holders.reserve(vault_.homes_.members().size());
+    holders.push_back({.member = member, .rows = std::move(segment.rows), .card_version = segment.card_version});
   }
 }
 

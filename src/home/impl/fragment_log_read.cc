@@ -47,7 +47,7 @@ auto FragmentLog::retrying(Look look) -> decltype(look()) {
 Result<Holding> FragmentLog::holding(std::unique_lock<std::mutex>& lock, const HeldKey& key) {
   const std::vector<FrontPlace> fronts = index_.fronts(key);
   Holding out;
-  for (const RowPlace& row : index_.rows(key)) out.rows.push_back(row.row);
+  out.rows = index_.row_numbers(key);
   lock.unlock();
   std::optional<Error> problem;
   for (const FrontPlace& place : fronts) {  // the newest card that can still be read
@@ -138,11 +138,9 @@ Result<HeldPage> FragmentLog::list(const VaultId& vault, const SegmentId& after,
     HeldPage page;
     page.more = ids.size() > limit;
     if (page.more) ids.pop_back();
-    for (const SegmentId& id : ids) {
-      HeldSegment held{id, index_.card_version({vault, id}), {}};
-      for (const RowPlace& row : index_.rows({vault, id})) held.rows.push_back(row.row);
-      page.segments.push_back(std::move(held));
-    }
+    page.segments.reserve(ids.size());
+    for (const SegmentId& id : ids)
+      page.segments.push_back({id, index_.card_version({vault, id}), index_.row_numbers({vault, id})});
     return page;
   });
 }

@@ -112,6 +112,19 @@ std::vector<RowPlace> HeldIndex::rows(const HeldKey& key) const {
   return out;
 }
 
+std::vector<std::uint8_t> HeldIndex::row_numbers(const HeldKey& key) const {
+  std::vector<std::uint8_t> out;
+  for (std::uint32_t at = newest(key).value_or(kNone); at != kNone; at = entries_[at].older) {
+    const std::span<const Row> rows = rows_of(entries_[at]);
+    out.reserve(out.size() + rows.size());
+    for (const Row& row : rows) out.push_back(row.row);
+  }
+  std::ranges::sort(out);
+  const auto again = std::ranges::unique(out);
+  out.erase(again.begin(), again.end());
+  return out;
+}
+
 std::optional<RowPlace> HeldIndex::row(const HeldKey& key, std::uint8_t wanted) const {
   for (std::uint32_t at = newest(key).value_or(kNone); at != kNone; at = entries_[at].older) {
     const Entry& entry = entries_[at];

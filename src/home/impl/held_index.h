@@ -56,6 +56,8 @@ class HeldIndex {
   bool holds(const HeldKey& key) const { return newest(key).has_value(); }
   /// Rising by row; empty where the segment is not held, or only its card is.
   std::vector<RowPlace> rows(const HeldKey& key) const;
+  /// Their numbers alone, as lists of thousands of segments ask for them.
+  std::vector<std::uint8_t> row_numbers(const HeldKey& key) const;
   std::optional<RowPlace> row(const HeldKey& key, std::uint8_t row) const;
   /// Highest card version first, of equal ones the newest first.
   std::vector<FrontPlace> fronts(const HeldKey& key) const;
