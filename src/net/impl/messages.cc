@@ -10,6 +10,7 @@ namespace mhp::net::impl {
 namespace {
 
 constexpr std::size_t kGrowBytes = 1_MiB;      // memory ahead of what has come, for short bodies
+constexpr std::uint64_t kGrowTimes = 8;        // for long ones, as many times what has come: they are moved once
 constexpr std::size_t kMaxProtocolBytes = 16;  // of a foreign protocol's name, to be repeated
 
 }  // namespace
@@ -26,7 +27,7 @@ Error foreign_protocol(std::string spoken) {
 void append_body(Bytes& body, ByteView bytes, std::uint64_t announced_bytes) {
   const std::size_t wanted = body.size() + bytes.size();
   if (wanted > body.capacity()) {
-    const std::uint64_t ahead = std::max<std::uint64_t>(2 * wanted, kGrowBytes);
+    const std::uint64_t ahead = std::max<std::uint64_t>(kGrowTimes * wanted, kGrowBytes);
     body.reserve(std::max<std::uint64_t>(wanted, announced_bytes > 0 ? std::min(announced_bytes, ahead) : 2 * wanted));
   }
   body.insert(body.end(), bytes.begin(), bytes.end());
