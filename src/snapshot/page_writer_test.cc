@@ -81,7 +81,7 @@ TEST(PageWriter, CutsBetweenTheLimitsAndLosesNothing) {
 }
 
 TEST(PageWriter, ASmallChangeTouchesFewPages) {
-  auto entries = invented_entries(40'000);
+  auto entries = invented_entries(10'000);
   Pages before = write(entries);
   for (std::size_t at = 1000; at < entries.size(); at += 7919) {
     auto changed = entries;
@@ -98,7 +98,7 @@ TEST(PageWriter, ASmallChangeTouchesFewPages) {
 }
 
 TEST(PageWriter, WhatIsAsItWasIsNotWrittenAgain) {
-  auto entries = invented_entries(40'000);
+  auto entries = invented_entries(10'000);
   Bench bench;
   Pages before = write(entries, bench, {});
   ASSERT_EQ(before.origins.size(), entries.size());
@@ -106,7 +106,7 @@ TEST(PageWriter, WhatIsAsItWasIsNotWrittenAgain) {
   EXPECT_EQ(again.ids, before.ids);
   EXPECT_EQ(again.stored_bytes, 0u);
   // Whatever comes, goes or changes, the pages are those that would be written without knowing the ones before.
-  for (std::size_t at : {0ul, 1ul, 20'000ul, 39'998ul, 39'999ul}) {
+  for (std::size_t at : {0ul, 1ul, 5'000ul, 9'998ul, 9'999ul}) {
     auto there = static_cast<std::ptrdiff_t>(at);
     auto changed = entries;
     auto origins = before.origins;

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstring>
 #include <filesystem>
 #include <map>
 #include <random>
@@ -92,7 +93,10 @@ void TestTree::file(const std::string& path, std::string_view content, unsigned 
 void TestTree::random_file(const std::string& path, std::size_t bytes, std::uint64_t seed) {
   std::mt19937_64 random(seed);
   std::string content(bytes, '\0');
-  for (char& c : content) c = static_cast<char>(random());
+  for (std::size_t at = 0; at < bytes; at += sizeof(std::uint64_t)) {
+    const std::uint64_t word = random();
+    std::memcpy(content.data() + at, &word, std::min(sizeof word, bytes - at));
+  }
   file(path, content);
 }
 

@@ -2,6 +2,7 @@
 #include "platform/memory/parts.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "platform/impl/waiter.h"
 
@@ -45,10 +46,9 @@ bool SimulatedClock::advance() {
 
 void SeededRandom::fill(MutableBytes out) {
   std::lock_guard lock(mutex_);
-  std::uint64_t word = 0;
-  for (std::size_t i = 0; i < out.size(); ++i) {
-    if (i % 8 == 0) word = next();
-    out[i] = static_cast<std::byte>(word >> (i % 8 * 8));
+  for (std::size_t at = 0; at < out.size(); at += sizeof(std::uint64_t)) {
+    const std::uint64_t word = next();
+    std::memcpy(out.data() + at, &word, std::min(sizeof word, out.size() - at));
   }
 }
 
