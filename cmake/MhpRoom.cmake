@@ -23,23 +23,24 @@ function(mhp_layer_of room out)
 endfunction()
 
 # Headers that nearly every file reads, parsed once for all files of the same kind: `words` for the rooms' libraries,
-# `test_words` for their tests. Not in a release build, which has fewer.
-if(NOT CMAKE_BUILD_TYPE STREQUAL "Release")
-  set(common_headers <algorithm> <array> <atomic> <chrono> <cstdint> <functional> <map> <memory> <mutex> <optional>
-    <random> <set> <span> <string> <tl/expected.hpp> <unordered_map> <vector> <asio/any_io_executor.hpp>
-    <asio/awaitable.hpp> <asio/co_spawn.hpp> <asio/io_context.hpp> <asio/post.hpp> <asio/steady_timer.hpp>
-    <asio/use_awaitable.hpp>)
-  file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/words.cc CONTENT "int main() {}\n")
-  add_library(words OBJECT ${CMAKE_BINARY_DIR}/words.cc)
-  target_link_libraries(words PRIVATE mhp_asio)
-  target_precompile_headers(words PRIVATE ${common_headers})
-  target_compile_options(words PRIVATE "SHELL:-Xclang -fno-pch-timestamp") # ccache knows it by its content
-  if(MHP_TESTS)
-    add_executable(test_words ${CMAKE_BINARY_DIR}/words.cc) # a program, since tests are: their code is placed alike
-    target_link_libraries(test_words PRIVATE mhp_asio GTest::gtest)
-    target_precompile_headers(test_words PRIVATE ${common_headers} <gtest/gtest.h>)
-    target_compile_options(test_words PRIVATE "SHELL:-Xclang -fno-pch-timestamp")
-  endif()
+# `test_words` for their tests.
+set(common_headers <algorithm> <array> <atomic> <chrono> <cstdint> <functional> <map> <memory> <mutex> <optional>
+  <random> <set> <span> <string> <tl/expected.hpp> <unordered_map> <vector> <asio/any_io_executor.hpp>
+  <asio/awaitable.hpp> <asio/co_spawn.hpp> <asio/io_context.hpp> <asio/post.hpp> <asio/steady_timer.hpp>
+  <asio/use_awaitable.hpp>)
+file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/words.cc CONTENT "int main() {}\n")
+add_library(words OBJECT ${CMAKE_BINARY_DIR}/words.cc)
+target_link_libraries(words PRIVATE mhp_asio)
+target_precompile_headers(words PRIVATE ${common_headers})
+target_compile_options(words PRIVATE "SHELL:-Xclang -fno-pch-timestamp") # ccache knows it by its content
+if(CMAKE_BUILD_TYPE STREQUAL "Release")
+  set(MHP_TEST_OPTIONS -O0) # their loops are in the rooms
+endif()
+if(MHP_TESTS)
+  add_executable(test_words ${CMAKE_BINARY_DIR}/words.cc) # a program, since tests are: their code is placed alike
+  target_link_libraries(test_words PRIVATE mhp_asio GTest::gtest)
+  target_precompile_headers(test_words PRIVATE ${common_headers} <gtest/gtest.h>)
+  target_compile_options(test_words PRIVATE "SHELL:-Xclang -fno-pch-timestamp" ${MHP_TEST_OPTIONS})
 endif()
 
 # Of a room's test files those that match, and what is no test itself but helps them.
@@ -95,19 +96,15 @@ function(mhp_room name)
   endif()
   set_target_properties(mhp_${name} PROPERTIES UNITY_BUILD ${MHP_UNITY} UNITY_BUILD_BATCH_SIZE ${MHP_UNITY_FILES})
 
-  if(TARGET words AND (name STREQUAL "platform" OR "platform" IN_LIST ROOM_USES) AND NOT name STREQUAL "app")
+  if((name STREQUAL "platform" OR "platform" IN_LIST ROOM_USES) AND NOT name STREQUAL "app")
     target_precompile_headers(mhp_${name} REUSE_FROM words)
   endif()
 
   if(MHP_TESTS AND tests)
     add_executable(${name}_test ${tests})
     target_link_libraries(${name}_test PRIVATE mhp_${name} mhp_asio GTest::gtest GTest::gtest_main)
-    if(TARGET test_words)
-      target_precompile_headers(${name}_test REUSE_FROM test_words)
-    endif()
-    if(CMAKE_BUILD_TYPE STREQUAL "Release")
-      target_compile_options(${name}_test PRIVATE -O0) # loops are in the rooms
-    endif()
+    target_precompile_headers(${name}_test REUSE_FROM test_words)
+    target_compile_options(${name}_test PRIVATE ${MHP_TEST_OPTIONS})
     set_target_properties(${name}_test PROPERTIES UNITY_BUILD ${MHP_UNITY} UNITY_BUILD_BATCH_SIZE ${MHP_UNITY_FILES})
     include(GoogleTest)
     gtest_discover_tests(${name}_test WORKING_DIRECTORY ${PROJECT_SOURCE_DIR} TEST_PREFIX "${name}." DISCOVERY_TIMEOUT 60
