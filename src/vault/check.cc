@@ -3,6 +3,7 @@
 #include <climits>
 #include <optional>
 #include <set>
+#include <span>
 
 #include "platform/nursery.h"
 #include "vault/impl/compare.h"
@@ -20,6 +21,7 @@ bool chosen(platform::Random& random, unsigned percent) {
 }
 
 constexpr std::size_t kCheckedAtOnce = 2;    // each read whole where asked, all homes at once: some 20 MB in memory
+constexpr std::size_t kJudgedAtOnce = 64;    // segments of which the index says something else than they do
 constexpr std::uint64_t kSaveEvery = 1'000;  // segments: what an interrupted check still leaves remembered
 
 /// Which cards are read at all: those of every segment, or only where homes list something else than was planned.
@@ -46,6 +48,7 @@ class Checker {
     for (std::size_t i = 0; i < kCheckedAtOnce; ++i) scope.start(work());
     co_await scope.join();
     survey_.save_bad_rows();
+    MHP_CO_TRY_VOID(co_await judge_differing());
     MHP_CO_TRY_VOID(co_await vault_.platform_.workers().run([this] { return save_proofs(); }));
     // What this computer could not read for lack of open files or memory says nothing of the homes.
     if (vault_.homes_.exhausted()) co_return tl::unexpected<Error>(*vault_.homes_.exhausted());
@@ -155,11 +158,32 @@ class Checker {
       ++report_.untrue;
       gone_.insert(id);  // what it should have may lie elsewhere too
     }
+    if (own) vault_.claims_.learn(claim_of(*own), Trust::proven);
     for (const std::uint32_t number : claims->second) {
       const auto place = vault_.index_.segment(number);
       if (place && !own) vault_.claims_.learn(place->claim, Trust::untrue);
-      if (place && own && place->claim == claim_of(*own)) vault_.claims_.learn(place->claim, Trust::proven);
+      if (place && own && place->claim != claim_of(*own)) differing_.push_back(number);
     }
+  }
+
+  /// The segment is true: the index is not, or it leaves chunks out, which older programs did.
+  Task<Result<void>> judge_differing() {
+    VaultImpl::ClaimIds is_false;
+    for (std::size_t at = 0; at < differing_.size(); at += kJudgedAtOnce) {
+      const std::span<const std::uint32_t> some =
+          std::span(differing_).subspan(at, std::min(kJudgedAtOnce, differing_.size() - at));
+      MHP_CO_TRY(auto judged, co_await vault_.confirm(std::vector(some.begin(), some.end())));
+      is_false.merge(judged.is_false);
+      for (const std::uint32_t number : some) {
+        const auto place = vault_.index_.segment(number);
+        const bool is_so = vault_.index_.trust(number) == Trust::confirmed;
+        if (place && is_so) vault_.claims_.learn(place->claim, Trust::proven);
+      }
+    }
+    if (is_false.empty()) co_return Result<void>{};
+    report_.false_claims = is_false.size();
+    report_.false_claims_by = co_await vault_.who_makes(std::move(is_false));
+    co_return co_await vault_.take_up_claims();  // what these segments do hold is there for has()
   }
 
   Result<void> save_proofs() {
@@ -195,6 +219,7 @@ class Checker {
   std::optional<int> margin_;
   std::unordered_set<SegmentId, IdHash> gone_;
   std::unordered_map<SegmentId, std::vector<std::uint32_t>, IdHash> unproven_;  // numbers of their claims
+  std::vector<std::uint32_t> differing_;  // numbers of claims of segments that were compared, and say something else
   std::set<HomeId> bad_homes_;
   std::set<std::size_t> holding_;
 };

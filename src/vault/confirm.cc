@@ -84,6 +84,7 @@ Task<Result<VaultImpl::Confirmed>> VaultImpl::confirm(std::vector<std::uint32_t>
   for (const Question* question : differing) {
     const bool is_true = is_so[question->number];
     claims_.learn(question->place.claim, is_true ? Trust::confirmed : Trust::is_false);
+    if (!is_true) out.is_false.insert(question->place.claim);
     if (!is_true && out.contradiction.empty()) out.contradiction = co_await who_says(question->place.claim);
   }
   auto take_up = [this] {
@@ -94,21 +95,47 @@ Task<Result<VaultImpl::Confirmed>> VaultImpl::confirm(std::vector<std::uint32_t>
   co_return out;
 }
 
-Task<std::string> VaultImpl::who_says(ClaimId claim) {
-  std::string out = "the index";
+/// Which of `claims` a part makes. CPU.
+static std::uint64_t count_claims(ByteView object, VaultImpl::ClaimIds& claims) {
+  const auto part = wire::parse_index_part(object);
+  if (!part) return 0;
+  return static_cast<std::uint64_t>(std::ranges::count_if(
+      part->segments, [&](const wire::IndexedSegment& segment) { return claims.erase(claim_of(segment)) > 0; }));
+}
+
+Task<std::vector<FalseClaims>> VaultImpl::who_makes(ClaimIds claims) {
+  std::vector<FalseClaims> out;
   for (const KnownPart& known : parts_) {
-    auto object = co_await objects_.load(known.ref);
-    auto part = object ? wire::parse_index_part(*object) : fail(Errc::not_found, "not read");
-    if (!part || std::ranges::find(part->segments, claim, claim_of) == part->segments.end()) continue;
+    if (claims.empty()) break;
+    const auto object = co_await objects_.load(known.ref);
+    if (!object) continue;
+    auto count = [&] { return count_claims(*object, claims); };
+    const std::uint64_t found = co_await platform_.workers().run(count);
+    if (found == 0) continue;
     auto located = co_await homes_.locate(known.ref.segment);
     auto envelope =
         located ? wire::parse_signed(located->signed_card, wire::kMaxCardBytes) : fail(Errc::not_found, "no card");
     if (!envelope) continue;
     const auto writer = DeviceId::from_array(envelope->signer);
-    out += ", by the word of device " + writer.short_hex();
-    auto of_it = std::ranges::find(snapshots_, writer, &wire::SnapshotRecord::device);
-    if (of_it != snapshots_.end() && !of_it->host.empty()) out += " (computer " + of_it->host + ")";
-    break;
+    auto one = std::ranges::find(out, writer, &FalseClaims::device);
+    if (one == out.end()) {
+      const auto newest = std::ranges::find(snapshots_.rbegin(), snapshots_.rend(), writer, &wire::SnapshotRecord::device);
+      one = out.insert(out.end(), {.device = writer});
+      if (newest != snapshots_.rend()) one->computer = newest->host;
+    }
+    one->claims += found;
+  }
+  co_return out;
+}
+
+Task<std::string> VaultImpl::who_says(ClaimId claim) {
+  ClaimIds one;
+  one.insert(claim);
+  std::string out = "the index";
+  const std::vector<FalseClaims> makers = co_await who_makes(std::move(one));
+  for (const FalseClaims& by : makers) {
+    out += ", by the word of device " + by.device.short_hex();
+    if (!by.computer.empty()) out += " (computer " + by.computer + ")";
   }
   out +=
       ", says of chunks that they lie where they do not (is that computer in wrong hands?): nothing relies on it now";

@@ -80,14 +80,19 @@ class LyingDevice : public ::testing::Test {
   void lie(const std::vector<ChunkId>& chunks) {
     auto claim = indexed("a").front();
     for (const ChunkId& id : chunks) claim.directory.chunks.push_back({.id = id, .bundle = 0, .offset = 0, .bytes = 1});
+    say_instead(std::move(claim));
+  }
+
+  /// Computer "a" lists that in the place of what is listed of the segment.
+  void say_instead(wire::IndexedSegment claim) {
     auto session = world_.open("a");
     ASSERT_TRUE(session) << session.error().detail;
     auto& vault = inside(*session);
     auto writer = world_.run(vault.begin_write({}));
     ASSERT_TRUE(writer) << writer.error().detail;
-    vault.unlisted_.push_back(claim);
-    auto done =
-        world_.run(static_cast<impl::WriterImpl&>(**writer).finish(impl::IndexChange{.dropped = {claim.segment}}));
+    const SegmentId segment = claim.segment;
+    vault.unlisted_.push_back(std::move(claim));
+    auto done = world_.run(static_cast<impl::WriterImpl&>(**writer).finish(impl::IndexChange{.dropped = {segment}}));
     ASSERT_TRUE(done) << done.error().detail;
   }
 
@@ -209,6 +214,43 @@ TEST_F(LyingDevice, WhatOnlyAnUntrueSegmentHasIsStoredByTheNextBackup) {
   ASSERT_TRUE(save(world_, "b", files));
   expect_snapshot(world_, "b", 1, files);
   EXPECT_EQ(testing::check(world_, "b", 100).untrue, 1u) << "it is remembered as what it is";
+}
+
+TEST_F(LyingDevice, WhatTheIndexSaysOfATrueSegmentIsFoundByReading) {
+  ASSERT_TRUE(save(world_, "b", few_files(world_)));
+  const Files files = few_files(world_);
+  lie(ids_of(files));
+  EXPECT_EQ(testing::check(world_, "b").false_claims, 0u) << "rows are counted, nothing is read";
+  for (int time = 0; time < 2; ++time) {  // it is remembered, and told of until it is set right
+    auto session = world_.open("b");
+    ASSERT_TRUE(session) << session.error().detail;
+    auto report = world_.run(session->vault->check(100, {}));
+    ASSERT_TRUE(report) << report.error().detail;
+    EXPECT_EQ(report->false_claims, 1u);
+    EXPECT_EQ(report->untrue, 0u);
+    EXPECT_EQ(report->unrestorable, 0u);
+    ASSERT_EQ(report->false_claims_by.size(), 1u);
+    EXPECT_EQ(report->false_claims_by[0].device.short_hex(), name_of("a"));
+    EXPECT_EQ(report->false_claims_by[0].computer, "host");
+    EXPECT_EQ(report->false_claims_by[0].claims, 1u);
+    for (const ChunkId& id : ids_of(first_)) EXPECT_TRUE(session->vault->has(id));  // they are there
+    for (const ChunkId& id : ids_of(files)) EXPECT_FALSE(session->vault->has(id));
+  }
+  ASSERT_TRUE(save(world_, "b", files)) << "known already: it costs no run";
+  expect_snapshot(world_, "b", 0, first_);
+  expect_snapshot(world_, "b", 2, files);
+  for (const char* computer : {"a", "b"}) EXPECT_EQ(testing::check(world_, computer, 100).false_claims, 0u);
+}
+
+/// As programs did that left out chunks which have another place.
+TEST_F(LyingDevice, WhatIsLeftOutOfAnEntryIsNoLie) {
+  auto claim = indexed("a").front();
+  claim.directory.chunks.pop_back();
+  say_instead(claim);
+  EXPECT_EQ(testing::check(world_, "b", 100).false_claims, 0u);
+  auto session = world_.open("b");
+  ASSERT_TRUE(session) << session.error().detail;
+  EXPECT_EQ(inside(*session).claims_.of(impl::claim_of(claim)), impl::Trust::proven);
 }
 
 /// Whoever adds rows signs the next card, and has read no chunk of the segment.

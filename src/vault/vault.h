@@ -104,6 +104,13 @@ struct HomeRows {
   std::uint64_t bad = 0;
 };
 
+/// What one device's parts of the index say that is not so.
+struct FalseClaims {
+  DeviceId device;
+  std::string computer{};  // its name in its newest snapshot; empty: it has none
+  std::uint64_t claims = 0;
+};
+
 struct CheckReport {
   std::uint64_t segments = 0;
   std::uint64_t rows_expected = 0;
@@ -113,6 +120,10 @@ struct CheckReport {
   /// Segments that were read and hold something else than they say: the device that sealed them is faulty, or in wrong
   /// hands. What they should hold counts as gone, unless it lies elsewhere too.
   std::uint64_t untrue = 0;
+  /// What the index says of segments that were read, and is not so, though they are as they say themselves. What only
+  /// such a word names counts as gone; the next write lists these segments by their own word.
+  std::uint64_t false_claims = 0;
+  std::vector<FalseClaims> false_claims_by;  // whose parts of the index say so, as far as that is known
   std::uint64_t bytes_read = 0;
   int margin = 0;                 // worst case over all segments
   unsigned homes = 0;             // that hold good rows of them

@@ -338,6 +338,31 @@ static int show_whole(const Session& session, const vault::CheckReport& report, 
   return kTooFew;
 }
 
+/// What other computers wrote and is not so: nothing of it is the homes' fault.
+static void say_untrue(const Session& session, const vault::CheckReport& report) {
+  if (report.untrue > 0)
+    session.out.say(
+        fmt::format("{} hold something else than they say: the computer that wrote them is faulty, or in "
+                    "wrong hands. The next backup stores anew what it has of them.",
+                    plural(report.untrue, "segment", "segments")));
+  if (report.false_claims == 0) return;
+  std::string by;
+  for (const vault::FalseClaims& one : report.false_claims_by)
+    by += fmt::format("{}device {}{}", by.empty() ? ", by the word of " : ", ", one.device.short_hex(),
+                      one.computer.empty() ? "" : fmt::format(" (computer {})", printable(one.computer)));
+  session.out.say(fmt::format(
+      "The index has {}{}: the computer that wrote that is faulty, or in wrong hands. Nothing relies on it now; the "
+      "next backup stores anew what it has of that, and sets the index right.",
+      plural(report.false_claims, "false entry", "false entries"), by));
+}
+
+static nlohmann::json json_false_claims(const vault::CheckReport& report) {
+  nlohmann::json list = nlohmann::json::array();
+  for (const vault::FalseClaims& one : report.false_claims_by)
+    list.push_back({{"device", one.device.hex()}, {"computer", json_text(one.computer)}, {"segments", one.claims}});
+  return list;
+}
+
 static int show_check(Session& session, const vault::CheckReport& report, const Opened& opened,
                       const std::vector<snapshot::LostFiles>& lost, double seconds) {
   const dispersal::HomeSet& homes = *opened.homes;
@@ -346,8 +371,9 @@ static int show_check(Session& session, const vault::CheckReport& report, const 
   for (const HomeId& home : report.homes_bad) bad.push_back(home.hex());
   nlohmann::json lacking = nlohmann::json::array();
   for (const HomeId& home : report.homes_lacking) lacking.push_back(home.hex());
-  const bool whole = report.rows_bad == 0 && report.rows_missing == 0 && report.unrestorable == 0 &&
-                     report.untrue == 0 && report.homes_bad.empty() && report.homes_lacking.empty();
+  const bool homes_are_whole = report.rows_bad == 0 && report.rows_missing == 0 && report.unrestorable == 0 &&
+                               report.homes_bad.empty() && report.homes_lacking.empty();
+  const bool whole = homes_are_whole && report.untrue == 0 && report.false_claims == 0;
   session.out.result({{"ok", whole && unread == 0},
                       {"segments", report.segments},
                       {"rows", report.rows_expected},
@@ -355,6 +381,8 @@ static int show_check(Session& session, const vault::CheckReport& report, const 
                       {"rows_bad", report.rows_bad},
                       {"unrestorable", report.unrestorable},
                       {"untrue", report.untrue},
+                      {"false_claims", report.false_claims},
+                      {"false_claims_by", json_false_claims(report)},
                       {"snapshots_damaged", json_lost(lost)},
                       {"homes_bad", bad},
                       {"homes_lacking", lacking},
@@ -371,15 +399,10 @@ static int show_check(Session& session, const vault::CheckReport& report, const 
   session.out.say(fmt::format("{} of {} rows are missing, {} are bad.{}", format_count(report.rows_missing),
                               format_count(report.rows_expected), format_count(report.rows_bad), read));
   say_rows_by_home(session, report, homes);
-  if (report.untrue > 0) {
-    session.out.say(
-        fmt::format("{} hold something else than they say: the computer that wrote them is faulty, or in "
-                    "wrong hands. The next backup stores anew what it has of them.",
-                    plural(report.untrue, "segment", "segments")));
-    if (!lost.empty() && report.unrestorable == 0) {
-      say_lost(session, lost);
-      return kTooFew;
-    }
+  say_untrue(session, report);
+  if (!lost.empty() && report.unrestorable == 0) {
+    say_lost(session, lost);
+    return kTooFew;
   }
   if (report.unrestorable > 0) {
     const bool some_away = homes.missing() > 0;
@@ -397,8 +420,9 @@ static int show_check(Session& session, const vault::CheckReport& report, const 
         fmt::format("The vault record or heads of {} are old, missing or damaged: alone they bring nothing back.",
                     plural(report.homes_lacking.size(), "home", "homes")));
   }
-  session.out.say(fmt::format("{} can be brought back; of the homes that answer {}. 'mhp repair' makes it whole again.",
-                              unread == 0 ? "Everything" : "Everything that is shown", format_margin(report.margin)));
+  session.out.say(fmt::format("{} can be brought back; of the homes that answer {}.{}",
+                              unread == 0 ? "Everything" : "Everything that is shown", format_margin(report.margin),
+                              homes_are_whole ? "" : " 'mhp repair' makes it whole again."));
   return unread == 0 ? kFailed : kTooFew;
 }
 
@@ -424,7 +448,7 @@ static Task<int> run_check(Session& session, CheckArgs args) {
   name_reprieved(session, *opened->vault);
   if (!report) co_return session.out.fail(report.error(), hint_for(report.error()));
   std::vector<snapshot::LostFiles> lost;
-  if (report->unrestorable > 0 || report->untrue > 0) lost = co_await snapshot::lost_files(*opened->vault);
+  if (report->unrestorable + report->untrue + report->false_claims > 0) lost = co_await snapshot::lost_files(*opened->vault);
   co_return show_check(session, *report, *opened, lost,
                        std::chrono::duration<double>(session.platform.clock().steady() - start).count());
 }

@@ -94,8 +94,10 @@ class VaultImpl : public Vault {
   Task<Result<void>> find_gone_segments();
   /// Takes up the index that the parts at hand make, from the cache as far as it is there. Segment numbers change.
   Task<Result<void>> load_index();
+  using ClaimIds = std::unordered_set<ClaimId, IdHash>;
   struct Confirmed {
-    std::string contradiction{};    // who says in the index what is not so; empty: nobody does
+    ClaimIds is_false{};            // what is not so
+    std::string contradiction{};    // who says the first of it in the index; empty: nobody does
     std::optional<Error> unread{};  // why something could not be compared
   };
   /// Compares what the index says of these segments, of which nothing is known, with what each says of itself. Nothing
@@ -104,6 +106,8 @@ class VaultImpl : public Vault {
   /// Takes up what is known of the claims of the index; segments of which only what is false was listed are listed anew
   /// by their own word with the next head. Errors: those of the index.
   Task<Result<void>> take_up_claims();
+  /// Whose parts of the index make these claims, as far as that can be read.
+  Task<std::vector<FalseClaims>> who_makes(ClaimIds claims);
 
   /// Takes back what homes were told may go and the believed heads, or `more`, need. Where a home cannot be told, its
   /// rows of these do not count in `survey` any more.
@@ -234,7 +238,7 @@ class VaultImpl : public Vault {
   void report_findings();
   /// As read(), from one place.
   Task<Result<Bytes>> read_at(ChunkId chunk, ChunkPlace place);
-  /// Whose part of the index makes a claim, in words.
+  /// Whose part of the index makes a false claim, in words.
   Task<std::string> who_says(ClaimId claim);
 
   BundleCache bundles_;
