@@ -151,7 +151,11 @@ void note_warnings(const Session& session, const std::vector<snapshot::SourceErr
 /// True where `path` is `folder` or lies below it. Both absolute.
 bool is_within(const std::string& path, const std::string& folder);
 
-/// An alarm, on standard error, where what is needed had been condemned on homes.
+/// ", by the word of device 1234abcd (computer laptop)", several with commas; empty where nobody is known.
+std::string by_whose_word(const std::vector<vault::FalseClaims>& makers);
+
+/// An alarm, on standard error, where what is needed had been condemned on homes, or left out of the index for
+/// something false.
 void name_reprieved(const Session& session, const vault::Vault& vault);
 
 /// MHP_HOME, XDG_STATE_HOME/mhp, ~/.local/state/mhp; empty where none of these is set.

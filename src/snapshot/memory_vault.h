@@ -61,6 +61,7 @@ class MemoryVault : public vault::Vault {
   Task<Result<std::unique_ptr<vault::Writer>>> begin_write(const vault::WriteOptions& options) override;
   Task<Result<std::unique_ptr<vault::Collector>>> begin_collect(vault::CollectOptions options) override;
   std::uint64_t reprieved_segments() const override { return 0; }
+  const vault::Displaced& displaced() const override { return displaced_; }
   Task<> collect_due(vault::Collected&) override { co_return; }
   Task<Result<std::uint64_t>> reprieve_all(const primitives::SigningKey&) override { co_return 0; }
   Task<Result<vault::CheckReport>> check(unsigned, vault::Progress) override;
@@ -87,6 +88,7 @@ class MemoryVault : public vault::Vault {
   std::vector<vault::UnreadHead> unread_;   // none
   std::vector<vault::LateState> late_;      // none
   std::vector<std::string> damaged_files_;  // none
+  vault::Displaced displaced_;              // nothing
   std::map<vault::ChunkRole, std::set<ChunkId>> marked_;
 };
 

@@ -189,6 +189,9 @@ class Checker {
   Result<void> save_proofs() {
     if (unproven_.empty()) return {};
     vault_.claims_.save();
+    std::vector<wire::PhysicalRef> parts;  // what was proven now this device's newest head may not list yet
+    for (const KnownPart& known : vault_.parts_) parts.push_back(known.ref);
+    vault_.former_parts_.add(parts);
     return vault_.index_.set_trust(vault_.claims_);
   }
 

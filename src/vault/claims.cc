@@ -19,7 +19,7 @@ ClaimId claim_of(const wire::IndexedSegment& segment) {
   return ClaimId::from_array(primitives::blake3(wire::encode(wire::IndexPart{.segments = {segment}})));
 }
 
-KnownClaims::KnownClaims(const State& state) : state_(state) {
+void KnownClaims::read() {
   auto bytes = platform::read_file(state_.disk(), path(), kMark.size() + kMaxClaims * kEntryBytes + kSumBytes);
   if (!bytes || bytes->size() < kMark.size() + kSumBytes) return;
   const ByteView all = ByteView(*bytes).first(bytes->size() - kSumBytes);
@@ -28,6 +28,7 @@ KnownClaims::KnownClaims(const State& state) : state_(state) {
                         std::ranges::equal(primitives::blake3(all), ByteView(*bytes).last(kSumBytes)) &&
                         entries.size() % kEntryBytes == 0;
   if (!is_whole) return;
+  trust_.clear();
   for (; !entries.empty(); entries = entries.subspan(kEntryBytes)) {
     trust_.emplace(ClaimId::from_bytes(entries.first(32)), static_cast<Trust>(entries[32]));
   }

@@ -8,6 +8,7 @@
 namespace mhp::vault::impl {
 namespace {
 
+constexpr std::uint64_t kRereadBytes = 4_GiB;     // who gives space back reads more for it than who saves
 constexpr std::uint64_t kChunksAtOnce = 500'000;  // of those that move, remembered: some 25 MB
 
 std::uint8_t bit_of(ChunkRole role) { return static_cast<std::uint8_t>(1u << static_cast<unsigned>(role)); }
@@ -26,7 +27,9 @@ std::vector<Index::Found> CollectorImpl::staying_places(const ChunkId& chunk) co
   std::vector<Index::Found> places = index.places(chunk);
   if (places.size() < 2) return places;
   auto proven = std::ranges::find_if(places, [&](const Index::Found& found) {
-    return index.trust(found.place.segment) == Trust::proven && !index.is_gone(found.place.segment);
+    const std::uint32_t segment = found.place.segment;
+    // What was listed again only waits until the others are proven.
+    return index.trust(segment) == Trust::proven && !index.is_gone(segment) && !vault_.relisted_.contains(segment);
   });
   if (proven != places.end()) return {*proven};
   return places;
@@ -239,6 +242,7 @@ Task<Result<Collected>> CollectorImpl::finish(std::optional<Error> problem, Prog
   }
   if (report_.held_back.empty()) report_.held_back = vault_.why_view_may_lack();
   if (report_.held_back.empty()) {
+    vault_.forget_former_parts();
     MHP_CO_TRY_VOID(co_await vault_.condemn_dead(before, report_));
   }
   co_return report_;
@@ -257,7 +261,9 @@ Task<Result<std::unique_ptr<Collector>>> VaultImpl::begin_collect(CollectOptions
     };
     MHP_CO_TRY_VOID(co_await platform_.workers().run(prepare));
   } else {
-    MHP_CO_TRY(auto begun, co_await begin_write(options.write));
+    WriteOptions how = options.write;
+    how.reread_bytes = std::max(how.reread_bytes, kRereadBytes);
+    MHP_CO_TRY(auto begun, co_await begin_write(how));
     writer.reset(static_cast<WriterImpl*>(begun.release()));  // every writer of ours is one
   }
   auto collector = std::make_unique<CollectorImpl>(*this, std::move(writer), std::move(options));

@@ -119,7 +119,8 @@ Task<std::vector<FalseClaims>> VaultImpl::who_makes(ClaimIds claims) {
     const auto writer = DeviceId::from_array(envelope->signer);
     auto one = std::ranges::find(out, writer, &FalseClaims::device);
     if (one == out.end()) {
-      const auto newest = std::ranges::find(snapshots_.rbegin(), snapshots_.rend(), writer, &wire::SnapshotRecord::device);
+      const auto newest =
+          std::ranges::find(snapshots_.rbegin(), snapshots_.rend(), writer, &wire::SnapshotRecord::device);
       one = out.insert(out.end(), {.device = writer});
       if (newest != snapshots_.rend()) one->computer = newest->host;
     }
@@ -143,11 +144,7 @@ Task<std::string> VaultImpl::who_says(ClaimId claim) {
 }
 
 Task<Result<void>> VaultImpl::take_up_claims() {
-  auto take_up = [this]() -> Result<void> {
-    MHP_TRY(auto claims, index_.claims());
-    claims_.keep_only(claims);
-    return index_.set_trust(claims_);
-  };
+  auto take_up = [this] { return index_.set_trust(claims_); };
   MHP_CO_TRY_VOID(co_await platform_.workers().run(take_up));
   std::vector<Question> belied;
   for (std::uint32_t number = 0; number < index_.segment_numbers(); ++number) {

@@ -58,6 +58,7 @@ void VaultImpl::forget_index() {
   snapshot_parts_.clear();
   unlisted_.clear();
   belied_.clear();
+  relisted_.clear();
   unlisted_margin_.reset();
 }
 
@@ -228,6 +229,7 @@ Task<Result<void>> VaultImpl::load_index() {
   auto finish = [&] { return loader.end(); };
   MHP_CO_TRY(index_, co_await platform_.workers().run(finish));
   index_.set_gone(gone_);
+  relisted_.clear();       // numbers, as in the next
   bundles_ = BundleCache();  // by segment numbers
   co_return Result<void>{};
 }

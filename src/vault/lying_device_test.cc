@@ -3,6 +3,7 @@
 
 #include "primitives/hash/blake3.h"
 #include "vault/impl/segment_seal.h"
+#include "vault/impl/statements.h"
 #include "vault/impl/writer.h"
 #include "vault/testing/world.h"
 
@@ -107,6 +108,45 @@ class LyingDevice : public ::testing::Test {
     ASSERT_TRUE(world_.run((*writer)->store(std::move(forged))));
     auto done = world_.run(static_cast<impl::WriterImpl&>(**writer).finish(impl::IndexChange{}));
     ASSERT_TRUE(done) << done.error().detail;
+  }
+
+  /// The next head of computer "a" leaves a segment out, and lists a false one that is said to have these chunks.
+  void leave_out(const SegmentId& segment, const std::vector<ChunkId>& chunks) {
+    auto session = world_.open("a");
+    ASSERT_TRUE(session) << session.error().detail;
+    auto& vault = inside(*session);
+    FinishedSegment forged = seal(vault, *session->device, chunks);
+    auto writer = world_.run(vault.begin_write({}));
+    ASSERT_TRUE(writer) << writer.error().detail;
+    if (!chunks.empty()) ASSERT_TRUE(world_.run((*writer)->store(std::move(forged))));
+    auto done = world_.run(static_cast<impl::WriterImpl&>(**writer).finish(impl::IndexChange{.dropped = {segment}}));
+    ASSERT_TRUE(done) << done.error().detail;
+  }
+
+  void condemn_by_a(const SegmentId& segment) {
+    auto session = world_.open("a");
+    ASSERT_TRUE(session) << session.error().detail;
+    std::map<std::size_t, std::vector<SegmentId>> orders;
+    for (std::size_t home = 0; home < world_.homes(); ++home) orders[home] = {segment};
+    const auto took = world_.run(impl::send_statements(inside(*session), impl::StatementKind::tombstone,
+                                                       session->device->signing, std::move(orders)));
+    EXPECT_EQ(took.size(), world_.homes());
+  }
+
+  bool is_listed(const std::string& computer, const SegmentId& segment) {
+    const auto all = indexed(computer);
+    return std::ranges::find(all, segment, &wire::IndexedSegment::segment) != all.end();
+  }
+
+  /// Who begins to write is told of it, and of computer "a".
+  void expect_displaced(const std::string& computer, std::uint64_t segments) {
+    auto session = world_.open(computer);
+    ASSERT_TRUE(session) << session.error().detail;
+    auto writer = world_.run(session->vault->begin_write({}));
+    ASSERT_TRUE(writer) << writer.error().detail;
+    EXPECT_EQ(session->vault->displaced().segments, segments);
+    ASSERT_EQ(session->vault->displaced().by.size(), 1u);
+    EXPECT_EQ(session->vault->displaced().by[0].device.short_hex(), name_of("a"));
   }
 
   FinishedSegment seal(impl::VaultImpl& vault, const Device& device, const std::vector<ChunkId>& chunks) {
@@ -307,6 +347,126 @@ TEST_F(LyingDevice, WhatItSaysIsThereIsStoredAllTheSame) {
   world_.recover("c", 1);
   expect_snapshot(world_, "c", 0, first_);
   expect_snapshot(world_, "c", 2, files);
+}
+
+// --- What this device has proven, and another leaves out ---
+
+TEST_F(LyingDevice, WhatIsLeftOutForAFalseOneIsListedAgain) {
+  for (const bool condemns : {false, true}) {
+    SCOPED_TRACE(condemns);
+    const Files files = few_files(world_);
+    const auto true_one = save_one("b", files);
+    leave_out(true_one.segment, chunks_of(true_one));
+    if (condemns) condemn_by_a(true_one.segment);
+    EXPECT_FALSE(is_listed("b", true_one.segment));
+    expect_displaced("b", 1);
+    ASSERT_TRUE(save(world_, "b", few_files(world_)));
+    EXPECT_TRUE(is_listed("b", true_one.segment));
+    pass_the_hold("b");
+    expect_snapshot(world_, "b", condemns ? 3 : 1, files);
+  }
+  for (const char* computer : {"a", "b"}) world_.lose_computer(computer);
+  world_.recover("c", 1);
+  expect_snapshot(world_, "c", 0, first_);
+}
+
+TEST_F(LyingDevice, ACollectionListsItAgainToo) {
+  const Files files = few_files(world_);
+  const auto true_one = save_one("b", files);
+  leave_out(true_one.segment, chunks_of(true_one));
+  auto collected = forget(world_, "b", {});
+  ASSERT_TRUE(collected) << collected.error().detail;
+  EXPECT_EQ(collected->held_back, "");
+  pass_the_hold("b");
+  expect_snapshot(world_, "b", 1, files);
+}
+
+/// The false one comes later, when this device's newest head does not list the true one any more.
+TEST_F(LyingDevice, WhatWasLeftOutBeforeIsRemembered) {
+  const Files files = few_files(world_);
+  const auto true_one = save_one("b", files);
+  leave_out(true_one.segment, {});
+  for (int i = 0; i < 2; ++i) ASSERT_TRUE(save(world_, "b", few_files(world_)));
+  EXPECT_FALSE(is_listed("b", true_one.segment)) << "as if its snapshot had been forgotten";
+  forge(chunks_of(true_one));
+  auto collected = forget(world_, "b", {});
+  ASSERT_TRUE(collected) << collected.error().detail;
+  EXPECT_EQ(collected->held_back, "");
+  EXPECT_TRUE(is_listed("b", true_one.segment));
+  pass_the_hold("b");
+  expect_snapshot(world_, "b", 1, files);
+}
+
+/// What another device sealed and this one has read is proven, too.
+TEST_F(LyingDevice, WhatWasReadIsListedAgainToo) {
+  ASSERT_TRUE(save(world_, "b", few_files(world_)));  // a new device would look for what is left over on homes
+  const Files files = few_files(world_);
+  const auto true_one = save_one("a", files);
+  EXPECT_EQ(testing::check(world_, "b", 100).untrue, 0u);
+  leave_out(true_one.segment, chunks_of(true_one));
+  expect_displaced("b", 1);
+  ASSERT_TRUE(save(world_, "b", few_files(world_)));
+  pass_the_hold("b");
+  expect_snapshot(world_, "b", 2, files);
+}
+
+/// Both devices are honest; one gives back what the other stored.
+class HonestCollection : public LyingDevice {
+ protected:
+  /// Most of it goes, so that computer "a" moves the rest to a segment of its own.
+  void SetUp() override {
+    LyingDevice::SetUp();
+    Files both = stays_;
+    both["goes"] = world_.noise(6'000'000);
+    former_ = save_one("b", both);
+    ASSERT_TRUE(save(world_, "b", stays_));
+    much_ = world_.used_bytes();
+    auto collected = forget(world_, "a", {1});
+    ASSERT_TRUE(collected) << collected.error().detail;
+    EXPECT_EQ(collected->segments_repacked, 1u);
+    EXPECT_FALSE(is_listed("b", former_.segment));
+  }
+
+  /// A backup by "b" that reads at most so much again.
+  void save_reading(std::uint64_t bytes) {
+    auto session = world_.open("b");
+    ASSERT_TRUE(session) << session.error().detail;
+    auto saved = world_.run(
+        testing::back_up(world_.platform(), *session->vault, few_files(world_), WriteOptions{.reread_bytes = bytes}));
+    ASSERT_TRUE(saved) << saved.error().detail;
+    EXPECT_EQ(session->vault->displaced().segments, 0u);
+  }
+
+  void expect_space_back(const std::string& collects) {
+    pass_the_hold(collects);
+    EXPECT_LT(world_.used_bytes(), much_ / 2);
+    for (const char* computer : {"a", "b"}) expect_snapshot(world_, computer, 1, stays_);
+  }
+
+  Files stays_{{"stays", world_.noise(1'000'000)}, {"stays too", world_.noise(300)}};
+  wire::IndexedSegment former_;
+  std::uint64_t much_ = 0;
+};
+
+TEST_F(HonestCollection, ItsSpaceComesBackAfterOneReading) {
+  save_reading(256_MiB);
+  EXPECT_FALSE(is_listed("b", former_.segment));
+  save_reading(0);  // what was read once is known
+  EXPECT_FALSE(is_listed("b", former_.segment));
+  expect_space_back("a");
+}
+
+TEST_F(HonestCollection, WhatIsNotReadYetStays) {
+  save_reading(0);
+  EXPECT_TRUE(is_listed("b", former_.segment));
+  expect_snapshot(world_, "b", 1, stays_);
+  for (const char* computer : {"b", "a"}) {  // each proves what the other moved
+    auto collected = forget(world_, computer, {});
+    ASSERT_TRUE(collected) << collected.error().detail;
+    EXPECT_EQ(collected->held_back, "");
+  }
+  save_reading(256_MiB);
+  expect_space_back("b");
 }
 
 /// An honest one costs the reading of directories, once.

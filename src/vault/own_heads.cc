@@ -113,6 +113,8 @@ Task<Result<void>> VaultImpl::refresh_for_write() {
   std::vector<CheckedHead> own = own_chain();
   bool written_meanwhile = kept && !kept->empty() && (own.empty() || own.back().signed_bytes != kept->back());
   if (written_meanwhile) {
+    claims_.read();
+    former_parts_.read();
     MHP_CO_TRY_VOID(co_await load());
   }
   MHP_CO_TRY_VOID(renew_record());

@@ -20,7 +20,8 @@ VaultImpl::VaultImpl(platform::Platform& platform, dispersal::HomeSet& homes, St
       how_(how),
       reader_(platform, homes, state, record_),
       objects_(platform, reader_, state, record_),
-      claims_(state) {}
+      claims_(state),
+      former_parts_(state) {}
 
 static std::string why_none_answers(const dispersal::HomeSet& homes) {
   const auto& troubles = homes.troubles();

@@ -111,6 +111,13 @@ struct FalseClaims {
   std::uint64_t claims = 0;
 };
 
+/// What this device has proven, and other devices left out of the index with something false in its place. It is listed
+/// again.
+struct Displaced {
+  std::uint64_t segments = 0;
+  std::vector<FalseClaims> by{};
+};
+
 struct CheckReport {
   std::uint64_t segments = 0;
   std::uint64_t rows_expected = 0;
@@ -155,6 +162,9 @@ struct WriteOptions {
   std::size_t segment_bytes = 8_MiB;  // target plaintext size, at most 16 MiB
   /// Directories of durable segments that are held in memory before they go into the index.
   std::size_t unlisted_bytes = 8_MiB;
+  /// Other devices may have moved what this one had proven: so much of what they put in its place is read and compared,
+  /// so that it need not stay there too. What would be more stays, till a later session.
+  std::uint64_t reread_bytes = 256_MiB;
 };
 
 /// How much of the newest state has to be there.
@@ -304,6 +314,8 @@ class Vault {
   /// Segments that the believed heads need, that homes were told may go, and that were taken back since this vault was
   /// opened: another device forgot something while this one used it, or somebody wants to destroy.
   virtual std::uint64_t reprieved_segments() const = 0;
+  /// Found by begin_write() and begin_collect().
+  virtual const Displaced& displaced() const = 0;
   /// Homes give back what is due: only those whose condemned segments were compared with what is needed, which
   /// begin_write() and begin_collect() do. Adds to `report`.
   virtual Task<> collect_due(Collected& report) = 0;

@@ -111,7 +111,9 @@ Task<Result<Committed>> WriterImpl::finish(IndexChange change) {
   change.dropped.insert(vault_.belied_.begin(), vault_.belied_.end());
   MHP_CO_TRY_VOID(co_await publish(change, out));
   (void)vault_.state_.clear_journal();  // what is listed already is passed over when it is read
-  vault_.objects_.keep_only(vault_.index_objects(), vault_.index_.runs());
+  std::vector<wire::PhysicalRef> kept = vault_.index_objects();
+  kept.insert(kept.end(), vault_.former_parts_.refs().begin(), vault_.former_parts_.refs().end());
+  vault_.objects_.keep_only(kept, vault_.index_.runs());
   out.totals = totals();
   co_return out;
 }
@@ -211,6 +213,7 @@ Task<Result<std::unique_ptr<Writer>>> VaultImpl::begin_write(const WriteOptions&
   MHP_CO_TRY(std::uint64_t adopted, co_await adopt_segments(*this, homes_.plan(level())));
   writer->set_adopted(adopted);
   MHP_CO_TRY_VOID(co_await take_up_claims());
+  MHP_CO_TRY_VOID(co_await keep_proven(options.reread_bytes));
   co_return std::unique_ptr<Writer>(std::move(writer));
 }
 

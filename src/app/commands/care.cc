@@ -346,14 +346,10 @@ static void say_untrue(const Session& session, const vault::CheckReport& report)
                     "wrong hands. The next backup stores anew what it has of them.",
                     plural(report.untrue, "segment", "segments")));
   if (report.false_claims == 0) return;
-  std::string by;
-  for (const vault::FalseClaims& one : report.false_claims_by)
-    by += fmt::format("{}device {}{}", by.empty() ? ", by the word of " : ", ", one.device.short_hex(),
-                      one.computer.empty() ? "" : fmt::format(" (computer {})", printable(one.computer)));
   session.out.say(fmt::format(
       "The index has {}{}: the computer that wrote that is faulty, or in wrong hands. Nothing relies on it now; the "
       "next backup stores anew what it has of that, and sets the index right.",
-      plural(report.false_claims, "false entry", "false entries"), by));
+      plural(report.false_claims, "false entry", "false entries"), by_whose_word(report.false_claims_by)));
 }
 
 static nlohmann::json json_false_claims(const vault::CheckReport& report) {
@@ -448,7 +444,8 @@ static Task<int> run_check(Session& session, CheckArgs args) {
   name_reprieved(session, *opened->vault);
   if (!report) co_return session.out.fail(report.error(), hint_for(report.error()));
   std::vector<snapshot::LostFiles> lost;
-  if (report->unrestorable + report->untrue + report->false_claims > 0) lost = co_await snapshot::lost_files(*opened->vault);
+  if (report->unrestorable + report->untrue + report->false_claims > 0)
+    lost = co_await snapshot::lost_files(*opened->vault);
   co_return show_check(session, *report, *opened, lost,
                        std::chrono::duration<double>(session.platform.clock().steady() - start).count());
 }

@@ -25,7 +25,9 @@ enum class Trust : std::uint8_t {
 /// What was found out, kept in the cache: what is lost there is found out again. Not for two threads at once.
 class KnownClaims {
  public:
-  explicit KnownClaims(const State& state);
+  explicit KnownClaims(const State& state) : state_(state) { read(); }
+  /// Anew from the file, where it is whole: another process of this device may have learned more. Blocking.
+  void read();
 
   Trust of(const ClaimId& claim) const;
   void learn(const ClaimId& claim, Trust trust);

@@ -74,11 +74,7 @@ void Index::end_questions() {
 }
 
 template <class Take>
-void Index::each_place(const ChunkId& id, Take take_any) const {
-  auto take = [&](const Found& found) {
-    const Trust known = trust(found.place.segment);
-    return known != Trust::is_false && known != Trust::untrue && take_any(found);
-  };
+void Index::each_named_place(const ChunkId& id, Take take) const {
   auto take_young = [&](const ChunkSlot& slot, std::uint64_t at) {
     ChunkPlace place = slot.place();
     place.segment += young_base_;
@@ -99,6 +95,14 @@ void Index::each_place(const ChunkId& id, Take take_any) const {
       return done = take(Found{.place = place, .number = bases_[i].chunk + number});
     });
   }
+}
+
+template <class Take>
+void Index::each_place(const ChunkId& id, Take take) const {
+  each_named_place(id, [&](const Found& found) {
+    const Trust known = trust(found.place.segment);
+    return known != Trust::is_false && known != Trust::untrue && take(found);
+  });
 }
 
 std::optional<Index::Found> Index::find(const ChunkId& id) const {
@@ -130,6 +134,15 @@ std::vector<Index::Found> Index::places(const ChunkId& id) const {
     return false;
   });
   out.insert(out.end(), gone.begin(), gone.end());
+  return out;
+}
+
+std::vector<Index::Found> Index::named_places(const ChunkId& id) const {
+  std::vector<Found> out;
+  each_named_place(id, [&](const Found& found) {
+    out.push_back(found);
+    return false;
+  });
   return out;
 }
 

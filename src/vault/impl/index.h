@@ -74,6 +74,8 @@ class Index {
   std::optional<ChunkPlace> find_other(const ChunkId& id, const std::vector<std::uint32_t>& without) const;
   /// All places, in the order in which they are to be tried; one of each number.
   std::vector<Found> places(const ChunkId& id) const;
+  /// All of them, also by claims that are known to be false.
+  std::vector<Found> named_places(const ChunkId& id) const;
   /// True where a chunk is there and can be relied on. Where that is only by a claim of which nothing is known, this is
   /// remembered: see relied_on().
   bool can_refer_to(const ChunkId& id) const;
@@ -85,6 +87,8 @@ class Index {
   bool is_gone(std::uint32_t segment) const { return !gone_.empty() && gone_.contains(segment); }
   /// What is known of the claims at hand now. Not while others read. Errors: as each_segment().
   Result<void> set_trust(const KnownClaims& known);
+  /// Of one, after that. Not while others read.
+  void note_trust(std::uint32_t segment, Trust trust) { trust_[segment] = trust; }
   /// Errors: as each_segment().
   Result<std::unordered_set<ClaimId, IdHash>> claims() const;
   Trust trust(std::uint32_t segment) const { return segment < trust_.size() ? trust_[segment] : Trust::unknown; }
@@ -111,6 +115,9 @@ class Index {
     std::uint64_t chunk = 0;
   };
   /// Calls `take` for each place until it returns true.
+  template <class Take>
+  void each_named_place(const ChunkId& id, Take take) const;
+  /// The same without those by claims that are known to be false.
   template <class Take>
   void each_place(const ChunkId& id, Take take) const;
   Result<void> each_slot(const std::function<void(std::uint32_t number, const SegmentSlot& slot)>& visit) const;

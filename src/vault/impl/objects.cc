@@ -5,6 +5,7 @@
 
 #include "platform/nursery.h"
 #include "primitives/hash/blake3.h"
+#include "vault/impl/former_parts.h"
 
 namespace mhp::vault::impl {
 namespace {
@@ -88,7 +89,8 @@ void Objects::keep_only(const std::vector<wire::PhysicalRef>& refs,
   std::unordered_set<std::string> wanted;
   for (const auto& ref : refs) wanted.insert(state_.cache_folder() + "/" + name_of(ref.chunk));
   for (const auto& run : runs) wanted.insert(run->path());
-  wanted.insert(state_.cache_folder() + "/" + KnownClaims::kFileName);
+  for (const char* name : {KnownClaims::kFileName, FormerParts::kFileName})
+    wanted.insert(state_.cache_folder() + "/" + name);
   auto names = state_.disk().list(state_.cache_folder());
   if (!names) return;
   for (const std::string& name : *names) {

@@ -9,6 +9,7 @@
 #include <unordered_set>
 #include <vector>
 
+#include "vault/impl/former_parts.h"
 #include "vault/impl/home_calls.h"
 #include "vault/impl/index.h"
 #include "vault/impl/index_loader.h"
@@ -74,6 +75,7 @@ class VaultImpl : public Vault {
   Task<Result<std::unique_ptr<Writer>>> begin_write(const WriteOptions& options) override;
   Task<Result<std::unique_ptr<Collector>>> begin_collect(CollectOptions options) override;
   std::uint64_t reprieved_segments() const override { return reprieved_.size(); }
+  const Displaced& displaced() const override { return displaced_; }
   Task<> collect_due(Collected& report) override;
   Task<Result<std::uint64_t>> reprieve_all(const primitives::SigningKey& identity) override;
   Task<Result<CheckReport>> check(unsigned read_percent, Progress progress) override;
@@ -106,6 +108,14 @@ class VaultImpl : public Vault {
   /// Takes up what is known of the claims of the index; segments of which only what is false was listed are listed anew
   /// by their own word with the next head. Errors: those of the index.
   Task<Result<void>> take_up_claims();
+  /// After that: what this device has proven and the index lists no more stays, where the index says of other segments,
+  /// which this device has not proven, that they have any chunk of it. Up to `reread_bytes` of those are read and
+  /// compared; what is proven then takes the place of the former. Errors: those of the index.
+  Task<Result<void>> keep_proven(std::uint64_t reread_bytes);
+  /// Parts that the top of this device's newest head lists; none where it cannot be read.
+  Task<std::vector<wire::PhysicalRef>> own_parts();
+  /// After all that is needed was found: of what is listed no more nothing is.
+  void forget_former_parts();
   /// Whose parts of the index make these claims, as far as that can be read.
   Task<std::vector<FalseClaims>> who_makes(ClaimIds claims);
 
@@ -177,6 +187,10 @@ class VaultImpl : public Vault {
   /// Segments of which the index says what is not so: all that it says of them is left out of the next one, but for
   /// what is in unlisted_.
   std::unordered_set<SegmentId, IdHash> belied_;
+  FormerParts former_parts_;
+  /// Numbers of segments that keep_proven() listed again. What they have is also said to be in others.
+  std::unordered_set<std::uint32_t> relisted_;
+  Displaced displaced_;
   std::unordered_set<SegmentId, IdHash> reprieved_;
   /// Members whose condemned segments were compared with what is needed in this run: only they may purge.
   std::set<std::size_t> compared_;
