@@ -591,6 +591,7 @@ Task<Result<Gathered>> HomeSet::gather(SegmentId segment, std::uint64_t offset, 
   }
   // By a card that nothing can be read with nobody is judged, where there are others.
   if (got || all.size() == 1) state_->note_wrong(wrong);
+  state_->note_readable(segment, got);
   co_return got;
 }
 
@@ -599,8 +600,11 @@ Task<Result<Gathered>> HomeSet::gather(const Located& located, std::uint64_t off
   std::vector<WrongRow> wrong;
   Result<Gathered> got = co_await gather_by(located, offset, bytes, with_salts, wrong);
   if (got) state_->note_wrong(wrong);
+  state_->note_readable(located.card.segment, got);
   co_return got;
 }
+
+bool HomeSet::could_not_read(const SegmentId& segment) const { return state_->unreadable.contains(segment); }
 
 Task<Result<Gathered>> HomeSet::gather_by(const Located& located, std::uint64_t offset, std::uint64_t bytes,
                                           bool with_salts, std::vector<WrongRow>& wrong) {

@@ -204,6 +204,10 @@ class HomeSet {
   Task<Result<Gathered>> gather(SegmentId segment, std::uint64_t offset, std::uint64_t bytes, bool with_salts);
   Task<Result<Gathered>> gather(const Located& located, std::uint64_t offset, std::uint64_t bytes, bool with_salts);
 
+  /// True where the last gather() of it came to nothing although no home is away that could help: what homes list of it
+  /// is worth nothing, whichever of them is at fault.
+  bool could_not_read(const SegmentId& segment) const;
+
   /// All segments of the vault that a member holds, in pages behind the scenes.
   Task<Result<std::vector<home::HeldSegment>>> list(std::size_t member);
 

@@ -105,11 +105,13 @@ class Checker {
     for (const dispersal::Holder& holder : located->holders) {
       if (!holder.rows.empty()) holding_.insert(holder.member);
     }
-    const bool is_gone = rows_of(located->holders).size() < located->card.k;
+    // What was read to no end in this run is worth nothing, whatever homes list of it.
+    const bool is_unreadable = !reads && vault_.homes_.could_not_read(id);
+    const bool is_gone = is_unreadable || rows_of(located->holders).size() < located->card.k;
     report_.unrestorable += is_gone;
     if (is_gone) gone_.insert(id);
     if (reads && !is_gone) co_await prove(id);
-    margin_ = std::min(margin_.value_or(INT_MAX), vault_.homes_.margin_of(*located));
+    margin_ = std::min(margin_.value_or(INT_MAX), is_unreadable ? -1 : vault_.homes_.margin_of(*located));
   }
 
   /// True where all planned rows are listed and nothing else is said of them. Every plan needs as many rows, so the
@@ -120,6 +122,7 @@ class Checker {
       return holder.card_version == holders.front().card_version;
     });
     if (!one_card || rows_of(holders).size() < planned_rows_ || survey_.some_known_bad(id)) return false;
+    if (vault_.homes_.could_not_read(id)) return false;
     std::vector<dispersal::RowsFor> placed;
     for (const dispersal::Holder& holder : holders) {
       placed.push_back({.home = holder.member, .rows = holder.rows});

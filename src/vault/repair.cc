@@ -113,6 +113,11 @@ class Repairer {
     int margin = vault_.homes_.margin_of(staying);
     lower(before_, margin);
     if (rows_of(located->holders).size() < located->card.k) co_return count_lost(margin);
+    if (vault_.homes_.could_not_read(id)) {  // in this run: once more
+      const auto again = co_await vault_.homes_.gather(id, 0, 0, true);
+      remember_wrong_rows(vault_.homes_, vault_.state_);
+      if (!again) co_return count_lost(-1);
+    }
     Order order = plan(staying, bad);
     if (order.rows.empty() && order.newer_card.empty()) co_return keep(staying, margin);
     ++report_.segments_changed;
@@ -121,7 +126,7 @@ class Repairer {
       co_return keep(staying, margin_with(staying, order.rows));
     }
     auto placed = co_await make(*located, order);
-    if (!placed) co_return count_lost(margin);
+    if (!placed) co_return count_lost(vault_.homes_.could_not_read(id) ? -1 : margin);
     remember(staying, order, std::move(*placed));
   }
 

@@ -224,12 +224,12 @@ bool Survey::surely_can_be_read(const SegmentId& segment) const {
   for (const Holder& holder : holders(segment)) {
     for (std::uint8_t row : holder.rows) rows.set(row);
   }
-  return rows.count() >= dispersal::kNeed && !some_known_bad(segment);
+  return rows.count() >= dispersal::kNeed && !some_known_bad(segment) && !vault_.homes_.could_not_read(segment);
 }
 
 Task<bool> Survey::can_be_read(SegmentId segment) {
   auto found = holders_.find(segment);
-  if (found == holders_.end()) co_return false;
+  if (found == holders_.end() || vault_.homes_.could_not_read(segment)) co_return false;
   std::vector<Holder> holders = found->second;
   take_out(holders, known_bad(segment, holders));
   auto rows = rows_of(holders).size();

@@ -76,6 +76,7 @@ struct Set {
   std::set<primitives::PublicKey> trusted;
   std::vector<Trouble> troubles;
   std::vector<WrongRow> wrong_rows;       // not taken yet, see HomeSet
+  std::set<SegmentId> unreadable;         // see HomeSet::could_not_read
   std::optional<Error> exhausted;         // what failed here and not at a home
   std::vector<Nanoseconds> recent_reads;  // the last ones, in no order
   std::size_t next_read = 0;              // which of them goes first
@@ -84,6 +85,11 @@ struct Set {
 
   void report(std::size_t member, TroubleKind kind, std::string detail);
   void note_wrong(const std::vector<WrongRow>& rows);
+  /// Of how reading a segment ended.
+  void note_readable(const SegmentId& segment, const Result<Gathered>& got) {
+    if (got) unreadable.erase(segment);
+    if (!got && got.error().code == Errc::corrupt) unreadable.insert(segment);
+  }
   /// A call to a home failed: reports it, and remembers where it was this computer that was exhausted.
   void report_failure(std::size_t member, const Error& error);
   /// See HomeSet.

@@ -339,6 +339,56 @@ TEST(Collect, NoNewerCardGivesHeldRowsOtherNames) {
   EXPECT_TRUE(store->put(more_rows.bytes()));
 }
 
+/// Written past put(), or before there were rows whose names it could contradict.
+TEST(Collect, OfContradictingCardsTheOneThatCameWithRowsCounts) {
+  FullHome home({0});
+  const samples::Owner& owner = Stock::get().owner;
+  const samples::Segment segment = samples::make_segment(owner, 1000);
+  samples::Segment wrong = segment;
+  wrong.card.version = 9;
+  std::swap(wrong.card.fragments[0], wrong.card.fragments[1]);
+  const HeldKey key{owner.vault, segment.card.segment};
+  auto store = home.open(home.disk);
+  AlignedBuffer no_rows = samples::make_record(owner, wrong, {});
+  AlignedBuffer with_rows = samples::make_record(owner, segment, {0, 1, 2});
+  for (AlignedBuffer* record : {&no_rows, &with_rows}) {
+    ASSERT_TRUE(store->put(record->bytes()));
+    ASSERT_TRUE(store->commit());
+  }
+  for (int time = 0; time < 2; ++time) {
+    const auto found = store->log().find(key);
+    ASSERT_TRUE(found) << found.error().detail;
+    EXPECT_EQ(found->signed_card, samples::signed_card(owner, segment.card));
+    EXPECT_EQ(found->rows, (std::vector<std::uint8_t>{0, 1, 2}));
+    EXPECT_TRUE(store->log().scrub_segment(key, 100, 0)->bad.empty());
+    AlignedBuffer again = samples::make_record(owner, wrong, {0});
+    EXPECT_EQ(store->put(again.bytes()).error().code, Errc::invalid);
+    store->close();
+    store = home.open(home.disk);
+  }
+  samples::Segment later = segment;  // what an honest repair adds
+  later.card.version = 2;
+  later.card.fragments.push_back(later.card.fragments[0]);
+  AlignedBuffer more = samples::make_record(owner, later, {});
+  ASSERT_TRUE(store->put(more.bytes()));
+  ASSERT_TRUE(store->commit());
+  EXPECT_EQ(store->log().find(key)->signed_card, samples::signed_card(owner, later.card));
+}
+
+TEST(Collect, NoOlderCardIsTakenThatContradictsHeldRows) {
+  FullHome home({0});
+  samples::Segment segment = Stock::get().segments[5];
+  segment.card.version = 3;
+  samples::Segment wrong = Stock::get().segments[5];
+  wrong.card.version = 2;
+  std::swap(wrong.card.fragments[0], wrong.card.fragments[1]);
+  auto store = home.open(home.disk);
+  AlignedBuffer newer = samples::make_record(Stock::get().owner, segment, {});
+  ASSERT_TRUE(store->put(newer.bytes()));
+  AlignedBuffer older = samples::make_record(Stock::get().owner, wrong, {});
+  EXPECT_EQ(store->put(older.bytes()).error().code, Errc::invalid);
+}
+
 /// Power cuts and failures at every call of a collect.
 TEST(CollectFaults, AnyCallMayBeTheLast) {
   FullHome home(most());

@@ -372,20 +372,24 @@ Result<void> FragmentLog::append(const wire::RecordFront& front, MutableBytes re
 }
 
 /// A newer card can neither shorten the hold that an older one promised nor give rows that are held other names, under
-/// which they do not count: else who may add could delete at once.
+/// which they do not count: else who may add could delete at once. Nor is an older one kept that contradicts it.
 Result<void> FragmentLog::check_card(const wire::RecordFront& front, const wire::Card& card) {
   const HeldKey key{front.vault, front.segment};
   bool has_rows = false;
+  bool is_older = false;
   {
-    std::lock_guard lock(mutex_);
-    if (!index_.holds(key) || index_.card_version(key) > front.card_version) return {};
+    std::unique_lock lock(mutex_);
+    MHP_TRY_VOID(judge(lock, key));
+    is_older = index_.card_version(key) > front.card_version;
     has_rows = !index_.rows(key).empty();
+    if (!index_.holds(key) || (is_older && !has_rows)) return {};
   }
   const auto held = newest_front(key);
   const auto held_card = held ? card_in(*held) : Result<wire::Card>(fail(Errc::corrupt, "none can be read"));
   if (!held_card) return {};
   const std::string what = "put: segment " + front.segment.short_hex() + ": a card that ";
-  if (held_card->minimum_hold_s > card.minimum_hold_s) return fail(Errc::invalid, what + "shortens its minimum hold");
+  if (!is_older && held_card->minimum_hold_s > card.minimum_hold_s)
+    return fail(Errc::invalid, what + "shortens its minimum hold");
   if (has_rows && wire::contradict(*held_card, card)) return fail(Errc::invalid, what + "contradicts the one held");
   return {};
 }

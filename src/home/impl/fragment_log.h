@@ -129,6 +129,8 @@ class FragmentLog {
   Result<void> refresh();
   std::uint64_t used() const;
   Result<Holding> holding(std::unique_lock<std::mutex>& lock, const HeldKey& key);
+  /// Gives the mutex back while it reads. Errors: busy (see retrying).
+  Result<void> judge(std::unique_lock<std::mutex>& lock, const HeldKey& key);
 
   // The writer's.
   Result<void> ensure_writing();

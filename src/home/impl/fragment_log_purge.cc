@@ -111,7 +111,9 @@ Result<void> FragmentLog::account_for(platform::File& file, const FoundRecord& r
   std::vector<std::optional<RowPlace>> held;
   bool is_newest_card = false;
   {
-    std::lock_guard lock(mutex_);
+    std::unique_lock lock(mutex_);
+    MHP_TRY_VOID(judge(lock, key));
+    if (index_.is_aside(key, record.place)) return {};
     for (const wire::RecordRow& row : record.rows) held.push_back(index_.row(key, row.row));
     const auto fronts = index_.fronts(key);
     is_newest_card = !fronts.empty() && fronts.front().place == record.place;
@@ -179,7 +181,8 @@ Result<std::uint64_t> FragmentLog::remove_log(std::uint32_t log, const Moves& mo
 Result<wire::RecordFront> FragmentLog::newest_front(const HeldKey& key) {
   std::vector<FrontPlace> fronts;
   {
-    std::lock_guard lock(mutex_);
+    std::unique_lock lock(mutex_);
+    MHP_TRY_VOID(judge(lock, key));
     fronts = index_.fronts(key);
   }
   Error problem{Errc::not_found, "segment " + key.segment.short_hex() + " is not held here"};

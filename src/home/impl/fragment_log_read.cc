@@ -3,6 +3,7 @@
 
 #include "home/impl/fragment_log.h"
 #include "home/impl/verify.h"
+#include "wire/card_agreement.h"
 #include "wire/fragment.h"
 #include "wire/signed.h"
 
@@ -44,12 +45,41 @@ auto FragmentLog::retrying(Look look) -> decltype(look()) {
   }
 }
 
+/// Of several records of one segment those do not count whose card contradicts that of the first that came with rows:
+/// put() takes none such, so it was written past it. Else one card with a high version, by whoever has a key of the
+/// vault's and the folder, would make all rows count for nothing.
+Result<void> FragmentLog::judge(std::unique_lock<std::mutex>& lock, const HeldKey& key) {
+  const auto records = index_.to_judge(key);
+  if (records.empty()) return {};
+  lock.unlock();
+  std::vector<std::pair<wire::LogPlace, wire::Card>> cards;
+  std::optional<wire::Card> first;
+  for (const HeldIndex::Held& record : records) {
+    auto file = open_log(record.front.place.log);
+    if (!file && file.error().code == Errc::busy) return pass(file);
+    auto front = file ? read_front(**file, record.front, key.segment) : Result<wire::RecordFront>(pass(file));
+    auto card = front ? card_in(*front) : Result<wire::Card>(pass(front));
+    if (!card) continue;  // damaged: whoever needs it finds that
+    if (!first && record.has_rows) first = *card;
+    cards.emplace_back(record.front.place, std::move(*card));
+  }
+  std::vector<wire::LogPlace> aside;
+  for (const auto& [place, card] : cards) {
+    if (first && wire::contradict(*first, card)) aside.push_back(place);
+  }
+  lock.lock();
+  const bool is_as_before = index_.to_judge(key).size() == records.size();  // else: with the next look
+  if (is_as_before) index_.note_judged(key, aside);
+  return {};
+}
+
 Result<Holding> FragmentLog::holding(std::unique_lock<std::mutex>& lock, const HeldKey& key) {
+  MHP_TRY_VOID(judge(lock, key));
   const std::vector<FrontPlace> fronts = index_.fronts(key);
   Holding out;
   out.rows = index_.row_numbers(key);
   lock.unlock();
-  std::optional<Error> problem;
+  Error problem = not_held(key.segment).value();
   for (const FrontPlace& place : fronts) {  // the newest card that can still be read
     auto file = open_log(place.place.log);
     if (!file) return pass(file);
@@ -60,7 +90,7 @@ Result<Holding> FragmentLog::holding(std::unique_lock<std::mutex>& lock, const H
     }
     problem = std::move(front.error());
   }
-  return tl::unexpected<Error>(std::move(*problem));
+  return tl::unexpected<Error>(std::move(problem));
 }
 
 Result<HeldKey> FragmentLog::first_of(const SegmentId& segment) {
@@ -149,11 +179,13 @@ Result<Bytes> FragmentLog::read(const HeldKey& key, std::uint8_t row, std::uint6
   return retrying([&]() -> Result<Bytes> {
     std::optional<RowPlace> place;
     {
-      std::lock_guard lock(mutex_);
+      std::unique_lock lock(mutex_);
       MHP_TRY_VOID(ensure_loaded());
+      MHP_TRY_VOID(judge(lock, key));
       place = index_.row(key, row);
       if (!place) {
         MHP_TRY_VOID(refresh());
+        MHP_TRY_VOID(judge(lock, key));
         place = index_.row(key, row);
       }
     }
@@ -233,8 +265,9 @@ Result<ScrubReport> FragmentLog::scrub_segment(const HeldKey& key, unsigned perc
     std::vector<RowPlace> rows;
     std::vector<FrontPlace> fronts;
     {
-      std::lock_guard lock(mutex_);
+      std::unique_lock lock(mutex_);
       MHP_TRY_VOID(ensure_loaded());
+      MHP_TRY_VOID(judge(lock, key));
       rows = index_.rows(key);
       fronts = index_.fronts(key);
     }

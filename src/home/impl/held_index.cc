@@ -103,6 +103,7 @@ std::vector<RowPlace> HeldIndex::rows(const HeldKey& key) const {
   std::vector<RowPlace> out;
   for (std::uint32_t at = newest(key).value_or(kNone); at != kNone; at = entries_[at].older) {
     const Entry& entry = entries_[at];
+    if (entry.is_aside) continue;
     for (const Row& row : rows_of(entry)) {
       if (std::exchange(seen[row.row], true)) continue;
       out.push_back({row.row, {entry.log, entry.offset + row.offset}, row.bytes});
@@ -128,6 +129,7 @@ std::vector<std::uint8_t> HeldIndex::row_numbers(const HeldKey& key) const {
 std::optional<RowPlace> HeldIndex::row(const HeldKey& key, std::uint8_t wanted) const {
   for (std::uint32_t at = newest(key).value_or(kNone); at != kNone; at = entries_[at].older) {
     const Entry& entry = entries_[at];
+    if (entry.is_aside) continue;
     for (const Row& row : rows_of(entry)) {
       if (row.row == wanted) return RowPlace{row.row, {entry.log, entry.offset + row.offset}, row.bytes};
     }
@@ -139,7 +141,7 @@ std::vector<FrontPlace> HeldIndex::fronts(const HeldKey& key) const {
   std::vector<FrontPlace> out;
   for (std::uint32_t at = newest(key).value_or(kNone); at != kNone; at = entries_[at].older) {
     const Entry& entry = entries_[at];
-    out.push_back({{entry.log, entry.offset}, entry.front_bytes, entry.card_version});
+    if (!entry.is_aside) out.push_back({{entry.log, entry.offset}, entry.front_bytes, entry.card_version});
   }
   const auto age = [](const FrontPlace& front) {
     return std::tuple(front.card_version, front.place.log, front.place.offset);
@@ -150,9 +152,40 @@ std::vector<FrontPlace> HeldIndex::fronts(const HeldKey& key) const {
 
 std::uint32_t HeldIndex::card_version(const HeldKey& key) const {
   std::uint32_t highest = 0;
-  for (std::uint32_t at = newest(key).value_or(kNone); at != kNone; at = entries_[at].older)
-    highest = std::max(highest, entries_[at].card_version);
+  for (std::uint32_t at = newest(key).value_or(kNone); at != kNone; at = entries_[at].older) {
+    if (!entries_[at].is_aside) highest = std::max(highest, entries_[at].card_version);
+  }
   return highest;
+}
+
+std::vector<HeldIndex::Held> HeldIndex::to_judge(const HeldKey& key) const {
+  std::vector<Held> out;
+  const auto last = newest(key);
+  if (!last || entries_[*last].is_judged || entries_[*last].older == kNone) return out;
+  for (std::uint32_t at = *last; at != kNone; at = entries_[at].older) {
+    const Entry& entry = entries_[at];
+    if (entry.is_aside) continue;
+    out.push_back(
+        {.front = {{entry.log, entry.offset}, entry.front_bytes, entry.card_version}, .has_rows = entry.row_count > 0});
+  }
+  std::ranges::sort(out, {},
+                    [](const Held& held) { return std::tuple(held.front.place.log, held.front.place.offset); });
+  return out;
+}
+
+void HeldIndex::note_judged(const HeldKey& key, std::span<const wire::LogPlace> aside) {
+  for (std::uint32_t at = newest(key).value_or(kNone); at != kNone; at = entries_[at].older) {
+    Entry& entry = entries_[at];
+    entry.is_judged = true;
+    entry.is_aside = entry.is_aside || std::ranges::find(aside, wire::LogPlace{entry.log, entry.offset}) != aside.end();
+  }
+}
+
+bool HeldIndex::is_aside(const HeldKey& key, const wire::LogPlace& place) const {
+  for (std::uint32_t at = newest(key).value_or(kNone); at != kNone; at = entries_[at].older) {
+    if (wire::LogPlace{entries_[at].log, entries_[at].offset} == place) return entries_[at].is_aside;
+  }
+  return false;
 }
 
 std::uint64_t HeldIndex::bytes_of(const HeldKey& key) const {
@@ -164,6 +197,7 @@ std::uint64_t HeldIndex::bytes_of(const HeldKey& key) const {
 
 bool HeldIndex::is_current(std::uint32_t number) const {
   const Entry& entry = entries_[number];
+  if (entry.is_aside) return false;
   const HeldKey key = key_of(number);
   if (newest(key) == number && entry.older == kNone) return true;
   const FrontPlace front = fronts(key).front();

@@ -62,6 +62,18 @@ class HeldIndex {
   /// Highest card version first, of equal ones the newest first.
   std::vector<FrontPlace> fronts(const HeldKey& key) const;
   std::uint32_t card_version(const HeldKey& key) const;
+  /// A record that counts, and whether rows came with it.
+  struct Held {
+    FrontPlace front;
+    bool has_rows = false;
+  };
+  /// Of a segment with several records these, in the order in which they came, until note_judged(): who may write past
+  /// put() can have added a card that contradicts the others. Else empty.
+  std::vector<Held> to_judge(const HeldKey& key) const;
+  /// Those in `aside` do not count any more, but for the space that they take.
+  void note_judged(const HeldKey& key, std::span<const wire::LogPlace> aside);
+  /// True where the record there does not count.
+  bool is_aside(const HeldKey& key, const wire::LogPlace& place) const;
   /// All its records; 0 where it is not held.
   std::uint64_t bytes_of(const HeldKey& key) const;
   /// All records of a vault.
@@ -100,6 +112,8 @@ class HeldIndex {
     std::uint32_t older = kNone;  // an earlier entry of the same key
     std::uint32_t vault = 0;      // into vaults_
     std::uint32_t row_count = 0;
+    bool is_judged = false;  // it and all older ones
+    bool is_aside = false;
   };
   struct Row {
     std::uint32_t offset = 0;

@@ -218,6 +218,18 @@ Task<Result<PlainPart>> SegmentReader::read_end(const dispersal::Located& locate
 }
 
 Task<Result<wire::IndexedSegment>> SegmentReader::own_word(SegmentId segment) {
+  auto word = co_await word_at_end(segment);
+  if (word || !homes_.could_not_read(segment)) co_return word;
+  // By the card that most homes show nothing can be read: open() tries others.
+  MHP_CO_TRY(Opened opened, co_await open(segment));
+  wire::IndexedSegment out{.segment = segment};
+  out.plain_bytes = static_cast<std::uint32_t>(opened.plain.bytes.size());
+  out.epoch = opened.card.epoch;
+  out.directory = std::move(opened.directory);
+  co_return out;
+}
+
+Task<Result<wire::IndexedSegment>> SegmentReader::word_at_end(SegmentId segment) {
   MHP_CO_TRY(auto located, co_await homes_.locate(segment));
   MHP_CO_TRY(std::uint64_t plain_bytes, plain_bytes_of(located.card.sealed_bytes));
   constexpr std::size_t kTrailer = wire::SegmentTrailer::kSizeBytes;

@@ -70,6 +70,7 @@ class SegmentReader {
 
   Task<Result<dispersal::Gathered>> gather(SegmentId segment, std::uint64_t offset, std::uint64_t bytes,
                                            bool with_salts);
+  Task<Result<wire::IndexedSegment>> word_at_end(SegmentId segment);
   /// Takes the commitment off its front.
   Result<SegmentKey> make_key(dispersal::Gathered& front);
   Task<Result<SegmentKey>> key_of(SegmentId segment);
