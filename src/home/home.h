@@ -95,10 +95,10 @@ class Home {
 
   /// Keeps the signed vault record beside those of other devices if it proves itself (identity hashes to its vault id;
   /// signed by its author, whom it certifies), no record held revokes its author, and its version is higher than that
-  /// of its author's record held (but see wire::takes_place_of). Durable when it returns. The same bytes again are a
-  /// no-op. What it replaces is kept for a while. Of who is revoked it takes the
-  /// one that a head of his names which is held, where it holds none. Errors: denied (signature, revoked), invalid (not
-  /// newer, or far above), full (records of wire::kMaxDevices are held).
+  /// of its author's record held (but see wire::takes_place_of). Durable when it returns. The same bytes again change
+  /// nothing, but a damaged file of former records is set aside for what is whole in it. What it replaces is kept for a
+  /// while. Of who is revoked it takes the one that a head of his names which is held, where it holds none. Errors:
+  /// denied (signature, revoked), invalid (not newer, or far above), full (records of wire::kMaxDevices are held).
   virtual Task<Result<void>> put_vault_record(Bytes signed_record) = 0;
   struct DeviceRecord {
     DeviceId device;           // the author

@@ -50,6 +50,7 @@ class Checker {
     survey_.save_bad_rows();
     MHP_CO_TRY_VOID(co_await judge_differing());
     MHP_CO_TRY_VOID(co_await vault_.platform_.workers().run([this] { return save_proofs(); }));
+    if (cards_ == Cards::all) co_await vault_.name_damaged_former();
     // What this computer could not read for lack of open files or memory says nothing of the homes.
     if (vault_.homes_.exhausted()) co_return tl::unexpected<Error>(*vault_.homes_.exhausted());
     for (const auto& trouble : vault_.homes_.troubles()) {

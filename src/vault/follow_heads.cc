@@ -229,7 +229,7 @@ Task<Result<void>> VaultImpl::load_index() {
   auto finish = [&] { return loader.end(); };
   MHP_CO_TRY(index_, co_await platform_.workers().run(finish));
   index_.set_gone(gone_);
-  relisted_.clear();       // numbers, as in the next
+  relisted_.clear();         // numbers, as in the next
   bundles_ = BundleCache();  // by segment numbers
   co_return Result<void>{};
 }

@@ -294,5 +294,41 @@ TEST(FormerRecordsByDate, WhatAThiefTookOffTheListIsOnItAgain) {
   expect_snapshot(world, "c", 0, first);
 }
 
+/// Nothing else opens it as long as the newest record is whole.
+TEST(FormerRecordsFile, ADamagedOneIsNamedByCheckAndMendedByRepair) {
+  World world(testing::seed_of_run(), kHomes);
+  world.init("a");
+  ASSERT_TRUE(save(world, "a", few_files(world)));
+  world.add_home("a");  // the record is replaced
+  const std::string folder = world.home_path(1) + "/vaults/" + world.root().vault().hex();
+  const auto names = world.platform().disk().list(folder);
+  ASSERT_TRUE(names);
+  const auto name = std::ranges::find_if(*names, [](const std::string& one) { return one.starts_with("former-"); });
+  ASSERT_NE(name, names->end());
+  EXPECT_TRUE(testing::check(world, "a").homes_bad.empty());
+  world.settle();
+  const std::string path = folder + "/" + *name;
+  world.platform().memory_disk().flip_bit(path, 8 * (world.platform().disk().info(path)->size - 1));
+  {
+    auto session = world.open("a");
+    ASSERT_TRUE(session) << session.error().detail;
+    auto report = world.run(session->vault->check(0, {}));
+    ASSERT_TRUE(report) << report.error().detail;
+    EXPECT_EQ(report->homes_bad, std::vector{session->homes->members()[1].id});
+    ASSERT_EQ(session->homes->troubles().size(), 1u);
+    EXPECT_NE(session->homes->troubles()[0].detail.find("former-"), std::string::npos);
+    EXPECT_EQ(world.run(session->vault->standing())->margin, report->margin) << "the home counts all the same";
+  }
+  {
+    auto session = world.open("a");
+    ASSERT_TRUE(session) << session.error().detail;
+    auto repaired = world.run(session->vault->repair(false, {}, false, {}));
+    ASSERT_TRUE(repaired) << repaired.error().detail;
+    EXPECT_EQ(repaired->homes_mended, 1u);
+  }
+  EXPECT_TRUE(testing::check(world, "a").homes_bad.empty());
+  EXPECT_TRUE(world.platform().disk().info(path + ".damaged-1"));
+}
+
 }  // namespace
 }  // namespace mhp::vault

@@ -381,6 +381,34 @@ void add_round(RepairReport& sum, const RepairReport& round) {
 
 }  // namespace
 
+Task<> VaultImpl::name_damaged_former() {
+  const auto damaged = co_await ask_damaged_former(homes_, record_.record.vault, views_, &platform_.clock());
+  for (std::size_t i = 0; i < damaged.size(); ++i) {
+    for (const DeviceId& device : damaged[i]) {
+      homes_.report(i, dispersal::TroubleKind::damaged,
+                    "its file former-" + device.short_hex() +
+                        "..., with vault records that newer ones have replaced, is damaged: 'mhp repair' keeps what is "
+                        "whole in it");
+    }
+  }
+}
+
+/// A home that is given the record that it has looks at those before it.
+Task<std::vector<std::size_t>> VaultImpl::mend_former() {
+  std::vector<std::size_t> out;
+  const auto damaged = co_await ask_damaged_former(homes_, record_.record.vault, views_, &platform_.clock());
+  for (std::size_t i = 0; i < damaged.size(); ++i) {
+    for (const DeviceId& device : damaged[i]) {
+      const auto held = std::ranges::find(views_[i].records, device, &home::Home::DeviceRecord::device);
+      if (held == views_[i].records.end() || held->signed_record.empty()) continue;
+      const auto put = co_await homes_.members()[i].home->put_vault_record(held->signed_record);
+      if (!put) homes_.report_failure(i, put.error());
+      if (put && !contains(out, i)) out.push_back(i);
+    }
+  }
+  co_return out;
+}
+
 Task<Result<RepairReport>> VaultImpl::repair(bool read_all, std::vector<std::size_t> without, bool dry_run,
                                              Progress progress) {
   // Homes that cannot begin a recovery do not count, whatever rows they have.
@@ -427,8 +455,12 @@ Task<Result<RepairReport>> VaultImpl::repair(bool read_all, std::vector<std::siz
   }
   sum.margin_before = std::min(sum.margin_before, margin_of_members(before));
   sum.margin = std::min(sum.margin, margin_of_members(after));
-  sum.homes_mended = static_cast<unsigned>(
-      std::ranges::count_if(after, [&](std::size_t member) { return !contains(before, member); }));
+  std::vector<std::size_t> mended;
+  if (!dry_run) mended = co_await mend_former();
+  for (const std::size_t member : after) {
+    if (!contains(before, member) && !contains(mended, member)) mended.push_back(member);
+  }
+  sum.homes_mended = static_cast<unsigned>(mended.size());
   sum.two_histories = is_forked() || joins_histories();
   co_return sum;
 }

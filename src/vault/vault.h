@@ -151,7 +151,8 @@ struct RepairReport {
   int margin = 0;
   unsigned homes = 0;          // that hold rows in the end
   bool two_histories = false;  // of a device, on homes that therefore cannot be given all heads
-  unsigned homes_mended = 0;   // that got the newest vault records or heads, which they lacked or had damaged
+  /// That got the newest vault records or heads, which they lacked or had damaged, or had former records damaged.
+  unsigned homes_mended = 0;
   /// That are there, but did not take all that they were to get, or do not even say what they hold: what was theirs is
   /// on the others as far as these took it.
   std::vector<HomeId> refusing;

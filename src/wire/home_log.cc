@@ -447,6 +447,22 @@ Result<FormerRecordsFile> parse_former_records_file(ByteView bytes) {
   return file;
 }
 
+std::vector<FormerRecord> salvage_former_records(ByteView bytes) {
+  constexpr std::size_t kRecordsAt = kMagicBytes + 2 + 2 + 4 + 32 + 32 + 8;
+  std::vector<FormerRecord> out;
+  if (bytes.size() < kRecordsAt + kHashBytes || bytes.size() > kMaxFormerRecordsBytes) return out;
+  Reader in(bytes.first(bytes.size() - kHashBytes).subspan(kRecordsAt));
+  while (out.size() < kMaxFormerRecords && in.left() > 0) {
+    (void)in.number<std::uint64_t>();
+    const auto replaced_s = static_cast<std::int64_t>(in.number<std::uint64_t>());
+    const std::size_t length = in.number<std::uint32_t>();
+    if (!in.ok() || length == 0 || length > kMaxVaultRecordBytes || length > in.left()) break;
+    out.push_back(
+        {.signed_bytes = to_bytes(in.bytes(length)), .replaced_s = is_home_time(replaced_s) ? replaced_s : 0});
+  }
+  return out;
+}
+
 // condemned: magic, format, flags (2), counts of signers and entries (4 each), zeros (4), visited (8), home, vault;
 // signers (32 each); entries: segment, held, hold (8 each), signer (4); hash
 Bytes encode(const CondemnedFile& file) {

@@ -148,6 +148,9 @@ struct FormerRecordsFile {
 Bytes encode(const FormerRecordsFile& file);
 /// Errors: invalid, corrupt.
 Result<FormerRecordsFile> parse_former_records_file(ByteView bytes);
+/// What can still be told apart in a damaged one, proven by nothing: whoever takes it proves each record. When they
+/// were taken is not known.
+std::vector<FormerRecord> salvage_former_records(ByteView bytes);
 
 /// File `condemned`: the segments of a vault that a tombstone names, and how long each has been held since.
 struct CondemnedFile {

@@ -64,6 +64,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       break;
     case 6:
       fuzz_parser(parse_former_records_file, sealed(input.bytes, "mhp 1 former records file"));
+      MHP_CHECK(salvage_former_records(input.bytes).size() <= kMaxFormerRecords);
       break;
     case 5:
       fuzz_parser(parse_condemned_file, sealed(input.bytes, "mhp 1 condemned file"));

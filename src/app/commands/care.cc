@@ -535,7 +535,7 @@ static Task<int> run_repair(Session& session, RepairArgs args) {
                       {"dry_run", args.dry_run}});
   say_rows_made(session, *report, args.dry_run);
   if (report->homes_mended > 0) {
-    session.out.say(fmt::format("{} the vault record and heads that they lacked, or had damaged: {}.",
+    session.out.say(fmt::format("{} the vault records and heads that they lacked, or had damaged: {}.",
                                 args.dry_run ? "Would give homes" : "Gave homes",
                                 plural(report->homes_mended, "home", "homes")));
   }

@@ -194,6 +194,32 @@ TEST(FolderStoreRot, DamagedVaultFilesAreNeverServed) {
   test_run::tried_of_sweep(7, "bits flipped in a home's vault files", rounds * names->size(), seed);
 }
 
+TEST(FolderStoreRot, OfDamagedFormerRecordsWhatIsWholeIsKeptWhenTheNewestIsGivenAgain) {
+  const Stock& stock = Stock::get();
+  const auto disk = full_home();
+  const std::string path =
+      std::string(kPath) + "/vaults/" + stock.owner.vault.hex() + "/former-" + stock.owner.device.hex();
+  const Bytes whole = content_of(*disk, path);
+  const Bytes& first = stock.vault_records[0];
+  const auto at = static_cast<std::size_t>(std::ranges::search(whole, first).begin() - whole.begin());
+  ASSERT_LT(at, whole.size());
+  const std::uint64_t in_hash = (whole.size() - 1) * 8;
+  const std::uint64_t in_record = (at + first.size() / 2) * 8;
+  for (const std::uint64_t bit : {in_hash, in_record}) {
+    set_content(*disk, path, whole);
+    disk->flip_bit(path, bit);
+    auto store = open_store(*disk);
+    ASSERT_FALSE(store->vaults().former_records(stock.owner.vault, stock.owner.device));
+    ASSERT_TRUE(store->put_vault_record(stock.vault_records.back()));
+    const auto former = store->vaults().former_records(stock.owner.vault, stock.owner.device);
+    ASSERT_TRUE(former) << former.error().detail;
+    ASSERT_EQ(former->records.size(), 1u);
+    EXPECT_EQ(former->records[0].signed_record, bit == in_hash ? first : stock.vault_records.back());
+    store->close();
+  }
+  EXPECT_TRUE(disk->info(path + ".damaged-1") && disk->info(path + ".damaged-2"));
+}
+
 TEST(FolderStoreRot, AVaultFileThatCannotBeReadIsSetAsideToo) {
   const Stock& stock = Stock::get();
   const auto disk = full_home();

@@ -152,7 +152,10 @@ Result<void> VaultFiles::put_record(ByteView signed_record, std::int64_t now_s) 
   const bool is_damaged = !held && held.error().code == Errc::corrupt;
   if (!held && !is_damaged && held.error().code != Errc::not_found) return pass(held);
   // The same again: it may be here from a call that failed, or was killed, just before the end.
-  if (held && std::ranges::equal(*held, signed_record)) return disk_.sync_folder(folder(vault));
+  if (held && std::ranges::equal(*held, signed_record)) {
+    MHP_TRY_VOID(mend_former(vault, next.record.device, *held, now_s));
+    return disk_.sync_folder(folder(vault));
+  }
   auto known = members(vault);
   const bool knows_none = !known && (known.error().code == Errc::not_found || known.error().code == Errc::corrupt);
   if (!known && !knows_none) return pass(known);
@@ -181,11 +184,33 @@ Result<wire::FormerRecordsFile> VaultFiles::held_former(const VaultId& vault, co
   return file;
 }
 
+std::vector<wire::FormerRecord> VaultFiles::salvaged_former(const VaultId& vault, const DeviceId& device) {
+  const auto bytes = read(former_path(vault, device), wire::kMaxFormerRecordsBytes);
+  std::vector<wire::FormerRecord> out;
+  if (bytes) out = wire::salvage_former_records(*bytes);
+  std::erase_if(out, [&](const wire::FormerRecord& one) {
+    const auto proven = prove_record(one.signed_bytes);
+    return !proven || proven->record.vault != vault || proven->record.device != device;
+  });
+  return out;
+}
+
+Result<void> VaultFiles::mend_former(const VaultId& vault, const DeviceId& device, const Bytes& held,
+                                     std::int64_t now_s) {
+  const auto known = held_former(vault, device);
+  if (known || known.error().code != Errc::corrupt) return {};
+  wire::FormerRecordsFile file{.vault = vault, .device = device, .records = salvaged_former(vault, device)};
+  if (file.records.empty()) add_former(file, held, now_s);
+  return replace_damaged(disk_, former_path(vault, device), wire::encode(file));
+}
+
 Result<void> VaultFiles::keep_as_former(const VaultId& vault, const DeviceId& device, Bytes held, std::int64_t now_s) {
   auto known = held_former(vault, device);
   const bool is_damaged = !known && known.error().code == Errc::corrupt;
   if (!known && !is_damaged && known.error().code != Errc::not_found) return pass(known);
-  wire::FormerRecordsFile file = known ? std::move(*known) : wire::FormerRecordsFile{.vault = vault, .device = device};
+  wire::FormerRecordsFile file{.vault = vault, .device = device};
+  if (known) file = std::move(*known);
+  if (is_damaged) file.records = salvaged_former(vault, device);
   add_former(file, std::move(held), now_s);
   const Bytes content = wire::encode(file);
   const std::string path = former_path(vault, device);

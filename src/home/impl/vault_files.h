@@ -42,6 +42,10 @@ class VaultFiles {
   Result<std::vector<DeviceId>> devices_in(const VaultId& vault, std::string_view prefix);
   Result<Bytes> held_record(const VaultId& vault, const DeviceId& device);
   Result<wire::FormerRecordsFile> held_former(const VaultId& vault, const DeviceId& device);
+  /// Of a damaged one what proves itself.
+  std::vector<wire::FormerRecord> salvaged_former(const VaultId& vault, const DeviceId& device);
+  /// Where it is damaged, it is set aside; what proves itself in it, or else the one that is held, is kept anew.
+  Result<void> mend_former(const VaultId& vault, const DeviceId& device, const Bytes& held, std::int64_t now_s);
   Result<void> keep_as_former(const VaultId& vault, const DeviceId& device, Bytes held, std::int64_t now_s);
   Result<wire::HeadsFile> held_heads(const VaultId& vault, const DeviceId& device);
   Result<Bytes> read(const std::string& path, std::uint64_t limit_bytes);

@@ -59,6 +59,16 @@ Task<> ask_records(home::Home& home, VaultId vault, Ask what, SeenRecords& seen,
   round.done(records || records.error().code == Errc::not_found);
 }
 
+/// All borrowed: the caller joins.
+Task<> ask_one_damaged_former(home::Home& home, VaultId vault, const HomeView& view, std::vector<DeviceId>& damaged,
+                              Round& round) {
+  for (const home::Home::DeviceRecord& record : view.records) {
+    const auto former = co_await home.former_records(vault, record.device);
+    if (!former && former.error().code == Errc::corrupt) damaged.push_back(record.device);
+  }
+  round.done();
+}
+
 const home::Home::DeviceHeads* heads_of(const HomeView& view, const DeviceId& device) {
   for (const auto& heads : view.heads) {
     if (heads.device == device) return &heads;
@@ -192,6 +202,23 @@ Task<std::vector<HomeView>> ask_homes(dispersal::HomeSet& homes, VaultId vault, 
     }
   }
   co_return views;
+}
+
+Task<std::vector<std::vector<DeviceId>>> ask_damaged_former(dispersal::HomeSet& homes, VaultId vault,
+                                                            const std::vector<HomeView>& views,
+                                                            platform::Clock* clock) {
+  std::vector<std::vector<DeviceId>> out(views.size());
+  const auto& members = homes.members();
+  platform::Nursery scope(co_await asio::this_coro::executor);
+  Round round(scope, 0, {clock, members.size(), homes.fair_time()});
+  for (std::size_t i = 0; i < views.size(); ++i) round.left += members[i].home != nullptr;
+  if (round.left == 0) co_return out;
+  if (clock != nullptr) scope.start(watch(*clock, kAskLimit, round));
+  for (std::size_t i = 0; i < views.size(); ++i) {
+    if (members[i].home) scope.start(ask_one_damaged_former(*members[i].home, vault, views[i], out[i], round));
+  }
+  co_await scope.join();
+  co_return out;
 }
 
 bool shows(const HomeView& view, const DeviceId& device, const Bytes& signed_head) {

@@ -29,6 +29,10 @@ bool is_refused(const home::Home::DeviceRecord& held, const OpenRecord& all);
 /// By member. Homes that fail, or do not answer within a time limit where there is a clock, are reported to `homes`.
 Task<std::vector<HomeView>> ask_homes(dispersal::HomeSet& homes, VaultId vault, platform::Clock* clock);
 
+/// By member: devices whose former vault records it keeps in a damaged file. Who does not answer in time says nothing.
+Task<std::vector<std::vector<DeviceId>>> ask_damaged_former(dispersal::HomeSet& homes, VaultId vault,
+                                                            const std::vector<HomeView>& views, platform::Clock* clock);
+
 std::vector<ShownHeads> shown_heads(const std::vector<HomeView>& views);
 
 /// Gives one home the records that it lacks, then the heads of each device that it lacks; all homes at once. `views` is

@@ -134,6 +134,11 @@ class VaultImpl : public Vault {
   Result<void> take_own_head(CheckedHead head);
   /// This device's chain, empty where it has none.
   std::vector<CheckedHead> own_chain() const;
+  /// Names the homes whose files of former vault records are damaged. Nothing else opens them while the newest are
+  /// whole.
+  Task<> name_damaged_former();
+  /// Has homes keep anew what is whole in such files. Members that did.
+  Task<std::vector<std::size_t>> mend_former();
   /// Gives every home that answered the records and heads it lacks. Members that have all now.
   Task<std::vector<std::size_t>> bring_homes_up_to_date();
   /// Members that have all vault records and all heads: each of them is enough to begin a recovery with.
