@@ -448,10 +448,10 @@ Result<FormerRecordsFile> parse_former_records_file(ByteView bytes) {
 }
 
 std::vector<FormerRecord> salvage_former_records(ByteView bytes) {
-  constexpr std::size_t kRecordsAt = kMagicBytes + 2 + 2 + 4 + 32 + 32 + 8;
+  constexpr std::size_t kFirstAt = kMagicBytes + 2 + 2 + 4 + 32 + 32 + 8;
   std::vector<FormerRecord> out;
-  if (bytes.size() < kRecordsAt + kHashBytes || bytes.size() > kMaxFormerRecordsBytes) return out;
-  Reader in(bytes.first(bytes.size() - kHashBytes).subspan(kRecordsAt));
+  if (bytes.size() < kFirstAt + kHashBytes || bytes.size() > kMaxFormerRecordsBytes) return out;
+  Reader in(bytes.first(bytes.size() - kHashBytes).subspan(kFirstAt));
   while (out.size() < kMaxFormerRecords && in.left() > 0) {
     (void)in.number<std::uint64_t>();
     const auto replaced_s = static_cast<std::int64_t>(in.number<std::uint64_t>());
