@@ -158,17 +158,20 @@ Task<Result<CameBack>> show_up(Search& search, primitives::SigningKey own) {
   co_return back;
 }
 
+/// A computer that may be of this cloud.
+bool may_be_of(const wire::HomeEntry& entry, const CloudId& cloud) {
+  const std::array<std::byte, 32> none{};
+  const bool may_be_there = entry.cloud == none || CloudId::from_array(entry.cloud) == cloud;
+  return entry.kind == wire::HomeKind::computer && may_be_there && !entry.addresses.empty();
+}
+
 Task<Result<CameBack>> find_roster(Session& session, cloud::Book& book, Membership membership,
                                    std::vector<wire::HomeEntry> entries) {
   MHP_CO_TRY(Network* const network, network_of(session));
   const auto executor = session.platform.executor();
   Search search{session, *network, book, membership, platform::Semaphore(executor, 1), platform::Nursery(executor)};
-  const std::array<std::byte, 32> none{};
-  for (wire::HomeEntry& entry : entries) {
-    const bool may_be_there = entry.cloud == none || CloudId::from_array(entry.cloud) == membership.cloud;
-    if (entry.kind == wire::HomeKind::computer && may_be_there && !entry.addresses.empty())
-      search.all.start(ask_home(search, std::move(entry)));
-  }
+  for (wire::HomeEntry& entry : entries)
+    if (may_be_of(entry, membership.cloud)) search.all.start(ask_home(search, std::move(entry)));
   co_await search.all.join();
   if (!book.find(membership.cloud)) co_return CameBack{.as = membership.name, .cloud = "", .problem = search.problem};
   MHP_CO_TRY(auto seed, cloud::computer_seed(session.platform.disk(), session.platform.random(), session.state_folder));
@@ -177,7 +180,43 @@ Task<Result<CameBack>> find_roster(Session& session, cloud::Book& book, Membersh
   co_return co_await show_up(search, std::move(own));
 }
 
+/// `network` and `all` outlive it. The first that answers is enough.
+Task<> look_in_at(Session& session, Network& network, wire::Membership as, wire::HomeEntry entry,
+                  platform::Nursery& all) {
+  auto reaching = network.others().reach(entry.id, cloud::addresses_of(entry.addresses));
+  const auto caller = co_await std::move(reaching);
+  if (!caller) co_return;
+  const primitives::SigningKey key(as.member_secret);
+  auto looking = cloud::look_in(session.platform, as.cloud, key, **caller, kPathLimit);
+  auto roster = co_await std::move(looking);
+  if (!roster || network.reach().is_coming_back_to(as.cloud)) co_return;
+  network.reach().come_back_as({std::make_shared<const cloud::Roster>(std::move(*roster)), key});
+  all.cancel();
+}
+
+/// All borrowed: the caller joins.
+Task<> look_into_cloud(Session& session, Network& network, const wire::Membership& as,
+                       const std::vector<wire::HomeEntry>& entries) {
+  platform::Nursery all(session.platform.executor());
+  for (const wire::HomeEntry& entry : entries)
+    if (may_be_of(entry, as.cloud)) all.start(look_in_at(session, network, as, entry, all));
+  co_await all.join();
+}
+
 }  // namespace
+
+Task<> look_into_clouds(Session& session, std::vector<wire::Membership> memberships,
+                        std::vector<wire::HomeEntry> entries) {
+  platform::Nursery all(session.platform.executor());
+  for (const wire::Membership& one : memberships) {
+    const auto may_know = [&one](const wire::HomeEntry& entry) { return may_be_of(entry, one.cloud); };
+    if (std::ranges::none_of(entries, may_know)) continue;
+    const auto network = network_of(session);
+    if (network && !(*network)->reach().is_coming_back_to(one.cloud))
+      all.start(look_into_cloud(session, **network, one, entries));
+  }
+  co_await all.join();
+}
 
 Task<Result<std::vector<CameBack>>> find_rosters(Session& session, cloud::Book& book) {
   MHP_CO_TRY(const auto memberships, memberships_of(session));

@@ -51,6 +51,11 @@ struct CameBack {
 /// missing.
 /// Errors: those of the state folder.
 Task<Result<std::vector<CameBack>>> find_rosters(Session& session, cloud::Book& book);
+/// For who recovers, before anything is kept: asks computers on the vault's list for the rosters of its clouds, showing
+/// them the members' keys, so that homes behind routers are reached through relays from then on. Where none answers
+/// they are reached without.
+Task<> look_into_clouds(Session& session, std::vector<wire::Membership> memberships,
+                        std::vector<wire::HomeEntry> entries);
 /// What a computer of a member is called that nobody named: "Ann's computer", and where another of hers is called that
 /// "Ann's computer 2".
 std::string usual_home_name(const cloud::View& view, const MemberId& member, const std::string& owner);

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "cloud/claim.h"
 #include "cloud/cloud_routes.h"
 #include "cloud/invitation.h"
 #include "wire/cloud_calls.h"
@@ -21,21 +22,9 @@ struct Guest {
   KeyId computer;  // the connection's
 };
 
-/// For which member of a cloud a key speaks: its own, or a device's. Nothing: for none.
-std::optional<MemberId> speaker(const View& view, const KeyId& key) {
-  const MemberId own = MemberId::from_bytes(key.bytes());
-  if (view.members.contains(own)) return own;
-  for (const auto& [id, member] : view.members)
-    if (member.devices.contains(key)) return id;
-  return std::nullopt;
-}
-
-/// Not on a computer of the member's that was taken out of the cloud.
 std::optional<MemberId> member_of(const Book& book, const Guest& guest) {
   const RosterPointer roster = book.find(guest.cloud);
-  const auto member = roster ? speaker(roster->view(), guest.key) : std::nullopt;
-  if (member && roster->view().removed_keys.contains({guest.computer, *member})) return std::nullopt;
-  return member;
+  return roster ? speaks_for(roster->view(), guest.key, guest.computer) : std::nullopt;
 }
 
 bool is_present(const Book& book, const Guest& guest) { return member_of(book, guest).has_value(); }
@@ -123,7 +112,7 @@ class CloudConnection : public net::Served {
   Task<Result<Bytes>> take_roster(CloudId cloud, Bytes body);
   Task<Result<Bytes>> tell_removal(CloudId cloud, Bytes body);
   Task<Result<Bytes>> take_plea(CloudId cloud, Bytes body);
-  Result<KeyId> claimed_by(const CloudId& cloud, ByteView signed_claim) const;
+  Result<KeyId> claimed_here(const CloudId& cloud, ByteView signed_claim) const;
   bool is_of(const CloudId& cloud) const;
   bool was_of(const CloudId& cloud) const;
   void remember(const CloudId& cloud, const KeyId& key);
@@ -190,17 +179,12 @@ Task<Result<Bytes>> CloudConnection::ask(net::Request request, bool is_member) {
 }
 
 /// The key that signed a claim of this cloud, to this home, on this very connection. Errors: invalid, denied.
-Result<KeyId> CloudConnection::claimed_by(const CloudId& cloud, ByteView signed_claim) const {
-  MHP_TRY(const auto envelope, wire::parse_signed(signed_claim, wire::kMaxCloudClaimBytes));
-  if (!wire::verify(envelope, wire::kSignCloudClaim)) return fail(Errc::denied, "a claim with a wrong signature");
-  MHP_TRY(const auto claim, wire::parse_cloud_claim(envelope.body));
-  if (claim != wire::CloudClaim{cloud, state_.id, peer_.exporter})
-    return fail(Errc::denied, "a claim that was made for another connection, home or cloud");
-  return as_key(envelope.signer);
+Result<KeyId> CloudConnection::claimed_here(const CloudId& cloud, ByteView signed_claim) const {
+  return claimed_by({cloud, state_.id, peer_.exporter}, signed_claim);
 }
 
 Task<Result<Bytes>> CloudConnection::open_session(CloudId cloud, Bytes body) {
-  MHP_CO_TRY(const KeyId key, claimed_by(cloud, body));
+  MHP_CO_TRY(const KeyId key, claimed_here(cloud, body));
   if (!is_present(state_.book, Guest{cloud, key, as_key(peer_.key)}))
     co_return fail(
         Errc::denied,
@@ -212,7 +196,7 @@ Task<Result<Bytes>> CloudConnection::open_session(CloudId cloud, Bytes body) {
 Task<Result<Bytes>> CloudConnection::join(CloudId cloud, Bytes body) {
   MHP_CO_TRY(wire::JoinCall call, wire::parse_join_call(body));
   if (call.request.cloud != cloud) co_return fail(Errc::invalid, "this invitation is for another cloud");
-  MHP_CO_TRY(const KeyId key, claimed_by(cloud, call.signed_claim));
+  MHP_CO_TRY(const KeyId key, claimed_here(cloud, call.signed_claim));
   if (key != as_key(call.request.admission.member))
     co_return fail(Errc::denied, "a claim that the new member did not sign");
   co_await state_.joins.take();
@@ -259,7 +243,7 @@ Task<Result<Bytes>> CloudConnection::take_roster(CloudId cloud, Bytes body) {
 
 /// To who was taken out: the removals, and what they rest on. Nothing that came after.
 Task<Result<Bytes>> CloudConnection::tell_removal(CloudId cloud, Bytes body) {
-  MHP_CO_TRY(const KeyId key, claimed_by(cloud, body));
+  MHP_CO_TRY(const KeyId key, claimed_here(cloud, body));
   const Guest guest{cloud, key, as_key(peer_.key)};
   const RosterPointer roster = state_.book.find(cloud);
   const auto removals = removals_of(state_.book, guest);

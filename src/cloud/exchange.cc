@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "cloud/claim.h"
 #include "cloud/cloud_routes.h"
 #include "wire/cloud_calls.h"
 
@@ -124,9 +125,7 @@ Task<Result<Exchanged>> exchange(Platform& platform, Book& book, CloudId cloud, 
 
 Task<Result<void>> show_membership(CloudId cloud, primitives::SigningKey key, net::Caller& caller,
                                    std::chrono::nanoseconds limit) {
-  const wire::CloudClaim claim{cloud, caller.peer().id, caller.peer().exporter};
-  Bytes body = wire::encode(wire::sign(key, wire::kSignCloudClaim, wire::encode(claim)));
-  net::Request request = to_request({CloudCall::session, cloud}, std::move(body));
+  net::Request request = to_request({CloudCall::session, cloud}, make_claim(cloud, key, caller.peer()));
   co_return nothing_in(co_await caller.call(std::move(request), limit));
 }
 
@@ -147,9 +146,7 @@ static Task<Result<void>> give(CloudId cloud, wire::Statements statements, net::
 Task<Result<bool>> hear_removal(Platform& platform, Book& book, CloudId cloud, Asker asker, net::Caller& caller,
                                 std::chrono::nanoseconds limit) {
   if (!book.find(cloud)) co_return fail(Errc::not_found, "this computer is not in cloud " + cloud.short_hex());
-  const wire::CloudClaim claim{cloud, caller.peer().id, caller.peer().exporter};
-  Bytes body = wire::encode(wire::sign(asker.member, wire::kSignCloudClaim, wire::encode(claim)));
-  net::Request asking = to_request({CloudCall::removal, cloud}, std::move(body));
+  net::Request asking = to_request({CloudCall::removal, cloud}, make_claim(cloud, asker.member, caller.peer()));
   MHP_CO_TRY(const Bytes reply, co_await caller.call(std::move(asking), limit));
   MHP_CO_TRY(const wire::Statements removals, wire::parse_statements(reply));
   auto merging = book.merge_aside(platform, cloud, removals.statements);
@@ -195,6 +192,14 @@ static Task<Result<Roster>> ask_for_all(Platform& platform, CloudId cloud, net::
   auto roster = co_await platform.workers().run(look);
   if (!roster) co_return fail(Errc::corrupt, "a home gave no roster of this cloud: " + roster.error().detail);
   co_return roster;
+}
+
+Task<Result<Roster>> look_in(Platform& platform, CloudId cloud, primitives::SigningKey key, net::Caller& caller,
+                             std::chrono::nanoseconds limit) {
+  auto showing = show_membership(cloud, std::move(key), caller, limit);
+  MHP_CO_TRY_VOID(co_await std::move(showing));
+  auto asking = ask_for_all(platform, cloud, caller, limit);
+  co_return co_await std::move(asking);
 }
 
 Task<Result<Exchanged>> come_back(Platform& platform, Book& book, CloudId cloud, primitives::SigningKey key,

@@ -34,6 +34,12 @@ Task<Result<Exchanged>> exchange(platform::Platform& platform, Book& book, Cloud
 Task<Result<void>> show_membership(CloudId cloud, primitives::SigningKey key, net::Caller& caller,
                                    std::chrono::nanoseconds limit);
 
+/// The roster of a cloud of which nothing is known here, as a home of it tells it to who has a member's `key`; nothing
+/// is kept, and nobody is told anything. `caller` is borrowed. Errors: as show_membership(); corrupt (no roster of this
+/// cloud came).
+Task<Result<Roster>> look_in(platform::Platform& platform, CloudId cloud, primitives::SigningKey key,
+                             net::Caller& caller, std::chrono::nanoseconds limit);
+
 /// For a member whose computer is new: shows `key` as show_membership() does, takes the cloud into the book where it is
 /// not there (by its id it cannot be another one), and exchanges. `caller` is borrowed. Errors: as of both; corrupt (no
 /// roster of this cloud came).

@@ -5,6 +5,7 @@
 #include <array>
 #include <charconv>
 
+#include "cloud/claim.h"
 #include "cloud/exchange.h"
 
 namespace mhp::cloud {
@@ -68,12 +69,42 @@ bool CloudReach::may_call(const HomeId& caller, const HomeId& home) {
   });
 }
 
+bool CloudReach::may_call_by(const net::Peer& caller, ByteView claim, const HomeId& home) {
+  const auto envelope = wire::parse_signed(claim, wire::kMaxCloudClaimBytes);
+  if (!envelope) return false;
+  const auto about = wire::parse_cloud_claim(envelope->body);
+  if (!about) return false;
+  const RosterPointer roster = book_.find(about->cloud);
+  if (!roster || !roster->view().homes.contains(own_) || !roster->view().homes.contains(home)) return false;
+  const auto key = claimed_by({about->cloud, own_, caller.exporter}, claim);
+  return key && speaks_for(roster->view(), *key, as_key(caller.key));
+}
+
+bool CloudReach::is_known(const HomeId& home) {
+  const auto names = [&home](const ComingBack& as) { return as.roster->view().homes.contains(home); };
+  return book_.has_home(home) || std::ranges::any_of(coming_back_, names);
+}
+
+bool CloudReach::is_coming_back_to(const CloudId& cloud) const {
+  return std::ranges::any_of(coming_back_, [&cloud](const ComingBack& as) { return as.roster->cloud() == cloud; });
+}
+
+Bytes CloudReach::claim_for(const net::Peer& relay, const HomeId& home) {
+  for (const ComingBack& as : coming_back_) {
+    const auto& homes = as.roster->view().homes;
+    if (homes.contains(relay.id) && homes.contains(home)) return make_claim(as.roster->cloud(), as.member, relay);
+  }
+  return {};
+}
+
 std::vector<net::Relay> CloudReach::relays_for(const HomeId& home) {
   (void)book_.refresh();  // a roster that cannot be read has no relays
+  std::vector<RosterPointer> rosters;
+  for (const auto& theirs : book_.belongings(home)) rosters.push_back(book_.find(theirs.cloud));
+  for (const ComingBack& as : coming_back_)
+    if (as.roster->view().homes.contains(home)) rosters.push_back(as.roster);
   std::vector<net::Relay> out;
-  for (const auto& theirs : book_.belongings(home)) {
-    const RosterPointer roster = book_.find(theirs.cloud);
-    if (!roster) continue;
+  for (const RosterPointer& roster : rosters) {
     for (net::Relay& relay : relays_of(roster->view())) {
       const bool is_there = std::ranges::find(out, relay.home, &net::Relay::home) != out.end();
       if (!is_there && relay.home != home) out.push_back(std::move(relay));

@@ -15,6 +15,12 @@ bool is_public_address(const std::string& address);
 /// can be reached.
 std::vector<net::Relay> relays_of(const View& view);
 
+/// As whom a computer asks in a cloud of which it keeps nothing (yet): who recovers.
+struct ComingBack {
+  RosterPointer roster;
+  primitives::SigningKey member;
+};
+
 /// Answers net's questions by what the book says at that moment. One loop thread.
 class CloudReach final : public net::RelayRights, public net::Interest, public net::KnownRelays {
  public:
@@ -24,16 +30,25 @@ class CloudReach final : public net::RelayRights, public net::Interest, public n
   /// Members' homes wait here, and call others of a cloud that both are in.
   bool may_wait(const HomeId& home) override { return book_.has_home(home); }
   bool may_call(const HomeId& caller, const HomeId& home) override;
+  /// A member's computer that the roster does not name, as in a session (docs/protocol/cloud.md): the claim is by the
+  /// key of a member of a cloud that `home` is in.
+  bool may_call_by(const net::Peer& caller, ByteView claim, const HomeId& home) override;
   std::vector<CloudId> clouds() override { return book_.clouds(); }
-  bool is_known(const HomeId& home) override { return book_.has_home(home); }
+  bool is_known(const HomeId& home) override;
   /// Of all clouds that `home` and this computer are in; takes in what other processes have written.
   std::vector<net::Relay> relays_for(const HomeId& home) override;
+  /// Only in a cloud that this computer comes back to.
+  Bytes claim_for(const net::Peer& relay, const HomeId& home) override;
+  /// From here on homes of that cloud are reached through its relays, too, which are shown the member's key.
+  void come_back_as(ComingBack as) { coming_back_.push_back(std::move(as)); }
+  bool is_coming_back_to(const CloudId& cloud) const;
   /// Where this computer's home is to wait: nowhere where it tells a public address itself.
   std::vector<net::Relay> relays_to_wait_at() const;
 
  private:
   Book& book_;
   const HomeId own_;
+  std::vector<ComingBack> coming_back_;  // one for each cloud
 };
 
 }  // namespace mhp::cloud

@@ -1,6 +1,7 @@
 // Which addresses are public, who can be a relay, and who may use it.
 #include "cloud/reach.h"
 
+#include "cloud/claim.h"
 #include "cloud/test_cloud.h"
 #include "platform/memory/memory_platform.h"
 
@@ -61,6 +62,53 @@ TEST_F(Reaching, MembersOfOneCloudMayWaitAndCall) {
   ASSERT_TRUE(book_.merge(cloud_.roster.cloud(), statements.statements));
   EXPECT_FALSE(ann.may_wait(cat_.home_id()));
   EXPECT_FALSE(ann.may_call(ben_.home_id(), cat_.home_id()));
+}
+
+TEST_F(Reaching, WhoShowsAMembersKeyMayCallFromAComputerThatNobodyKnows) {
+  CloudReach ann(book_, ann_.home_id());
+  net::Peer fresh{.id = eve_.home_id(), .key = eve_.home.public_key()};
+  fresh.exporter.fill(std::byte{5});
+  const net::Peer here{.id = ann_.home_id(), .exporter = fresh.exporter};
+  const CloudId cloud = cloud_.roster.cloud();
+  const Bytes claim = make_claim(cloud, ben_.key, here);
+  EXPECT_TRUE(ann.may_call_by(fresh, claim, cat_.home_id()));
+  EXPECT_TRUE(ann.may_call_by(fresh, make_claim(cloud, ben_.device, here), cat_.home_id()));
+  EXPECT_FALSE(ann.may_call_by(fresh, claim, eve_.home_id())) << "no home of the cloud";
+  EXPECT_FALSE(ann.may_call_by(fresh, make_claim(cloud, eve_.key, here), cat_.home_id())) << "no member's key";
+  EXPECT_FALSE(ann.may_call_by(fresh, {}, cat_.home_id()));
+  net::Peer elsewhere = fresh;
+  elsewhere.exporter.fill(std::byte{6});
+  EXPECT_FALSE(ann.may_call_by(elsewhere, claim, cat_.home_id())) << "seen on another connection";
+  EXPECT_FALSE(CloudReach(book_, cat_.home_id()).may_call_by(fresh, claim, ann_.home_id())) << "made for another relay";
+  // A computer of the member's that was taken out may be in a thief's hands, with that key.
+  net::Peer stolen = fresh;
+  stolen.id = ben_.home_id();
+  stolen.key = ben_.home.public_key();
+  cloud_.say(ben_, cloud_.roster.removal(wire::Removal::What::key, ben_.id(), ben_.home_key()));
+  ASSERT_TRUE(book_.merge(cloud, cloud_.roster.statements().statements));
+  EXPECT_FALSE(ann.may_call_by(stolen, claim, cat_.home_id()));
+  EXPECT_TRUE(ann.may_call_by(fresh, claim, cat_.home_id()));
+  cloud_.remove(ann_, ben_);
+  ASSERT_TRUE(book_.merge(cloud, cloud_.roster.statements().statements));
+  EXPECT_FALSE(ann.may_call_by(fresh, claim, cat_.home_id())) << "a member no more";
+}
+
+TEST_F(Reaching, WhoComesBackKnowsTheRelaysAndClaimsToBeTheMember) {
+  Book none(machine_.disk(), "/nothing");
+  CloudReach back(none, eve_.home_id());
+  EXPECT_TRUE(back.relays_for(cat_.home_id()).empty());
+  const net::Peer relay{.id = ann_.home_id()};
+  EXPECT_TRUE(back.claim_for(relay, cat_.home_id()).empty());
+  back.come_back_as({std::make_shared<const Roster>(cloud_.roster), ben_.key});
+  EXPECT_TRUE(back.is_coming_back_to(cloud_.roster.cloud()));
+  EXPECT_TRUE(back.is_known(cat_.home_id()));
+  EXPECT_EQ(homes_of(back.relays_for(cat_.home_id())), std::vector<HomeId>{ann_.home_id()});
+  EXPECT_TRUE(back.relays_to_wait_at().empty()) << "nobody calls it";
+  const net::Peer fresh{.id = eve_.home_id(), .key = eve_.home.public_key()};
+  EXPECT_TRUE(
+      CloudReach(book_, ann_.home_id()).may_call_by(fresh, back.claim_for(relay, cat_.home_id()), cat_.home_id()));
+  EXPECT_TRUE(back.claim_for(relay, eve_.home_id()).empty());
+  EXPECT_TRUE(back.claim_for({.id = eve_.home_id()}, cat_.home_id()).empty());
 }
 
 TEST_F(Reaching, LooksForMembersOnly) {

@@ -186,8 +186,11 @@ Task<Result<std::shared_ptr<Caller>>> Peers::try_way(Way way, HomeId home, nanos
 
 Task<Result<std::shared_ptr<Caller>>> Peers::call_by_relay(std::optional<Relay> relay, HomeId home, nanoseconds limit) {
   const auto until = station_.clock.steady() + limit;
-  auto work =
-      relay ? call_through(station_, network_, std::move(*relay), home, limit) : helpers_.desk->call(home, limit);
+  ClaimToRelay claim;
+  if (helpers_.relays != nullptr)
+    claim = [relays = helpers_.relays, home](const Peer& at) { return relays->claim_for(at, home); };
+  auto work = relay ? call_through(station_, network_, std::move(*relay), home, limit, std::move(claim))
+                    : helpers_.desk->call(home, limit);
   MHP_CO_TRY(auto stream, co_await std::move(work));
   auto calling = call_over(station_, scope_, std::move(stream), home, until - station_.clock.steady());
   co_return co_await std::move(calling);

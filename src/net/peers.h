@@ -46,6 +46,8 @@ class KnownRelays {
  public:
   virtual ~KnownRelays() = default;
   virtual std::vector<Relay> relays_for(const HomeId& home) = 0;
+  /// What `relay` is shown when `home` is called there, by a computer that it may not know by its key.
+  virtual Bytes claim_for(const Peer& /*relay*/, const HomeId& /*home*/) { return {}; }
 };
 
 /// Who listens in the local network when a home is missed, and not all the time (Neighbours::run()).

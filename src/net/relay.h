@@ -1,6 +1,7 @@
 // Reaching homes behind routers: they wait at relays, other homes that anybody can reach, which pass sealed bytes on.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -31,6 +32,8 @@ class RelayRights {
   virtual bool may_wait(const HomeId& home) = 0;
   /// Both are of one cloud that this relay serves.
   virtual bool may_call(const HomeId& caller, const HomeId& home) = 0;
+  /// The same for one whom may_call() does not know by its key, and who has said `claim` on the connection `caller`.
+  virtual bool may_call_by(const Peer& /*caller*/, ByteView /*claim*/, const HomeId& /*home*/) { return false; }
 };
 
 struct RelayLimits {
@@ -105,6 +108,11 @@ class RelayDesk {
   };
   /// A caller and a home that are joined.
   struct Pair;
+  /// Who calls, as the relay knows it.
+  struct CallerHere {
+    Peer peer;
+    Bytes claim;
+  };
   /// A call's share of the bounds.
   class Share;
 
@@ -112,8 +120,8 @@ class RelayDesk {
   Task<> keep_waiting(Control control, bool& admitted);
   Task<> hear_waiting(Place& place);
   Task<> watch_waiting(Place& place);
-  Task<> place_call(Control control, HomeId home, bool& admitted);
-  Task<> join_pair(Control caller, Control home);
+  Task<> place_call(Control control, HomeId home, Bytes claim, bool& admitted);
+  Task<> join_pair(Control caller, Control home, const CallerHere& who);
   Task<> take_comer(Control control, wire::RelayNumber number, bool& admitted);
   Task<> pass_on(Pair& pair, std::size_t from);
   Task<> watch_pair(Pair& pair);
@@ -122,7 +130,8 @@ class RelayDesk {
   /// The home's own connection for this call, once it has come. Errors: as call().
   Task<Result<Control>> bring(HomeId caller, HomeId home, std::chrono::nanoseconds limit);
   /// Why a call cannot be now.
-  std::optional<Error> refusal_of(const HomeId& caller, const HomeId& home);
+  std::optional<Error> refusal_of(const CallerHere& caller, const HomeId& home);
+  bool may_call(const CallerHere& caller, const HomeId& home) const;
   std::size_t pairs_with(const HomeId& home) const;
   /// Null where too many are remembered.
   Use* use_of(const HomeId& a, const HomeId& b);
@@ -206,10 +215,14 @@ class Waiter {
   std::size_t coming_ = 0;
 };
 
+/// What a caller shows a relay on that very connection, beside its key; mostly nothing.
+using ClaimToRelay = std::function<Bytes(const Peer& relay)>;
+
 /// A stream to `home` through `relay`, where it waits; nothing has been said on it yet: call_over() proves who is at
 /// its other end, and hides all from the relay. `network` outlives the task. Errors: not_found (it does not wait
 /// there), denied (the relay does not let this caller), full (its bounds), timed_out, unavailable, invalid.
 Task<Result<std::unique_ptr<platform::Stream>>> call_through(Station station, platform::Network& network, Relay relay,
-                                                             HomeId home, std::chrono::nanoseconds limit);
+                                                             HomeId home, std::chrono::nanoseconds limit,
+                                                             ClaimToRelay claim = {});
 
 }  // namespace mhp::net

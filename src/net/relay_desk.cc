@@ -34,6 +34,7 @@ struct RelayDesk::Coming {
 
 struct RelayDesk::Pair {
   std::array<HomeId, 2> ids;
+  const CallerHere& caller;
   std::array<std::unique_ptr<platform::Stream>, 2> streams;
   platform::Nursery* all;
   nanoseconds moved_at;                                 // when something last came or went
@@ -93,7 +94,7 @@ Task<> RelayDesk::serve(Secured connection, nanoseconds until, bool& admitted) {
     auto work = keep_waiting(std::move(control), admitted);
     co_await std::move(work);
   } else if (first->kind == RelayKind::call) {
-    auto work = place_call(std::move(control), first->home, admitted);
+    auto work = place_call(std::move(control), first->home, std::move(first->claim), admitted);
     co_await std::move(work);
   } else if (first->kind == RelayKind::here) {
     auto work = take_comer(std::move(control), first->number, admitted);
@@ -209,8 +210,14 @@ RelayDesk::Use* RelayDesk::use_of(const HomeId& a, const HomeId& b) {
   return &uses_.emplace(key, Use{platform::TokenBucket(limits_.pair_rate, limits_.burst_bytes)}).first->second;
 }
 
-std::optional<Error> RelayDesk::refusal_of(const HomeId& caller, const HomeId& home) {
-  if (!rights_.may_call(caller, home)) return Error{Errc::denied, "this home may not be called here by that one"};
+bool RelayDesk::may_call(const CallerHere& caller, const HomeId& home) const {
+  if (rights_.may_call(caller.peer.id, home)) return true;
+  return !caller.claim.empty() && rights_.may_call_by(caller.peer, caller.claim, home);
+}
+
+std::optional<Error> RelayDesk::refusal_of(const CallerHere& who, const HomeId& home) {
+  const HomeId& caller = who.peer.id;
+  if (!may_call(who, home)) return Error{Errc::denied, "this home may not be called here by that one"};
   if (!waiting_.contains(home)) return Error{Errc::not_found, "that home does not wait here"};
   if (counts_.pairs >= limits_.pairs || pairs_with(caller) >= limits_.pairs_each ||
       pairs_with(home) >= limits_.pairs_each)
@@ -221,9 +228,10 @@ std::optional<Error> RelayDesk::refusal_of(const HomeId& caller, const HomeId& h
   return std::nullopt;
 }
 
-Task<> RelayDesk::place_call(Control control, HomeId home, bool& admitted) {
-  const HomeId caller = control->peer().id;
-  auto why = refusal_of(caller, home);
+Task<> RelayDesk::place_call(Control control, HomeId home, Bytes claim, bool& admitted) {
+  const CallerHere who{control->peer(), std::move(claim)};
+  const HomeId& caller = who.peer.id;
+  auto why = refusal_of(who, home);
   admitted = !why || why->code != Errc::denied;
   if (why) {
     auto refusing = refuse(*control, std::move(*why));
@@ -238,7 +246,7 @@ Task<> RelayDesk::place_call(Control control, HomeId home, bool& admitted) {
     co_await std::move(refusing);
     co_return;
   }
-  auto joining = join_pair(std::move(control), std::move(*brought));
+  auto joining = join_pair(std::move(control), std::move(*brought), who);
   co_await std::move(joining);
 }
 
@@ -286,7 +294,7 @@ Task<Result<std::unique_ptr<platform::Stream>>> RelayDesk::call(HomeId home, nan
 
 // What passes.
 
-Task<> RelayDesk::join_pair(Control caller, Control home) {
+Task<> RelayDesk::join_pair(Control caller, Control home, const CallerHere& who) {
   Held held(station_.traffic);
   if (!held.add(2 * limits_.buffer_bytes)) {
     for (RelayControl* control : {home.get(), caller.get()}) {
@@ -302,6 +310,7 @@ Task<> RelayDesk::join_pair(Control caller, Control home) {
   ++counts_.joined;
   platform::Nursery all(station_.executor);
   Pair pair{.ids = {caller->peer().id, home->peer().id},
+            .caller = who,
             .streams = {caller->take_stream(), home->take_stream()},
             .all = &all,
             .moved_at = station_.clock.steady()};
@@ -366,7 +375,7 @@ Task<> RelayDesk::watch_pair(Pair& pair) {
     if ((pair.ended[0] || pair.ended[1]) && now - pair.ended_at >= limits_.finish_time) break;
     if (now - asked_at < limits_.ask_again) continue;
     asked_at = now;
-    if (!rights_.may_call(pair.ids[0], pair.ids[1])) break;
+    if (!may_call(pair.caller, pair.ids[1])) break;
   }
   ++counts_.cut_off;
   pair.all->cancel();

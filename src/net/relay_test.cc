@@ -178,6 +178,11 @@ TEST(Relay, KeepsARate) {
   in_village(village, rate_of_a_pair);
 }
 
+void expect_denied(const Result<std::shared_ptr<Caller>>& made) {
+  EXPECT_FALSE(made);
+  if (!made) EXPECT_NE(made.error().detail.find("may not be called"), std::string::npos) << made.error().detail;
+}
+
 Task<> strangers(Village& village) {
   House& stranger = *village.hidden[0];
   House& member = *village.hidden[1];
@@ -197,8 +202,7 @@ Task<> strangers(Village& village) {
   auto to_other = call_through(member.computer.station, member.machine.network(), other, member.id(), 10s);
   EXPECT_EQ((co_await std::move(to_other)).error().code, Errc::denied);
   const auto failed = co_await reach(stranger, member.id(), village.ways_to(member));
-  EXPECT_FALSE(failed);
-  EXPECT_NE(failed.error().detail.find("may not be called"), std::string::npos) << failed.error().detail;
+  expect_denied(failed);
   EXPECT_EQ(relay.desk.counts().pairs, 0U);
 }
 
@@ -206,6 +210,51 @@ TEST(Relay, RefusesStrangers) {
   Village village(2, 1);
   village.membership.members.erase(village.hidden[0]->id());
   in_village(village, strangers);
+}
+
+/// Knows all relays, and shows them `claim`.
+struct Claimant final : KnownRelays {
+  std::vector<Relay> relays;
+  ClaimToRelay claim;
+  std::vector<Relay> relays_for(const HomeId&) override { return relays; }
+  Bytes claim_for(const Peer& relay, const HomeId&) override { return claim(relay); }
+};
+
+Task<> claims(Village& village) {
+  House& guest = *village.hidden[0];
+  House& member = *village.hidden[1];
+  House& relay = *village.open[0];
+  Claimant claimant;
+  claimant.relays = village.relays();
+  Nursery calls(village.world.executor());
+  auto ways = std::make_unique<Peers>(guest.computer.station, guest.machine.network(), calls, ReachLimits{},
+                                      Helpers{.relays = &claimant});
+  const std::vector<Address> nowhere = {member.address()};
+  claimant.claim = [](const Peer&) { return Bytes(32, std::byte{7}); };  // of another connection
+  auto forged = ways->reach(member.id(), nowhere);
+  expect_denied(co_await std::move(forged));
+  claimant.claim = [](const Peer& at) { return to_bytes(at.exporter); };
+  co_await village.clock().sleep(5s);  // what failed is left alone for a while
+  auto calling = ways->reach(member.id(), nowhere);
+  const auto caller = co_await std::move(calling);
+  EXPECT_TRUE(caller) << (caller ? "" : caller.error().detail);
+  EXPECT_EQ(relay.desk.waiting(), std::vector{member.id()}) << "a claim lets nobody wait";
+  co_await village.clock().sleep(65s);
+  EXPECT_TRUE(caller && (*caller)->is_up());
+  village.membership.takes_claims = false;
+  co_await village.clock().sleep(70s);
+  EXPECT_FALSE(caller && (*caller)->is_up());
+  EXPECT_EQ(relay.desk.counts().pairs, 0U);
+  ways.reset();
+  calls.cancel();
+  co_await calls.join();
+}
+
+TEST(Relay, HearsWhatCallersClaimUntilItHoldsNoMore) {
+  Village village(2, 1);
+  village.membership.members.erase(village.hidden[0]->id());
+  village.membership.takes_claims = true;
+  in_village(village, claims);
 }
 
 Task<> rights_go(Village& village) {

@@ -104,11 +104,13 @@ std::vector<Relay> in_order_for(const HomeId& home, std::vector<Relay> relays) {
 }
 
 Task<Result<std::unique_ptr<platform::Stream>>> call_through(Station station, platform::Network& network, Relay relay,
-                                                             HomeId home, nanoseconds limit) {
+                                                             HomeId home, nanoseconds limit, ClaimToRelay claim) {
   const auto until = station.clock.steady() + limit;
   auto connecting = connect_relay(station, network, relay, until);
   MHP_CO_TRY(const Control control, co_await std::move(connecting));
-  auto asking = ask(station, *control, {.kind = RelayKind::call, .home = home}, RelayKind::ready, until);
+  wire::RelayFrame call{.kind = RelayKind::call, .home = home};
+  if (claim) call.claim = claim(control->peer());
+  auto asking = ask(station, *control, std::move(call), RelayKind::ready, until);
   MHP_CO_TRY_VOID(co_await std::move(asking));
   co_return control->take_stream();
 }

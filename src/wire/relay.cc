@@ -30,6 +30,7 @@ Bytes encode(const RelayFrame& frame) {
   auto message = impl::make<proto::RelayFrame>();
   message.set_kind(static_cast<std::uint32_t>(frame.kind));
   if (has_home(frame.kind)) message.set_home(impl::to_field(frame.home.bytes()));
+  if (frame.kind == Kind::call) message.set_claim(impl::to_field(frame.claim));
   if (has_number(frame.kind) || frame.number != RelayNumber{}) message.set_number(impl::to_field(frame.number));
   if (frame.kind == Kind::refused) {
     message.set_code(static_cast<std::uint32_t>(frame.error.code));
@@ -51,6 +52,10 @@ Result<RelayFrame> parse_relay_frame(ByteView bytes) {
     return impl::bad(kRelayBounds.what, "a number is missing or too much");
   if (!refused && (message.code() != 0 || !message.detail().empty()))
     return impl::bad(kRelayBounds.what, "an error where none belongs");
+  if (!message.claim().empty() && out.kind != Kind::call)
+    return impl::bad(kRelayBounds.what, "a claim where none belongs");
+  if (message.claim().size() > kMaxRelayClaimBytes) return impl::bad(kRelayBounds.what, "its claim is too long");
+  out.claim = to_bytes(as_bytes(message.claim()));
   if (!message.home().empty()) {
     MHP_TRY(out.home, impl::take_id<HomeId>(message.home(), kRelayBounds.what));
   }

@@ -11,6 +11,7 @@ namespace mhp::wire {
 
 constexpr std::uint64_t kMaxRelayFrameBytes = 1_KiB;  // encoded, without the length before it
 constexpr std::uint64_t kMaxRelayDetailBytes = 512;   // of a refusal
+constexpr std::uint64_t kMaxRelayClaimBytes = 512;    // of a call
 constexpr std::size_t kRelayLengthBytes = 2;          // before each frame, little endian
 using RelayNumber = std::array<std::byte, 16>;        // of one call; random
 
@@ -32,6 +33,7 @@ struct RelayFrame {
   HomeId home{};         // of call, come
   RelayNumber number{};  // of come, here; of refused zeros or a number
   CallError error{};     // of refused; its detail at most kMaxRelayDetailBytes
+  Bytes claim{};         // of call, where its computer is named by no roster yet: at most kMaxRelayClaimBytes
   friend bool operator==(const RelayFrame&, const RelayFrame&) = default;
 };
 

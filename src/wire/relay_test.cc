@@ -23,6 +23,7 @@ RelayFrame relay_frame(samples::Random& random) {
   const bool come = out.kind == Kind::come;
   if (come || out.kind == Kind::call) out.home = HomeId::from_array(some_bytes<32>(random));
   if (come || out.kind == Kind::here) out.number = some_bytes<16>(random);
+  if (out.kind == Kind::call && random.below(2) == 0) out.claim = random.bytes(random.below(kMaxRelayClaimBytes));
   if (out.kind != Kind::refused) return out;
   if (random.below(2) == 0) out.number = some_bytes<16>(random);
   out.error = {static_cast<Errc>(1 + random.below(11)), random.text(kMaxRelayDetailBytes - 1)};
@@ -42,6 +43,9 @@ TEST(RelayFrame, KeepsItsBytes) {
   for (unsigned i = 0; i < 16; ++i) number[i] = static_cast<std::byte>(0x60 + i);
   expect_golden("relay_hello", RelayFrame{}, parse_relay_frame);
   expect_golden("relay_call", RelayFrame{.kind = Kind::call, .home = HomeId::from_array(home)}, parse_relay_frame);
+  RelayFrame shown{.kind = Kind::call, .home = HomeId::from_array(home)};
+  for (unsigned i = 0; i < 40; ++i) shown.claim.push_back(static_cast<std::byte>(0xa0 + i));
+  expect_golden("relay_call_shown", shown, parse_relay_frame);
   expect_golden("relay_come", RelayFrame{.kind = Kind::come, .home = HomeId::from_array(home), .number = number},
                 parse_relay_frame);
   expect_golden("relay_here", RelayFrame{.kind = Kind::here, .number = number}, parse_relay_frame);
@@ -65,10 +69,18 @@ TEST(RelayFrame, RefusesWhatDoesNotBelong) {
   refused("not 32 bytes");
   message.set_home(std::string(32, 'x'));
   EXPECT_TRUE(parse_relay_frame(impl::serialize(message)));
+  message.set_claim(std::string(kMaxRelayClaimBytes, 'x'));
+  EXPECT_TRUE(parse_relay_frame(impl::serialize(message)));
+  message.set_claim(std::string(kMaxRelayClaimBytes + 1, 'x'));
+  refused("its claim is too long");
+  message.clear_claim();
   message.set_number(std::string(16, 'x'));
   refused("a number is missing or too much");
   message.set_kind(5);
   EXPECT_TRUE(parse_relay_frame(impl::serialize(message)));
+  message.set_claim("x");
+  refused("a claim where none belongs");
+  message.clear_claim();
   message.set_code(1);
   refused("an error where none belongs");
   message.set_kind(8);

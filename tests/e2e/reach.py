@@ -48,6 +48,48 @@ def through_a_relay(w):
                 computer.kill()
 
 
+def recovered_through_a_relay(w):
+    """Ann, behind a router, loses her computer. Of her homes the one that is named is public; the other two are behind
+    routers. What is saved needs one of these, and comes back to a fresh computer behind a router, twice: the
+    second time with the other one."""
+    with internet() as net:
+        pat = Computer(w, "pat", machine=net.public("pub"))
+        pat.mhp("cloud", "new", "Lindenweg")
+        pat.up().wait_for_log(" announced ")
+        router = net.router("ra")
+        ben = join(w, pat, "ben", net.behind(net.router("rb"), "b"))
+        cat = join(w, pat, "cat", net.behind(net.router("rc", kind="symmetric"), "c"))
+        ann = join(w, pat, "ann", net.behind(router, "a"))
+        computers = [pat, ben, cat, ann]
+        try:
+            cloud.wait_for_homes(w, ann, 3)
+            tree = cloud.make_tree(w)
+            done = ann.json("backup", tree)
+            w.equal((done["homes"], done["margin"], done["errors"]), (3, 1, []), "homes, margin and errors")
+            ann.kill()
+            for number, away in enumerate((None, ben)):
+                if away:
+                    away.down()
+                fresh = Computer(w, f"fresh-{number}", init=False, machine=net.behind(router, f"f{number}"))
+                computers.append(fresh)
+                named = ("recover", "--phrase-file", ann.phrase, "--from", f"{pat.machine.address}:7070")
+                tried = fresh.json(*named, "--dry-run")
+                there = 2 if away else 3
+                w.equal((tried["homes_reachable"], fresh.state.exists()), (there, False), "a dry run: homes, state")
+                back = fresh.json(*named)
+                w.count("bare-metal restores")
+                told = (back["homes_reachable"], back["snapshots"], back["unread"])
+                w.equal(told, (there, 1 + number, []), "what came back")
+                w.equal([(one["as"], one["problem"]) for one in back["clouds"]], [("ann", "")], "clouds")
+                w.check(back["clouds"][0]["homes_told"] >= there, f"homes told of the new computer: {back['clouds']}")
+                cloud.comes_back(w, fresh, tree, "recovered through a relay")
+                if not away:
+                    w.equal(fresh.json("backup", tree)["errors"], [], "errors of a backup after it")
+        finally:
+            for computer in computers:
+                computer.kill()
+
+
 def in_one_network(w):
     """Two homes behind one router whose cable to the world is pulled: all goes on without any internet."""
     with internet() as net:
@@ -76,4 +118,4 @@ def in_one_network(w):
 
 
 if __name__ == "__main__":
-    world.main(through_a_relay, in_one_network)
+    world.main(through_a_relay, recovered_through_a_relay, in_one_network)

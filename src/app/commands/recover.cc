@@ -161,7 +161,8 @@ std::vector<wire::HomeEntry> with_former(std::vector<wire::HomeEntry> homes,
   return homes;
 }
 
-/// Asks the named homes, then the homes that any record lists, until no other record turns up.
+/// Asks the named homes, then the homes that any record lists, until no other record turns up. The first record has the
+/// keys of the owner as a member of clouds: homes that wait at relays are reached from then on.
 Task<Result<vault::OpenRecord>> find_records(Session& session, const vault::Root& root,
                                              const std::vector<NamedHome>& named, std::optional<std::int64_t> as_of_s) {
   std::vector<wire::HomeEntry> asked = with_named({}, named);
@@ -184,6 +185,7 @@ Task<Result<vault::OpenRecord>> find_records(Session& session, const vault::Root
     joined = vault::join_records(known.records, root, as_of_s ? known.taken_after(*as_of_s) : std::set<RecordHash>());
     if (!joined) break;
     asked = with_former(with_named(joined->content.homes, named), joined->former_homes);
+    co_await look_into_clouds(session, joined->content.clouds, asked);
   }
   co_return joined;
 }

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <set>
 
 #include "net/discovery.h"
@@ -15,12 +16,18 @@ namespace mhp::net::testing {
 
 constexpr std::uint16_t kPort = 7070;
 
-/// Who belongs together: all may wait at each other and call each other.
+/// Who belongs together: all may wait at each other and call each other; so may call who claims it, while that is
+/// taken.
 struct Membership final : RelayRights {
   std::set<HomeId> members;
+  bool takes_claims = false;
   bool may_wait(const HomeId& home) override { return members.contains(home); }
   bool may_call(const HomeId& caller, const HomeId& home) override {
     return members.contains(caller) && members.contains(home);
+  }
+  /// What has to be claimed is what only the two ends of that connection know.
+  bool may_call_by(const Peer& caller, ByteView claim, const HomeId& home) override {
+    return takes_claims && members.contains(home) && std::ranges::equal(claim, caller.exporter);
   }
 };
 
