@@ -51,6 +51,8 @@ class Decision {
   HomesDecided decide() {
     out_.homes = now_.homes;
     for (wire::HomeEntry& entry : out_.homes) judge(entry);
+    for (const wire::HomeEntry& entry : out_.homes)
+      if (offers_.contains(entry.id) && refuses_here(entry.id)) out_.refusing.insert(entry.id);
     std::size_t used = 0;
     for (const wire::HomeEntry& entry : out_.homes)
       used += entry.cloud != kNone && !out_.leaving.contains(entry.id) ? 1 : 0;
@@ -93,6 +95,13 @@ class Decision {
     return now_.left.contains(id) || std::ranges::find(now_.clouds, id, &CloudNow::cloud) != now_.clouds.end();
   }
 
+  /// In each of the clouds that lend it. It takes what it is asked to keep where one of them takes this computer.
+  bool refuses_here(const HomeId& home) const {
+    return std::ranges::none_of(now_.clouds, [&](const CloudNow& cloud) {
+      return !cloud.refuses_here && cloud.view.members.contains(cloud.self) && cloud.view.homes.contains(home);
+    });
+  }
+
   /// A home that is on the list: where it is now, or that it goes.
   void judge(wire::HomeEntry& entry) {
     if (entry.kind != wire::HomeKind::computer) return;
@@ -125,7 +134,8 @@ class Decision {
       const bool is_listed = std::ranges::find(now_.homes, id, &wire::HomeEntry::id) != now_.homes.end();
       const auto removed = std::ranges::find(now_.removed, id, &wire::RemovedHome::id);
       const bool stays_off = removed != now_.removed.end() && removed->changed_ns > offer.from->joined_ns;
-      if (!is_listed && !stays_off && now_.here != id) by_member[offer.home->member].push_back(offer);
+      if (!is_listed && !stays_off && now_.here != id && !refuses_here(id))
+        by_member[offer.home->member].push_back(offer);
     }
     using Place = std::tuple<bool, std::size_t, primitives::Hash, HomeId>;
     std::vector<std::pair<Place, Offer>> placed;
@@ -185,8 +195,9 @@ Result<std::vector<CloudNow>> rosters_of(const Session& session, const std::vect
                    .self = cloud::as_member(key.public_key()),
                    .view = roster->view(),
                    .joined_ns = membership.changed_ns});
-    if (out_of_clouds == nullptr) continue;
-    if (auto out_of_it = out_of(*roster, key, known_own_key(session))) out_of_clouds->push_back(std::move(*out_of_it));
+    auto out_of_it = out_of(*roster, key, known_own_key(session));
+    out.back().refuses_here = out_of_it && out_of_it->is_computer;
+    if (out_of_it && out_of_clouds != nullptr) out_of_clouds->push_back(std::move(*out_of_it));
   }
   return out;
 }
@@ -231,6 +242,7 @@ Result<std::set<HomeId>> leaving_without(const Session& session, const Opened& o
 Result<void> follow_clouds(const Session& session, Opened& opened, bool keep) {
   const wire::VaultPrivate& content = opened.record->content;
   opened.leaving.clear();
+  opened.refusing.clear();
   opened.never_up.clear();
   opened.out.clear();
   if (content.clouds.empty() && content.left_clouds.empty()) return {};
@@ -243,6 +255,7 @@ Result<void> follow_clouds(const Session& session, Opened& opened, bool keep) {
   if (rosters) now.clouds = std::move(*rosters);
   HomesDecided decided = decide_homes(now);
   opened.leaving = std::move(decided.leaving);
+  opened.refusing = std::move(decided.refusing);
   opened.never_up = std::move(decided.never_up);
   if (decided.homes == content.homes) return {};
   if (!keep) {

@@ -17,6 +17,7 @@ struct CloudNow {
   MemberId self;  // the owner there
   cloud::View view;
   std::int64_t joined_ns = INT64_MIN;  // what was taken off the list before that may come back
+  bool refuses_here = false;           // this computer alone was taken out: its homes take nothing from it
 };
 
 /// What is decided on.
@@ -32,6 +33,7 @@ struct HomesNow {
 struct HomesDecided {
   std::vector<wire::HomeEntry> homes;  // the list as it is to be, those that leave with it
   std::set<HomeId> leaving;            // no longer lent: nothing is planned on them, and what they hold goes to others
+  std::set<HomeId> refusing = {};      // lent to the owner's other computers: nothing is planned on them from here
   std::vector<std::string> never_up = {};  // lent, but no address of them was ever told: not on the list
   friend bool operator==(const HomesDecided&, const HomesDecided&) = default;
 };
@@ -39,8 +41,8 @@ struct HomesDecided {
 /// Of homes that are lent in the clouds as many as a segment can have rows on: first those of the owner's other
 /// computers, then of each member one, of each a second, and so on, in an order of this vault's own. Those that the
 /// owner took off the list since he joined, and that of this computer, are not added, nor
-/// those that have never been up. Homes of clouds whose roster is not at hand stay
-/// as they are. Pure; what it decided it decides again.
+/// those that have never been up, nor those that refuse this computer. Homes of clouds whose roster is not at hand stay
+/// as they are, and so do those that refuse: the list is that of all computers. Pure; what it decided it decides again.
 HomesDecided decide_homes(const HomesNow& now);
 
 /// A home that is lent in one of the clouds and is not on the list, also one that the owner took off it: by its name,

@@ -57,6 +57,26 @@ TEST_F(CloudHomes, AreTakenOnTheListWithAllThatIsKnownOfThem) {
   EXPECT_EQ(decide_homes(from), decided);
 }
 
+/// The list is that of all of the owner's computers.
+TEST_F(CloudHomes, ThatRefuseThisComputerStayOnTheListAndAreNotPlannedOn) {
+  cloud_.let_in(ann_, ben_);
+  HomesNow from = now();
+  from.here = ann_.home_id();
+  from.homes = decide_homes(from).homes;
+  EXPECT_TRUE(decide_homes(from).refusing.empty());
+  cloud_.let_in(ann_, eve_);  // the others know more of the cloud
+  from.clouds = {known()};
+  from.clouds[0].refuses_here = true;
+  const HomesDecided decided = decide_homes(from);
+  EXPECT_EQ(ids(decided), std::set<HomeId>{ben_.home_id()});
+  EXPECT_EQ(decided.refusing, std::set<HomeId>{ben_.home_id()});
+  EXPECT_TRUE(decided.leaving.empty());
+  cloud::Cloud second(ann_);  // of which this computer is not out
+  second.let_in(ann_, ben_);
+  from.clouds.push_back({.cloud = second.roster.cloud(), .self = ann_.id(), .view = second.roster.view()});
+  EXPECT_TRUE(decide_homes(from).refusing.empty()) << "it takes what a member of the other cloud gives it";
+}
+
 TEST_F(CloudHomes, OfOtherComputersOfOnesOwnAreOnesOwn) {
   const HomesDecided decided = decide_homes(now());
   EXPECT_EQ(ids(decided), std::set<HomeId>{ann_.home_id()});

@@ -314,9 +314,11 @@ static Task<Result<bool>> take_newer_records(Session& session, Opened& opened, b
   }
   const auto homes_before = opened.record->content.homes;
   const auto leaving_before = opened.leaving;
+  const auto refusing_before = opened.refusing;
   *opened.record = std::move(joined);
   MHP_CO_TRY_VOID(follow_clouds(session, opened, keeps_homes));
-  co_return opened.record->content.homes != homes_before || opened.leaving != leaving_before;
+  co_return opened.record->content.homes != homes_before || opened.leaving != leaving_before ||
+      opened.refusing != refusing_before;
 }
 
 /// The state folder's lock, once no other mhp has it. Errors: busy, with who has it; not_found (no vault here).
@@ -348,11 +350,28 @@ static Task<> make_home_set(Session& session, Opened& opened, std::set<std::uint
   auto key = speaking_as(*opened.device, *opened.record);
   auto members =
       co_await open_members(session, opened.record->content.homes, std::move(source_devices), std::move(key));
-  for (dispersal::Member& member : members) member.counts = member.counts && !opened.leaving.contains(member.id);
+  for (dispersal::Member& member : members)
+    member.counts = member.counts && !opened.leaving.contains(member.id) && !opened.refusing.contains(member.id);
   opened.homes =
       std::make_unique<dispersal::HomeSet>(session.platform, opened.record->record.vault, std::move(members));
   opened.homes->trust(vault::card_signers(opened.record->record));
   opened.homes->allow_longer(patience_of(session));
+}
+
+std::string why_not_counted(const Opened& opened, std::size_t member) {
+  const dispersal::Member& home = opened.homes->members()[member];
+  if (home.counts || !home.is_wanted()) return "";
+  if (opened.leaving.contains(home.id)) return "no longer lent to you: 'mhp repair' hands over what it holds";
+  if (opened.refusing.contains(home.id)) return "refuses this computer, which was taken out: does not count";
+  return "on the disk of what is saved: does not count";
+}
+
+void note_not_counted(const Session& session, const Opened& opened) {
+  if (session.out.mute) return;
+  for (std::size_t i = 0; i < opened.homes->members().size(); ++i) {
+    const std::string why = why_not_counted(opened, i);
+    if (!why.empty()) session.out.note(fmt::format("home '{}': {}", printable(opened.homes->members()[i].name), why));
+  }
 }
 
 std::vector<std::size_t> members_leaving(const Opened& opened) {
@@ -493,9 +512,38 @@ void note_what_is_not_shown(const Session& session, const Opened& opened) {
 
 /// Once in a run.
 static void note_out(Session& session, const Opened& opened) {
+  bool is_told = false;
   for (const OutOf& out : opened.out) {
-    if (!session.out.mute && session.told_out.insert(out.cloud).second) session.out.note(out_sentence(out));
+    if (session.out.mute || !session.told_out.insert(out.cloud).second) continue;
+    session.out.note(out_sentence(out));
+    is_told = is_told || out.is_computer;
   }
+  if (!is_told || opened.refusing.empty()) return;
+  std::vector<std::size_t> refusing;
+  bool has_others = false;
+  for (std::size_t i = 0; i < opened.homes->members().size(); ++i) {
+    if (opened.refusing.contains(opened.homes->members()[i].id)) refusing.push_back(i);
+    has_others = has_others || opened.homes->members()[i].counts;
+  }
+  session.out.note(fmt::format("What is saved from this computer goes to your other homes alone, not to {}.{}",
+                               names_of_members(*opened.homes, refusing),
+                               has_others ? "" : " There is none: add one with 'mhp home add DIR'."));
+}
+
+/// Homes on the disks of what was saved last are lost with it.
+static Task<> discount_source_disks(Session& session, Opened& opened) {
+  const auto& snapshots = opened.vault->snapshots();
+  const auto& homes = opened.record->content.homes;
+  if (snapshots.empty()) co_return;
+  std::vector<std::string> paths = snapshots.back().paths;
+  const std::size_t sources = paths.size();
+  for (const wire::HomeEntry& home : homes) paths.push_back(home.same_disk ? "" : home.path);
+  const auto infos = co_await infos_of_paths(session, std::move(paths));
+  std::set<std::uint64_t> disks;
+  for (std::size_t i = 0; i < sources; ++i)
+    if (infos[i]) disks.insert(infos[i]->device);
+  for (std::size_t i = 0; i < homes.size(); ++i)
+    if (infos[sources + i] && disks.contains(infos[sources + i]->device)) opened.homes->discount(i);
 }
 
 Task<Result<Opened>> open_vault(Session& session, OpenOptions options) {
@@ -532,6 +580,7 @@ Task<Result<Opened>> open_vault(Session& session, OpenOptions options) {
     co_return pass(vault);
   }
   opened.vault = std::move(*vault);
+  if (options.weighs_homes) co_await discount_source_disks(session, opened);
   if (options.tells_what_is_not_shown) note_what_is_not_shown(session, opened);
   co_return opened;
 }

@@ -55,6 +55,9 @@ struct OpenOptions {
   /// The command writes nothing: where a newer state cannot be read from the homes at hand, an older one is shown.
   bool only_reads = false;
   bool tells_what_is_not_shown = true;
+  /// What it says, or does, goes by how many homes may be lost: those on the disks of what was saved last do not count
+  /// (beside those of `sources`), unless they were added with --same-disk. One rule for all commands.
+  bool weighs_homes = false;
 };
 
 /// Everything a command works on. Order matters: what is below borrows what is above.
@@ -64,6 +67,7 @@ struct Opened {
   std::unique_ptr<vault::Device> device;
   std::unique_ptr<vault::OpenRecord> record;
   std::set<HomeId> leaving;           // homes on the list that are no longer lent: see cloud_homes.h
+  std::set<HomeId> refusing;          // lent to the owner, and not to this computer, which was taken out
   std::vector<std::string> never_up;  // lent in clouds, and not on the list, as nobody has ever reached them
   std::vector<OutOf> out;             // clouds of the owner's that he, or this computer, was taken out of
   std::unique_ptr<dispersal::HomeSet> homes;
@@ -81,6 +85,10 @@ Task<Result<Opened>> open_vault(Session& session, OpenOptions options);
 /// home that is in use even then is left out of what is written.
 Task<> lock_homes(Session& session, Opened& opened, std::chrono::nanoseconds until);
 
+/// Why a home does not count in the margin, though it is there; empty where it does.
+std::string why_not_counted(const Opened& opened, std::size_t member);
+/// Says so of each, on standard error.
+void note_not_counted(const Session& session, const Opened& opened);
 /// Members whose homes are leaving.
 std::vector<std::size_t> members_leaving(const Opened& opened);
 /// Each state that is there and not shown, with the reason, on standard error.

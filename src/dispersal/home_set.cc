@@ -257,6 +257,8 @@ void HomeSet::trust(std::vector<primitives::PublicKey> signers) {
   state_->trusted.insert(signers.begin(), signers.end());
 }
 
+void HomeSet::discount(std::size_t member) { state_->members.at(member).counts = false; }
+
 void HomeSet::report_failure(std::size_t member, const Error& error) { state_->report_failure(member, error); }
 
 void HomeSet::report(std::size_t member, TroubleKind kind, std::string detail) {

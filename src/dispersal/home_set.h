@@ -138,6 +138,8 @@ class HomeSet {
   std::size_t missing() const;
   /// Keys whose cards are believed: the vault's identity and all its certified devices.
   void trust(std::vector<primitives::PublicKey> signers);
+  /// It does not count in the margin from now on, and nothing more is planned on it.
+  void discount(std::size_t member);
   /// A home that failed during this run is not asked again for writing.
   void report(std::size_t member, TroubleKind kind, std::string detail);
   /// The same of a call that failed; the kind follows from the code.

@@ -332,6 +332,8 @@ def removed(w):
         w.check(run.err.count(said) == 1, f"{words[0]} says so, once\n{run}")
         for wrong in ("write-protected:", "older than what", "homes answers"):
             w.check(wrong not in run.out + run.err, f"not {wrong!r}\n{run}")
+    run = cat.mhp("repair", code=TOO_FEW)
+    w.check("none of your homes takes anything" in run.err and "home add DIR" in run.err, f"what helps\n{run}")
     w.equal(cat.json("members")["taken_out"],
             {"cloud": "Lindenweg", "what": "member", "by": ["ann"], "can_answer": False}, "the same for scripts")
     comes_back(w, cat, tree, "what was saved before")
@@ -401,6 +403,25 @@ def computer_taken_out(w):
     run = cat.mhp("join", "-", **given(w, cat, ann.json("invite")["code"]), code=USAGE)
     w.check(said in run.err, f"a code is not what helps\n{run}")
     w.equal(cat.json("members")["taken_out"]["what"], "computer", "the same for scripts")
+    run = cat.mhp("backup", tree, code=None)
+    w.check(run.code != DONE and "There is none: add one with 'mhp home add DIR'" in run.err, f"what helps\n{run}")
+    drive = cat.folder / "drive"
+    cat.mhp("home", "add", drive, "--same-disk")
+    done = cat.json("backup", tree)
+    w.equal((done["margin"], done["left_out"]), (0, []), "on the owner's own drive alone")
+    said = cat.mhp("backup", tree).err
+    w.check("not to 'ann's home', 'ben's home'" in said or "not to 'ben's home', 'ann's home'" in said, said)
+    status = cat.json("status")
+    w.equal((status["state"], status["margin"]), ("not_yet", 0), "no other home is to be relied on")
+    w.equal({home["name"]: (home["state"], home["counts"]) for home in status["homes"]},
+            {"ann's home": ("refuses", False), "ben's home": ("refuses", False), "drive": ("ok", True)}, "homes")
+    w.equal(len(cat.json("repair")["homes_not_counted"]), 2, "homes that repair does not count")
+    for computer in (ann, ben):
+        computer.down()
+    comes_back(w, cat, tree, "from the drive alone")
+    for computer in (ann, ben):
+        computer.up()
+    wait_for_homes(w, ann, 1)
     cat.down()
     anew = Computer(w, "anew", init=False)
     told = anew.json("recover", "--phrase-file", cat.phrase, "--from", ben.address)
@@ -408,6 +429,8 @@ def computer_taken_out(w):
             "clouds that it is back in")
     w.equal(anew.json("members")["taken_out"], None, "that it is out")
     wait_for_homes(w, anew, 2)
+    w.equal({home["name"]: home["counts"] for home in anew.json("status")["homes"]},
+            {"ann's home": True, "ben's home": True, "drive": True}, "homes on the list of all computers")
     w.equal(anew.json("backup", tree)["left_out"], [], "homes left out")
     comes_back(w, anew, tree, "on the same computer, as a new one")
 

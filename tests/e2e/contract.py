@@ -640,6 +640,19 @@ def same_disk_does_not_count(w):
     said = vault.mhp("status").out
     w.check("add homes on others" in said and "mhp repair" not in said, f"a repair would change nothing: {said}")
     vault.restore()
+    # One rule for all commands.
+    other = w.vault(homes=3)
+    other.mhp("home", "add", w.folder / "beside", "--min-free", "1")
+    other.backup(source)
+    margins = [other.status()["margin"], other.check()["margin"], other.mhp("--json", "repair").json["margin"]]
+    w.equal(margins, [1, 1, 1], "margins that status, check and repair tell")
+    beside = other.home_id(w.folder / "beside")
+    w.equal(other.mhp("--json", "repair").json["homes_not_counted"], [beside], "homes that repair does not count")
+    counts = {home["name"]: home["counts"] for home in other.check()["homes"]}
+    w.equal(counts, {"home-01": True, "home-02": True, "home-03": True, "beside": False}, "homes that check counts")
+    for command in ("check", "repair", "status"):
+        run = other.mhp(command)
+        w.check("on the disk of what is saved: does not count" in run.out + run.err, f"{command} says so\n{run}")
 
 
 def damaged_state(w):

@@ -64,14 +64,11 @@ std::string space_text(const nlohmann::json& bytes) {
   return bytes.is_null() ? "-" : format_bytes(bytes.get<std::uint64_t>());
 }
 
-std::vector<std::string> source_paths(const std::vector<wire::SnapshotRecord>& snapshots) {
-  return snapshots.empty() ? std::vector<std::string>() : snapshots.back().paths;
-}
-
 /// Homes with their space; "away" where they do not answer, "lacking" where the newest vault record or heads are not
-/// there, or damaged, "bad_rows" where some of what they hold was found wrong. Sums up in `trash` what they will give
-/// back. All but this outlive it.
-Task<nlohmann::json> homes_json(const dispersal::HomeSet& homes, const vault::CheckReport& report, Trash& trash) {
+/// there, or damaged, "bad_rows" where some of what they hold was found wrong, "refuses" where they take nothing from
+/// this computer. Sums up in `trash` what they will give back. All but this outlive it.
+Task<nlohmann::json> homes_json(const Opened& opened, const vault::CheckReport& report, Trash& trash) {
+  const dispersal::HomeSet& homes = *opened.homes;
   nlohmann::json list = nlohmann::json::array();
   for (std::size_t i = 0; i < homes.members().size(); ++i) {
     const dispersal::Member& member = homes.members()[i];
@@ -85,6 +82,7 @@ Task<nlohmann::json> homes_json(const dispersal::HomeSet& homes, const vault::Ch
       const auto usage = co_await member.home->usage();
       object["state"] = usage ? "ok" : "failed";
       const bool lacking = std::ranges::find(report.homes_lacking, member.id) != report.homes_lacking.end();
+      if (usage && opened.refusing.contains(member.id)) object["state"] = "refuses";
       if (usage && rows_bad > 0) object["state"] = "bad_rows";
       if (usage && lacking) object["state"] = "lacking";
       if (usage) object["used_bytes"] = usage->used_bytes;
@@ -98,24 +96,19 @@ Task<nlohmann::json> homes_json(const dispersal::HomeSet& homes, const vault::Ch
   co_return list;
 }
 
-/// Why a home does not count in the margin; empty where it does.
-const char* why_not_counted(const Opened& opened, const dispersal::Member& member) {
-  if (member.counts || !member.is_wanted()) return "";
-  if (opened.leaving.contains(member.id)) return "  (no longer lent to you: 'mhp repair' hands over what it holds)";
-  return "  (on the disk of what is saved: does not count)";
-}
-
 void show_homes(const Session& session, const Opened& opened, const nlohmann::json& list) {
   const bool is_new = opened.vault != nullptr && opened.vault->snapshots().empty();
   for (std::size_t i = 0; i < list.size(); ++i) {
     const dispersal::Member& member = opened.homes->members()[i];
     const std::string state = list[i]["state"];
-    session.out.say(fmt::format(
-        "  {}  {:<16} {:<6} {:>9} used, {:>9} free{}", member.id.short_hex(), printable(member.name),
-        state == "bad_rows"            ? "damaged"
-        : state == "lacking" && is_new ? "new"
-                                       : state,
-        space_text(list[i]["used_bytes"]), space_text(list[i]["free_bytes"]), why_not_counted(opened, member)));
+    const std::string why_not = why_not_counted(opened, i);
+    session.out.say(fmt::format("  {}  {:<16} {:<6} {:>9} used, {:>9} free{}", member.id.short_hex(),
+                                printable(member.name),
+                                state == "bad_rows"            ? "damaged"
+                                : state == "lacking" && is_new ? "new"
+                                                               : state,
+                                space_text(list[i]["used_bytes"]), space_text(list[i]["free_bytes"]),
+                                why_not.empty() ? "" : "  (" + why_not + ")"));
     if (state == "lacking" && is_new)
       session.out.say("            has nothing of this vault yet: the first 'mhp backup' gives it all that it needs");
     else if (state == "lacking")
@@ -155,7 +148,7 @@ static Task<int> show_unreadable(Session& session, const Error& problem) {
   if (!opened) co_return session.out.fail(opened.error(), hint_for(opened.error()));
   const vault::CheckReport nothing_known;
   Trash trash;
-  const nlohmann::json list = co_await homes_json(*opened->homes, nothing_known, trash);
+  const nlohmann::json list = co_await homes_json(*opened, nothing_known, trash);
   const bool no_homes = list.empty();
   session.out.result({{"state", no_homes ? "not_yet" : "help"},
                       {"margin", 0},
@@ -183,24 +176,11 @@ static std::string what_now(const Opened& opened, const vault::CheckReport& repo
   return advice(report, *opened.homes, static_cast<int>(planned_margin), repairable);
 }
 
-/// Homes on the disks of what is saved do not count: opened again where that is known only from the snapshots.
-static Task<Result<Opened>> open_for_status(Session& session) {
+static Task<int> run_status(Session& session) {
   OpenOptions options;
   options.only_reads = true;
-  options.tells_what_is_not_shown = false;
-  MHP_CO_TRY(Opened opened, co_await open_vault(session, options));
-  options.sources = source_paths(opened.vault->snapshots());
-  if (!options.sources.empty()) {
-    opened.vault.reset();
-    opened.homes.reset();
-    MHP_CO_TRY(opened, co_await open_vault(session, options));
-  }
-  note_what_is_not_shown(session, opened);
-  co_return opened;
-}
-
-static Task<int> run_status(Session& session) {
-  auto opened = co_await open_for_status(session);
+  options.weighs_homes = true;
+  auto opened = co_await open_vault(session, options);
   if (!opened) {
     const Error& error = opened.error();
     const bool damaged = error.code == Errc::corrupt && error.subject == Subject::none;
@@ -216,7 +196,7 @@ static Task<int> run_status(Session& session) {
   const bool homes_missing = homes.missing() > 0;
   const std::string state = state_word(*report, homes_missing, has_snapshots, plan.margin, unread);
   Trash trash;
-  const nlohmann::json list = co_await homes_json(homes, *report, trash);
+  const nlohmann::json list = co_await homes_json(*opened, *report, trash);
   const auto& newest = opened->vault->snapshots();
   session.out.result({{"state", state},
                       {"margin", std::max(report->margin, 0)},
@@ -286,6 +266,7 @@ static nlohmann::json rows_by_home(const vault::CheckReport& report, const dispe
     list.push_back({{"id", member.id.hex()},
                     {"name", json_text(member.name)},
                     {"away", member.home == nullptr},
+                    {"counts", member.counts},
                     {"rows_missing", report.rows_by_home[i].missing},
                     {"rows_bad", report.rows_by_home[i].bad}});
   }
@@ -431,6 +412,7 @@ static Task<int> run_check(Session& session, CheckArgs args) {
   }
   OpenOptions options;
   options.only_reads = true;
+  options.weighs_homes = true;
   auto opened = co_await open_vault(session, options);
   if (!opened) co_return session.out.fail(opened.error(), hint_for(opened.error()));
   vault::CheckProgress state;
@@ -441,6 +423,7 @@ static Task<int> run_check(Session& session, CheckArgs args) {
   co_await progress.stop();
   report_away(*opened->homes);
   name_troubles(session, *opened->homes);
+  note_not_counted(session, *opened);
   name_reprieved(session, *opened->vault);
   if (!report) co_return session.out.fail(report.error(), hint_for(report.error()));
   std::vector<snapshot::LostFiles> lost;
@@ -479,19 +462,35 @@ static Task<Result<void>> take_off_leaving(Session& session, Opened& opened, vau
   co_return Result<void>();
 }
 
-Task<Result<vault::RepairReport>> do_repair(Session& session, bool read_all, bool dry_run, vault::Progress progress) {
+/// Errors: unavailable where all homes are of clouds that the owner, or this computer, is out of.
+static Result<void> check_somebody_takes(const Opened& opened) {
+  const auto takes_nothing = [&](const dispersal::Member& home) {
+    return opened.leaving.contains(home.id) || opened.refusing.contains(home.id);
+  };
+  if (opened.vault->snapshots().empty() || !std::ranges::all_of(opened.homes->members(), takes_nothing)) return {};
+  return fail(Errc::unavailable, Subject::homes, "none of your homes takes anything from here any more");
+}
+
+Task<Result<RepairDone>> do_repair(Session& session, bool read_all, bool dry_run, vault::Progress progress) {
   OpenOptions options;
+  options.weighs_homes = true;
   options.writes = !dry_run;
   options.keeps_homes = !dry_run;
   MHP_CO_TRY(Opened opened, co_await open_vault(session, options));
+  MHP_CO_TRY_VOID(check_somebody_takes(opened));
   const std::vector<std::size_t> leaving = members_leaving(opened);
   auto report = co_await opened.vault->repair(read_all, leaving, dry_run, std::move(progress));
   report_away(*opened.homes);
   name_troubles(session, *opened.homes);
-  if (report && !dry_run && !leaving.empty()) {
+  if (!report) co_return pass(report);
+  note_not_counted(session, opened);
+  RepairDone done{*report};
+  for (std::size_t i = 0; i < opened.homes->members().size(); ++i)
+    if (!why_not_counted(opened, i).empty()) done.not_counted.push_back(opened.homes->members()[i].id);
+  if (!dry_run && !leaving.empty()) {
     MHP_CO_TRY_VOID(co_await take_off_leaving(session, opened, *report));
   }
-  co_return report;
+  co_return done;
 }
 
 struct RepairArgs {
@@ -511,6 +510,11 @@ static void say_rows_made(const Session& session, const vault::RepairReport& rep
                               format_count(report.segments_changed), format_count(report.segments)));
 }
 
+static std::string repair_hint(const Error& error) {
+  if (error.detail.find("takes anything from here any more") == std::string::npos) return hint_for(error);
+  return "Add one with 'mhp home add DIR': then 'mhp repair' puts there what these hold for you, and give back.";
+}
+
 static Task<int> run_repair(Session& session, RepairArgs args) {
   session.patience = std::chrono::minutes(args.wait_minutes);
   vault::CheckProgress state;
@@ -518,10 +522,12 @@ static Task<int> run_repair(Session& session, RepairArgs args) {
   auto report = co_await do_repair(session, args.read_all, args.dry_run,
                                    [&state](const vault::CheckProgress& now) { state = now; });
   co_await progress.stop();
-  if (!report) co_return session.out.fail(report.error(), hint_for(report.error()));
+  if (!report) co_return session.out.fail(report.error(), repair_hint(report.error()));
   if (!args.dry_run) session.out.done = plural(report->rows_made, "row was", "rows were") + " made";
   nlohmann::json refusing = nlohmann::json::array();
   for (const HomeId& home : report->refusing) refusing.push_back(home.hex());
+  nlohmann::json not_counted = nlohmann::json::array();
+  for (const HomeId& home : report->not_counted) not_counted.push_back(home.hex());
   session.out.result({{"segments", report->segments},
                       {"segments_changed", report->segments_changed},
                       {"rows_made", report->rows_made},
@@ -531,6 +537,7 @@ static Task<int> run_repair(Session& session, RepairArgs args) {
                       {"margin", std::max(report->margin, 0)},
                       {"homes", report->homes},
                       {"homes_refusing", refusing},
+                      {"homes_not_counted", not_counted},
                       {"homes_mended", report->homes_mended},
                       {"dry_run", args.dry_run}});
   say_rows_made(session, *report, args.dry_run);

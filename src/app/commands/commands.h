@@ -135,7 +135,10 @@ struct RestoreDone : snapshot::RestoreReport {
 };
 Task<Result<RestoreDone>> do_restore(Session& session, RestoreArgs args, snapshot::Counters& counters);
 
-Task<Result<vault::RepairReport>> do_repair(Session& session, bool read_all, bool dry_run, vault::Progress progress);
+struct RepairDone : vault::RepairReport {
+  std::vector<HomeId> not_counted = {};  // homes that are there, and no help in the margin: why_not_counted()
+};
+Task<Result<RepairDone>> do_repair(Session& session, bool read_all, bool dry_run, vault::Progress progress);
 
 /// "SNAPSHOT:PATH" at the first ':'. Errors: usage (nothing before the ':').
 Result<std::pair<std::string, std::string>> split_snapshot_path(const std::string& text);

@@ -377,6 +377,7 @@ static Task<Result<RemoveDone>> do_home_remove(Session& session, RemoveArgs args
   options.read_index = !args.lost;
   options.writes = !args.dry_run;
   options.keeps_homes = !args.dry_run;
+  options.weighs_homes = true;
   MHP_CO_TRY(Opened opened, co_await open_vault(session, options));
   const auto entries = removable(*opened.record, args.lost);
   auto resolve = [&disk = session.platform.disk(), home = args.home] { return disk.absolute(home); };

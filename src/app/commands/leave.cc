@@ -138,6 +138,7 @@ Task<Result<std::optional<Moved>>> move_out(Session& session, ChosenCloud chosen
   OpenOptions options;
   options.writes = !dry_run;
   options.keeps_homes = !dry_run;
+  options.weighs_homes = true;
   MHP_CO_TRY(Opened opened, co_await open_vault(session, options));
   MHP_CO_TRY(auto members, members_of(session, opened, chosen.membership.cloud));
   if (members.empty()) co_return std::nullopt;
