@@ -111,10 +111,12 @@ class CloudConnection : public net::Served {
   Task<Result<Bytes>> tell_roster(CloudId cloud, Bytes body);
   Task<Result<Bytes>> take_roster(CloudId cloud, Bytes body);
   Task<Result<Bytes>> tell_removal(CloudId cloud, Bytes body);
+  Task<Result<Bytes>> tell_further(CloudId cloud, Bytes body);
   Task<Result<Bytes>> take_plea(CloudId cloud, Bytes body);
   Result<KeyId> claimed_here(const CloudId& cloud, ByteView signed_claim) const;
   bool is_of(const CloudId& cloud) const;
   bool was_of(const CloudId& cloud) const;
+  const Guest* told_removals(const CloudId& cloud) const;
   void remember(const CloudId& cloud, const KeyId& key);
 
   State& state_;
@@ -136,10 +138,16 @@ bool CloudConnection::is_of(const CloudId& cloud) const {
 /// Whether it has shown that its member was removed, and is out still. Where only its computer was taken out, a thief
 /// may have it, and the member's key with it: it is told so, and not heard.
 bool CloudConnection::was_of(const CloudId& cloud) const {
+  const Guest* const guest = told_removals(cloud);
+  return guest != nullptr && std::ranges::any_of(removals_of(state_.book, *guest), [](const TakenOut& one) {
+           return one.what == wire::Removal::What::member;
+         });
+}
+
+/// Who has asked on this connection by which removals it is out of the cloud, and was told; else null.
+const Guest* CloudConnection::told_removals(const CloudId& cloud) const {
   const auto found = state_.taken_out.find(peer_.exporter);
-  if (found == state_.taken_out.end() || found->second.cloud != cloud) return false;
-  return std::ranges::any_of(removals_of(state_.book, found->second),
-                             [](const TakenOut& one) { return one.what == wire::Removal::What::member; });
+  return found == state_.taken_out.end() || found->second.cloud != cloud ? nullptr : &found->second;
 }
 
 void CloudConnection::remember(const CloudId& cloud, const KeyId& key) {
@@ -156,11 +164,14 @@ Task<Result<Bytes>> CloudConnection::ask(net::Request request, bool is_member) {
   const bool may_be_anyone = asked && (asked->call == CloudCall::session || asked->call == CloudCall::join ||
                                        asked->call == CloudCall::removal);
   const bool is_plea = asked && asked->call == CloudCall::put_roster && was_of(asked->cloud);
-  if (!is_member && !may_be_anyone && !is_plea) co_return fail(Errc::denied, "this computer is not known here");
+  const bool is_doubt = asked && asked->call == CloudCall::ask_roster && told_removals(asked->cloud) != nullptr;
+  if (!is_member && !may_be_anyone && !is_plea && !is_doubt)
+    co_return fail(Errc::denied, "this computer is not known here");
   if (!asked) co_return tl::unexpected<Error>(asked.error());
   (void)co_await state_.book.refresh_aside(state_.platform);  // what is damaged or away is not found below
   if (!may_be_anyone && !is_of(asked->cloud)) {
     if (is_plea) co_return co_await take_plea(asked->cloud, std::move(request.body));
+    if (is_doubt) co_return co_await tell_further(asked->cloud, std::move(request.body));
     co_return fail(Errc::denied, "this computer is not of this cloud, as far as is known here");
   }
   switch (asked->call) {
@@ -254,6 +265,22 @@ Task<Result<Bytes>> CloudConnection::tell_removal(CloudId cloud, Bytes body) {
   const platform::Permit permit(state_.pleas);
   const auto look = [&] { return wire::encode(roster->grounds_of(removals)); };
   co_return co_await state_.platform.workers().run(look);
+}
+
+/// To whom what it was told does not hold, by what it knows: what overrules that, and no more.
+Task<Result<Bytes>> CloudConnection::tell_further(CloudId cloud, Bytes body) {
+  MHP_CO_TRY(const auto digest, wire::parse_roster_digest(body));
+  if (digest.cloud != cloud) co_return fail(Errc::invalid, "a digest of another cloud");
+  const Guest guest = *told_removals(cloud);
+  co_await state_.pleas.take();
+  const platform::Permit permit(state_.pleas);
+  const RosterPointer roster = state_.book.find(cloud);
+  const auto removals = removals_of(state_.book, guest);
+  const auto look = [&] { return roster->further_grounds_of(removals, digest).statements; };
+  std::vector<Bytes> further;
+  if (roster && !removals.empty()) further = co_await state_.platform.workers().run(look);
+  if (further.empty()) co_return fail(Errc::denied, "there is no more to say of these removals");
+  co_return wire::encode(wire::RosterNews{{cloud, {}}, std::move(further)});
 }
 
 /// From who was taken out is taken what counts all the same: a removal by somebody closer to the founder, say. So

@@ -143,6 +143,25 @@ static Task<Result<void>> give(CloudId cloud, wire::Statements statements, net::
   co_return nothing_in(co_await caller.call(std::move(giving), limit));
 }
 
+static bool is_taken_out(const Roster& roster, const Asker& asker) {
+  return !roster.taken_out(as_member(asker.member.public_key()), asker.computer).empty();
+}
+
+/// For whom the removals do not hold that a home has told of on this connection, since he knows others against them:
+/// what overrules these, into the book. True: they hold now. `caller` is borrowed. Errors: as hear_removal().
+static Task<Result<bool>> hear_further(Platform& platform, Book& book, CloudId cloud, Asker asker, net::Caller& caller,
+                                       std::chrono::nanoseconds limit) {
+  const RosterPointer before = book.find(cloud);
+  if (!before) co_return fail(Errc::not_found, "cloud " + cloud.short_hex() + " was left meanwhile");
+  net::Request asking = to_request({CloudCall::ask_roster, cloud}, wire::encode(before->digest()));
+  MHP_CO_TRY(const Bytes reply, co_await caller.call(std::move(asking), limit));
+  MHP_CO_TRY(wire::RosterNews news, wire::parse_roster_news(reply));
+  auto merging = book.merge_aside(platform, cloud, std::move(news.statements));
+  MHP_CO_TRY_VOID(co_await std::move(merging));
+  const RosterPointer now = book.find(cloud);
+  co_return now&& is_taken_out(*now, asker);
+}
+
 Task<Result<bool>> hear_removal(Platform& platform, Book& book, CloudId cloud, Asker asker, net::Caller& caller,
                                 std::chrono::nanoseconds limit) {
   if (!book.find(cloud)) co_return fail(Errc::not_found, "this computer is not in cloud " + cloud.short_hex());
@@ -153,14 +172,21 @@ Task<Result<bool>> hear_removal(Platform& platform, Book& book, CloudId cloud, A
   MHP_CO_TRY_VOID(co_await std::move(merging));
   const RosterPointer now = book.find(cloud);
   if (!now) co_return fail(Errc::not_found, "cloud " + cloud.short_hex() + " was left meanwhile");
-  const bool is_out = !now->taken_out(as_member(asker.member.public_key()), asker.computer).empty();
+  const bool is_out = is_taken_out(*now, asker);
   const auto look = [&] { return now->answer_to(removals); };
   wire::Statements answer = co_await platform.workers().run(look);
-  if (answer.statements.empty()) co_return is_out;
-  auto giving = give(cloud, std::move(answer), caller, limit);
-  const auto given = co_await std::move(giving);
-  if (!given && !is_out) co_return tl::unexpected<Error>(given.error());  // who is out may have said it before
-  co_return is_out;
+  if (is_out && answer.statements.empty()) co_return true;
+  Result<void> given;
+  if (!answer.statements.empty()) {
+    auto giving = give(cloud, std::move(answer), caller, limit);
+    given = co_await std::move(giving);
+    if (given || is_out) co_return is_out;  // who is out may have said it before
+  }
+  // Neither side has overruled the other by what it said: that home knows more.
+  auto doubting = hear_further(platform, book, cloud, std::move(asker), caller, limit);
+  auto further = co_await std::move(doubting);
+  if (!further && !given) co_return tl::unexpected<Error>(given.error());
+  co_return further.value_or(false);
 }
 
 Task<Result<void>> tell_removal(Platform& platform, Book& book, CloudId cloud, std::optional<Asker> asker,
@@ -179,6 +205,40 @@ Task<Result<void>> tell_removal(Platform& platform, Book& book, CloudId cloud, s
   auto hearing = hear_removal(platform, book, cloud, std::move(*asker), caller, limit);
   MHP_CO_TRY_VOID(co_await std::move(hearing));
   co_return Result<void>();
+}
+
+/// Statements to a home by whom it takes for out, and which it takes all the same, as they count.
+static Task<bool> plead_at(Round& round, Door door, const wire::Statements& statements) {
+  auto reaching = round.net.reach(door.home, door.addresses);
+  const auto caller = co_await std::move(reaching);
+  if (!caller) co_return false;
+  auto giving = give(round.cloud, statements, **caller, round.how.limit);
+  const auto given = co_await std::move(giving);
+  if (given || given.error().code != Errc::denied || !round.how.asker) co_return given.has_value();
+  auto hearing = hear_removal(round.platform, round.book, round.cloud, *round.how.asker, **caller, round.how.limit);
+  if (!co_await std::move(hearing)) co_return false;
+  auto again = give(round.cloud, statements, **caller, round.how.limit);
+  co_return (co_await std::move(again)).has_value();
+}
+
+static Task<> plead_in_turn(Round& round, Door door, const wire::Statements& statements, std::size_t& took) {
+  co_await round.turns.take();
+  const platform::Permit permit(round.turns);
+  auto pleading = plead_at(round, std::move(door), statements);
+  if (co_await std::move(pleading)) ++took;
+}
+
+Task<std::size_t> plead(Platform& platform, Book& book, CloudId cloud, net::Peers& net, HomeId own, Spread how,
+                        wire::Statements statements) {
+  const RosterPointer roster = book.find(cloud);
+  if (!roster) co_return 0;
+  Round round{platform, book, cloud, net, how, platform::Semaphore(platform.executor(), how.at_once)};
+  std::size_t took = 0;
+  platform::Nursery scope(platform.executor());
+  for (Door& door : doors_of(roster->view().homes, own, how.most, platform.random()))
+    scope.start(plead_in_turn(round, std::move(door), statements, took));
+  co_await scope.join();
+  co_return took;
 }
 
 /// All that a home says about a cloud of which nothing is known here.

@@ -54,8 +54,9 @@ struct Asker {
 
 /// Asks a home that refuses this computer by which removals, and takes them into the book. Where those who said them
 /// have been removed here, that home is told so; it may be that they do not hold, and the home may be asked anew. True:
-/// they hold, `asker` is out. `caller` is borrowed. Errors: those of a call and of the book; denied (that home knows of
-/// no removal); not_found (the cloud is not in the book).
+/// they hold, `asker` is out. Who knows only some of many removals that overrule each other is told what he lacks to
+/// see that. `caller` is borrowed. Errors: those of a call and of the book; denied (that home knows of no removal);
+/// not_found (the cloud is not in the book).
 Task<Result<bool>> hear_removal(platform::Platform& platform, Book& book, CloudId cloud, Asker asker,
                                 net::Caller& caller, std::chrono::nanoseconds limit);
 
@@ -89,6 +90,11 @@ Task<std::vector<Spoken>> spread(platform::Platform& platform, Book& book, Cloud
 /// has heard it is in `told` then. Failures are normal here, too.
 Task<> tell_former(platform::Platform& platform, Book& book, CloudId cloud, net::Peers& net, HomeId own, Spread how,
                    std::set<HomeId>& told);
+
+/// Gives statements that count although their signer (`how.asker`) is out to the homes of a cloud but `own`, side by
+/// side: how many have them now. Failures are normal.
+Task<std::size_t> plead(platform::Platform& platform, Book& book, CloudId cloud, net::Peers& net, HomeId own,
+                        Spread how, wire::Statements statements);
 
 /// When which of a cloud's homes are spoken with.
 struct Rhythm {

@@ -134,6 +134,33 @@ TEST_F(Removals, ThatHoldByOthersComeWithThese) {
   EXPECT_EQ(against(of_ben, ben()).size(), 1U);
 }
 
+/// Two admins, each of whom has seen that the other one is there.
+TEST_F(Removals, OfOneselfMayKeepAPromotionForWhenNobodyElseIsLeft) {
+  const Roster before = cloud_.roster;
+  const auto by_ann = before.farewell(ann().key, ann().id(), cem().id());
+  const auto by_ben = before.farewell(ben().key, ben().id(), dora().id());
+  ASSERT_TRUE(take(cloud_.roster, before.say(ann().key, ann().id(), by_ann.removal)).idle.empty());
+  EXPECT_TRUE(cloud_.is_admin(ben())) << "he carries the cloud on";
+  EXPECT_EQ(take(cloud_.roster, before.say(ben().key, ben().id(), by_ben.removal)).fresh.size(), 1U);
+  EXPECT_FALSE(cloud_.has(ann()) || cloud_.has(ben()));
+  EXPECT_FALSE(cloud_.is_admin(cem()) || cloud_.is_admin(dora()));
+  // What somebody says who has left does not count, unless the leaving keeps it.
+  const Bytes another = before.say(ann().key, ann().id(), wire::Promotion{dora().id()});
+  EXPECT_EQ(take(cloud_.roster, another).idle.size(), 1U);
+  EXPECT_EQ(cloud_.roster.that_count(std::span(&by_ann.promotion, 1)).size(), 1U) << "a home takes it from her";
+  EXPECT_TRUE(take(cloud_.roster, by_ann.promotion).idle.empty());
+  EXPECT_TRUE(cloud_.is_admin(cem()) && !cloud_.is_admin(dora()) && !cloud_.has(ann()));
+  // Whichever of them hears of the other first, and both.
+  Roster other_order = before;
+  for (const Bytes& one :
+       {by_ben.promotion, by_ann.promotion, another, before.say(ben().key, ben().id(), by_ben.removal),
+        before.say(ann().key, ann().id(), by_ann.removal)})
+    (void)take(other_order, one);
+  EXPECT_TRUE(other_order.view().is_admin(cem().id()) && other_order.view().is_admin(dora().id()));
+  (void)take(cloud_.roster, by_ben.promotion);
+  EXPECT_EQ(cloud_.roster.view(), other_order.view());
+}
+
 TEST_F(Removals, DoNotKeepAHomeFromComingBackForANewMember) {
   for (int i = 0; i < 40; ++i) cloud_.tell_address(cem(), std::to_string(i) + ":1");
   cloud_.remove(ben(), cem());

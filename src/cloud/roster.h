@@ -100,12 +100,22 @@ class Roster {
   wire::Removal removal(wire::Removal::What what, const MemberId& member, const KeyId& key = {}) const;
   /// The same of `other`, but what it said against `self` is not kept: so `self` may take back that it was removed.
   wire::Removal removal_in_answer(const MemberId& self, const MemberId& other) const;
+  /// What an admin says who leaves: the removal of himself; and a promotion of `successor`, encoded, that counts after
+  /// it as well. That one is to be said only where nobody else is an admin any more, since he left at the same moment.
+  struct Farewell {
+    wire::Removal removal;
+    Bytes promotion;
+  };
+  Farewell farewell(const primitives::SigningKey& key, const MemberId& self, const MemberId& successor) const;
   /// The removals in effect of `member`, or of its key `computer`; in the order that all agree on. Empty: it is in, or
   /// never was.
   std::vector<TakenOut> taken_out(const MemberId& member, const KeyId& computer) const;
   /// These removals, which must be in effect, with the statements that they need to count, and no others. Where they
   /// hold only since other removals do not, all removals are given, with what they rest on.
   wire::Statements grounds_of(const std::vector<TakenOut>& removals) const;
+  /// What somebody lacks who knows `known` and has been told grounds_of(removals), and to whom these do not hold: by
+  /// what those are overruled whom he believes against them. Empty: nothing.
+  wire::Statements further_grounds_of(const std::vector<TakenOut>& removals, const wire::RosterDigest& known) const;
   /// What whoever sent `removals` has to hear if they do not hold here: the removals in effect of those who said them,
   /// with their grounds; without what is in `removals`.
   wire::Statements answer_to(const wire::Statements& removals) const;
@@ -122,6 +132,17 @@ class Roster {
     impl::Fact fact;
   };
   using Entries = std::map<StatementId, Entry>;
+  /// Removals that somebody wants to see the reasons of, and what is to be known of the others.
+  struct Dispute {
+    impl::Facts facts;  // all
+    std::vector<bool> counts;
+    std::set<std::size_t> wanted;     // places of these removals
+    std::set<std::size_t> in_effect;  // of all removals that are
+    bool is_any_idle = false;         // of the other removals
+  };
+  Dispute dispute_about(const std::vector<TakenOut>& removals) const;
+  static std::set<std::size_t> told_of(const Dispute& about);
+  wire::Statements encoded_at(const impl::Facts& facts, const std::set<std::size_t>& places) const;
   static Result<Entry> read(ByteView encoded);
   static impl::Facts facts_of(const Entries& entries);
   static void compact(Entries& entries, const impl::Grants& ever);

@@ -1,5 +1,6 @@
 // Who was taken out, by whom, and the statements that show it to the one it is about.
 #include <algorithm>
+#include <iterator>
 
 #include "cloud/impl/grounds.h"
 #include "cloud/roster.h"
@@ -41,6 +42,18 @@ wire::Removal Roster::removal_in_answer(const MemberId& self, const MemberId& ot
   return out;
 }
 
+Roster::Farewell Roster::farewell(const primitives::SigningKey& key, const MemberId& self,
+                                  const MemberId& successor) const {
+  Farewell out{.removal = removal(Removal::What::member, self),
+               .promotion = say(key, self, wire::Promotion{successor})};
+  const auto envelope = wire::parse_signed(out.promotion, wire::kMaxStatementBytes);
+  auto& kept = out.removal.kept;
+  if (kept.size() == wire::kMaxKept) kept.pop_back();
+  const StatementId id = wire::statement_id(*envelope);
+  kept.insert(std::ranges::lower_bound(kept, id), id);
+  return out;
+}
+
 namespace {
 
 /// What decides whose words count where some do not: all removals, and the admissions by tickets that several used.
@@ -58,44 +71,116 @@ std::set<std::size_t> disputes(const impl::Facts& facts) {
   return out;
 }
 
-/// Whether `removals` are in effect also for who knows all but the others in effect (`all_removals`) that are not
-/// `given`.
-bool hold_without(const impl::Facts& facts, const std::set<std::size_t>& all_removals,
-                  const std::set<std::size_t>& given, const std::set<std::size_t>& removals) {
-  impl::Facts known;
-  std::set<const impl::Fact*> wanted;
-  for (std::size_t place = 0; place < facts.size(); ++place) {
-    if (!all_removals.contains(place) || given.contains(place)) known.push_back(facts[place]);
-    if (removals.contains(place)) wanted.insert(facts[place]);
+/// What follows for who knows only some of the facts.
+class Partial {
+ public:
+  Partial(const impl::Facts& facts, const std::set<std::size_t>& known) : places_(known.begin(), known.end()) {
+    for (const std::size_t place : places_) known_.push_back(facts[place]);
+    judgement_ = impl::judge(known_);
+    for (const std::size_t at : judgement_.held) held_.insert(places_[at]);
   }
-  const impl::Judgement judgement = impl::judge(known);
-  const auto held = std::ranges::count_if(judgement.held, [&](std::size_t at) { return wanted.contains(known[at]); });
-  return static_cast<std::size_t>(held) == wanted.size();
+  /// Removals in effect, by their places among all facts.
+  const std::set<std::size_t>& held() const { return held_; }
+  bool holds(const std::set<std::size_t>& removals) const { return std::ranges::includes(held_, removals); }
+  /// Who carries these removals: their signers, who made those what they are, and so on.
+  std::set<MemberId> carriers_of(const std::set<std::size_t>& removals) const {
+    std::vector<std::size_t> wanted;
+    for (std::size_t at = 0; at < places_.size(); ++at)
+      if (removals.contains(places_[at])) wanted.push_back(at);
+    std::set<MemberId> out;
+    for (const std::size_t at : impl::grounds_of(known_, judgement_.grants.counts, wanted))
+      out.insert(known_[at]->statement.member);
+    return out;
+  }
+
+ private:
+  const std::vector<std::size_t> places_;
+  impl::Facts known_;
+  impl::Judgement judgement_;
+  std::set<std::size_t> held_;
+};
+
+std::set<std::size_t> joined(std::set<std::size_t> one, const std::set<std::size_t>& other) {
+  one.insert(other.begin(), other.end());
+  return one;
+}
+
+std::set<std::size_t> grounds_of(const impl::Facts& facts, const std::vector<bool>& counts,
+                                 const std::set<std::size_t>& wanted) {
+  return impl::grounds_of(facts, counts, {wanted.begin(), wanted.end()});
+}
+
+/// All that is disputed, with what it rests on, whether that counts or not.
+std::set<std::size_t> all_disputes(const impl::Facts& facts) {
+  return grounds_of(facts, std::vector<bool>(facts.size(), true), disputes(facts));
 }
 
 }  // namespace
 
-wire::Statements Roster::grounds_of(const std::vector<TakenOut>& removals) const {
-  const impl::Facts facts = facts_of(entries_);
-  std::vector<bool> counts(facts.size());
-  std::set<std::size_t> wanted;
-  std::set<std::size_t> counting_removals;
-  bool is_any_idle = false;
-  for (std::size_t place = 0; place < facts.size(); ++place) {
-    counts[place] = counting_.contains(facts[place]->id);
-    if (removal_in(*facts[place]) == nullptr) continue;
-    if (counts[place]) counting_removals.insert(place);
-    is_any_idle = is_any_idle || !counts[place];
-    if (std::ranges::find(removals, facts[place]->id, &TakenOut::id) != removals.end()) wanted.insert(place);
+Roster::Dispute Roster::dispute_about(const std::vector<TakenOut>& removals) const {
+  Dispute out{.facts = facts_of(entries_), .counts = {}, .wanted = {}, .in_effect = {}};
+  for (std::size_t place = 0; place < out.facts.size(); ++place) {
+    const StatementId& id = out.facts[place]->id;
+    out.counts.push_back(counting_.contains(id));
+    if (removal_in(*out.facts[place]) == nullptr) continue;
+    if (out.counts[place]) out.in_effect.insert(place);
+    if (!out.counts[place]) out.is_any_idle = true;
+    if (std::ranges::find(removals, id, &TakenOut::id) != removals.end()) out.wanted.insert(place);
   }
-  std::set<std::size_t> given = impl::grounds_of(facts, counts, {wanted.begin(), wanted.end()});
-  if (is_any_idle && !hold_without(facts, counting_removals, given, wanted)) {
-    const std::set<std::size_t> all = disputes(facts);
-    given = impl::grounds_of(facts, std::vector<bool>(facts.size(), true), {all.begin(), all.end()});
-  }
-  wire::Statements out;
-  for (const std::size_t place : given) out.statements.push_back(entries_.at(facts[place]->id).encoded);
   return out;
+}
+
+/// For who knows all but the other removals in effect.
+std::set<std::size_t> Roster::told_of(const Dispute& about) {
+  const std::set<std::size_t> grounds = cloud::grounds_of(about.facts, about.counts, about.wanted);
+  if (!about.is_any_idle) return grounds;
+  std::set<std::size_t> known;
+  for (std::size_t place = 0; place < about.facts.size(); ++place)
+    if (!about.in_effect.contains(place) || grounds.contains(place)) known.insert(place);
+  return Partial(about.facts, known).holds(about.wanted) ? grounds : all_disputes(about.facts);
+}
+
+wire::Statements Roster::encoded_at(const impl::Facts& facts, const std::set<std::size_t>& places) const {
+  wire::Statements out;
+  for (const std::size_t place : places) out.statements.push_back(entries_.at(facts[place]->id).encoded);
+  return out;
+}
+
+wire::Statements Roster::grounds_of(const std::vector<TakenOut>& removals) const {
+  const Dispute about = dispute_about(removals);
+  return encoded_at(about.facts, told_of(about));
+}
+
+wire::Statements Roster::further_grounds_of(const std::vector<TakenOut>& removals,
+                                            const wire::RosterDigest& known) const {
+  const Dispute about = dispute_about(removals);
+  const wire::Statements missing = missing_of(known);
+  std::set<StatementId> unknown;
+  for (const Bytes& encoded : missing.statements)
+    unknown.insert(wire::statement_id(*wire::parse_signed(encoded, wire::kMaxStatementBytes)));
+  std::set<std::size_t> at_hand = told_of(about);
+  for (std::size_t place = 0; place < about.facts.size(); ++place)
+    if (!unknown.contains(about.facts[place]->id)) at_hand.insert(place);
+  std::set<std::size_t> given;
+  for (;;) {
+    const Partial theirs(about.facts, joined(at_hand, given));
+    if (theirs.holds(about.wanted)) return encoded_at(about.facts, given);
+    std::set<std::size_t> wrong;  // in effect there, and not here
+    std::ranges::set_difference(theirs.held(), about.in_effect, std::inserter(wrong, wrong.end()));
+    const std::set<MemberId> who = theirs.carriers_of(wrong);
+    std::set<std::size_t> overruling;
+    for (const std::size_t place : about.in_effect)
+      if (who.contains(removal_in(*about.facts[place])->member)) overruling.insert(place);
+    std::set<std::size_t> more = cloud::grounds_of(about.facts, about.counts, overruling);
+    const auto is_news = [&](const std::set<std::size_t>& places) {
+      return !std::ranges::includes(joined(at_hand, given), places);
+    };
+    if (!is_news(more)) more = cloud::grounds_of(about.facts, about.counts, about.in_effect);
+    if (!is_news(more)) more = all_disputes(about.facts);
+    if (!is_news(more)) return encoded_at(about.facts, given);
+    for (const std::size_t place : more)
+      if (!at_hand.contains(place)) given.insert(place);
+  }
 }
 
 wire::Statements Roster::answer_to(const wire::Statements& removals) const {

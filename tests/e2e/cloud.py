@@ -481,6 +481,29 @@ def leaving(w):
     w.equal(cat.json("cloud", "list")["clouds"], [], "clouds")
 
 
+def admins_leave_at_once(w):
+    """Both admins leave in the same moment, each since the other one is there: one stays, or they make somebody else an
+    admin."""
+    rounds = 12 if w.long else 3
+    together = 0
+    for number in range(rounds):
+        ann, ben, cat = all_three = found(w, [f"{name}-{number}" for name in ("ann", "ben", "cat")])
+        ann.json("members", "promote", ben.name)
+        wait_for_homes(w, ben, 2)  # on the way he hears of it
+        runs = [w.start("--json", "cloud", "leave", state=one.state) for one in (ann, ben)]
+        runs = [w.finish(run, {DONE, REFUSED, TOO_FEW}) for run in runs]
+        promoted = [run.json["promoted"] for run in runs if run.code == DONE]
+        w.check(promoted, f"one of them leaves\n{runs[0]}\n{runs[1]}")
+        if len(promoted) == 2:
+            together += 1
+            w.check(cat.name in promoted, f"cat is made an admin\n{runs[0]}\n{runs[1]}")
+        roles = {one["name"]: one["role"] for one in cat.json("members")["members"]}
+        w.check("admin" in roles.values() and len(roles) == 3 - len(promoted), f"who is left: {roles}")
+        for computer in all_three:
+            computer.kill()
+    w.note(f"{together} of {rounds} times both left")
+
+
 def burnt_computer(w):
     """A computer that is lost is taken out of the cloud: others make anew what was on it, and refuse it should it come
     back."""
@@ -603,4 +626,5 @@ def two_writers(w):
 if __name__ == "__main__":
     world.main(main_job, both_ways, invitations, back_in_the_cloud, off_the_list_and_back, killed_and_started_again,
                removed_and_handed_over, refused_join, never_up, second_computer, removed,
-               founder_fights_back, computer_taken_out, leaving, burnt_computer, names, rot_is_told, two_writers)
+               founder_fights_back, computer_taken_out, leaving, admins_leave_at_once, burnt_computer, names,
+               rot_is_told, two_writers)

@@ -34,9 +34,10 @@ struct Moved {
 struct LeaveDone {
   CloudId cloud;
   std::string name;
-  bool is_last = false;             // member
-  std::size_t told = 0;             // homes
-  std::optional<Moved> moved = {};  // nothing: none of its homes is on the list, or nobody looked (--lost)
+  bool is_last = false;                      // member
+  std::size_t told = 0;                      // homes
+  std::optional<std::string> promoted = {};  // by the last word of the last admin; empty: nobody could be
+  std::optional<Moved> moved = {};           // nothing: none of its homes is on the list, or nobody looked (--lost)
 };
 
 /// Members other than the owner, and whether an admin is among them.
@@ -66,9 +67,10 @@ Result<void> check_has_other_admin(const ChosenCloud& chosen) {
 }
 
 /// Hears what the cloud says now, from a computer that will hear who leaves: of an admin that of another admin, who
-/// carries the cloud on. Whoever has left has no roster to tell of it later. Errors: denied (the only admin),
-/// unavailable.
-Task<Result<void>> may_leave(Session& session, AtCloud& at, bool is_forced) {
+/// carries the cloud on. Whoever has left has no roster to tell of it later. Who is to be an admin where all of these
+/// leave at the same moment: the first by id of those whose computers answer; nothing where none does, or the owner is
+/// no admin. Errors: denied (the only admin), unavailable.
+Task<Result<std::optional<MemberId>>> may_leave(Session& session, AtCloud& at, bool is_forced) {
   const MemberId self = at.chosen.membership.member();
   const CloudId cloud = at.chosen.membership.cloud;
   MHP_CO_TRY(Network* const net, network_of(session));
@@ -83,8 +85,15 @@ Task<Result<void>> may_leave(Session& session, AtCloud& at, bool is_forced) {
            (!is_admin || view.is_admin(home->second.member));
   };
   MHP_CO_TRY_VOID(check_has_other_admin(at.chosen));
-  if (is_forced || !view.members.contains(self) || others_in(at.chosen).count == 0) co_return Result<void>{};
-  if (std::ranges::any_of(spoken, carries_on)) co_return Result<void>{};
+  std::optional<MemberId> successor;
+  for (const cloud::Spoken& one : spoken) {
+    const auto home = view.homes.find(one.home);
+    if (!is_admin || !one.exchanged || home == view.homes.end()) continue;
+    const MemberId& member = home->second.member;
+    if (member != self && !view.is_admin(member) && (!successor || member < *successor)) successor = member;
+  }
+  if (is_forced || !view.members.contains(self) || others_in(at.chosen).count == 0) co_return successor;
+  if (std::ranges::any_of(spoken, carries_on)) co_return successor;
   co_return fail(Errc::unavailable, Subject::cloud,
                  fmt::format("you stay in the cloud '{}': no computer of another {} answers, and one has to hear of it",
                              printable(view.name), is_admin ? "admin" : "member"));
@@ -158,10 +167,35 @@ Task<Result<std::optional<Moved>>> move_out(Session& session, ChosenCloud chosen
   co_return moved;
 }
 
+/// Says that the owner leaves. Where it turns out that all other admins have left at the same moment, who were to carry
+/// the cloud on, somebody else is made one: who leaves later can still say that. Errors: as say().
+Task<Result<void>> say_farewell(Session& session, AtCloud& at, std::optional<MemberId> successor, LeaveDone& done) {
+  const Membership membership = at.chosen.membership;
+  const MemberId self = membership.member();
+  const bool was_admin = at.view().is_admin(self);
+  cloud::Roster::Farewell words{.removal = at.chosen.roster->removal(wire::Removal::What::member, self),
+                                .promotion = {}};
+  if (successor) words = at.chosen.roster->farewell(membership.key, self, *successor);
+  MHP_CO_TRY(done.told, co_await say(session, at, words.removal, "the roster does not take it"));
+  if (!was_admin) co_return Result<void>();
+  (void)co_await at.book->refresh_aside(session.platform);  // the others' words may have come to 'mhp up'
+  at.chosen.roster = at.book->find(membership.cloud);
+  const Others others = others_in(at.chosen);
+  if (others.count == 0 || others.has_admin) co_return Result<void>();
+  done.promoted = "";
+  if (!successor || !at.view().members.contains(*successor)) co_return Result<void>();
+  MHP_CO_TRY(Network* const net, network_of(session));
+  const cloud::Spread how{.limit = kHearLimit, .asker = asker_in(session, membership.cloud)};
+  auto pleading = cloud::plead(session.platform, *at.book, membership.cloud, net->others(), net->id(), how,
+                               wire::Statements{{words.promotion}});
+  if (co_await std::move(pleading) > 0) done.promoted = member_name(at.view(), *successor);
+  co_return Result<void>();
+}
+
 Task<Result<LeaveDone>> do_leave(Session& session, LeaveArgs args) {
   MHP_CO_TRY(AtCloud at, co_await at_cloud(session, args.cloud));
   const Membership membership = at.chosen.membership;
-  MHP_CO_TRY_VOID(co_await may_leave(session, at, args.lost));
+  MHP_CO_TRY(const auto successor, co_await may_leave(session, at, args.lost));
   LeaveDone done{.cloud = membership.cloud, .name = at.view().name, .is_last = others_in(at.chosen).count == 0};
   if (!args.lost) {
     auto moving = move_out(session, at.chosen, args.dry_run);
@@ -169,8 +203,7 @@ Task<Result<LeaveDone>> do_leave(Session& session, LeaveArgs args) {
   }
   if (args.dry_run) co_return done;
   if (at.view().members.contains(membership.member())) {  // else it was removed, and has nothing to say
-    const wire::Removal removal = at.chosen.roster->removal(wire::Removal::What::member, membership.member());
-    MHP_CO_TRY(done.told, co_await say(session, at, removal, "the roster does not take it"));
+    MHP_CO_TRY_VOID(co_await say_farewell(session, at, successor, done));
   }
   session.told_out.insert(membership.cloud);  // by this very command
   MHP_CO_TRY_VOID(co_await drop_membership(session, membership.cloud));
@@ -215,6 +248,16 @@ void say_what_moved(const Session& session, const LeaveArgs& args, const LeaveDo
                   done.moved->given_up, plural(done.moved->homes.size(), "home was", "homes were")));
 }
 
+/// Where all admins left at once.
+void say_who_carries_on(const Session& session, const LeaveDone& done) {
+  const std::string before = fmt::format("All other admins of '{}' left at the same moment", printable(done.name));
+  session.out.note(done.promoted->empty()
+                       ? before +
+                             ", and nobody who stays could be made one: nobody is invited there, or taken out, any "
+                             "more."
+                       : fmt::format("{}: '{}' is its admin now.", before, printable(*done.promoted)));
+}
+
 Task<int> run_leave(Session& session, LeaveArgs args) {
   session.patience = std::chrono::minutes(args.wait_minutes);
   const auto done = co_await do_leave(session, args);
@@ -228,6 +271,7 @@ Task<int> run_leave(Session& session, LeaveArgs args) {
        {"dry_run", args.dry_run},
        {"homes_told", done->told},
        {"ended", done->is_last},
+       {"promoted", done->promoted ? json_text(*done->promoted) : nlohmann::json()},
        {"homes", done->moved ? json_texts(done->moved->homes) : nlohmann::json::array()},
        {"given_up", done->moved ? done->moved->given_up : 0},
        {"rows_made", handed.report.rows_made},
@@ -240,6 +284,7 @@ Task<int> run_leave(Session& session, LeaveArgs args) {
   if (done->is_last)
     session.out.say(fmt::format("You {} its last member: it {}.", args.dry_run ? "are" : "were",
                                 args.dry_run ? "would end with that" : "has ended"));
+  if (done->promoted) say_who_carries_on(session, *done);
   say_what_moved(session, args, *done);
   co_return kDone;
 }
