@@ -538,7 +538,7 @@ def burnt_computer(w):
     run = old.mhp("backup", tree, code=None)
     w.check(run.code != DONE, f"nor does it save\n{run}")
     states = {home["name"]: home["state"] for home in old.json("homes")["homes"]}
-    w.equal({states["ben's home"], states["cat's home"]}, {"away"}, f"it is refused everywhere: {states}")
+    w.equal({states["ben's home"], states["cat's home"]}, {"refuses"}, f"it is refused everywhere: {states}")
     ann.up()
     wait_for_homes(w, ann, 2)
 
@@ -583,6 +583,8 @@ def rot_is_told(w):
         return {home["name"]: home["rows_bad"] for home in ann.json("status", code=code)["homes"]}
     told = bad_rows(FAILED)  # nothing more may be lost
     w.check(0 < told["ben's home"] < len(rows) and told["cat's home"] == 0, f"rows that ben's home has told of: {told}")
+    states = {home["name"]: home["state"] for home in ann.json("status", code=FAILED)["homes"]}
+    w.equal(states, {"ben's home": "bad_rows", "cat's home": "ok"}, "states of the homes")
     said = ann.mhp("status", code=FAILED).err
     w.check("home 'ben's home'" in said and "damaged: 'mhp repair' makes them again" in said, f"it is said\n{said}")
     w.equal(ann.json("check", code=FAILED)["rows_bad"], told["ben's home"], "what check counts")

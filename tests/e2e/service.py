@@ -190,8 +190,17 @@ def lab(w):
 
     def order(*args):
         return w.run("--json", "lab", "--folder", folder, *args, state=state).json
+    def refused(said):
+        run = w.run("lab", "--folder", folder, "mend", "3", state=state, code=None)
+        w.check(run.code != DONE and said in run.err, f"{said}\n{run}")
+    refused("no lab is here")
     process = w.start("--json", "lab", "4", "--folder", folder, state=state)
     w.undo.append(lambda: process.poll() is None and process.kill())
+    until = time.monotonic() + 60
+    while not (folder / "1").exists():
+        w.check(time.monotonic() < until, "the lab begins")
+        time.sleep(0.01)
+    refused("not ready yet")
     first_line(w, process)
 
     def of_lab():
@@ -222,6 +231,7 @@ def lab(w):
     process.send_signal(signal.SIGTERM)
     w.equal(process.wait(60), DONE, "exit code of the lab")
     w.equal(of_lab(), [], "processes that a lab leaves")
+    refused("has ended")
 
 
 def curl(w):

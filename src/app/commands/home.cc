@@ -427,8 +427,11 @@ static void say_what_is_left(const Session& session, const RemoveArgs& args, con
   } else if (done.is_folder) {
     session.out.say(fmt::format("Nothing in {} was deleted: mhp needs it no more, delete it when you like.", place));
   } else if (args.lost) {
-    session.out.say(fmt::format("Nothing was deleted on that computer. Should it come back: 'mhp home add \"{}\"'.",
-                                printable(done.name)));
+    session.out.say(
+        fmt::format("Nothing was deleted on that computer, and it stays in its cloud. Should it come back: 'mhp home "
+                    "add \"{0}\"'. Where it is gone for good, its owner or an admin takes it out of the cloud, too: "
+                    "'mhp homes remove \"{0}\"'.",
+                    printable(done.name)));
   } else if (done.given_up) {
     session.out.say(
         fmt::format("That computer was told that it may delete what it holds for you, after 30 days. Until then 'mhp "
@@ -521,7 +524,9 @@ void add_home(Command& program) {
                                     "Example:\n  mhp home remove drive-a\nExit codes: 0 done; 1 a backup has to come "
                                     "first; 4 it stays: not all that it may hold can be seen, or handed over");
   remove_command.needs("home", remove->home, "Its name, path or the first letters of its id");
-  remove_command.flag("--lost", remove->lost, "It is gone: nothing can be handed over");
+  remove_command.flag(
+      "--lost", remove->lost,
+      "It is gone: nothing can be handed over. A computer of a cloud stays in that ('mhp homes remove')");
   takes_wait(remove_command, remove->wait_minutes);
   remove_command.flag("--dry-run", remove->dry_run, "Say what would be done, change nothing");
   remove_command.runs([remove](Session& session) { return run_home_remove(session, *remove); });

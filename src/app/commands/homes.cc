@@ -51,7 +51,8 @@ Task<int> run_homes(Session& session, HomesArgs args) {
     const bool is_own = id == (*net)->id();
     const auto tried = failures.find(id);
     std::string state = "never up";
-    if (tried != failures.end()) state = tried->second.detail.empty() ? "up" : "away";
+    if (tried != failures.end())
+      state = tried->second.detail.empty() ? "up" : tried->second.code == Errc::denied ? "refuses" : "away";
     const bool relayed = state == "up" && (*net)->others().is_relayed(id);
     if (is_own) state = "this computer";
     const std::string reason = tried == failures.end() ? "" : tried->second.detail;
@@ -66,7 +67,6 @@ Task<int> run_homes(Session& session, HomesArgs args) {
                     {"reason", json_text(reason)}});
     std::string said = relayed ? "up, through a relay" : state;
     if (state == "never up") said = kNeverUp;
-    if (state == "away" && tried->second.code == Errc::denied) said = "refuses";
     session.out.say(home_line(at->view(), id, home, said));
     if (!args.verbose) continue;
     for (const net::TriedWay& way : (*net)->others().tried(id)) {
@@ -148,7 +148,8 @@ Task<int> run_take_out(Session& session, TakeOutArgs args) {
                                            : fmt::format("; {} told.", plural(done->told, "home was", "homes were"))));
   if (!args.dry_run)
     session.out.say(
-        "What it held for you is made again on others by the next backup, or at once by 'mhp repair'. Should that "
+        "What it held for you is made again on others by the next backup, or at once by 'mhp repair', and it goes off "
+        "your list of homes with that. Should that "
         "computer be found, it comes in again with 'mhp recover --state NEW-FOLDER' and the 24 words, as a new one.");
   co_return kDone;
 }

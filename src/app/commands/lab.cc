@@ -25,8 +25,10 @@ struct LabArgs {
   std::string lend = "1G";
 };
 
-/// What the lab leaves in its folder for those who make troubles.
+/// What the lab leaves in its folder for those who make troubles, once it is ready: how many computers there are.
 std::string mark_of(const std::string& folder) { return folder + "/mhp-lab"; }
+/// Held by the lab while it runs.
+std::string lock_of(const std::string& folder) { return folder + "/mhp-lab.lock"; }
 std::string order_of(const std::string& folder, int number) { return fmt::format("{}/{}/order", folder, number); }
 std::string trouble_of(const std::string& folder, int number) { return fmt::format("{}/{}/trouble", folder, number); }
 
@@ -50,6 +52,8 @@ class Lab {
       tell(fmt::format("  {}: up, in the cloud, lends {}", LabCloud::name(number), args_.lend));
     }
     MHP_CO_TRY_VOID(co_await cloud_.settle());
+    MHP_CO_TRY_VOID(
+        platform::replace_file(session_.platform.disk(), mark_of(folder_), as_bytes(std::to_string(args_.computers))));
     tell_what_to_try();
     platform::Nursery watching(session_.platform.executor());
     watching.start(obey());
@@ -72,19 +76,20 @@ class Lab {
     platform::Disk& disk = session_.platform.disk();
     if (disk.info(folder_)) return fail(Errc::busy, Subject::target, folder_ + ": exists already");
     MHP_TRY_VOID(disk.make_folder(folder_));
-    MHP_TRY(const auto mark, disk.open(mark_of(folder_), platform::Open::create_exclusive));
-    return mark->write_at(0, as_bytes(std::to_string(args_.computers)));
+    MHP_TRY(running_, disk.lock(lock_of(folder_), "mhp lab"));
+    return {};
   }
 
   void tell_what_to_try() {
     const std::string one = "mhp --state " + cloud_.state(1);
+    const std::string lab = "mhp lab" + (args_.folder.empty() ? "" : " --folder " + folder_);
     tell(
         fmt::format("\nA cloud of {} computers runs here. In another terminal, try:\n"
                     "  {} backup /usr/include\n  {} status\n  {} homes\n"
-                    "  mhp lab kill 3        also: start 3, slow 2, lie 5, hang 4, partition 1,2,3, mend\n"
+                    "  {} kill 3        also: start 3, slow 2, lie 5, hang 4, partition 1,2,3, mend\n"
                     "  {} restore latest --to /tmp/back\n"
                     "Ctrl-C ends it.",
-                    args_.computers, one, one, one, one));
+                    args_.computers, one, one, one, lab, one));
     session_.out.result({{"folder", json_text(folder_)}, {"computers", args_.computers}});
     (void)session_.out.flush();
   }
@@ -114,6 +119,7 @@ class Lab {
   const LabArgs args_;
   const std::string folder_;
   LabCloud cloud_;
+  std::unique_ptr<platform::FileLock> running_;
 };
 
 Task<int> run_lab(Session& session, LabArgs args) {
@@ -133,12 +139,24 @@ struct TroubleArgs {
   std::string milliseconds = "500";
 };
 
+/// Errors, of the target: not_found (no lab, or none any more), unavailable (it is not ready yet).
+Result<void> check_runs(platform::Disk& disk, const std::string& folder) {
+  if (!disk.info(lock_of(folder)))
+    return fail(Errc::not_found, Subject::target, folder + ": no lab is here ('mhp lab 6' makes one)");
+  if (disk.lock(lock_of(folder), "mhp lab, looked for"))
+    return fail(Errc::not_found, Subject::target,
+                folder + ": the lab that was here has ended; delete the folder, then 'mhp lab 6' makes another");
+  if (disk.info(mark_of(folder))) return {};
+  return fail(Errc::unavailable, Subject::target,
+              folder + ": the lab is not ready yet; it says when its computers are all up");
+}
+
 /// The computers that are meant, where a lab is there.
 Result<std::vector<int>> chosen(platform::Disk& disk, const std::string& folder,
                                 const std::vector<std::string>& texts) {
-  const auto mark = platform::read_file(disk, mark_of(folder), 64);
-  if (!mark) return fail(Errc::not_found, Subject::target, folder + ": no lab is here ('mhp lab 6' makes one)");
-  const int most = std::atoi(std::string(as_text(*mark)).c_str());
+  MHP_TRY_VOID(check_runs(disk, folder));
+  MHP_TRY(const Bytes mark, platform::read_file(disk, mark_of(folder), 64));
+  const int most = std::atoi(std::string(as_text(mark)).c_str());
   std::vector<int> out;
   for (const std::string& text : texts) {
     std::size_t begin = 0;

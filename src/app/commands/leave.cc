@@ -217,6 +217,10 @@ std::string leave_hint(const Error& error) {
   if (error.subject == Subject::cloud && error.code == Errc::unavailable)
     return "Try again when one is on: 'mhp homes' shows which are. With --lost you leave all the same.";
   if (error.subject == Subject::home && error.code == Errc::denied) return "Run 'mhp backup', then leave.";
+  // Said in check_all_is_seen().
+  if (error.subject == Subject::homes && error.detail.find(" is away, so nobody can see") != std::string::npos)
+    return "Try again when it is there. Where it is lost for good, take it off your list first ('mhp home remove NAME "
+           "--lost', of a cloud also 'mhp homes remove NAME'), let 'mhp repair' make again what it held, then leave.";
   return error.subject == Subject::homes ? hint_for(error, true) : cloud_hint(error);
 }
 
