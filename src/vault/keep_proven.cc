@@ -216,7 +216,7 @@ class ProvenKeeper {
   }
 
   void remember(bool all_read) {
-    std::ranges::stable_sort(unsettled_, {}, &wire::IndexedSegment::segment);  // so that the same has the same names
+    std::ranges::sort(unsettled_, {}, &wire::IndexedSegment::segment);  // so that the same has the same names
     std::vector<wire::PhysicalRef> refs = std::move(waiting_);
     wire::IndexPart part;
     std::size_t bytes = 0;
