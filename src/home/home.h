@@ -119,9 +119,9 @@ class Home {
   /// what is held must be the held newest + 1 with the matching hash, or there is none yet, or the last run without
   /// gaps is at least 64 long (a home that was away for so long cannot be given more). Refuses another head with a held
   /// seq (denied: a fork). The device must be certified in a held vault record; heads after the last good one of its
-  /// revocations are refused. Keeps the newest 64 and, of the last 32 days on which it got any, the newest of each;
-  /// notes when it got them. Damaged files are set aside, never removed. Durable when it returns. Errors: denied,
-  /// invalid (a gap).
+  /// revocations are refused. Keeps the newest 64 and, of the last 12 hours and of the last days on which it got any,
+  /// the newest of each, 96 in all; notes when it got them. Damaged files are set aside, never removed. Durable when it
+  /// returns. Errors: denied, invalid (a gap).
   virtual Task<Result<void>> put_heads(VaultId vault, DeviceId device, std::vector<Bytes> chain) = 0;
   struct DeviceHeads {
     DeviceId device;

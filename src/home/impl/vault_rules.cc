@@ -118,20 +118,29 @@ Result<void> check_gap(const std::vector<ParsedHead>& chain, std::uint64_t newes
 /// As far as a home may say it.
 std::int64_t home_time(std::int64_t unix_s) { return std::clamp<std::int64_t>(unix_s, 0, wire::kMaxReceivedS); }
 
-std::int64_t day_of(std::int64_t unix_s) {
-  constexpr std::int64_t kDay = 24 * 60 * 60;
-  return unix_s >= 0 ? unix_s / kDay : -((-unix_s + kDay - 1) / kDay);
-}
+constexpr std::int64_t kHour = 60 * 60;
+constexpr std::int64_t kDay = 24 * kHour;
 
-/// The newest, and of each day before them the newest of that day: so that many heads of one evil day do not push out
-/// the last good one.
+/// Which day, or hour, since 1970.
+std::int64_t number_of(std::int64_t unix_s, std::int64_t span_s) {
+  return unix_s >= 0 ? unix_s / span_s : -((-unix_s + span_s - 1) / span_s);
+}
+std::int64_t day_of(std::int64_t unix_s) { return number_of(unix_s, kDay); }
+std::int64_t hour_of(std::int64_t unix_s) { return number_of(unix_s, kHour); }
+
+/// The newest, and of each hour and day before them the newest of it: so that many heads of one evil hour do not push
+/// out the last good one.
 std::vector<wire::HeldHead> thinned_out(std::map<std::uint64_t, wire::HeldHead> all) {
+  constexpr std::int64_t kHours = 12;  // counted from the newest; they leave room for twenty days
   std::vector<wire::HeldHead> kept;
   std::set<std::int64_t> days;
+  std::set<std::int64_t> hours;
   std::size_t newest_left = wire::kMaxHeadsKept;
   for (auto entry = all.rbegin(); entry != all.rend() && kept.size() < wire::kMaxHeadsHeld; ++entry) {
+    const std::int64_t hour = hour_of(entry->second.received_s);
     const bool is_newest_of_day = days.insert(day_of(entry->second.received_s)).second;
-    if (newest_left == 0 && !is_newest_of_day) continue;
+    const bool is_newest_of_hour = hours.insert(hour).second && hour > *hours.rbegin() - kHours;
+    if (newest_left == 0 && !is_newest_of_day && !is_newest_of_hour) continue;
     if (newest_left > 0) --newest_left;
     kept.push_back(std::move(entry->second));
   }

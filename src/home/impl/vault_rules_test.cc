@@ -10,7 +10,8 @@
 namespace mhp::home::impl {
 namespace {
 
-constexpr std::int64_t kDay = 24 * 60 * 60;
+constexpr std::int64_t kHour = 60 * 60;
+constexpr std::int64_t kDay = 24 * kHour;
 
 class JoinHeads : public ::testing::Test {
  protected:
@@ -20,10 +21,11 @@ class JoinHeads : public ::testing::Test {
     EXPECT_TRUE(proven);
     if (proven) members_.join(*proven);
   }
-  Result<void> give(std::vector<Bytes> chain, std::int64_t day) {
-    MHP_TRY(held_, join_heads(members_, owner_.device, held_, std::move(chain), day * kDay + 7));
+  Result<void> give_at(std::vector<Bytes> chain, std::int64_t unix_s) {
+    MHP_TRY(held_, join_heads(members_, owner_.device, held_, std::move(chain), unix_s));
     return {};
   }
+  Result<void> give(std::vector<Bytes> chain, std::int64_t day) { return give_at(std::move(chain), day * kDay + 7); }
   std::vector<std::uint64_t> seqs() const {
     std::vector<std::uint64_t> out;
     for (const wire::HeldHead& entry : held_) {
@@ -50,6 +52,16 @@ TEST_F(JoinHeads, ManyOfOneDayDoNotPushOutTheDaysBefore) {
   ASSERT_TRUE(give(owner_.heads(199, 201), 5));  // across gaps it goes on
   EXPECT_EQ(seqs().back(), 201u);
   EXPECT_EQ(seqs().front(), 3u);
+}
+
+TEST_F(JoinHeads, ManyOfOneHourDoNotPushOutTheHoursBefore) {
+  for (std::uint64_t hour = 0; hour < 20; ++hour)
+    ASSERT_TRUE(give_at(owner_.heads(2 * hour + 1, 2 * hour + 2), kDay + static_cast<std::int64_t>(hour) * kHour));
+  ASSERT_TRUE(give_at(owner_.heads(41, 200), kDay + 20 * kHour));
+  std::vector<std::uint64_t> wanted;
+  for (std::uint64_t hour = 9; hour < 20; ++hour) wanted.push_back(2 * hour + 2);  // eleven, and this one
+  for (std::uint64_t seq = 137; seq <= 200; ++seq) wanted.push_back(seq);
+  EXPECT_EQ(seqs(), wanted);
 }
 
 TEST_F(JoinHeads, TheNumberIsBounded) {
