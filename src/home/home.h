@@ -37,6 +37,14 @@ struct Usage {
   std::optional<std::int64_t> next_due_ns;  // when the hold of the first of it ends, if the home is visited till then
 };
 
+/// A row that was to be kept and does not fit its card any more.
+struct DamagedRow {
+  VaultId vault;
+  SegmentId segment;
+  std::uint8_t row = 0;
+  friend bool operator==(const DamagedRow&, const DamagedRow&) = default;
+};
+
 struct CollectReport {
   std::uint64_t segments_purged = 0;
   std::uint64_t bytes_freed = 0;            // on the disk
@@ -44,6 +52,7 @@ struct CollectReport {
   std::uint64_t waiting_bytes = 0;          // of them: the hold is over, but what lies beside them is worth more
   std::optional<std::int64_t> next_due_ns;  // as in Usage
   std::vector<std::string> problems;        // why something was not purged or given back: a line each, for a person
+  std::vector<DamagedRow> damaged;          // where that was the reason; what a home on another computer does not tell
 };
 
 struct ScrubReport {

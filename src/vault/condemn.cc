@@ -59,6 +59,16 @@ Task<Ids> choose(VaultImpl& vault, Survey& survey, const Ids& unneeded, const Id
   co_return out;
 }
 
+/// So that `repair` makes these rows again.
+void remember(VaultImpl& vault, std::size_t member, const std::vector<home::DamagedRow>& damaged) {
+  BadRows bad(vault.state_);
+  for (const home::DamagedRow& one : damaged) {
+    if (one.vault != vault.record_.record.vault) continue;
+    bad.learn(vault.homes_.members()[member].id, one.segment, {one.row}, true);
+  }
+  (void)bad.save();  // a full disk: the next reading finds them again
+}
+
 /// Borrowed: the caller joins.
 Task<> collect_one(VaultImpl& vault, std::size_t member, Collected& report, platform::Round& round) {
   auto collected = co_await vault.homes_.members()[member].home->collect();
@@ -67,6 +77,7 @@ Task<> collect_one(VaultImpl& vault, std::size_t member, Collected& report, plat
     report.segments_purged += collected->segments_purged;
     report.freed_bytes += collected->bytes_freed;
     for (const std::string& problem : collected->problems) report.problems.push_back(name + ": " + problem);
+    if (!collected->damaged.empty()) remember(vault, member, collected->damaged);
   } else {
     vault.homes_.report_failure(member, collected.error());
   }

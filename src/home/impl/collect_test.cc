@@ -199,6 +199,8 @@ TEST(Collect, ADamagedLogIsKept) {
       EXPECT_EQ(*bytes, Stock::get().segments[number].fragments[0]);
     }
     if (in_front) continue;
+    const home::DamagedRow row{Stock::get().owner.vault, segment.card.segment, 1};
+    EXPECT_EQ(report->damaged, std::vector{row});
     // Repaired, it goes.
     AlignedBuffer record = Stock::get().record(11, {1});
     ASSERT_TRUE(store->put(record.bytes()));

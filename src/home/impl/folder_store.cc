@@ -202,6 +202,7 @@ Result<CollectReport> FolderStore::collect() {
   MHP_TRY(FragmentLog::Purged purged, log_.purge(due));
   report.bytes_freed = purged.bytes_freed;
   std::ranges::move(purged.problems, std::back_inserter(report.problems));
+  report.damaged = std::move(purged.damaged);
   for (wire::CondemnedFile& file : files) {
     MHP_TRY_VOID(forget_purged(file, due, report));
     report.next_due_ns = earlier(report.next_due_ns, next_due(file));

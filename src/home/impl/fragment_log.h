@@ -37,6 +37,7 @@ class FragmentLog {
   struct Purged {
     std::uint64_t bytes_freed = 0;
     std::vector<std::string> problems;  // logs that were kept although little of them is alive: why
+    std::vector<DamagedRow> damaged;    // where that was the reason
   };
   /// Removes logs of which less than half is alive: not in `due` (rising), not held anew elsewhere. What
   /// is alive in them is checked, appended to the newest log and committed first. A log with anything in it that is not
@@ -155,6 +156,8 @@ class FragmentLog {
   Result<void> account_for(platform::File& file, const FoundRecord& record, bool was_suspect, Moves& moves);
   bool is_whole(const HeldKey& key, const RowPlace& row);
   Result<void> move_rows(const HeldKey& key, std::span<const RowPlace> rows);
+  tl::unexpected<Error> keep_for_damage(std::uint32_t log, const HeldKey& key, std::uint8_t row,
+                                        const std::string& why);
   Result<wire::RecordFront> newest_front(const HeldKey& key);
   std::string no_room_to_move(std::uint32_t log);
   Result<std::uint64_t> remove_log(std::uint32_t log, const Moves& moves);
@@ -189,6 +192,7 @@ class FragmentLog {
   Group group_{0};
   std::atomic<std::uint64_t> losses_{0};
   std::optional<Error> lost_;  // earlier puts fell to a failed commit inside put(): the next commit() must say so
+  std::vector<DamagedRow> found_damaged_;   // by the purge that runs
   std::size_t committed_records_ = 0;       // of index_
   std::size_t indexed_records_ = 0;         // of the index file
   std::optional<wire::LogPlace> cut_back_;  // after a failed commit: cut the log here before anything else

@@ -25,6 +25,7 @@ bool covers(const std::vector<std::pair<std::uint64_t, std::uint64_t>>& ranges, 
 
 Result<FragmentLog::Purged> FragmentLog::purge(std::span<const HeldKey> due) {
   MHP_TRY_VOID(commit());
+  found_damaged_.clear();
   Purged out;
   const std::vector<std::uint32_t> logs = logs_to_remove(due);
   const bool is_active_among = active_ && std::ranges::find(logs, active_log_) != logs.end();
@@ -47,7 +48,14 @@ Result<FragmentLog::Purged> FragmentLog::purge(std::span<const HeldKey> due) {
     MHP_TRY_VOID(disk_.sync_folder(path_ + "/logs"));
   }
   if (!logs.empty()) write_index();
+  out.damaged = std::move(found_damaged_);
   return out;
+}
+
+tl::unexpected<Error> FragmentLog::keep_for_damage(std::uint32_t log, const HeldKey& key, std::uint8_t row,
+                                                   const std::string& why) {
+  found_damaged_.push_back({key.vault, key.segment, row});
+  return unaccounted(log, why);
 }
 
 /// In a person's words: what is still needed of a log is written anew before the log goes.
@@ -124,7 +132,8 @@ Result<void> FragmentLog::account_for(platform::File& file, const FoundRecord& r
     if (held[i] && held[i]->place == here.place) {
       moves[key].push_back(here);  // checked when it is copied
     } else if (held[i]) {
-      if (!is_whole(key, *held[i])) return unaccounted(log, segment + " has a damaged row elsewhere");
+      if (!is_whole(key, *held[i]))
+        return keep_for_damage(log, key, held[i]->row, segment + " has a damaged row elsewhere; repair it first");
     } else {
       // Never acknowledged, and found torn after a crash; or the index does not tell the truth.
       const auto own_front = read_front(file, {record.place, record.front_bytes, record.card_version}, record.segment);
@@ -218,7 +227,8 @@ Result<void> FragmentLog::move_rows(const HeldKey& key, std::span<const RowPlace
       MHP_TRY(const auto file, open_log(some[i].place.log));
       MHP_TRY(const std::size_t got, file->read_at(some[i].place.offset, fragment));
       const auto whole = check_fragment(fragment.first(got), some[i].row, card);
-      if (!whole) return unaccounted(some[i].place.log, whole.error().detail + "; repair it first");
+      if (!whole)
+        return keep_for_damage(some[i].place.log, key, some[i].row, whole.error().detail + "; repair it first");
     }
     wire::write_record_front(front, record.bytes());
     MHP_TRY_VOID(append(front, record.bytes(), false));
