@@ -668,18 +668,43 @@ Task<> verify_one(impl::Set& set, std::size_t member, const wire::Card& card, st
 
 }  // namespace
 
+/// Of these rows those that are not there any more once the home looks at its logs anew: the front of their record,
+/// with the card, has changed. (By another home's card they are whole.)
+Task<std::vector<std::uint8_t>> HomeSet::rows_at_risk(std::size_t member, SegmentId segment,
+                                                      std::vector<std::uint8_t> rows) {
+  const auto held = co_await find(member, segment);
+  std::vector<std::uint8_t> risk;
+  if (!held && held.error().code == Errc::corrupt) {
+    risk = rows;
+  } else if (held) {
+    auto ask = state_->members[member].home->rows_at_risk(segment);
+    auto told = co_await impl::within(state_->platform, state_->patience.find(fair_time()), std::move(ask));
+    if (told && *told) risk = std::move(**told);
+  }
+  std::erase_if(risk, [&](std::uint8_t row) { return std::ranges::find(rows, row) == rows.end(); });
+  if (!risk.empty())
+    report(member, TroubleKind::wrong_card, "its card of segment " + segment.short_hex() + " has changed");
+  co_return risk;
+}
+
 Task<Result<std::vector<std::uint8_t>>> HomeSet::verify_rows(std::size_t member, const Located& located) {
   if (state_->members.at(member).home == nullptr)
     co_return fail(Errc::unavailable, state_->members[member].name + " is away");
   Verified out;
+  std::vector<std::uint8_t> rows;
   platform::Nursery nursery(state_->platform.executor());
   for (const Holder& holder : located.holders) {
     if (holder.member != member) continue;
     for (std::uint8_t row : holder.rows) nursery.start(verify_one(*state_, member, located.card, row, out));
+    rows = holder.rows;
   }
   co_await nursery.join();
-  std::sort(out.bad.begin(), out.bad.end());
   if (out.error) co_return tl::unexpected<Error>(std::move(*out.error));
+  const auto at_risk = co_await rows_at_risk(member, located.card.segment, std::move(rows));
+  out.bad.insert(out.bad.end(), at_risk.begin(), at_risk.end());
+  std::ranges::sort(out.bad);
+  const auto again = std::ranges::unique(out.bad);
+  out.bad.erase(again.begin(), again.end());
   co_return std::move(out.bad);
 }
 

@@ -213,7 +213,8 @@ class HomeSet {
   /// All segments of the vault that a member holds, in pages behind the scenes.
   Task<Result<std::vector<home::HeldSegment>>> list(std::size_t member);
 
-  /// Checks the bytes of every row that a member holds of a segment against the card. Bad rows.
+  /// Checks the bytes of every row that a member holds of a segment against the card, and that its own card is there.
+  /// Bad rows.
   Task<Result<std::vector<std::uint8_t>>> verify_rows(std::size_t member, const Located& located);
 
   /// The worst-case number of homes that may be lost for this placement of one segment.
@@ -223,6 +224,7 @@ class HomeSet {
  private:
   Task<Result<Gathered>> gather_by(const Located& located, std::uint64_t offset, std::uint64_t bytes, bool with_salts,
                                    std::vector<WrongRow>& wrong);
+  Task<std::vector<std::uint8_t>> rows_at_risk(std::size_t member, SegmentId segment, std::vector<std::uint8_t> rows);
 
   struct State;
   std::unique_ptr<State> state_;

@@ -74,6 +74,11 @@ class FolderHome : public SharedHome {
     co_return co_await reads_->run_detachable(std::move(job));
   }
 
+  Task<Result<std::vector<std::uint8_t>>> rows_at_risk(SegmentId segment) override {
+    auto job = [store = store_, segment] { return store->log().rows_at_risk(segment); };
+    co_return co_await reads_->run_detachable(std::move(job));
+  }
+
   Task<Result<std::pair<SegmentId, std::uint8_t>>> find_fragment(FragmentId fragment) override {
     auto job = [store = store_, fragment] { return store->log().find_fragment(fragment); };
     co_return co_await reads_->run_detachable(std::move(job));

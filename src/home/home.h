@@ -168,6 +168,14 @@ class Home {
     co_return std::vector<BadRow>();
   }
 
+  /// Of the rows that it gives of a segment those, rising, that it would not find any more if it lost its index, since
+  /// what says of them what they are has changed. A home that looks after this by itself has none to tell of. Errors:
+  /// not_found, unavailable.
+  virtual Task<Result<std::vector<std::uint8_t>>> rows_at_risk(SegmentId segment) {
+    (void)segment;
+    co_return std::vector<std::uint8_t>();
+  }
+
   /// Takes the lock of a home that lets one program write at a time, as its first writing call would; it is kept till
   /// the object goes. `who` is for those who wait for it: the lock says it. Nothing to do where writers may come
   /// together. Errors: busy; the detail says who holds it.

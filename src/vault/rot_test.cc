@@ -153,5 +153,32 @@ TEST(Rot, IsFoundAndWorkedAround) {
   test_run::tried_of_sweep(7, "damages to a home of a vault", rounds * kDamagesInARound, seed);
 }
 
+/// By another home's card and the home's index such rows are whole: until the index is lost, or nobody else has a card.
+TEST(Rot, OfCardsInMostHomesIsFoundByACheckThatReadsAndMended) {
+  Scene scene(test_run::seed(), kRottingHomes);
+  scene.save_files(testing::few_files(scene.world));
+  constexpr std::uint64_t kInFirstFront = 4096 + 4;
+  for (unsigned home = 1; home < kRottingHomes; ++home)
+    scene.disk().flip_bit(scene.world.home_path(home) + "/logs/00000001.log", 8 * kInFirstFront);
+  {
+    auto session = scene.world.open("a");
+    ASSERT_TRUE(session);
+    const auto report = scene.world.run(session->vault->check(100, {}));
+    ASSERT_TRUE(report) << report.error().detail;
+    EXPECT_GE(report->rows_bad, 3 * 6u);
+    const auto done = scene.world.run(session->vault->repair(true, {}, false, {}));
+    ASSERT_TRUE(done) << done.error().detail;
+  }
+  for (unsigned home = 0; home < kRottingHomes; ++home)
+    ASSERT_TRUE(scene.disk().remove(scene.world.home_path(home) + "/index"));
+  auto session = scene.world.open("a");
+  ASSERT_TRUE(session);
+  const auto report = scene.world.run(session->vault->check(100, {}));
+  ASSERT_TRUE(report) << report.error().detail;
+  EXPECT_EQ(report->rows_missing + report->rows_bad, 0u);
+  session = fail(Errc::unavailable, "closed");
+  EXPECT_EQ(scene.check_all("a", scene.saved), "");
+}
+
 }  // namespace
 }  // namespace mhp::vault

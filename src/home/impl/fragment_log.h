@@ -76,6 +76,8 @@ class FragmentLog {
   Result<std::vector<SegmentId>> segments(const VaultId& vault, const SegmentId& after, std::size_t limit);
   /// Re-hashes the rows of one segment: all, or those that `seed` draws. A row that the disk cannot read is bad.
   Result<ScrubReport> scrub_segment(const HeldKey& key, unsigned percent, std::uint64_t seed);
+  /// As Home::rows_at_risk().
+  Result<std::vector<std::uint8_t>> rows_at_risk(const SegmentId& segment);
 
  private:
   struct Log {
@@ -129,6 +131,7 @@ class FragmentLog {
   Result<void> scan(std::uint32_t log, bool after_crash);
   Result<void> refresh();
   std::uint64_t used() const;
+  Result<std::vector<std::uint8_t>> without_front(const SegmentId& segment, std::span<const RowPlace> rows);
   Result<Holding> holding(std::unique_lock<std::mutex>& lock, const HeldKey& key);
   /// Gives the mutex back while it reads. Errors: busy (see retrying).
   Result<void> judge(std::unique_lock<std::mutex>& lock, const HeldKey& key);

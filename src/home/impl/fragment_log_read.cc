@@ -260,6 +260,36 @@ Result<Usage> FragmentLog::usage() {
   return out;
 }
 
+/// Of the records that these rows stand in, one front each.
+Result<std::vector<std::uint8_t>> FragmentLog::without_front(const SegmentId& segment, std::span<const RowPlace> rows) {
+  std::vector<std::pair<wire::LogPlace, bool>> fronts;
+  std::vector<std::uint8_t> out;
+  for (const RowPlace& row : rows) {
+    auto front = std::ranges::find(fronts, row.front.place, &std::pair<wire::LogPlace, bool>::first);
+    if (front == fronts.end()) {
+      MHP_TRY(const auto file, open_log(row.front.place.log));
+      const auto read = read_front(*file, row.front, segment);
+      if (!read && read.error().code != Errc::corrupt) return pass(read);
+      front = fronts.insert(fronts.end(), {row.front.place, read && card_in(*read)});
+    }
+    if (!front->second) out.push_back(row.row);
+  }
+  return out;
+}
+
+Result<std::vector<std::uint8_t>> FragmentLog::rows_at_risk(const SegmentId& segment) {
+  MHP_TRY(const HeldKey key, first_of(segment));
+  return retrying([&]() -> Result<std::vector<std::uint8_t>> {
+    std::vector<RowPlace> rows;
+    {
+      std::lock_guard lock(mutex_);
+      MHP_TRY_VOID(ensure_loaded());
+      rows = index_.rows(key);
+    }
+    return without_front(segment, rows);
+  });
+}
+
 Result<ScrubReport> FragmentLog::scrub_segment(const HeldKey& key, unsigned percent, std::uint64_t seed) {
   return retrying([&]() -> Result<ScrubReport> {
     std::vector<RowPlace> rows;
@@ -281,11 +311,13 @@ Result<ScrubReport> FragmentLog::scrub_segment(const HeldKey& key, unsigned perc
       if (front) card = card_in(*front);
       if (front && card) break;
     }
+    MHP_TRY(const auto at_risk, without_front(key.segment, rows));
     for (const RowPlace& row : rows) {
       MHP_TRY(const auto file, open_log(row.place.log));
       report.rows += 1;
       report.bytes += row.bytes;
-      if (!card || !check_row(*file, row, *card)) report.bad.emplace_back(key.segment, row.row);
+      const bool has_front = !std::ranges::binary_search(at_risk, row.row);
+      if (!card || !has_front || !check_row(*file, row, *card)) report.bad.emplace_back(key.segment, row.row);
     }
     return report;
   });

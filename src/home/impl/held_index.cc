@@ -106,7 +106,7 @@ std::vector<RowPlace> HeldIndex::rows(const HeldKey& key) const {
     if (entry.is_aside) continue;
     for (const Row& row : rows_of(entry)) {
       if (std::exchange(seen[row.row], true)) continue;
-      out.push_back({row.row, {entry.log, entry.offset + row.offset}, row.bytes});
+      out.push_back({row.row, {entry.log, entry.offset + row.offset}, row.bytes, front_of(entry)});
     }
   }
   std::ranges::sort(out, {}, &RowPlace::row);
@@ -141,7 +141,7 @@ std::vector<FrontPlace> HeldIndex::fronts(const HeldKey& key) const {
   std::vector<FrontPlace> out;
   for (std::uint32_t at = newest(key).value_or(kNone); at != kNone; at = entries_[at].older) {
     const Entry& entry = entries_[at];
-    if (!entry.is_aside) out.push_back({{entry.log, entry.offset}, entry.front_bytes, entry.card_version});
+    if (!entry.is_aside) out.push_back(front_of(entry));
   }
   const auto age = [](const FrontPlace& front) {
     return std::tuple(front.card_version, front.place.log, front.place.offset);

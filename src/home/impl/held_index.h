@@ -30,18 +30,19 @@ struct FoundRecord {
   std::vector<wire::RecordRow> rows;
 };
 
-/// Where one fragment stands.
-struct RowPlace {
-  std::uint8_t row = 0;
-  wire::LogPlace place;  // of its first byte
-  std::uint32_t bytes = 0;
-};
-
 /// Where a record's front stands.
 struct FrontPlace {
   wire::LogPlace place;
   std::uint32_t bytes = 0;
   std::uint32_t card_version = 0;
+};
+
+/// Where one fragment stands.
+struct RowPlace {
+  std::uint8_t row = 0;
+  wire::LogPlace place;  // of its first byte
+  std::uint32_t bytes = 0;
+  FrontPlace front = {};  // of its record: without it, a home whose index is lost does not find the row
 };
 
 /// Records in order of arrival; several of one key count together: all their rows, of a row the newest copy.
@@ -121,6 +122,9 @@ class HeldIndex {
     std::uint8_t row = 0;
   };
 
+  static FrontPlace front_of(const Entry& entry) {
+    return {{entry.log, entry.offset}, entry.front_bytes, entry.card_version};
+  }
   HeldKey key_of(std::uint32_t entry) const { return {vaults_[entries_[entry].vault], entries_[entry].segment}; }
   std::optional<std::uint32_t> newest(const HeldKey& key) const;
   std::size_t slot_of(const SegmentId& segment, std::uint32_t vault) const;
