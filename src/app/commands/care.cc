@@ -157,7 +157,7 @@ static Task<int> show_unreadable(Session& session, const Error& problem) {
                       {"taken_out", json_all_out(*opened)},
                       {"reason", json_text(problem.detail)}});
   session.out.say(no_homes ? "NOT YET: the vault has no home. Add a folder or drive with 'mhp home add DIR', or invite "
-                             "somebody into your cloud ('mhp cloud', 'mhp invite')."
+                             "somebody into your cloud ('mhp cloud new NAME', 'mhp invite')."
                            : "HELP: the vault cannot be read: " + printable(problem.detail));
   show_homes(session, *opened, list);
   co_return no_homes ? kDone : kFailed;
