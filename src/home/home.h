@@ -52,7 +52,7 @@ struct CollectReport {
   std::uint64_t waiting_bytes = 0;          // of them: the hold is over, but what lies beside them is worth more
   std::optional<std::int64_t> next_due_ns;  // as in Usage
   std::vector<std::string> problems;        // why something was not purged or given back: a line each, for a person
-  std::vector<DamagedRow> damaged;          // where that was the reason; what a home on another computer does not tell
+  std::vector<DamagedRow> damaged{};        // where that was the reason; what a home on another computer does not tell
 };
 
 struct ScrubReport {

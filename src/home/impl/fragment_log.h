@@ -37,7 +37,7 @@ class FragmentLog {
   struct Purged {
     std::uint64_t bytes_freed = 0;
     std::vector<std::string> problems;  // logs that were kept although little of them is alive: why
-    std::vector<DamagedRow> damaged;    // where that was the reason
+    std::vector<DamagedRow> damaged{};  // where that was the reason
   };
   /// Removes logs of which less than half is alive: not in `due` (rising), not held anew elsewhere. What
   /// is alive in them is checked, appended to the newest log and committed first. A log with anything in it that is not

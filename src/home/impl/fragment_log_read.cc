@@ -269,7 +269,7 @@ Result<std::vector<std::uint8_t>> FragmentLog::without_front(const SegmentId& se
     if (front == fronts.end()) {
       MHP_TRY(const auto file, open_log(row.front.place.log));
       const auto read = read_front(*file, row.front, segment);
-      if (!read && read.error().code != Errc::corrupt) return pass(read);
+      if (!read && read.error().code != Errc::corrupt) return tl::unexpected<Error>(read.error());
       front = fronts.insert(fronts.end(), {row.front.place, read && card_in(*read)});
     }
     if (!front->second) out.push_back(row.row);
