@@ -350,8 +350,10 @@ static Task<> make_home_set(Session& session, Opened& opened, std::set<std::uint
   auto key = speaking_as(*opened.device, *opened.record);
   auto members =
       co_await open_members(session, opened.record->content.homes, std::move(source_devices), std::move(key));
-  for (dispersal::Member& member : members)
-    member.counts = member.counts && !opened.leaving.contains(member.id) && !opened.refusing.contains(member.id);
+  for (dispersal::Member& member : members) {
+    member.refuses = opened.refusing.contains(member.id);
+    member.counts = member.counts && !opened.leaving.contains(member.id) && !member.refuses;
+  }
   opened.homes =
       std::make_unique<dispersal::HomeSet>(session.platform, opened.record->record.vault, std::move(members));
   opened.homes->trust(vault::card_signers(opened.record->record));
@@ -522,12 +524,15 @@ static void note_out(Session& session, const Opened& opened) {
   std::vector<std::size_t> refusing;
   bool has_others = false;
   for (std::size_t i = 0; i < opened.homes->members().size(); ++i) {
-    if (opened.refusing.contains(opened.homes->members()[i].id)) refusing.push_back(i);
-    has_others = has_others || opened.homes->members()[i].counts;
+    const dispersal::Member& home = opened.homes->members()[i];
+    if (home.refuses) refusing.push_back(i);
+    has_others = has_others || (home.is_wanted() && !home.refuses && !opened.leaving.contains(home.id));
   }
   session.out.note(fmt::format("What is saved from this computer goes to your other homes alone, not to {}.{}",
                                names_of_members(*opened.homes, refusing),
-                               has_others ? "" : " There is none: add one with 'mhp home add DIR'."));
+                               has_others ? " Where you recover, name these others ('mhp recover --home DIR'): the "
+                                            "cloud's homes do not hear of what is saved on them."
+                                          : " There is none: add one with 'mhp home add DIR'."));
 }
 
 /// Homes on the disks of what was saved last are lost with it.

@@ -240,7 +240,7 @@ std::chrono::nanoseconds HomeSet::fair_time() const {
 
 bool HomeSet::takes_writes(std::size_t member) const {
   const Member& who = state_->members.at(member);
-  return who.home != nullptr && !who.read_only && !state_->standings[member].no_writes;
+  return who.home != nullptr && !who.read_only && !who.refuses && !state_->standings[member].no_writes;
 }
 
 std::size_t HomeSet::reachable() const {
@@ -251,6 +251,13 @@ std::size_t HomeSet::reachable() const {
 std::size_t HomeSet::missing() const {
   const auto is_missing = [](const Member& m) { return m.home == nullptr && m.is_wanted(); };
   return static_cast<std::size_t>(std::count_if(state_->members.begin(), state_->members.end(), is_missing));
+}
+
+std::size_t HomeSet::number_counting(const std::set<std::size_t>& holding) const {
+  const auto counts = [this](std::size_t member) { return state_->members[member].counts; };
+  const auto takes = [this](std::size_t member) { return !state_->members[member].refuses; };
+  const auto counting = static_cast<std::size_t>(std::ranges::count_if(holding, counts));
+  return counting > 0 ? counting : static_cast<std::size_t>(std::ranges::count_if(holding, takes));
 }
 
 void HomeSet::trust(std::vector<primitives::PublicKey> signers) {
@@ -306,15 +313,19 @@ Task<> HomeSet::begin_writing(std::string who, std::chrono::nanoseconds patience
 
 namespace {
 
-/// Members a new segment is planned on: those that count, or all where none does.
+/// Members a new segment is planned on: those that count; where none does, those that take something all the same. All
+/// where each refuses: then the first put says so.
 std::vector<std::size_t> planned_on(const std::vector<Member>& members) {
   std::vector<std::size_t> counting;
+  std::vector<std::size_t> taking;
   std::vector<std::size_t> all;
   for (std::size_t i = 0; i < members.size(); ++i) {
     all.push_back(i);
     if (members[i].counts) counting.push_back(i);
+    if (!members[i].refuses) taking.push_back(i);
   }
-  return counting.empty() ? all : counting;
+  if (!counting.empty()) return counting;
+  return taking.empty() ? all : taking;
 }
 
 }  // namespace
@@ -475,6 +486,8 @@ Task<PutReport> HomeSet::put_more(EncodedSegment encoded) {
     const Member& member = state_->members.at(shipment.home);
     if (member.home == nullptr)
       report(shipment.home, TroubleKind::away, member.away_reason);
+    else if (member.refuses)
+      report(shipment.home, TroubleKind::refused, "takes nothing from this computer, which was taken out");
     else if (!state_->standings[shipment.home].no_writes)
       out.start(shipment);
   }

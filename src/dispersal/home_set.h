@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -63,6 +64,7 @@ struct Member {
   bool counts = true;        // false: shares the source's disk, or is on its way out
   bool read_only = false;    // seen when it was opened: nothing can be written to it
   bool is_computer = false;  // another one, over the network: nobody mounts it
+  bool refuses = false;      // takes nothing from this computer, which was taken out of its cloud; it can be read
   /// How long it took till it was there; a second where nobody looked at the clock.
   std::chrono::duration<std::uint32_t, std::milli> reached_in{1000};
   /// False for a home that is not to be used here (usage): nobody misses it.
@@ -136,6 +138,9 @@ class HomeSet {
   std::size_t reachable() const;
   /// Wanted, and away.
   std::size_t missing() const;
+  /// On how many homes something is that lies on these members: those that count; where none of these does, those that
+  /// do not refuse.
+  std::size_t number_counting(const std::set<std::size_t>& holding) const;
   /// Keys whose cards are believed: the vault's identity and all its certified devices.
   void trust(std::vector<primitives::PublicKey> signers);
   /// It does not count in the margin from now on, and nothing more is planned on it.
@@ -158,7 +163,7 @@ class HomeSet {
   /// others who wait. Where somebody else writes to a home it is asked again and again until `patience`, which is for
   /// all of them, is over; `waits` is told once of each. One that is in use even then is reported as busy.
   Task<> begin_writing(std::string who, std::chrono::nanoseconds patience, WaitsFor waits);
-  /// False where it is away or write-protected, or took nothing more during this run.
+  /// False where it is away or write-protected, refuses, or took nothing more during this run.
   bool takes_writes(std::size_t member) const;
   /// What kept a home from being opened or used and was this computer's own lack of open files or memory.
   const std::optional<Error>& exhausted() const;
@@ -172,7 +177,7 @@ class HomeSet {
   BufferPool& buffers();
 
   /// Plan and placement of a new segment over ALL members that count in the margin, away ones too (their rows are left
-  /// out when putting); over all members where none counts. Of more than 36 the first 36.
+  /// out when putting); over all that do not refuse where none counts. Of more than 36 the first 36.
   /// Without those of `without`: as if they had gone already.
   Plan plan(Level level, const std::vector<std::size_t>& without = {}) const;
   std::vector<RowsFor> place_new(const Plan& plan, const SegmentId& segment) const;

@@ -353,6 +353,46 @@ TEST(HomeSet, HomesOnTheSourcesDiskGetRowsOnlyWhereThereIsNoOther) {
   EXPECT_EQ(only.margin_of(only.place_new(only.plan(Level::normal), SegmentId()), kNeed), 0);
 }
 
+TEST(HomeSet, HomesThatRefuseGetNothingAndDoNotCount) {
+  World world(3);
+  const auto open = [&](bool drive_counts) {
+    std::vector<Member> members;
+    for (std::size_t i = 0; i < world.homes(); ++i)
+      members.push_back({.id = world.home(i).id(),
+                         .name = World::name(i),
+                         .home = world.door(i),
+                         .away_reason = "",
+                         .counts = i == 2 && drive_counts,
+                         .refuses = i != 2});
+    return std::make_unique<HomeSet>(world.platform(), world.vault(), std::move(members));
+  };
+  for (const bool drive_counts : {true, false}) {  // else it lies on the source's disk: there is no other
+    const auto set = open(drive_counts);
+    const Plan plan = set->plan(Level::normal);
+    EXPECT_EQ(plan.homes, 1u);
+    const Sample sample = make_sample(world.random, 100);
+    const auto wanted = set->place_new(plan, sample.id);
+    ASSERT_EQ(wanted.size(), 1u);
+    EXPECT_EQ(wanted[0].home, 2u);
+    EXPECT_FALSE(set->takes_writes(0));
+    EXPECT_TRUE(set->takes_writes(2));
+    EXPECT_EQ(set->number_counting({0, 1, 2}), 1u);
+    EXPECT_EQ(set->number_counting({0, 1}), 0u);
+  }
+  // Where all do, the first put says so.
+  std::vector<Member> all(1);
+  all[0] = {.id = world.home(0).id(), .name = "Ann's", .home = world.door(0), .away_reason = "", .refuses = true};
+  HomeSet set(world.platform(), world.vault(), std::move(all));
+  const Sample sample = make_sample(world.random, 100);
+  EncodedSegment encoded =
+      encode(sample.segment(world.vault()), set.place_new(set.plan(Level::normal), sample.id), nullptr, set.buffers());
+  world.sign(encoded);
+  const auto put = world.run(set.put(std::move(encoded)));
+  ASSERT_FALSE(put);
+  EXPECT_EQ(put.error().code, Errc::denied);
+  EXPECT_NE(put.error().detail.find("refuses: Ann's"), std::string::npos) << put.error().detail;
+}
+
 TEST(Locate, TellsNothingHeldFromNobodyThere) {
   World world(3);
   const auto nothing = world.run(world.set().locate(SegmentId()));

@@ -61,12 +61,13 @@ class Checker {
     vault_.gone_ = gone_;  // what is in these is not there for has()
     vault_.index_.set_gone(gone_);
     report_.homes_bad.assign(bad_homes_.begin(), bad_homes_.end());
-    report_.homes = static_cast<unsigned>(holding_.size());
+    report_.homes = static_cast<unsigned>(vault_.homes_.number_counting(holding_));
     std::vector<std::size_t> complete = vault_.complete_members();
     report_.margin = std::min(margin_.value_or(0), vault_.margin_of_members(complete));
     for (std::size_t i = 0; i < vault_.views_.size(); ++i) {
-      bool lacks = vault_.homes_.members()[i].home != nullptr && std::ranges::find(complete, i) == complete.end();
-      if (lacks) report_.homes_lacking.push_back(vault_.homes_.members()[i].id);
+      const auto& home = vault_.homes_.members()[i];
+      bool lacks = home.home != nullptr && std::ranges::find(complete, i) == complete.end();
+      if (lacks && !home.refuses) report_.homes_lacking.push_back(vault_.homes_.members()[i].id);
     }
     co_return std::move(report_);
   }

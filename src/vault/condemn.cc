@@ -109,7 +109,7 @@ Task<Result<void>> VaultImpl::condemn_dead(const std::vector<SegmentId>& before,
     if (condemned != survey.condemned().end()) already.insert(condemned->second.begin(), condemned->second.end());
     for (const SegmentId& segment : go) {
       bool is_new = !already.contains(segment);
-      if (!survey.holds(member, segment) || !(is_new || say_again)) continue;
+      if (!survey.holds(member, segment) || !(is_new || say_again) || homes_.members()[member].refuses) continue;
       orders[member].push_back(segment);
       if (is_new) told.insert(segment);
     }
@@ -127,7 +127,8 @@ Task<> VaultImpl::collect_due(Collected& report) {
   for (std::size_t member : compared_) {
     auto before = condemned_before_.find(member);
     bool nothing = before != condemned_before_.end() && before->second == 0;
-    if (!nothing && homes_.members()[member].home) due.push_back(member);
+    const auto& home = homes_.members()[member];
+    if (!nothing && home.home && !home.refuses) due.push_back(member);
   }
   platform::Nursery scope(co_await asio::this_coro::executor);
   platform::Round round(scope, due.size());

@@ -61,7 +61,7 @@ class Repairer {
     }
     if (!dry_run_) survey_.save_bad_rows();
     for (std::size_t member : refusing_) report_.refusing.push_back(vault_.homes_.members()[member].id);
-    report_.homes = static_cast<unsigned>(holding_.size());
+    report_.homes = static_cast<unsigned>(vault_.homes_.number_counting(holding_));
     report_.margin_before = before_.value_or(0);
     report_.margin = after_.value_or(0);
     co_return report_;
@@ -84,7 +84,7 @@ class Repairer {
     std::vector<std::size_t> newer_card;  // members that only lack the newest card
   };
 
-  /// Homes that count, or all where none does; not those that are about to go.
+  /// Homes that count, or where none does all that do not refuse; not those that are about to go.
   void choose_usable() {
     const auto& all = vault_.homes_.members();
     for (std::size_t i = 0; i < all.size(); ++i) {
@@ -92,7 +92,7 @@ class Repairer {
     }
     for (bool only_counting : {true, false}) {
       for (std::size_t member : survey_.members()) {
-        bool fits = vault_.homes_.members()[member].counts || !only_counting;
+        bool fits = all[member].counts || (!only_counting && !all[member].refuses);
         if (fits && !contains(without_, member)) usable_.push_back(member);
       }
       if (!usable_.empty()) return;
@@ -401,6 +401,7 @@ Task<std::vector<std::size_t>> VaultImpl::mend_former() {
     for (const DeviceId& device : damaged[i]) {
       const auto held = std::ranges::find(views_[i].records, device, &home::Home::DeviceRecord::device);
       if (held == views_[i].records.end() || held->signed_record.empty()) continue;
+      if (homes_.members()[i].refuses) continue;
       const auto put = co_await homes_.members()[i].home->put_vault_record(held->signed_record);
       if (!put) homes_.report_failure(i, put.error());
       if (put && !contains(out, i)) out.push_back(i);
@@ -449,7 +450,7 @@ Task<Result<RepairReport>> VaultImpl::repair(bool read_all, std::vector<std::siz
   if (!dry_run) told = co_await bring_homes_up_to_date();
   std::vector<std::size_t> after = complete();
   for (std::size_t i = 0; i < views_.size(); ++i) {
-    if (!homes_.members()[i].home || contains(without, i)) continue;
+    if (!homes_.members()[i].home || homes_.members()[i].refuses || contains(without, i)) continue;
     if (dry_run && !contains(after, i)) after.push_back(i);  // as it would be
     if (!dry_run && !contains(told, i)) add_home(sum.refusing, homes_.members()[i].id);
   }

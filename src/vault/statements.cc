@@ -78,7 +78,9 @@ Task<std::vector<std::size_t>> send_statements(VaultImpl& vault, StatementKind k
                                                const primitives::SigningKey& signer,
                                                std::map<std::size_t, std::vector<SegmentId>> segments) {
   const auto& all = vault.homes_.members();
-  std::erase_if(segments, [&](const auto& entry) { return entry.second.empty() || !all[entry.first].home; });
+  std::erase_if(segments, [&](const auto& entry) {
+    return entry.second.empty() || !all[entry.first].home || all[entry.first].refuses;
+  });
   Sending sending{.vault = vault, .kind = kind, .signer = signer};
   platform::Nursery scope(co_await asio::this_coro::executor);
   platform::Round round(scope, segments.size(), {&vault.platform_.clock(), vault.homes_.members().size()});
@@ -91,7 +93,9 @@ Task<std::vector<std::size_t>> send_statements(VaultImpl& vault, StatementKind k
 /// What a home condemns is compared with what is needed before it may purge anything: by whoever writes, each time.
 Task<> VaultImpl::reprieve_needed(Survey& survey) {
   auto condemned = survey.condemned();
-  for (const auto& [member, segments] : condemned) reprieved_.insert(segments.begin(), segments.end());
+  for (const auto& [member, segments] : condemned) {
+    if (!homes_.members()[member].refuses) reprieved_.insert(segments.begin(), segments.end());
+  }
   auto took = co_await send_statements(*this, StatementKind::reprieve, device_.signing, condemned);
   for (std::size_t member : survey.members()) compared_.insert(member);
   for (const auto& [member, segments] : condemned) {

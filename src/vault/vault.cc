@@ -132,7 +132,9 @@ std::vector<OlderRecord> VaultImpl::older_records() const {
 
 void VaultImpl::report_findings() {
   for (const HeadFinding& finding : heads_.findings) {
-    const bool cannot_follow = finding.kind == TroubleKind::old_heads && homes_.members()[finding.member].read_only;
+    const bool is_old = finding.kind == TroubleKind::old_heads;
+    if (is_old && homes_.members()[finding.member].refuses) continue;  // nothing newer was given to it from here
+    const bool cannot_follow = is_old && homes_.members()[finding.member].read_only;
     if (cannot_follow) {
       homes_.report(finding.member, TroubleKind::read_only, "it cannot be given the newest heads");
     } else {

@@ -410,6 +410,7 @@ def computer_taken_out(w):
     done = cat.json("backup", tree)
     w.equal((done["margin"], done["left_out"]), (0, []), "on the owner's own drive alone")
     said = cat.mhp("backup", tree).err
+    w.check("name these others ('mhp recover --home DIR')" in said, said)
     w.check("not to 'ann's home', 'ben's home'" in said or "not to 'ben's home', 'ann's home'" in said, said)
     status = cat.json("status")
     w.equal((status["state"], status["margin"]), ("not_yet", 0), "no other home is to be relied on")
@@ -424,7 +425,7 @@ def computer_taken_out(w):
     wait_for_homes(w, ann, 1)
     cat.down()
     anew = Computer(w, "anew", init=False)
-    told = anew.json("recover", "--phrase-file", cat.phrase, "--from", ben.address)
+    told = anew.json("recover", "--phrase-file", cat.phrase, "--from", ben.address, "--home", drive)
     w.equal([(one["name"], one["as"], one["problem"]) for one in told["clouds"]], [("Lindenweg", "cat", "")],
             "clouds that it is back in")
     w.equal(anew.json("members")["taken_out"], None, "that it is out")
@@ -433,6 +434,31 @@ def computer_taken_out(w):
             {"ann's home": True, "ben's home": True, "drive": True}, "homes on the list of all computers")
     w.equal(anew.json("backup", tree)["left_out"], [], "homes left out")
     comes_back(w, anew, tree, "on the same computer, as a new one")
+
+
+def drive_beside_what_is_saved(w):
+    """A computer that was taken out saves to its owner's drive, also on the disk of what is saved."""
+    ann, ben = found(w, ("ann", "ben"))
+    tree = make_tree(w)
+    ben.mhp("home", "add", ben.folder / "drive")  # which lies on that disk, and so does not count
+    ben.json("backup", tree)
+    ann.json("homes", "remove", "ben's home")
+    ben.wait_for_log(" taken_out cloud=Lindenweg what=computer by='ann' ")
+    (tree / "more").write_bytes(w.random.randbytes(1_000_000))
+    run = ben.mhp("backup", tree)
+    w.check("There is none" not in run.err, f"there is another home\n{run}")
+    w.check("on 1 home, none may be lost" in run.out, f"on how many homes\n{run}")
+    status = ben.mhp("status")
+    w.check("everything is on 1 home, none may be lost" in status.out, f"status\n{status}")
+    run = ben.mhp("repair")
+    w.check("did not take" not in run.err and "take a vault record" not in run.err, f"repair asks who takes\n{run}")
+    told = ben.json("repair")
+    w.equal((told["segments_changed"], told["rows_made"], told["homes"], told["homes_refusing"]), (0, 0, 1, []),
+            "and once more")
+    listed = {home["name"]: home["state"] for home in ben.json("home", "list")["homes"]}
+    w.equal(listed, {"ann's home": "refuses", "drive": "ok"}, "home list")
+    ann.down()
+    comes_back(w, ben, tree, "from the drive alone")
 
 
 def leaving(w):
@@ -628,5 +654,6 @@ def two_writers(w):
 if __name__ == "__main__":
     world.main(main_job, both_ways, invitations, back_in_the_cloud, off_the_list_and_back, killed_and_started_again,
                removed_and_handed_over, refused_join, never_up, second_computer, removed,
-               founder_fights_back, computer_taken_out, leaving, admins_leave_at_once, burnt_computer, names,
-               rot_is_told, two_writers)
+               founder_fights_back, computer_taken_out, drive_beside_what_is_saved,
+               leaving, admins_leave_at_once, burnt_computer, names, rot_is_told,
+               two_writers)

@@ -280,7 +280,7 @@ static Task<int> run_home_list(Session& session) {
     std::string state = "away";
     if (member.home) {
       const auto answer = co_await member.home->usage();
-      state = answer ? "ok" : "failed";
+      state = !answer ? "failed" : member.refuses ? "refuses" : "ok";
       if (answer) usage = *answer;
     } else if (member.away_code == Errc::corrupt) {
       state = "damaged";

@@ -86,6 +86,8 @@ class World {
 
   static std::string name(std::size_t home) { return "Drive " + std::to_string(home); }
   FakeHome& home(std::size_t i) { return *stores_[i]; }
+  /// For a set of the test's own.
+  std::unique_ptr<home::Home> door(std::size_t i) { return std::make_unique<Door>(*stores_[i]); }
   std::size_t homes() const { return stores_.size(); }
   HomeSet& set() { return *set_; }
   platform::MemoryPlatform& platform() { return platform_; }

@@ -262,7 +262,9 @@ Task<std::vector<std::size_t>> bring_up_to_date(dispersal::HomeSet& homes, std::
   platform::Nursery scope(co_await asio::this_coro::executor);
   Round round(scope, 0, {clock, views.size()});
   std::vector<Taken> taken(views.size(), Taken::no_answer);
-  const auto is_there = [&](std::size_t i) { return views[i].answered && homes.members()[i].home; };
+  const auto is_there = [&](std::size_t i) {
+    return views[i].answered && homes.members()[i].home && !homes.members()[i].refuses;
+  };
   for (std::size_t i = 0; i < views.size(); ++i) round.left += is_there(i);
   if (round.left > 0 && clock != nullptr) scope.start(watch(*clock, kGiveLimit, round));
   for (std::size_t i = 0; i < views.size(); ++i) {
