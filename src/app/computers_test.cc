@@ -31,7 +31,7 @@ class Lender final : public net::Service {
     EXPECT_TRUE(home::create_folder_home(machine_.disk(), machine_.random(), "/home", id));
     home_ = std::move(*home::open_folder_home(machine_, "/home", id, {}));
     cloud::Lending lending;
-    lending.is_member = [](const net::Peer&) { return true; };
+    lending.who = [](const net::Peer&) { return cloud::Who::member; };
     lending.quota_bytes = [](const net::Peer&, const VaultId&) { return std::uint64_t{1_GiB}; };
     service_ = std::make_unique<cloud::HomeService>(machine_, *home_, std::move(lending));
   }

@@ -386,6 +386,16 @@ bool Book::has_home(const HomeId& home) const {
   return std::ranges::any_of(entries_, names);
 }
 
+bool Book::was_taken_out(const KeyId& computer) const {
+  const auto names = [&](const auto& entry) {
+    if (!entry.second->roster) return false;
+    const auto& keys = entry.second->roster->view().removed_keys;
+    const auto first = keys.lower_bound({computer, MemberId()});
+    return first != keys.end() && first->first == computer;
+  };
+  return std::ranges::any_of(entries_, names);
+}
+
 Task<> Book::changed(std::uint64_t seen) {
   while (changes_ <= seen) {
     platform::Semaphore rung(co_await asio::this_coro::executor, 0);

@@ -59,6 +59,8 @@ class Book {
   std::vector<Belonging> belongings(const HomeId& home) const;
   /// Whether it is in any.
   bool has_home(const HomeId& home) const;
+  /// Whether the computer of that key was taken out of any, by itself: not with a member who was removed.
+  bool was_taken_out(const KeyId& computer) const;
 
   /// Rises whenever a roster changes here, whoever changed it.
   std::uint64_t changes() const { return changes_; }

@@ -321,6 +321,11 @@ std::vector<Book::Belonging> CloudService::belongings(const HomeId& peer) const 
   return all;
 }
 
+Who CloudService::who(const net::Peer& peer) const {
+  if (!belongings(peer.id).empty()) return Who::member;
+  return state_->book.was_taken_out(as_key(peer.key)) ? Who::taken_out : Who::stranger;
+}
+
 std::unique_ptr<net::Served> CloudService::serve(const net::Peer& peer) {
   return std::make_unique<CloudConnection>(*state_, peer);
 }

@@ -25,6 +25,9 @@ class CloudService final : public net::Service {
   /// Whose a computer is in the clouds here: by the rosters, and as whom it has shown itself on connections that are
   /// up.
   std::vector<Book::Belonging> belongings(const HomeId& peer) const;
+  /// Decides who may speak to the home: who is in one of the clouds here, by the above, is a member, whatever others
+  /// say of its computer; who is in none, and whose computer was taken out of one, is that.
+  Who who(const net::Peer& peer) const;
   /// Must be gone before this.
   std::unique_ptr<net::Served> serve(const net::Peer& peer) override;
 

@@ -21,9 +21,36 @@ Result<void> check_certificate(const wire::SessionProof& proof, const VaultId& v
 
 }  // namespace
 
+bool only_reads(HomeCall call) {
+  switch (call) {
+    case HomeCall::session:
+    case HomeCall::vault_records:
+    case HomeCall::former_record:
+    case HomeCall::heads:
+    case HomeCall::list:
+    case HomeCall::find:
+    case HomeCall::read:
+    case HomeCall::usage:
+    case HomeCall::scrub:
+    case HomeCall::known_bad:
+      return true;
+    case HomeCall::put_vault_record:
+    case HomeCall::put_heads:
+    case HomeCall::tombstone:
+    case HomeCall::reprieve:
+    case HomeCall::put:
+    case HomeCall::commit:
+    case HomeCall::collect:
+      return false;
+  }
+  return false;
+}
+
 Result<void> may(const Shown& shown, HomeCall call) {
+  if (shown.computer == Who::taken_out && !only_reads(call))
+    return fail(Errc::denied, "this computer was taken out of the cloud: what is here it may read, and not change");
   if (call == HomeCall::session || shown.speaks) return {};
-  if (call == HomeCall::put_vault_record && shown.is_member) return {};
+  if (call == HomeCall::put_vault_record && shown.computer == Who::member) return {};
   return fail(Errc::denied, "this connection has not shown that it may act for this vault");
 }
 

@@ -9,14 +9,25 @@
 
 namespace mhp::cloud {
 
-/// What a connection has shown of itself when it asks about a vault.
-struct Shown {
-  bool is_member = false;  // its computer is of this cloud
-  bool speaks = false;     // for that vault: proved on this very connection, and by what is held now
+/// What the rosters of this home's clouds say of the computer that asks.
+enum class Who : unsigned char {
+  stranger,
+  member,     // of one of the clouds at least
+  taken_out,  // of one of them, and in none: it may be in the hands of a thief, and the vault's keys with it
 };
 
+/// What a connection has shown of itself when it asks about a vault.
+struct Shown {
+  Who computer = Who::stranger;
+  bool speaks = false;  // for that vault: proved on this very connection, and by what is held now
+};
+
+/// Whether a call changes nothing of what is kept here. Opening a session does not either.
+bool only_reads(HomeCall call);
+
 /// A vault is for those who speak for it. Only a vault record comes from others, too, if they are members: it proves
-/// itself, and is how a device comes in that can show no certificate. Errors: denied.
+/// itself, and is how a device comes in that can show no certificate. From a computer that was taken out nothing is
+/// taken: it reads. Errors: denied.
 Result<void> may(const Shown& shown, HomeCall call);
 
 /// What follows from the vault records that the home holds; null where it holds none, not even a damaged one.

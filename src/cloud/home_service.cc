@@ -171,10 +171,11 @@ class HomeConnection : public net::Served {
     if (request.body.size() > longest_body(asked.call)) co_return fail(Errc::invalid, "the request is too long");
     MHP_CO_TRY(const HeldSpeakers held, co_await state_.speakers(asked.vault));
     const auto proved = sessions_.find(asked.vault);
-    Shown shown{.is_member = state_.lending.is_member(peer_), .speaks = false};
+    Shown shown{.computer = state_.lending.who(peer_), .speaks = false};
     shown.speaks = proved != sessions_.end() && speaks(proved->second, asked.vault, held);
     MHP_CO_TRY_VOID(may(shown, asked.call));
-    if (asked.call == HomeCall::session) co_return open_session(asked, request.body, held, shown.is_member);
+    const bool is_member = shown.computer == Who::member;
+    if (asked.call == HomeCall::session) co_return open_session(asked, request.body, held, is_member);
     co_return co_await perform(asked, std::move(request.body));
   }
 

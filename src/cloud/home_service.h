@@ -12,8 +12,8 @@ namespace mhp::cloud {
 
 /// What this home lends, and to whom: as the cloud's rules say now. Called on the loop, never blocks.
 struct Lending {
-  /// Whether this computer is of the cloud: others get nothing but what a vault's own keys open.
-  std::function<bool(const net::Peer&)> is_member;
+  /// Whether this computer is of a cloud here: others get nothing but what a vault's own keys open.
+  std::function<Who(const net::Peer&)> who;
   /// Bytes of records that a vault may have here where this computer asks; 0: nothing of it is taken.
   std::function<std::uint64_t(const net::Peer&, const VaultId&)> quota_bytes;
   /// Rows that this home has found damaged by itself, of segments of a vault after one, at most wire::kMaxScrubBad; and

@@ -41,7 +41,7 @@ class Service : public ::testing::Test {
     ASSERT_TRUE(opened);
     home_ = std::move(*opened);
     Lending lending;
-    lending.is_member = [](const net::Peer& peer) { return peer.id == kMember; };
+    lending.who = [this](const net::Peer& peer) { return peer.id == kMember ? who_ : Who::stranger; };
     lending.quota_bytes = [this](const net::Peer& peer, const VaultId&) {
       return peer.id == kMember ? quota_bytes_ : 0;
     };
@@ -110,6 +110,7 @@ class Service : public ::testing::Test {
   const Owner owner_{1};
   const home::samples::Segment segment_ = home::samples::make_segment(owner_, 1);
   std::uint64_t quota_bytes_ = 1_MiB;
+  Who who_ = Who::member;  // kMember
   platform::MemoryPlatform machine_{1};
   std::unique_ptr<home::SharedHome> home_;
   std::unique_ptr<HomeService> service_;
@@ -363,6 +364,50 @@ TEST_F(Service, PutsAtOnceDoNotPassTheQuotaTogether) {
   EXPECT_LE(platform::run_task(machine_, home_->usage_of(owner_.vault))->used_bytes, quota_bytes_);
 }
 
+/// Who has a stolen computer has the vault's keys with it: by these alone it could have all deleted.
+TEST_F(Service, AComputerThatWasTakenOutReadsAndChangesNothing) {
+  fill();
+  const auto at = connect(kMember, 1);
+  ASSERT_EQ(open(*at, owner_.key, owner_, claim(owner_.vault, 1)), Errc{});
+  who_ = Who::taken_out;  // also on a connection that is up
+  const auto ask_for = [&](HomeCall call) {
+    HomeAsk what = ask_of(call, owner_.vault);
+    what.device = owner_.device;
+    if (call == HomeCall::vault_records || call == HomeCall::heads) what.device = {};
+    const bool is_page = call == HomeCall::list || call == HomeCall::scrub || call == HomeCall::known_bad;
+    if (!is_page) what.segment = segment_.card.segment;
+    return what;
+  };
+  const std::map<HomeCall, Bytes> changes{{HomeCall::put_vault_record, owner_.signed_record(2)},
+                                          {HomeCall::put_heads, wire::encode(wire::HeadChain{owner_.heads(4, 4)})},
+                                          {HomeCall::tombstone, owner_.tombstone({segment_.card.segment})},
+                                          {HomeCall::reprieve, owner_.reprieve({segment_.card.segment})},
+                                          {HomeCall::put, record_of(owner_, home::samples::make_segment(owner_, 2))},
+                                          {HomeCall::commit, {}},
+                                          {HomeCall::collect, {}}};
+  for (const auto& [call, body] : changes) {
+    EXPECT_FALSE(only_reads(call));
+    EXPECT_EQ(code(*at, ask_for(call), body), Errc::denied) << static_cast<int>(call);
+  }
+  for (const HomeCall call : {HomeCall::vault_records, HomeCall::heads, HomeCall::list, HomeCall::find, HomeCall::read,
+                              HomeCall::usage, HomeCall::scrub, HomeCall::known_bad}) {
+    EXPECT_TRUE(only_reads(call));
+    EXPECT_EQ(code(*at, ask_for(call)), Errc{}) << static_cast<int>(call);
+  }
+  EXPECT_EQ(code(*at, ask_for(HomeCall::former_record)), Errc::not_found) << "there is none";
+  const auto anew = connect(kMember, 2);
+  EXPECT_EQ(code(*anew, ask_for(HomeCall::put_vault_record), owner_.signed_record(2)), Errc::denied);
+  ASSERT_EQ(open(*anew, owner_.identity, owner_, claim(owner_.vault, 2)), Errc{}) << "by the phrase, too";
+  EXPECT_EQ(code(*anew, ask_for(HomeCall::tombstone), changes.at(HomeCall::tombstone)), Errc::denied);
+  EXPECT_EQ(read(*anew), Errc{});
+  who_ = Who::stranger;  // a removed member's, say: what is here is his own
+  for (const auto& [call, body] : changes) {
+    const Errc wanted = call == HomeCall::put ? Errc::denied : Errc{};  // he is lent nothing
+    quota_bytes_ = 0;
+    EXPECT_EQ(code(*at, ask_for(call), body), wanted) << static_cast<int>(call);
+  }
+}
+
 TEST_F(Service, RefusesWhatIsTooLongOrNoRequest) {
   const auto at = connect(kMember, 1);
   ASSERT_EQ(open(*at, owner_.key, owner_, claim(owner_.vault, 1)), Errc{});
@@ -390,7 +435,7 @@ TEST_F(Service, WhereAllRecordsAreDamagedOnlyTheIdentityIsLetIn) {
   const std::string path = "/home/vaults/" + owner_.vault.hex() + "/record-" + owner_.device.hex();
   machine_.memory_disk().flip_bit(path, 3000);
   Lending lending;
-  lending.is_member = [](const net::Peer&) { return true; };
+  lending.who = [](const net::Peer&) { return Who::member; };
   lending.quota_bytes = [](const net::Peer&, const VaultId&) { return 1_MiB; };
   service_ = std::make_unique<HomeService>(machine_, *home_, std::move(lending));  // that remembers nothing
   const auto device = connect(kMember, 1);

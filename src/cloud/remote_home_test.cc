@@ -81,7 +81,7 @@ class RemoteWorld : public home::HomeWorld {
     EXPECT_TRUE(opened) << opened.error().detail;
     home_ = std::move(*opened);
     Lending lending;
-    lending.is_member = [](const net::Peer& peer) { return peer.id == kAsking; };
+    lending.who = [](const net::Peer& peer) { return peer.id == kAsking ? Who::member : Who::stranger; };
     lending.quota_bytes = [this](const net::Peer&, const VaultId&) { return quota_bytes; };
     lending.between_collects = std::chrono::nanoseconds(0);
     service_ = std::make_unique<HomeService>(shifted_, *home_, std::move(lending));

@@ -68,6 +68,7 @@ Task<> take_out_a_computer(Computers& all) {
   EXPECT_TRUE(ann.view(cloud).members.contains(emil.person.id()));
   EXPECT_FALSE(ann.book.has_home(emil.id()));
   EXPECT_TRUE(ann.service.belongings(emil.id()).empty());
+  EXPECT_EQ(ann.service.who({.id = emil.id(), .key = emil.person.home.public_key()}), Who::taken_out);
   auto asking = (*caller)->call(digest_of(cloud), kLimit);
   EXPECT_EQ((co_await std::move(asking)).error().code, Errc::denied) << "also on a connection that is up";
   co_await emil.go_down();

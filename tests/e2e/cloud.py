@@ -436,6 +436,41 @@ def computer_taken_out(w):
     comes_back(w, anew, tree, "on the same computer, as a new one")
 
 
+def stolen_computer(w):
+    """A stolen computer that was taken out has the vault's keys still: nothing of the vault at the cloud's homes is
+    deleted or changed by it."""
+    ann, ben, cat, dan = found(w, ("ann", "ben", "cat", "dan"))
+    lent = ["ann's home", "cat's home", "dan's home"]
+    tree = make_tree(w)
+    ben.json("backup", tree)
+    honest = Computer(w, "honest", init=False)
+    honest.json("recover", "--keep-devices", "--phrase-file", ben.phrase, "--from", cat.address)
+    honest.up()
+    wait_for_homes(w, honest, 4)
+    newer = make_tree(w, "newer")
+    honest.json("backup", newer)
+    before = {home["name"]: home["used_bytes"] for home in honest.json("status")["homes"]}
+    run = ann.mhp("homes", "remove", "ben's home")
+    w.check("keys of that vault" in run.out and "mhp recover" in run.out, f"what else there is to do\n{run}")
+    ben.wait_for_log(" taken_out cloud=Lindenweg what=computer by='ann' ")
+    ben.mhp("home", "add", ben.folder / "drive", "--same-disk")
+    ben.json("backup", tree)
+    run = ben.mhp("forget", *(one["id"] for one in ben.json("snapshots")), code=None)
+    w.check("old heads" not in run.err, f"no home is blamed\n{run}")
+    for name in lent[:2]:
+        run = ben.mhp("home", "remove", name, code=None)
+        w.check("That computer was told" not in run.out, f"{name} is told nothing\n{run}")
+    status = honest.json("status")
+    w.equal({home["name"]: (home["used_bytes"], home["condemned_bytes"]) for home in status["homes"]},
+            {name: (used, 0) for name, used in before.items()}, "what lies there, and what of it may go")
+    w.equal((sorted(before), status["state"], status["snapshots"]), (lent, "safe", 2), "homes, state, snapshots")
+    comes_back(w, honest, newer, "on the other computer")
+    done = honest.json("backup", newer)
+    w.equal((done["homes"], done["left_out"]), (3, []), "homes, and those left out, of its next backup")
+    run = ben.mhp("--json", "restore", "latest", "--to", ben.folder / "back", code=None)
+    w.check(run.code != DONE, f"it forgot all that it saw\n{run}")
+
+
 def drive_beside_what_is_saved(w):
     """A computer that was taken out saves to its owner's drive, also on the disk of what is saved."""
     ann, ben = found(w, ("ann", "ben"))
@@ -654,6 +689,6 @@ def two_writers(w):
 if __name__ == "__main__":
     world.main(main_job, both_ways, invitations, back_in_the_cloud, off_the_list_and_back, killed_and_started_again,
                removed_and_handed_over, refused_join, never_up, second_computer, removed,
-               founder_fights_back, computer_taken_out, drive_beside_what_is_saved,
+               founder_fights_back, computer_taken_out, stolen_computer, drive_beside_what_is_saved,
                leaving, admins_leave_at_once, burnt_computer, names, rot_is_told,
                two_writers)

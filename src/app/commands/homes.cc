@@ -111,6 +111,7 @@ struct Removed {
   HomeId id;
   std::string name;
   std::string member;
+  bool is_own = false;  // the member is who takes it out
   std::size_t told = 0;
 };
 
@@ -127,7 +128,8 @@ Task<Result<Removed>> do_remove(Session& session, TakeOutArgs args) {
         "that is this computer: 'mhp cloud leave' takes you out of the cloud, 'mhp up --lend 0' lends nothing");
   const std::string refused = "only its owner or an admin of the cloud may take a computer out of it";
   if (home.member != self && !at.view().is_admin(self)) co_return fail(Errc::denied, Subject::cloud, refused);
-  Removed done{.id = id, .name = home.name, .member = member_name(at.view(), home.member)};
+  Removed done{
+      .id = id, .name = home.name, .member = member_name(at.view(), home.member), .is_own = home.member == self};
   if (args.dry_run) co_return done;
   const wire::Removal removal = at.chosen.roster->removal(wire::Removal::What::key, home.member, home.key);
   MHP_CO_TRY(done.told, co_await say(session, at, removal, refused));
@@ -146,11 +148,19 @@ Task<int> run_take_out(Session& session, TakeOutArgs args) {
                               printable(done->name), done->id.short_hex(), printable(done->member),
                               args.dry_run ? ". Nothing was changed."
                                            : fmt::format("; {} told.", plural(done->told, "home was", "homes were"))));
-  if (!args.dry_run)
-    session.out.say(
-        "What it held for you is made again on others by the next backup, or at once by 'mhp repair', and it goes off "
-        "your list of homes with that. Should that "
-        "computer be found, it comes in again with 'mhp recover --state NEW-FOLDER' and the 24 words, as a new one.");
+  if (args.dry_run) co_return kDone;
+  session.out.say(
+      "What it held for you is made again on others by the next backup, or at once by 'mhp repair', and it goes off "
+      "your list of homes with that. Should that "
+      "computer be found, it comes in again with 'mhp recover --state NEW-FOLDER' and the 24 words, as a new one.");
+  session.out.say(
+      done->is_own
+          ? "The cloud's homes let it read what they hold of yours, and change nothing. It still has the keys of your "
+            "vault: where it was stolen, shut it out with 'mhp recover --state NEW-FOLDER' and your 24 words."
+          : fmt::format(
+                "The cloud's homes let it read what they hold of {0}'s, and change nothing. It still has the "
+                "keys of that vault: where it was stolen, {0} shuts it out with 'mhp recover' and the 24 words.",
+                printable(done->member)));
   co_return kDone;
 }
 

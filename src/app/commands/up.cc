@@ -178,7 +178,7 @@ class Up final : public MetricsSource {
                                     .min_free_bytes = lent_min_free_bytes(space)};
     MHP_TRY(home_, about(Subject::home, home::open_folder_home(session_.platform, settings_.home, net_.id(), limits)));
     cloud::Lending rules;
-    rules.is_member = [this](const net::Peer& peer) { return !service_->belongings(peer.id).empty(); };
+    rules.who = [this](const net::Peer& peer) { return service_->who(peer); };
     rules.quota_bytes = [this](const net::Peer& peer, const VaultId&) { return quota_of(peer.id); };
     found_bad_.emplace(disk, session_.state_folder + "/found-bad.json");
     rules.known_bad = [this](const VaultId& vault, const SegmentId& after) { return found_bad_->page(vault, after); };

@@ -39,7 +39,7 @@ class HomeOverNetwork : public home::HomeWorld {
     EXPECT_TRUE(opened) << opened.error().detail;
     home_ = std::move(*opened);
     Lending lending;
-    lending.is_member = [this](const net::Peer& peer) { return book_.has_home(peer.id); };
+    lending.who = [this](const net::Peer& peer) { return service_->who(peer); };
     lending.quota_bytes = [](const net::Peer&, const VaultId&) { return 1_GiB; };
     lending.between_collects = std::chrono::nanoseconds(0);
     vaults_ = std::make_unique<HomeService>(shifted_, *home_, std::move(lending));
