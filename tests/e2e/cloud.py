@@ -492,6 +492,11 @@ def drive_beside_what_is_saved(w):
             "and once more")
     listed = {home["name"]: home["state"] for home in ben.json("home", "list")["homes"]}
     w.equal(listed, {"ann's home": "refuses", "drive": "ok"}, "home list")
+    for words in ((), ("--lost",), ("--dry-run",)):
+        run = ben.mhp("cloud", "leave", *words, code=REFUSED)
+        w.check("Leave from a computer of yours that is in it" in run.err, f"where it can be done\n{run}")
+        w.check("promote" not in run.err and "when one is on" not in run.err, f"nothing that cannot help\n{run}")
+        w.equal(run.err.count("for good: its homes refuse it"), 1, f"how often it says so\n{run}")
     ann.down()
     comes_back(w, ben, tree, "from the drive alone")
 

@@ -66,6 +66,16 @@ Result<void> check_has_other_admin(const ChosenCloud& chosen) {
                           printable(chosen.view().name)));
 }
 
+/// Leaving is said by a computer that is heard. Errors: denied.
+Result<void> check_is_heard(Session& session, const AtCloud& at) {
+  const auto out = out_of(session, at.chosen.membership, *at.chosen.roster);
+  if (!out || !out->is_computer) return {};
+  return fail(Errc::denied, Subject::cloud,
+              fmt::format("you stay in the cloud '{}': this computer was taken out of it by {}, and what it says there "
+                          "is not heard",
+                          printable(out->name), names_of_removers(*out)));
+}
+
 /// Hears what the cloud says now, from a computer that will hear who leaves: of an admin that of another admin, who
 /// carries the cloud on. Whoever has left has no roster to tell of it later. Who is to be an admin where all of these
 /// leave at the same moment: the first by id of those whose computers answer; nothing where none does, or the owner is
@@ -73,10 +83,12 @@ Result<void> check_has_other_admin(const ChosenCloud& chosen) {
 Task<Result<std::optional<MemberId>>> may_leave(Session& session, AtCloud& at, bool is_forced) {
   const MemberId self = at.chosen.membership.member();
   const CloudId cloud = at.chosen.membership.cloud;
+  MHP_CO_TRY_VOID(check_is_heard(session, at));
   MHP_CO_TRY(Network* const net, network_of(session));
   const auto spoken = co_await cloud::spread(session.platform, *at.book, cloud, net->others(), net->id(),
                                              {.limit = kHearLimit, .asker = asker_in(session, cloud)});
   at.chosen.roster = at.book->find(cloud);
+  MHP_CO_TRY_VOID(check_is_heard(session, at));
   const cloud::View& view = at.view();
   const bool is_admin = view.is_admin(self);
   const auto carries_on = [&](const cloud::Spoken& one) {
@@ -212,6 +224,10 @@ Task<Result<LeaveDone>> do_leave(Session& session, LeaveArgs args) {
 }
 
 std::string leave_hint(const Error& error) {
+  // Said in check_is_heard().
+  if (error.subject == Subject::cloud && error.detail.find(" is not heard") != std::string::npos)
+    return "Leave from a computer of yours that is in it. Where there is none, come in again as said above, then leave "
+           "with that new state folder: 'mhp --state NEW-FOLDER cloud leave'.";
   if (error.subject == Subject::cloud && error.code == Errc::denied)
     return "Make another member an admin first: 'mhp members promote NAME'. Then leave.";
   if (error.subject == Subject::cloud && error.code == Errc::unavailable)
@@ -300,7 +316,7 @@ void add_leave(Command& cloud) {
   Command command = cloud.add("leave", "Hand over what its homes hold for you, then leave a cloud",
                               "Example:\n  mhp cloud leave Family\nExit codes: 0 done; 1 a backup has to come first; 4 "
                               "you stay: something would be lost, or cannot be seen; 5 its only admin cannot leave "
-                              "others behind");
+                              "others behind, nor anybody from a computer that was taken out");
   command.takes("cloud", leave->cloud, "Its name or the first letters of its id");
   command.flag("--lost", leave->lost, "Leave without handing anything over");
   takes_wait(command, leave->wait_minutes);
