@@ -195,7 +195,7 @@ Result<std::vector<CloudNow>> rosters_of(const Session& session, const std::vect
                    .self = cloud::as_member(key.public_key()),
                    .view = roster->view(),
                    .joined_ns = membership.changed_ns});
-    auto out_of_it = out_of(*roster, key, known_own_key(session));
+    auto out_of_it = not_in(*roster, key, known_own_key(session));
     out.back().refuses_here = out_of_it && out_of_it->is_computer;
     if (out_of_it && out_of_clouds != nullptr) out_of_clouds->push_back(std::move(*out_of_it));
   }

@@ -240,11 +240,7 @@ std::optional<cloud::Asker> asker_in(Session& session, const CloudId& cloud) {
 }
 
 std::optional<OutOf> out_of(Session& session, const Membership& membership, const cloud::Roster& roster) {
-  auto out = out_of(roster, membership.key, known_own_key(session));
-  // Only who was in it before knows the roster of a cloud that he is not in.
-  if (!out && !roster.view().members.contains(membership.member()))
-    out = OutOf{.cloud = roster.cloud(), .name = roster.view().name, .is_joining = true};
-  return out;
+  return not_in(roster, membership.key, known_own_key(session));
 }
 
 Result<ChosenCloud> choose_cloud(const std::vector<Membership>& memberships, const cloud::Book& book,

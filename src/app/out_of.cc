@@ -37,6 +37,13 @@ std::optional<OutOf> out_of(const cloud::Roster& roster, const primitives::Signi
   return out;
 }
 
+std::optional<OutOf> not_in(const cloud::Roster& roster, const primitives::SigningKey& member, const KeyId& computer) {
+  auto out = out_of(roster, member, computer);
+  if (out || roster.view().members.contains(cloud::as_member(member.public_key()))) return out;
+  // Only who was in it before knows the roster of a cloud that he is not in.
+  return OutOf{.cloud = roster.cloud(), .name = roster.view().name, .is_joining = true};
+}
+
 std::string names_of_removers(const OutOf& out) {
   std::string names;
   for (const std::string& name : out.by) names += fmt::format("{}'{}'", names.empty() ? "" : ", ", printable(name));

@@ -24,6 +24,9 @@ struct OutOf {
 /// As the roster says; nothing: the member with this key and the computer are in, or never were. Pure.
 std::optional<OutOf> out_of(const cloud::Roster& roster, const primitives::SigningKey& member, const KeyId& computer);
 
+/// The same of a cloud that the owner takes himself for a member of: also that he is not in it yet. Pure.
+std::optional<OutOf> not_in(const cloud::Roster& roster, const primitives::SigningKey& member, const KeyId& computer);
+
 /// Whether the member is in the cloud again once it has removed all of `others`: that is said as
 /// Roster::removal_in_answer(), of all at once.
 bool can_answer(const cloud::Roster& roster, const primitives::SigningKey& member, const std::set<MemberId>& others);

@@ -81,6 +81,16 @@ TEST_F(Out, IsAComputerThatWasTakenOut) {
   EXPECT_FALSE(out_of(cloud_.roster, cem().key, cem().device_key())) << "on another computer he is in";
 }
 
+TEST_F(Out, IsWhoHasANewKeyThatNoHomeHasTaken) {
+  cloud_.remove(ann(), cem());
+  const primitives::SigningKey anew(primitives::Key{std::byte{9}});
+  EXPECT_FALSE(out_of(cloud_.roster, anew, cem().home_key()));
+  const auto out = not_in(cloud_.roster, anew, cem().home_key());
+  ASSERT_TRUE(out && out->is_joining);
+  EXPECT_TRUE(says(*out, "You are not in the cloud") && says(*out, "Run 'mhp join' again"));
+  EXPECT_FALSE(not_in(cloud_.roster, ben().key, ben().home_key())) << "he is in";
+}
+
 TEST_F(Out, IsWhoLeftElsewhere) {
   cloud_.say(cem(), cloud_.roster.removal(wire::Removal::What::member, cem().id()));
   const auto out = of(cem());

@@ -501,6 +501,30 @@ def drive_beside_what_is_saved(w):
     comes_back(w, ben, tree, "from the drive alone")
 
 
+def join_that_did_not_go_through(w):
+    """Who was removed and tried to join with a code that nobody took is told by every command that he is not in."""
+    ann, ben, cat = found(w, ("ann", "ben", "cat"))
+    tree = make_tree(w)
+    ben.json("backup", tree)
+    ann.json("members", "remove", "ben")
+    ben.wait_for_log(" taken_out cloud=Lindenweg what=member by='ann' ")
+    good = ann.json("invite", "--for", "ben")["code"]
+    for computer in (ann, cat):
+        computer.down()
+    ben.mhp("join", "-", code=None, **given(w, ben, good))
+    for away in (True, False):
+        for words in (("status",), ("backup", tree), ("members",), ("homes",)):
+            run = ben.mhp(*words, code=None)
+            w.check("You are not in the cloud 'Lindenweg' (yet)" in run.err, f"{words[0]} says so, {away=}\n{run}")
+        for computer in (ann, cat) if away else ():
+            computer.up()
+        if away:
+            wait_for_homes(w, ann, 1)
+    ben.mhp("join", "-", **given(w, ben, good))
+    run = ben.mhp("status")
+    w.check("You are not in" not in run.err, f"in again\n{run}")
+
+
 def leaving(w):
     """Who leaves hands over first, or stays; a cloud keeps an admin; whoever was in comes in again; the last one ends
     it."""
@@ -695,5 +719,5 @@ if __name__ == "__main__":
     world.main(main_job, both_ways, invitations, back_in_the_cloud, off_the_list_and_back, killed_and_started_again,
                removed_and_handed_over, refused_join, never_up, second_computer, removed,
                founder_fights_back, computer_taken_out, stolen_computer, drive_beside_what_is_saved,
-               leaving, admins_leave_at_once, burnt_computer, names, rot_is_told,
+               join_that_did_not_go_through, leaving, admins_leave_at_once, burnt_computer, names, rot_is_told,
                two_writers)
