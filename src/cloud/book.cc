@@ -349,6 +349,15 @@ Task<Result<void>> Book::add_aside(platform::Platform& platform, Roster roster) 
   co_return Result<void>();
 }
 
+Task<Result<void>> Book::drop_aside(platform::Platform& platform, CloudId cloud) {
+  const auto until = platform.clock().steady() + kLockPatience;
+  for (;;) {
+    auto done = drop(cloud);
+    if (done || done.error().code != Errc::busy || platform.clock().steady() >= until) co_return done;
+    co_await platform.clock().sleep(kLockPause);
+  }
+}
+
 /// The copy goes first: one without its file would be of no cloud.
 Result<void> Book::drop(const CloudId& cloud) {
   const std::string path = folder_ + "/" + cloud.hex();

@@ -49,6 +49,8 @@ class Book {
   Task<Result<void>> add_aside(platform::Platform& platform, Roster roster);
   /// Forgets a cloud that was left. Durable. Errors: not_found.
   Result<void> drop(const CloudId& cloud);
+  /// The same; waits some seconds for who holds its lock, as `mhp up` does for moments.
+  Task<Result<void>> drop_aside(platform::Platform& platform, CloudId cloud);
 
   struct Belonging {
     CloudId cloud;

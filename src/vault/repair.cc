@@ -107,12 +107,17 @@ class Repairer {
       take_out(located->holders, verdict.unread);
     }
     std::vector<RowsFor> bad = survey_.known_bad(*located);  // those read just now and those of earlier readings
+    const Located all = *located;
     take_out(located->holders, bad);
     Located staying = *located;  // what is read from may be more than what counts
     std::erase_if(staying.holders, [this](const Holder& holder) { return contains(without_, holder.member); });
     int margin = vault_.homes_.margin_of(staying);
     lower(before_, margin);
-    if (rows_of(located->holders).size() < located->card.k) co_return count_lost(margin);
+    // Too few that count may still be enough to read: of some only the card beside them has changed.
+    if (rows_of(located->holders).size() < located->card.k) {
+      if (dry_run_ || rows_of(all.holders).size() < located->card.k) co_return count_lost(margin);
+      located->holders = all.holders;
+    }
     if (vault_.homes_.could_not_read(id)) {  // in this run: once more
       const auto again = co_await vault_.homes_.gather(id, 0, 0, true);
       remember_wrong_rows(vault_.homes_, vault_.state_);

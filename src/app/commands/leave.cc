@@ -219,7 +219,7 @@ Task<Result<LeaveDone>> do_leave(Session& session, LeaveArgs args) {
   }
   session.told_out.insert(membership.cloud);  // by this very command
   MHP_CO_TRY_VOID(co_await drop_membership(session, membership.cloud));
-  MHP_CO_TRY_VOID(at.book->drop(membership.cloud));
+  MHP_CO_TRY_VOID(co_await at.book->drop_aside(session.platform, membership.cloud));
   co_return done;
 }
 

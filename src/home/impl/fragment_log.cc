@@ -408,6 +408,8 @@ bool FragmentLog::has_whole_copies(const wire::RecordFront& front, const wire::C
     }
   }
   if (!find(key)) return false;  // its card is damaged
+  const auto at_risk = without_front(front.segment, held);
+  if (!at_risk || !at_risk->empty()) return false;
   return std::ranges::all_of(held, [&](const RowPlace& place) {
     const auto file = open_log(place.place.log);
     return file && check_row(**file, place, card);

@@ -131,7 +131,8 @@ std::optional<RowPlace> HeldIndex::row(const HeldKey& key, std::uint8_t wanted) 
     const Entry& entry = entries_[at];
     if (entry.is_aside) continue;
     for (const Row& row : rows_of(entry)) {
-      if (row.row == wanted) return RowPlace{row.row, {entry.log, entry.offset + row.offset}, row.bytes};
+      if (row.row == wanted)
+        return RowPlace{row.row, {entry.log, entry.offset + row.offset}, row.bytes, front_of(entry)};
     }
   }
   return std::nullopt;
