@@ -236,7 +236,7 @@ def lying(w):
     w.check("version 1000000" in run.err, f"the forged cards were seen\n{run}")
     back, run = vault.restore()
     trees.check_same(w, trees.tree_of(source), back / source.relative_to("/"), "the program, with both homes")
-    # The program reads the home's log by its rules: forged cards contradict those that came with rows, and do not count.
+    # The program reads logs by its own rules: forged cards contradict those that came with rows, and do not count.
     w.check("card" not in run.err, f"the forged cards are seen by nobody\n{run}")
     report = vault.check(code={0, 1})
     w.check(not report["ok"], f"check says that a home contradicts the others: {report}")
