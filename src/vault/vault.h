@@ -355,6 +355,8 @@ struct SeenRecords {
   std::map<RecordHash, std::int64_t> taken_s{};
   std::size_t damaged = 0;            // files of them that cannot be read
   std::vector<std::size_t> silent{};  // which of the homes did not answer in time
+  /// Which of the others did not say what they keep, and why. Who keeps nothing has said so.
+  std::map<std::size_t, Error> failed{};
 
   void take(Bytes signed_record, std::int64_t at_s);  // 0: not known
   /// The records of others, and when they were taken.

@@ -633,6 +633,25 @@ def burnt_computer(w):
     wait_for_homes(w, ann, 2)
 
 
+def home_dies_in_recover(w):
+    """The words are right, and the only home goes away while it is asked: nothing is said of the words."""
+    ann, ben = found(w, ("ann", "ben"))
+    ben.json("backup", make_tree(w))
+    ben.down()
+    for number in range(8):
+        fresh = Computer(w, f"fresh-{number}", init=False)
+        running = w.start("recover", "--phrase-file", ben.phrase, "--from", ann.address, state=fresh.state)
+        time.sleep(0.02 + 0.02 * number)
+        ann.kill()
+        run = w.finish(running, {DONE, TOO_FEW})
+        w.check("another phrase" not in run.err, f"the words are not doubted\n{run}")
+        ann.up()
+    eve = Computer(w, "eve")
+    fresh = Computer(w, "fresh", init=False)
+    run = fresh.mhp("recover", "--phrase-file", eve.phrase, "--from", ann.address, code=REFUSED)
+    w.check("another phrase made its vault" in run.err, f"a home that answers says so\n{run}")
+
+
 def names(w):
     """No two members have one name, nor two homes of one list."""
     ann, ben = found(w, ("ann", "ben"))
@@ -719,5 +738,5 @@ if __name__ == "__main__":
     world.main(main_job, both_ways, invitations, back_in_the_cloud, off_the_list_and_back, killed_and_started_again,
                removed_and_handed_over, refused_join, never_up, second_computer, removed,
                founder_fights_back, computer_taken_out, stolen_computer, drive_beside_what_is_saved,
-               join_that_did_not_go_through, leaving, admins_leave_at_once, burnt_computer, names, rot_is_told,
-               two_writers)
+               join_that_did_not_go_through, leaving, admins_leave_at_once, burnt_computer, home_dies_in_recover,
+               names, rot_is_told, two_writers)

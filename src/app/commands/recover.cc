@@ -161,6 +161,37 @@ std::vector<wire::HomeEntry> with_former(std::vector<wire::HomeEntry> homes,
   return homes;
 }
 
+/// All of them, null where one is away.
+std::vector<home::Home*> homes_of(const std::vector<dispersal::Member>& members) {
+  std::vector<home::Home*> homes;
+  for (const dispersal::Member& member : members) homes.push_back(member.home.get());
+  return homes;
+}
+
+/// An error where one of the homes that were asked has not said whether it keeps records: nothing follows from that.
+Result<void> check_all_have_said(const std::vector<dispersal::Member>& members, const vault::SeenRecords& seen) {
+  for (std::size_t i = 0; i < members.size(); ++i) {
+    const auto failed = seen.failed.find(i);
+    std::string why;
+    Errc code = Errc::unavailable;
+    if (!members[i].home) {
+      why = members[i].away_reason;
+    } else if (failed != seen.failed.end()) {
+      why = failed->second.detail;
+      code = failed->second.code;
+    } else if (std::ranges::find(seen.silent, i) != seen.silent.end()) {
+      why = "it does not answer";
+    } else {
+      continue;
+    }
+    const bool is_answer = code == Errc::denied || code == Errc::corrupt || code == Errc::exhausted;
+    return fail(is_answer ? code : Errc::unavailable, is_answer ? Subject::home : Subject::homes,
+                fmt::format("home '{}' has not said what it keeps for these 24 words: {}. Nothing is known of them yet",
+                            members[i].name, why));
+  }
+  return {};
+}
+
 /// Asks the named homes, then the homes that any record lists, until no other record turns up. The first record has the
 /// keys of the owner as a member of clouds: homes that wait at relays are reached from then on.
 Task<Result<vault::OpenRecord>> find_records(Session& session, const vault::Root& root,
@@ -173,13 +204,16 @@ Task<Result<vault::OpenRecord>> find_records(Session& session, const vault::Root
     const std::set<std::uint64_t> no_sources;
     auto key = speaking_as(root);
     const auto members = co_await open_members(session, asked, no_sources, std::move(key));
-    const auto seen = co_await vault::seen_records(reachable(members, members.size()), root.vault(),
-                                                   &session.platform.clock(), vault::Ask::former_too);
+    const auto seen = co_await vault::seen_records(homes_of(members), root.vault(), &session.platform.clock(),
+                                                   vault::Ask::former_too);
     const std::size_t before = known.records.size();
     known.take_all(seen);
     if (known.records.empty() && seen.damaged > 0) {
       co_return fail(Errc::corrupt, Subject::home,
                      fmt::format("the vault records that are kept in {} are damaged", places_of(named)));
+    }
+    if (known.records.empty()) {
+      MHP_CO_TRY_VOID(check_all_have_said(members, seen));
     }
     if (known.records.size() == before) break;
     joined = vault::join_records(known.records, root, as_of_s ? known.taken_after(*as_of_s) : std::set<RecordHash>());
@@ -421,7 +455,8 @@ static std::string recover_hint(const Error& error) {
   switch (error.code) {
     case Errc::timed_out:
     case Errc::unavailable:
-      return "Nothing was changed. Name more surviving homes with --home DIR, or computers that serve one with --from "
+      return "Nothing was changed. Try again when it answers, or name more surviving homes with --home DIR, or "
+             "computers that serve one with --from "
              "HOST:PORT (each may be given several times).";
     case Errc::corrupt:
       return error.subject == Subject::home

@@ -2,7 +2,7 @@
 #include "vault/impl/home_calls.h"
 
 #include <algorithm>
-#include <deque>
+#include <set>
 
 #include "platform/round.h"
 #include "primitives/hash/blake3.h"
@@ -45,9 +45,11 @@ Task<> ask_former(home::Home& home, VaultId vault, home::Home::DeviceRecord curr
 }
 
 /// All borrowed: the caller joins.
-Task<> ask_records(home::Home& home, VaultId vault, Ask what, SeenRecords& seen, bool& answered, Round& round) {
+Task<> ask_records(home::Home& home, std::size_t number, VaultId vault, Ask what, SeenRecords& seen,
+                   std::set<std::size_t>& open, Round& round) {
   auto records = co_await home.vault_records(vault);
-  answered = true;
+  open.erase(number);
+  if (!records && records.error().code != Errc::not_found) seen.failed.emplace(number, records.error());
   for (auto& record : records ? *records : std::vector<home::Home::DeviceRecord>()) {
     if (record.signed_record.empty()) {
       seen.damaged += 1;
@@ -334,14 +336,14 @@ Task<SeenRecords> seen_records(const std::vector<home::Home*>& homes, const Vaul
   const auto there = asked.size() - static_cast<std::size_t>(std::ranges::count(asked, nullptr));
   platform::Round round(scope, there, {clock, asked.size(), least});
   if (clock != nullptr && there > 0) scope.start(platform::watch(*clock, impl::kAskLimit, round));
-  std::deque<bool> answered(asked.size(), false);
+  std::set<std::size_t> open;
+  for (std::size_t i = 0; i < asked.size(); ++i)
+    if (asked[i] != nullptr) open.insert(i);
   for (std::size_t i = 0; i < asked.size(); ++i) {
-    if (asked[i] != nullptr) scope.start(impl::ask_records(*asked[i], wanted, what, seen, answered[i], round));
+    if (asked[i] != nullptr) scope.start(impl::ask_records(*asked[i], i, wanted, what, seen, open, round));
   }
   co_await scope.join();
-  for (std::size_t i = 0; i < asked.size(); ++i) {
-    if (asked[i] != nullptr && !answered[i]) seen.silent.push_back(i);
-  }
+  seen.silent.assign(open.begin(), open.end());
   co_return seen;
 }
 
