@@ -30,4 +30,9 @@ std::optional<MemberId> speaks_for(const View& view, const KeyId& key, const Key
   return member;
 }
 
+bool is_former_member(const View& view, const KeyId& key, const KeyId& computer) {
+  const MemberId member = MemberId::from_bytes(key.bytes());
+  return view.removed.contains(member) && !view.removed_keys.contains({computer, member});
+}
+
 }  // namespace mhp::cloud

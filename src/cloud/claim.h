@@ -20,4 +20,8 @@ Result<KeyId> claimed_by(const wire::CloudClaim& here, ByteView signed_claim);
 /// member's computer was taken out of the cloud.
 std::optional<MemberId> speaks_for(const View& view, const KeyId& key, const KeyId& computer);
 
+/// Whether it is the key of one who was removed, or has left, and speaks on the connection of a computer that was not
+/// taken out before.
+bool is_former_member(const View& view, const KeyId& key, const KeyId& computer);
+
 }  // namespace mhp::cloud

@@ -339,6 +339,17 @@ TEST(Strangers, AreDeniedEverything) {
   while_up(all, try_as_a_stranger);
 }
 
+/// As the member whose computer `as` is, in its own book alone.
+void name_itself(Computer& fresh, Computer& as, const CloudId& cloud) {
+  EXPECT_TRUE(fresh.book.add(*Roster::open(cloud, as.roster(cloud)->statements())));
+  const MemberId member = as.person.id();
+  const wire::HomeKey key{fresh.person.home_key(), "new", 1, false};
+  const Bytes home = fresh.roster(cloud)->say(as.person.key, member, key);
+  EXPECT_EQ(fresh.book.merge(cloud, std::span(&home, 1))->fresh.size(), 1U);
+  const Bytes at = fresh.roster(cloud)->say(fresh.person.home, member, wire::HomeAddresses{{fresh.address()}});
+  EXPECT_EQ(fresh.book.merge(cloud, std::span(&at, 1))->fresh.size(), 1U);
+}
+
 /// A member on a computer that no roster names yet.
 Task<> come_back_on_a_new_computer(Computers& all) {
   Computer& ann = all["Ann"];
@@ -355,13 +366,7 @@ Task<> come_back_on_a_new_computer(Computers& all) {
   EXPECT_TRUE(co_await std::move(showing));
   const std::vector<Book::Belonging> emils{{cloud, all["Emil"].person.id()}};
   EXPECT_EQ(ann.service.belongings(fresh.id()), emils) << "it is lent what Emil is";
-  EXPECT_TRUE(fresh.book.add(*Roster::open(cloud, all["Emil"].roster(cloud)->statements())));
-  const MemberId emil = all["Emil"].person.id();
-  const primitives::SigningKey& key = all["Emil"].person.key;
-  const Bytes home = fresh.roster(cloud)->say(key, emil, wire::HomeKey{fresh.person.home_key(), "new", 1, false});
-  EXPECT_EQ(fresh.book.merge(cloud, std::span(&home, 1))->fresh.size(), 1U);
-  const Bytes at = fresh.roster(cloud)->say(fresh.person.home, emil, wire::HomeAddresses{{fresh.address()}});
-  EXPECT_EQ(fresh.book.merge(cloud, std::span(&at, 1))->fresh.size(), 1U);
+  name_itself(fresh, all["Emil"], cloud);
   auto exchanging = exchange(fresh.machine, fresh.book, cloud, **caller, kLimit);
   EXPECT_EQ((co_await std::move(exchanging))->given, 2U);
   EXPECT_TRUE(ann.book.has_home(fresh.id()));
@@ -373,6 +378,30 @@ Task<> come_back_on_a_new_computer(Computers& all) {
 TEST(Members, ShowWhoTheyAreOnANewComputer) {
   Computers all({"Ann", "Emil", "New"});
   while_up(all, come_back_on_a_new_computer);
+}
+
+/// Who came back was cut off before any home had heard of it.
+Task<> tell_what_nobody_has_heard(Computers& all) {
+  Computer& fresh = all["New"];
+  const CloudId cloud = all["Ann"].found();
+  co_await let_in(all["Emil"], all["Ann"].invite(cloud, 1));
+  co_await settle(all, cloud);
+  name_itself(fresh, all["Emil"], cloud);
+  for (const bool shows : {false, true}) {
+    co_await all.clock().sleep(10s);
+    Spread how;
+    if (shows) how.asker = Asker{.member = all["Emil"].person.key, .computer = fresh.person.home_key()};
+    auto spreading = spread(fresh.machine, fresh.book, cloud, *fresh.net, fresh.id(), how);
+    const auto spoken = co_await std::move(spreading);
+    EXPECT_EQ(spoken.size(), 2U);
+    for (const Spoken& one : spoken) EXPECT_EQ(one.exchanged.has_value(), shows);
+    for (const char* name : {"Ann", "Emil"}) EXPECT_EQ(all[name].book.has_home(fresh.id()), shows) << name;
+  }
+}
+
+TEST(Members, AreHeardOfInTheEnd) {
+  Computers all({"Ann", "Emil", "New"});
+  while_up(all, tell_what_nobody_has_heard);
 }
 
 Task<> follow_the_news(Computers& all) {

@@ -78,6 +78,12 @@ Task<Result<Exchanged>> speak(Round& round, Door door) {
   caller = std::move(*again);
   auto hearing = hear_removal(round.platform, round.book, round.cloud, *round.how.asker, *caller, round.how.limit);
   const auto heard = co_await std::move(hearing);
+  if (!heard && heard.error().code == Errc::denied) {
+    // Nobody took it out: this computer said that it is the member's, and that home has not heard of it.
+    auto coming = come_back(round.platform, round.book, round.cloud, round.how.asker->member, *caller, round.how.limit);
+    auto came = co_await std::move(coming);
+    co_return came ? came : exchanged;
+  }
   if (!heard) co_return exchanged;
   if (*heard) co_return fail(Errc::denied, "this computer, or its member, was taken out of the cloud");
   auto speaking_again = speak_once(round, *caller);
@@ -260,6 +266,18 @@ Task<Result<Roster>> look_in(Platform& platform, CloudId cloud, primitives::Sign
   MHP_CO_TRY_VOID(co_await std::move(showing));
   auto asking = ask_for_all(platform, cloud, caller, limit);
   co_return co_await std::move(asking);
+}
+
+Task<Result<Roster>> look_why_out(Platform& platform, CloudId cloud, Asker asker, net::Caller& caller,
+                                  std::chrono::nanoseconds limit) {
+  net::Request asking = to_request({CloudCall::removal, cloud}, make_claim(cloud, asker.member, caller.peer()));
+  MHP_CO_TRY(const Bytes reply, co_await caller.call(std::move(asking), limit));
+  MHP_CO_TRY(const wire::Statements removals, wire::parse_statements(reply));
+  const auto look = [&] { return Roster::open(cloud, removals); };
+  auto roster = co_await platform.workers().run(look);
+  if (!roster || !is_taken_out(*roster, asker))
+    co_return fail(Errc::corrupt, "a home says that somebody was taken out, and does not show by whom");
+  co_return roster;
 }
 
 Task<Result<Exchanged>> come_back(Platform& platform, Book& book, CloudId cloud, primitives::SigningKey key,

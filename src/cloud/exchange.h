@@ -60,6 +60,12 @@ struct Asker {
 Task<Result<bool>> hear_removal(platform::Platform& platform, Book& book, CloudId cloud, Asker asker,
                                 net::Caller& caller, std::chrono::nanoseconds limit);
 
+/// For who knows nothing of a cloud: the part of its roster that shows by which removals `asker` is out of it, as a
+/// home tells it that takes him for that. Nothing is kept. `caller` is borrowed. Errors: those of a call; denied (that
+/// home knows of no removal); corrupt (what it says does not show one).
+Task<Result<Roster>> look_why_out(platform::Platform& platform, CloudId cloud, Asker asker, net::Caller& caller,
+                                  std::chrono::nanoseconds limit);
+
 /// Tells one of the book's former homes of this cloud by which removals of others it is out: who was removed asks the
 /// homes that are in by what it knows, but of these none may be left. `caller` is borrowed. Errors: those of a call;
 /// not_found (none such).
@@ -74,7 +80,9 @@ struct Spread {
   std::size_t at_once = 32;
   std::chrono::nanoseconds limit = std::chrono::seconds(30);  // of each request
   std::optional<primitives::SigningKey> shows = {};           // on each connection, before: as in come_back()
-  std::optional<Asker> asker = {};                            // a home that refuses is asked why: as in hear_removal()
+  /// A home that refuses is asked why: as in hear_removal(). Where nobody was removed, it has not heard of this
+  /// computer yet: it is shown the member's key, as in come_back().
+  std::optional<Asker> asker = {};
 };
 /// With one home. Failures are normal: others are asleep.
 struct Spoken {

@@ -69,20 +69,42 @@ bool CloudReach::may_call(const HomeId& caller, const HomeId& home) {
   });
 }
 
-bool CloudReach::may_call_by(const net::Peer& caller, ByteView claim, const HomeId& home) {
+net::CallRight CloudReach::may_call_by(const net::Peer& caller, ByteView claim, const HomeId& home) {
   const auto envelope = wire::parse_signed(claim, wire::kMaxCloudClaimBytes);
-  if (!envelope) return false;
+  if (!envelope) return net::CallRight::none;
   const auto about = wire::parse_cloud_claim(envelope->body);
-  if (!about) return false;
+  if (!about) return net::CallRight::none;
   const RosterPointer roster = book_.find(about->cloud);
-  if (!roster || !roster->view().homes.contains(own_) || !roster->view().homes.contains(home)) return false;
+  if (!roster || !roster->view().homes.contains(own_) || !roster->view().homes.contains(home))
+    return net::CallRight::none;
   const auto key = claimed_by({about->cloud, own_, caller.exporter}, claim);
-  return key && speaks_for(roster->view(), *key, as_key(caller.key));
+  if (!key) return net::CallRight::none;
+  if (speaks_for(roster->view(), *key, as_key(caller.key))) return net::CallRight::member;
+  return is_former_member(roster->view(), *key, as_key(caller.key)) ? net::CallRight::former : net::CallRight::none;
+}
+
+void CloudReach::speak_as(const CloudId& cloud, const primitives::SigningKey& member) {
+  members_.erase(cloud);
+  members_.emplace(cloud, member);
+}
+
+void CloudReach::come_back_as(ComingBack as) {
+  speak_as(as.roster->cloud(), as.member);
+  coming_back_.push_back(std::move(as));
+}
+
+/// By a roster, or by the vault's list.
+bool CloudReach::is_of(const CloudId& cloud, const HomeId& home) const {
+  const auto names = [&](const RosterPointer& roster) { return roster && roster->view().homes.contains(home); };
+  const auto comes_back = [&](const ComingBack& as) { return as.roster->cloud() == cloud && names(as.roster); };
+  const auto listed = listed_.find(home);
+  return names(book_.find(cloud)) || std::ranges::any_of(coming_back_, comes_back) ||
+         (listed != listed_.end() && listed->second.cloud == cloud);
 }
 
 bool CloudReach::is_known(const HomeId& home) {
   const auto names = [&home](const ComingBack& as) { return as.roster->view().homes.contains(home); };
-  return book_.has_home(home) || std::ranges::any_of(coming_back_, names);
+  return book_.has_home(home) || listed_.contains(home) || std::ranges::any_of(coming_back_, names);
 }
 
 bool CloudReach::is_coming_back_to(const CloudId& cloud) const {
@@ -90,10 +112,8 @@ bool CloudReach::is_coming_back_to(const CloudId& cloud) const {
 }
 
 Bytes CloudReach::claim_for(const net::Peer& relay, const HomeId& home) {
-  for (const ComingBack& as : coming_back_) {
-    const auto& homes = as.roster->view().homes;
-    if (homes.contains(relay.id) && homes.contains(home)) return make_claim(as.roster->cloud(), as.member, relay);
-  }
+  for (const auto& [cloud, member] : members_)
+    if (is_of(cloud, relay.id) && is_of(cloud, home)) return make_claim(cloud, member, relay);
   return {};
 }
 
@@ -104,11 +124,17 @@ std::vector<net::Relay> CloudReach::relays_for(const HomeId& home) {
   for (const ComingBack& as : coming_back_)
     if (as.roster->view().homes.contains(home)) rosters.push_back(as.roster);
   std::vector<net::Relay> out;
-  for (const RosterPointer& roster : rosters) {
-    for (net::Relay& relay : relays_of(roster->view())) {
-      const bool is_there = std::ranges::find(out, relay.home, &net::Relay::home) != out.end();
-      if (!is_there && relay.home != home) out.push_back(std::move(relay));
-    }
+  const auto add = [&](net::Relay relay) {
+    const bool is_there = std::ranges::find(out, relay.home, &net::Relay::home) != out.end();
+    if (!is_there && relay.home != home) out.push_back(std::move(relay));
+  };
+  for (const RosterPointer& roster : rosters)
+    for (net::Relay& relay : relays_of(roster->view())) add(std::move(relay));
+  const auto here = listed_.find(home);
+  if (here == listed_.end() || !members_.contains(here->second.cloud)) return out;
+  for (const auto& [id, one] : listed_) {
+    const bool is_relay = one.cloud == here->second.cloud && std::ranges::any_of(one.addresses, is_public_address);
+    if (is_relay) add({id, addresses_of(one.addresses)});
   }
   return out;
 }

@@ -1,6 +1,8 @@
 // Who may use whom as a relay, and whom to look for in the local network: by the rosters.
 #pragma once
 
+#include <map>
+
 #include "cloud/book.h"
 #include "net/discovery.h"
 #include "net/peers.h"
@@ -21,6 +23,12 @@ struct ComingBack {
   primitives::SigningKey member;
 };
 
+/// A computer of a cloud, as the vault's list of homes names it.
+struct ListedHome {
+  CloudId cloud;
+  std::vector<std::string> addresses;
+};
+
 /// Answers net's questions by what the book says at that moment. One loop thread.
 class CloudReach final : public net::RelayRights, public net::Interest, public net::KnownRelays {
  public:
@@ -31,24 +39,35 @@ class CloudReach final : public net::RelayRights, public net::Interest, public n
   bool may_wait(const HomeId& home) override { return book_.has_home(home); }
   bool may_call(const HomeId& caller, const HomeId& home) override;
   /// A member's computer that the roster does not name, as in a session (docs/protocol/cloud.md): the claim is by the
-  /// key of a member of a cloud that `home` is in.
-  bool may_call_by(const net::Peer& caller, ByteView claim, const HomeId& home) override;
+  /// key of a member of a cloud that `home` is in. Or by that of one who was removed: a home gives him back what he
+  /// saved, whether it can be dialed or not.
+  net::CallRight may_call_by(const net::Peer& caller, ByteView claim, const HomeId& home) override;
   std::vector<CloudId> clouds() override { return book_.clouds(); }
   bool is_known(const HomeId& home) override;
-  /// Of all clouds that `home` and this computer are in; takes in what other processes have written.
+  /// Of all clouds that `home` and this computer are in, and those listed that are of one cloud with it; takes in what
+  /// other processes have written.
   std::vector<net::Relay> relays_for(const HomeId& home) override;
-  /// Only in a cloud that this computer comes back to.
+  /// In each cloud of which the member's key is known: a relay may not have heard of this computer, or know that its
+  /// member was removed.
   Bytes claim_for(const net::Peer& relay, const HomeId& home) override;
   /// From here on homes of that cloud are reached through its relays, too, which are shown the member's key.
-  void come_back_as(ComingBack as) { coming_back_.push_back(std::move(as)); }
+  void come_back_as(ComingBack as);
+  /// From here on relays of that cloud are shown the member's key.
+  void speak_as(const CloudId& cloud, const primitives::SigningKey& member);
+  /// What the vault's list says of computers, where no roster is at hand, or only one from before.
+  void set_listed(std::map<HomeId, ListedHome> listed) { listed_ = std::move(listed); }
   bool is_coming_back_to(const CloudId& cloud) const;
   /// Where this computer's home is to wait: nowhere where it tells a public address itself.
   std::vector<net::Relay> relays_to_wait_at() const;
 
  private:
+  bool is_of(const CloudId& cloud, const HomeId& home) const;
+
   Book& book_;
   const HomeId own_;
   std::vector<ComingBack> coming_back_;  // one for each cloud
+  std::map<CloudId, primitives::SigningKey> members_;
+  std::map<HomeId, ListedHome> listed_;
 };
 
 }  // namespace mhp::cloud

@@ -71,26 +71,30 @@ TEST_F(Reaching, WhoShowsAMembersKeyMayCallFromAComputerThatNobodyKnows) {
   const net::Peer here{.id = ann_.home_id(), .exporter = fresh.exporter};
   const CloudId cloud = cloud_.roster.cloud();
   const Bytes claim = make_claim(cloud, ben_.key, here);
-  EXPECT_TRUE(ann.may_call_by(fresh, claim, cat_.home_id()));
-  EXPECT_TRUE(ann.may_call_by(fresh, make_claim(cloud, ben_.device, here), cat_.home_id()));
-  EXPECT_FALSE(ann.may_call_by(fresh, claim, eve_.home_id())) << "no home of the cloud";
-  EXPECT_FALSE(ann.may_call_by(fresh, make_claim(cloud, eve_.key, here), cat_.home_id())) << "no member's key";
-  EXPECT_FALSE(ann.may_call_by(fresh, {}, cat_.home_id()));
+  EXPECT_EQ(ann.may_call_by(fresh, claim, cat_.home_id()), net::CallRight::member);
+  EXPECT_EQ(ann.may_call_by(fresh, make_claim(cloud, ben_.device, here), cat_.home_id()), net::CallRight::member);
+  EXPECT_EQ(ann.may_call_by(fresh, claim, eve_.home_id()), net::CallRight::none) << "no home of the cloud";
+  EXPECT_EQ(ann.may_call_by(fresh, make_claim(cloud, eve_.key, here), cat_.home_id()), net::CallRight::none)
+      << "no member's key";
+  EXPECT_EQ(ann.may_call_by(fresh, {}, cat_.home_id()), net::CallRight::none);
   net::Peer elsewhere = fresh;
   elsewhere.exporter.fill(std::byte{6});
-  EXPECT_FALSE(ann.may_call_by(elsewhere, claim, cat_.home_id())) << "seen on another connection";
-  EXPECT_FALSE(CloudReach(book_, cat_.home_id()).may_call_by(fresh, claim, ann_.home_id())) << "made for another relay";
+  EXPECT_EQ(ann.may_call_by(elsewhere, claim, cat_.home_id()), net::CallRight::none) << "seen on another connection";
+  EXPECT_EQ(CloudReach(book_, cat_.home_id()).may_call_by(fresh, claim, ann_.home_id()), net::CallRight::none)
+      << "made for another relay";
   // A computer of the member's that was taken out may be in a thief's hands, with that key.
   net::Peer stolen = fresh;
   stolen.id = ben_.home_id();
   stolen.key = ben_.home.public_key();
   cloud_.say(ben_, cloud_.roster.removal(wire::Removal::What::key, ben_.id(), ben_.home_key()));
   ASSERT_TRUE(book_.merge(cloud, cloud_.roster.statements().statements));
-  EXPECT_FALSE(ann.may_call_by(stolen, claim, cat_.home_id()));
-  EXPECT_TRUE(ann.may_call_by(fresh, claim, cat_.home_id()));
+  EXPECT_EQ(ann.may_call_by(stolen, claim, cat_.home_id()), net::CallRight::none);
+  EXPECT_EQ(ann.may_call_by(fresh, claim, cat_.home_id()), net::CallRight::member);
   cloud_.remove(ann_, ben_);
   ASSERT_TRUE(book_.merge(cloud, cloud_.roster.statements().statements));
-  EXPECT_FALSE(ann.may_call_by(fresh, claim, cat_.home_id())) << "a member no more";
+  EXPECT_EQ(ann.may_call_by(fresh, claim, cat_.home_id()), net::CallRight::former) << "has back what was saved";
+  EXPECT_EQ(ann.may_call_by(fresh, claim, eve_.home_id()), net::CallRight::none) << "from homes of that cloud only";
+  EXPECT_EQ(ann.may_call_by(stolen, claim, cat_.home_id()), net::CallRight::none) << "that one stays out";
 }
 
 TEST_F(Reaching, WhoComesBackKnowsTheRelaysAndClaimsToBeTheMember) {
@@ -105,10 +109,27 @@ TEST_F(Reaching, WhoComesBackKnowsTheRelaysAndClaimsToBeTheMember) {
   EXPECT_EQ(homes_of(back.relays_for(cat_.home_id())), std::vector<HomeId>{ann_.home_id()});
   EXPECT_TRUE(back.relays_to_wait_at().empty()) << "nobody calls it";
   const net::Peer fresh{.id = eve_.home_id(), .key = eve_.home.public_key()};
-  EXPECT_TRUE(
-      CloudReach(book_, ann_.home_id()).may_call_by(fresh, back.claim_for(relay, cat_.home_id()), cat_.home_id()));
+  EXPECT_EQ(CloudReach(book_, ann_.home_id()).may_call_by(fresh, back.claim_for(relay, cat_.home_id()), cat_.home_id()),
+            net::CallRight::member);
   EXPECT_TRUE(back.claim_for(relay, eve_.home_id()).empty());
   EXPECT_TRUE(back.claim_for({.id = eve_.home_id()}, cat_.home_id()).empty());
+}
+
+TEST_F(Reaching, TheVaultsListNamesRelaysWhereNoRosterDoes) {
+  Book none(machine_.disk(), "/nothing");
+  CloudReach back(none, eve_.home_id());
+  const CloudId cloud = cloud_.roster.cloud();
+  back.set_listed({{ann_.home_id(), {cloud, {"203.0.113.1:7070"}}},
+                   {ben_.home_id(), {cloud, {"10.1.0.2:7070"}}},
+                   {cat_.home_id(), {cloud, {"10.2.0.2:7070"}}}});
+  const net::Peer relay{.id = ann_.home_id()};
+  EXPECT_TRUE(back.relays_for(cat_.home_id()).empty()) << "none would pass a stranger on";
+  EXPECT_TRUE(back.claim_for(relay, cat_.home_id()).empty());
+  back.speak_as(cloud, ben_.key);
+  EXPECT_EQ(homes_of(back.relays_for(cat_.home_id())), std::vector<HomeId>{ann_.home_id()});
+  EXPECT_FALSE(back.claim_for(relay, cat_.home_id()).empty());
+  EXPECT_TRUE(back.claim_for(relay, eve_.home_id()).empty());
+  EXPECT_TRUE(back.relays_for(eve_.home_id()).empty());
 }
 
 TEST_F(Reaching, LooksForMembersOnly) {

@@ -135,6 +135,16 @@ Task<> hear_of_a_removal(Computers& all) {
   auto hearing = hear_removal(all["Ben"].machine, all["Ben"].book, cloud, asker_of(all["Ben"]), **caller, kLimit);
   EXPECT_EQ((co_await std::move(hearing)).error().code, Errc::denied);
   const auto stranger = co_await call_to(all["Stranger"], ann);
+  const KeyId computer = all["Stranger"].person.home_key();
+  for (const bool removed : {true, false}) {  // who has nothing but his key
+    const Asker asker{.member = removed ? emil.person.key : all["Ben"].person.key, .computer = computer};
+    auto looking = look_why_out(all["Stranger"].machine, cloud, asker, **stranger, kLimit);
+    const auto why = co_await std::move(looking);
+    EXPECT_EQ(why.has_value(), removed);
+    if (!why) EXPECT_EQ(why.error().code, Errc::denied);
+    if (why) EXPECT_EQ(why->taken_out(emil.person.id(), computer).at(0).by, ann.person.id());
+    if (why) EXPECT_TRUE(why->view().homes.empty()) << "of who is in it is said what that rests on";
+  }
   const wire::CloudClaim claim{cloud, ann.id(), (*stranger)->peer().exporter};
   for (const auto& key : {all["Stranger"].person.key, emil.person.device}) {
     Bytes body = wire::encode(wire::sign(key, wire::kSignCloudClaim, wire::encode(claim)));

@@ -25,6 +25,10 @@ struct Relay {
 /// relays, another one for each home, so that nothing has to be told and the load is spread. `home` itself is left out.
 std::vector<Relay> in_order_for(const HomeId& home, std::vector<Relay> relays);
 
+/// What a caller may by what it claims. `former`: who was a member, and is let to homes all the same, in few calls at
+/// once.
+enum class CallRight : unsigned char { none, former, member };
+
 /// Who may do what at a relay; upper rooms decide by membership. Asked when it begins, and every minute again.
 class RelayRights {
  public:
@@ -33,13 +37,16 @@ class RelayRights {
   /// Both are of one cloud that this relay serves.
   virtual bool may_call(const HomeId& caller, const HomeId& home) = 0;
   /// The same for one whom may_call() does not know by its key, and who has said `claim` on the connection `caller`.
-  virtual bool may_call_by(const Peer& /*caller*/, ByteView /*claim*/, const HomeId& /*home*/) { return false; }
+  virtual CallRight may_call_by(const Peer& /*caller*/, ByteView /*claim*/, const HomeId& /*home*/) {
+    return CallRight::none;
+  }
 };
 
 struct RelayLimits {
   std::size_t waiting = 512;                 // homes that wait here; each has one connection for it, the newest
   std::size_t pairs = 128;                   // of callers and homes that are joined, or about to be
   std::size_t pairs_each = 16;               // of them with the same home at either end
+  std::size_t former_pairs = 8;              // of them whose callers were members: no member waits for those
   std::size_t buffer_bytes = 64_KiB;         // of each direction of a pair: more is not read before this is written
   platform::Rate rate{};                     // of all pairs together, both directions
   platform::Rate pair_rate{};                // of two homes, over all their pairs
@@ -131,7 +138,7 @@ class RelayDesk {
   Task<Result<Control>> bring(HomeId caller, HomeId home, std::chrono::nanoseconds limit);
   /// Why a call cannot be now.
   std::optional<Error> refusal_of(const CallerHere& caller, const HomeId& home);
-  bool may_call(const CallerHere& caller, const HomeId& home) const;
+  CallRight right_of(const CallerHere& caller, const HomeId& home) const;
   std::size_t pairs_with(const HomeId& home) const;
   /// Null where too many are remembered.
   Use* use_of(const HomeId& a, const HomeId& b);
@@ -144,6 +151,7 @@ class RelayDesk {
   std::map<HomeId, Place*> waiting_;               // each in the frame of its keep_waiting()
   std::map<wire::RelayNumber, Coming*> coming_;    // each in the frame of its bring()
   std::map<HomeId, std::size_t> pairs_of_;         // with this home at either end
+  std::size_t former_pairs_ = 0;                   // now
   std::map<std::pair<HomeId, HomeId>, Use> uses_;  // of today
   std::uint64_t used_today_ = 0;
   std::chrono::nanoseconds day_began_;

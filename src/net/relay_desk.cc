@@ -46,12 +46,15 @@ struct RelayDesk::Pair {
 
 class RelayDesk::Share {
  public:
-  Share(RelayDesk& desk, const HomeId& a, const HomeId& b) : desk_(desk), ids_{a, b} {
+  Share(RelayDesk& desk, const HomeId& a, const HomeId& b, CallRight right)
+      : desk_(desk), ids_{a, b}, former_(right == CallRight::former ? 1 : 0) {
     ++desk_.counts_.pairs;
+    desk_.former_pairs_ += former_;
     for (const HomeId& id : ids_) ++desk_.pairs_of_[id];
   }
   ~Share() {
     --desk_.counts_.pairs;
+    desk_.former_pairs_ -= former_;
     for (const HomeId& id : ids_) {
       if (--desk_.pairs_of_[id] == 0) desk_.pairs_of_.erase(id);
     }
@@ -62,6 +65,7 @@ class RelayDesk::Share {
  private:
   RelayDesk& desk_;
   const std::array<HomeId, 2> ids_;
+  const std::size_t former_;
 };
 
 RelayDesk::RelayDesk(Station station, RelayRights& rights, platform::Random& random, const RelayLimits& limits)
@@ -210,15 +214,18 @@ RelayDesk::Use* RelayDesk::use_of(const HomeId& a, const HomeId& b) {
   return &uses_.emplace(key, Use{platform::TokenBucket(limits_.pair_rate, limits_.burst_bytes)}).first->second;
 }
 
-bool RelayDesk::may_call(const CallerHere& caller, const HomeId& home) const {
-  if (rights_.may_call(caller.peer.id, home)) return true;
-  return !caller.claim.empty() && rights_.may_call_by(caller.peer, caller.claim, home);
+CallRight RelayDesk::right_of(const CallerHere& caller, const HomeId& home) const {
+  if (rights_.may_call(caller.peer.id, home)) return CallRight::member;
+  return caller.claim.empty() ? CallRight::none : rights_.may_call_by(caller.peer, caller.claim, home);
 }
 
 std::optional<Error> RelayDesk::refusal_of(const CallerHere& who, const HomeId& home) {
   const HomeId& caller = who.peer.id;
-  if (!may_call(who, home)) return Error{Errc::denied, "this home may not be called here by that one"};
+  const CallRight right = right_of(who, home);
+  if (right == CallRight::none) return Error{Errc::denied, "this home may not be called here by that one"};
   if (!waiting_.contains(home)) return Error{Errc::not_found, "that home does not wait here"};
+  if (right == CallRight::former && former_pairs_ >= limits_.former_pairs)
+    return Error{Errc::full, "too many who were removed are joined here already"};
   if (counts_.pairs >= limits_.pairs || pairs_with(caller) >= limits_.pairs_each ||
       pairs_with(home) >= limits_.pairs_each)
     return Error{Errc::full, "too many are joined here already"};
@@ -238,7 +245,7 @@ Task<> RelayDesk::place_call(Control control, HomeId home, Bytes claim, bool& ad
     co_await std::move(refusing);
     co_return;
   }
-  const Share share(*this, caller, home);
+  const Share share(*this, caller, home, right_of(who, home));
   auto bringing = bring(caller, home, limits_.come_time);
   auto brought = co_await std::move(bringing);
   if (!brought) {
@@ -375,7 +382,7 @@ Task<> RelayDesk::watch_pair(Pair& pair) {
     if ((pair.ended[0] || pair.ended[1]) && now - pair.ended_at >= limits_.finish_time) break;
     if (now - asked_at < limits_.ask_again) continue;
     asked_at = now;
-    if (!may_call(pair.caller, pair.ids[1])) break;
+    if (right_of(pair.caller, pair.ids[1]) == CallRight::none) break;
   }
   ++counts_.cut_off;
   pair.all->cancel();

@@ -241,7 +241,7 @@ Task<> claims(Village& village) {
   EXPECT_EQ(relay.desk.waiting(), std::vector{member.id()}) << "a claim lets nobody wait";
   co_await village.clock().sleep(65s);
   EXPECT_TRUE(caller && (*caller)->is_up());
-  village.membership.takes_claims = false;
+  village.membership.claims = CallRight::none;
   co_await village.clock().sleep(70s);
   EXPECT_FALSE(caller && (*caller)->is_up());
   EXPECT_EQ(relay.desk.counts().pairs, 0U);
@@ -253,8 +253,37 @@ Task<> claims(Village& village) {
 TEST(Relay, HearsWhatCallersClaimUntilItHoldsNoMore) {
   Village village(2, 1);
   village.membership.members.erase(village.hidden[0]->id());
-  village.membership.takes_claims = true;
+  village.membership.claims = CallRight::member;
   in_village(village, claims);
+}
+
+Task<> former_members(Village& village) {
+  House& guest = *village.hidden[0];
+  Claimant claimant;
+  claimant.relays = village.relays();
+  claimant.claim = [](const Peer& at) { return to_bytes(at.exporter); };
+  Nursery calls(village.world.executor());
+  auto ways = std::make_unique<Peers>(guest.computer.station, guest.machine.network(), calls, ReachLimits{},
+                                      Helpers{.relays = &claimant});
+  for (const std::size_t which : {1U, 2U}) {
+    House& home = *village.hidden[which];
+    auto calling = ways->reach(home.id(), {home.address()});
+    const auto caller = co_await std::move(calling);
+    EXPECT_EQ(caller.has_value(), which == 1);
+    if (!caller) EXPECT_NE(caller.error().detail.find("too many who were removed"), std::string::npos);
+  }
+  const auto member = co_await reach(*village.hidden[1], village.hidden[2]->id(), village.ways_to(*village.hidden[2]));
+  EXPECT_TRUE(member) << "no member waits for them";
+  ways.reset();
+  calls.cancel();
+  co_await calls.join();
+}
+
+TEST(Relay, LetsFewFormerMembersCallAtOnce) {
+  Village village(3, 1, {.relay = {.former_pairs = 1}});
+  village.membership.members.erase(village.hidden[0]->id());
+  village.membership.claims = CallRight::former;
+  in_village(village, former_members);
 }
 
 Task<> rights_go(Village& village) {

@@ -20,14 +20,14 @@ constexpr std::uint16_t kPort = 7070;
 /// taken.
 struct Membership final : RelayRights {
   std::set<HomeId> members;
-  bool takes_claims = false;
+  CallRight claims = CallRight::none;  // what those give
   bool may_wait(const HomeId& home) override { return members.contains(home); }
   bool may_call(const HomeId& caller, const HomeId& home) override {
     return members.contains(caller) && members.contains(home);
   }
   /// What has to be claimed is what only the two ends of that connection know.
-  bool may_call_by(const Peer& caller, ByteView claim, const HomeId& home) override {
-    return takes_claims && members.contains(home) && std::ranges::equal(claim, caller.exporter);
+  CallRight may_call_by(const Peer& caller, ByteView claim, const HomeId& home) override {
+    return members.contains(home) && std::ranges::equal(claim, caller.exporter) ? claims : CallRight::none;
   }
 };
 
