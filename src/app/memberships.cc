@@ -8,6 +8,7 @@
 
 #include "app/network.h"
 #include "app/text.h"
+#include "base/check.h"
 #include "cloud/computer.h"
 #include "cloud/exchange.h"
 #include "cloud/invitation.h"
@@ -101,25 +102,54 @@ struct Search {
   const Membership& membership;
   platform::Semaphore turn;  // whoever has answered: one after the other
   platform::Nursery all;
+  std::size_t open = 0;      // computers that are still asked
+  std::optional<OutOf> out;  // by the word of one that takes the owner, or this computer, for out
   std::string problem = "no computer of it is on the vault's list of homes";
 };
 
-Task<> ask_home(Search& search, wire::HomeEntry entry) {
-  auto reaching = search.network.others().reach(entry.id, cloud::addresses_of(entry.addresses));
-  const auto caller = co_await std::move(reaching);
-  if (!caller) {
-    search.problem = caller.error().detail;
-    co_return;
-  }
+/// Why a home does not take the owner for a member: what it says of that proves itself. `caller` is borrowed.
+Task<std::optional<OutOf>> why_out(Session& session, CloudId cloud, primitives::SigningKey member,
+                                   net::Caller& caller) {
+  MHP_CHECK(session.network != nullptr);
+  const KeyId computer = cloud::as_key(session.network->key().public_key());
+  auto asking =
+      cloud::look_why_out(session.platform, cloud, {.member = member, .computer = computer}, caller, kPathLimit);
+  const auto roster = co_await std::move(asking);
+  co_return roster ? out_of(*roster, member, computer) : std::nullopt;
+}
+
+Task<> ask_reached(Search& search, net::Caller& caller) {
   co_await search.turn.take();
   const platform::Permit permit(search.turn);
   const Membership& membership = search.membership;
   if (search.book.find(membership.cloud)) co_return;
   auto coming =
-      cloud::come_back(search.session.platform, search.book, membership.cloud, membership.key, **caller, kPathLimit);
+      cloud::come_back(search.session.platform, search.book, membership.cloud, membership.key, caller, kPathLimit);
   const auto came = co_await std::move(coming);
-  if (!came) search.problem = came.error().detail;
   if (came) search.all.cancel();  // the others are not needed
+  if (came) co_return;
+  search.problem = came.error().detail;
+  if (came.error().code != Errc::denied) co_return;
+  auto asking = why_out(search.session, membership.cloud, membership.key, caller);
+  search.out = co_await std::move(asking);
+}
+
+Task<> ask_home(Search& search, wire::HomeEntry entry) {
+  auto reaching = search.network.others().reach(entry.id, cloud::addresses_of(entry.addresses));
+  const auto caller = co_await std::move(reaching);
+  if (caller) {
+    auto asking = ask_reached(search, **caller);
+    co_await std::move(asking);
+  } else {
+    search.problem = caller.error().detail;
+  }
+  if (--search.open == 0) search.all.cancel();
+}
+
+/// A command that only looks for it on its way does not wait for long.
+Task<> end_search(Search& search) {
+  co_await search.session.platform.clock().sleep(kPathLimit);
+  search.all.cancel();
 }
 
 /// Says that this computer is the member's, where the roster does not say so, and tells all homes.
@@ -128,7 +158,8 @@ Task<Result<CameBack>> show_up(Search& search, primitives::SigningKey own) {
   const HomeId id = primitives::home_id_of(own.public_key());
   cloud::RosterPointer roster = search.book.find(membership.cloud);
   CameBack back{.as = membership.name, .cloud = roster->view().name};
-  if (!roster->view().homes.contains(id)) {
+  const bool is_new = !roster->view().homes.contains(id);
+  if (is_new) {
     const std::string name = usual_home_name(roster->view(), membership.member(), membership.name);
     const wire::HomeKey home{cloud::as_key(own.public_key()), name, 0, false};
     std::vector<Bytes> said = {roster->say(membership.key, membership.member(), home),
@@ -148,7 +179,17 @@ Task<Result<CameBack>> show_up(Search& search, primitives::SigningKey own) {
   cloud::Spread how{.limit = kPathLimit, .shows = membership.key};
   auto spreading = cloud::spread(search.session.platform, search.book, membership.cloud, search.network.others(), id,
                                  std::move(how));
-  for (const cloud::Spoken& one : co_await std::move(spreading)) back.homes_told += one.exchanged ? 1 : 0;
+  std::string why = "none has an address";
+  for (const cloud::Spoken& one : co_await std::move(spreading)) {
+    back.homes_told += one.exchanged ? 1 : 0;
+    if (!one.exchanged) why = one.exchanged.error().detail;
+  }
+  if (is_new && back.homes_told == 0) {
+    // Else it would take itself for one of that cloud, where nobody has heard of it; without a roster it tries again.
+    MHP_CO_TRY_VOID(search.book.drop(membership.cloud));
+    back.problem = fmt::format("no home of '{}' has heard of this computer yet ({})", roster->view().name, why);
+    co_return back;
+  }
   if (former.empty()) co_return back;
   // Else rows would be planned on it that never come to be.
   const auto leave_out = [former](wire::VaultPrivate& content) {
@@ -170,9 +211,14 @@ Task<Result<CameBack>> find_roster(Session& session, cloud::Book& book, Membersh
   MHP_CO_TRY(Network* const network, network_of(session));
   const auto executor = session.platform.executor();
   Search search{session, *network, book, membership, platform::Semaphore(executor, 1), platform::Nursery(executor)};
-  for (wire::HomeEntry& entry : entries)
-    if (may_be_of(entry, membership.cloud)) search.all.start(ask_home(search, std::move(entry)));
+  network->reach().speak_as(membership.cloud, membership.key);
+  std::erase_if(entries, [&](const wire::HomeEntry& entry) { return !may_be_of(entry, membership.cloud); });
+  search.open = entries.size();
+  for (wire::HomeEntry& entry : entries) search.all.start(ask_home(search, std::move(entry)));
+  if (search.open > 0) search.all.start(end_search(search));
   co_await search.all.join();
+  if (!book.find(membership.cloud) && search.out)
+    co_return CameBack{.as = membership.name, .cloud = search.out->name, .out = search.out};
   if (!book.find(membership.cloud)) co_return CameBack{.as = membership.name, .cloud = "", .problem = search.problem};
   MHP_CO_TRY(auto seed, cloud::computer_seed(session.platform.disk(), session.platform.random(), session.state_folder));
   primitives::SigningKey own(seed);
@@ -189,6 +235,11 @@ Task<> look_in_at(Session& session, Network& network, wire::Membership as, wire:
   const primitives::SigningKey key(as.member_secret);
   auto looking = cloud::look_in(session.platform, as.cloud, key, **caller, kPathLimit);
   auto roster = co_await std::move(looking);
+  if (!roster && roster.error().code == Errc::denied) {
+    auto asking = why_out(session, as.cloud, key, **caller);
+    const auto out = co_await std::move(asking);
+    if (out && !session.out.mute && session.told_out.insert(out->cloud).second) session.out.note(out_sentence(*out));
+  }
   if (!roster || network.reach().is_coming_back_to(as.cloud)) co_return;
   network.reach().come_back_as({std::make_shared<const cloud::Roster>(std::move(*roster)), key});
   all.cancel();
@@ -218,7 +269,29 @@ Task<> look_into_clouds(Session& session, std::vector<wire::Membership> membersh
   co_await all.join();
 }
 
+Task<> return_to_clouds(Session& session) {
+  const bool is_inside = session.is_guest || session.has_looked_for_clouds || session.connections == nullptr;
+  const auto opened = is_inside ? fail(Errc::canceled, "not now") : open_records(session);
+  if (!opened) co_return;  // what is done next says why
+  const auto book = co_await open_book(session);
+  if (!book) co_return;
+  const wire::VaultPrivate& content = opened->record->content;
+  const bool is_lost = std::ranges::any_of(content.clouds, [&](const wire::Membership& one) {
+    const auto may_know = [&one](const wire::HomeEntry& entry) { return may_be_of(entry, one.cloud); };
+    return (*book)->find(one.cloud) == nullptr && std::ranges::any_of(content.homes, may_know);
+  });
+  if (!is_lost) co_return;
+  auto finding = find_rosters(session, **book);
+  const auto found = co_await std::move(finding);
+  for (const CameBack& one : found ? *found : std::vector<CameBack>()) {
+    if (session.out.mute) co_return;
+    if (one.out && session.told_out.insert(one.out->cloud).second) session.out.note(out_sentence(*one.out));
+    if (!one.problem.empty()) session.out.note(cannot_come_back(one));
+  }
+}
+
 Task<Result<std::vector<CameBack>>> find_rosters(Session& session, cloud::Book& book) {
+  session.has_looked_for_clouds = true;
   MHP_CO_TRY(const auto memberships, memberships_of(session));
   std::vector<CameBack> out;
   for (const Membership& membership : memberships) {
@@ -236,6 +309,7 @@ std::optional<cloud::Asker> asker_in(Session& session, const CloudId& cloud) {
   if (!memberships) return std::nullopt;
   const auto own = std::ranges::find(*memberships, cloud, &Membership::cloud);
   if (own == memberships->end()) return std::nullopt;
+  if (session.network) session.network->reach().speak_as(cloud, own->key);
   return cloud::Asker{.member = own->key, .computer = known_own_key(session)};
 }
 
@@ -278,8 +352,9 @@ std::string usual_home_name(const cloud::View& view, const MemberId& member, con
 
 std::string cannot_come_back(const CameBack& one) {
   return fmt::format(
-      "Who is in the cloud where you are '{}' is not known on this computer, and could not be asked: {}. "
-      "Try 'mhp homes' again when computers of that cloud are on.",
+      "This computer is not back yet in the cloud where you are '{}': {}. Until it is, homes behind routers may not be "
+      "reached. Every command that asks your homes tries it again, 'mhp homes' for one: run it when computers of that "
+      "cloud are on.",
       printable(one.as), printable(one.problem));
 }
 
@@ -288,6 +363,7 @@ Task<Result<AtCloud>> at_cloud(Session& session, std::string which) {
   MHP_CO_TRY(auto book, co_await open_book(session));
   MHP_CO_TRY(const auto came_back, co_await find_rosters(session, *book));
   for (const CameBack& one : came_back) {
+    if (one.out && session.told_out.insert(one.out->cloud).second) session.out.note(out_sentence(*one.out));
     if (!one.problem.empty()) session.out.note(cannot_come_back(one));
   }
   MHP_CO_TRY(ChosenCloud chosen, choose_cloud(memberships, *book, which));

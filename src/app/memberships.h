@@ -39,21 +39,25 @@ Task<Result<std::unique_ptr<cloud::Book>>> open_book(Session& session);
 /// What became of a cloud whose roster this computer lacked.
 struct CameBack {
   std::string as;     // what the owner is called there
-  std::string cloud;  // its name; empty: `problem`
+  std::string cloud;  // its name, where it is known
   std::size_t homes_told = 0;
   std::vector<std::string> own_homes = {};  // of the owner's there, that this vault never used: taken off its list
-  std::string problem = {};
+  std::string problem = {};                 // why it is not back; empty: it is, or `out`
+  std::optional<OutOf> out = {};            // the owner, or this computer, was taken out of it: for good
 };
 /// A computer that is new has no rosters (`mhp recover`), and they can get lost: where one is missing it is asked for
 /// at the computers on the vault's list of homes, which are shown the member's key; and this computer is named in it,
 /// as one that lends nothing yet, so that homes of the cloud take it for the member's. A home there that is the owner's
-/// and that the vault never used is that of the computer which is lost: it is taken off the list. Nothing where none is
-/// missing.
-/// Errors: those of the state folder.
+/// and that the vault never used is that of the computer which is lost: it is taken off the list. Where no home could
+/// be told, the roster is not kept, and it is all to be done again. Nothing where none is missing. Errors: those of the
+/// state folder.
 Task<Result<std::vector<CameBack>>> find_rosters(Session& session, cloud::Book& book);
+/// The same on the way, once in a run of a command that opens the vault: who recovered may have been cut off. Says what
+/// became of it. Asks nobody where no roster is missing.
+Task<> return_to_clouds(Session& session);
 /// For who recovers, before anything is kept: asks computers on the vault's list for the rosters of its clouds, showing
 /// them the members' keys, so that homes behind routers are reached through relays from then on. Where none answers
-/// they are reached without.
+/// they are reached without. Who was removed is told so.
 Task<> look_into_clouds(Session& session, std::vector<wire::Membership> memberships,
                         std::vector<wire::HomeEntry> entries);
 /// What a computer of a member is called that nobody named: "Ann's computer", and where another of hers is called that

@@ -10,6 +10,7 @@
 
 #include "app/cloud_homes.h"
 #include "app/limits.h"
+#include "app/memberships.h"
 #include "app/phrase_place.h"
 #include "app/text.h"
 #include "cloud/exchange.h"
@@ -162,8 +163,24 @@ cloud::VaultKey speaking_as(const vault::Device& device, const vault::OpenRecord
   return key;
 }
 
+/// So computers of the owner's clouds are reached through those of them on the list that can be relays, also where no
+/// roster is at hand, or none that the owner is in.
+static void name_relays(Session& session, const std::vector<wire::HomeEntry>& entries, const cloud::VaultKey& key) {
+  const bool any = std::ranges::any_of(entries, [](const wire::HomeEntry& entry) { return !entry.addresses.empty(); });
+  if (key.members.empty() || !any) return;
+  const auto network = network_of(session);
+  if (!network) return;  // who reaches one says why
+  for (const auto& [cloud, member] : key.members) (*network)->reach().speak_as(cloud, member);
+  std::map<HomeId, cloud::ListedHome> listed;
+  for (const wire::HomeEntry& entry : entries)
+    if (entry.kind == wire::HomeKind::computer)
+      listed.try_emplace(entry.id, cloud::ListedHome{CloudId::from_array(entry.cloud), entry.addresses});
+  (*network)->reach().set_listed(std::move(listed));
+}
+
 Task<std::vector<dispersal::Member>> open_members(Session& session, std::vector<wire::HomeEntry> entries,
                                                   std::set<std::uint64_t> source_devices, cloud::VaultKey key) {
+  name_relays(session, entries, key);
   std::vector<std::optional<Result<Reached>>> reached(entries.size());
   platform::Nursery scope(session.platform.executor());
   platform::Round round(scope, entries.size(), {&session.platform.clock(), entries.size(), kFairReach});
@@ -552,6 +569,7 @@ static Task<> discount_source_disks(Session& session, Opened& opened) {
 }
 
 Task<Result<Opened>> open_vault(Session& session, OpenOptions options) {
+  co_await return_to_clouds(session);
   const auto until = session.platform.clock().steady() + session.patience;
   std::unique_ptr<platform::FileLock> lock;
   if (options.writes) {
@@ -723,6 +741,8 @@ static std::string vault_hint(Errc code) {
   }
 }
 
+bool says_shut_out(const Error& error) { return error.detail.find("this computer shut out") != std::string::npos; }
+
 std::string hint_for(const Error& error, bool writes) {
   if (error.code == Errc::exhausted) {
     return "This computer is short of it, no file and no home is to blame. Earlier snapshots are whole; give more and "
@@ -730,6 +750,10 @@ std::string hint_for(const Error& error, bool writes) {
   }
   switch (error.subject) {
     case Subject::homes:
+      if (says_shut_out(error))
+        return "If the vault was recovered since with its 24 words ('mhp recover'), this computer is shut out: come in "
+               "again with 'mhp recover --state NEW-FOLDER --from HOST:PORT', or --home DIR (--keep-devices lets the "
+               "other computer stay). If its owner was removed, 'mhp members' says so.";
       return homes_hint(error.code, writes);
     case Subject::target:
       return target_hint(error.code);

@@ -26,11 +26,12 @@ struct Session {
   platform::Platform& platform;
   Output out;
   std::string state_folder;
-  std::string command = "mhp";        // for those who wait for its lock: "mhp backup"
-  std::set<std::string> silent = {};  // places that did not answer in time: they are not asked again in this run
-  bool told_words = false;            // where the phrase lies, see phrase_place.h
-  std::set<CloudId> told_out = {};    // clouds of which the person knows in this run that the owner is out
-  bool is_guest = false;              // has no state folder yet: what others are shown of this computer is kept nowhere
+  std::string command = "mhp";         // for those who wait for its lock: "mhp backup"
+  std::set<std::string> silent = {};   // places that did not answer in time: they are not asked again in this run
+  bool told_words = false;             // where the phrase lies, see phrase_place.h
+  std::set<CloudId> told_out = {};     // clouds of which the person knows in this run that the owner is out
+  bool has_looked_for_clouds = false;  // in this run: see return_to_clouds()
+  bool is_guest = false;  // has no state folder yet: what others are shown of this computer is kept nowhere
   platform::Nursery* connections = nullptr;    // where connections to other computers run; none: none are made
   std::shared_ptr<Network> network = nullptr;  // what makes them, shared by copies of this: see network_of()
   // What holds for them, once it is known, and what keeps to it, shared likewise: see limits.h.
@@ -149,6 +150,8 @@ void report_away(dispersal::HomeSet& homes);
 /// Names each home that was away, failed or lied, on standard error. True where any lied.
 bool name_troubles(const Session& session, const dispersal::HomeSet& homes);
 
+/// Whether homes that answer do not let this computer read: it may have been shut out by a recovery.
+bool says_shut_out(const Error& error);
 /// What to do about an error of a command on the vault, in a person's words. `writes`: it was about to store something,
 /// so one more home could help.
 std::string hint_for(const Error& error, bool writes = false);

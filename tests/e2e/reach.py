@@ -1,10 +1,11 @@
 # Real programs behind routers: joining, backup and restore both ways through a relay; and in one network, cut off.
 # Needs root, the programs ip and nft, and network namespaces; where they are not there it is skipped, and says so.
 import contextlib
+import shutil
 
 import cloud
 from support import namespaces, world
-from support.world import Computer, Skip
+from support.world import TOO_FEW, Computer, Skip
 
 
 @contextlib.contextmanager
@@ -48,25 +49,32 @@ def through_a_relay(w):
                 computer.kill()
 
 
+def behind_routers(w, net):
+    """Pat's home is public; Ben, Cat and Ann are behind three routers. Ann has saved a tree with the others, of whom
+    any one may be lost; her computer is off. Their computers, Ann's router, and the tree."""
+    pat = Computer(w, "pat", machine=net.public("pub"))
+    pat.mhp("cloud", "new", "Lindenweg")
+    pat.up().wait_for_log(" announced ")
+    router = net.router("ra")
+    ben = join(w, pat, "ben", net.behind(net.router("rb"), "b"))
+    cat = join(w, pat, "cat", net.behind(net.router("rc", kind="symmetric"), "c"))
+    ann = join(w, pat, "ann", net.behind(router, "a"))
+    cloud.wait_for_homes(w, ann, 3)
+    tree = cloud.make_tree(w)
+    done = ann.json("backup", tree)
+    w.equal((done["homes"], done["margin"], done["errors"]), (3, 1, []), "homes, margin and errors")
+    ann.kill()
+    return (pat, ben, cat, ann), router, tree
+
+
 def recovered_through_a_relay(w):
     """Ann, behind a router, loses her computer. Of her homes the one that is named is public; the other two are behind
     routers. What is saved needs one of these, and comes back to a fresh computer behind a router, twice: the
     second time with the other one."""
     with internet() as net:
-        pat = Computer(w, "pat", machine=net.public("pub"))
-        pat.mhp("cloud", "new", "Lindenweg")
-        pat.up().wait_for_log(" announced ")
-        router = net.router("ra")
-        ben = join(w, pat, "ben", net.behind(net.router("rb"), "b"))
-        cat = join(w, pat, "cat", net.behind(net.router("rc", kind="symmetric"), "c"))
-        ann = join(w, pat, "ann", net.behind(router, "a"))
+        (pat, ben, cat, ann), router, tree = behind_routers(w, net)
         computers = [pat, ben, cat, ann]
         try:
-            cloud.wait_for_homes(w, ann, 3)
-            tree = cloud.make_tree(w)
-            done = ann.json("backup", tree)
-            w.equal((done["homes"], done["margin"], done["errors"]), (3, 1, []), "homes, margin and errors")
-            ann.kill()
             for number, away in enumerate((None, ben)):
                 if away:
                     away.down()
@@ -87,6 +95,74 @@ def recovered_through_a_relay(w):
                     w.equal(fresh.json("backup", tree)["errors"], [], "errors of a backup after it")
         finally:
             for computer in computers:
+                computer.kill()
+
+
+def cut_off_in_recover(w):
+    """A computer that was recovered lacks the roster of its cloud, as when the relay died on the way; or has named
+    itself in it and nobody has heard of that. What is saved is read all the same, and the next command that asks brings
+    it in."""
+    with internet() as net:
+        (pat, ben, cat, ann), router, tree = behind_routers(w, net)
+        fresh = Computer(w, "fresh", init=False, machine=net.behind(router, "f"))
+        others = (pat, ben, cat)
+        try:
+            for computer in others:
+                computer.down()
+                shutil.copytree(computer.state / "clouds", computer.folder / "before")
+                computer.up()
+            for computer in (ben, cat):
+                cloud.wait_for_homes(w, computer, 2)
+            named = ("recover", "--phrase-file", ann.phrase, "--from", f"{pat.machine.address}:7070")
+            w.equal(fresh.json(*named)["clouds"][0]["problem"], "", "problem of the cloud")
+            shutil.rmtree(fresh.state / "clouds")
+            pat.kill()
+            run = fresh.mhp("restore", "latest", "--to", fresh.folder / "none", code=TOO_FEW)
+            w.check("is not back yet in the cloud where you are 'ann'" in run.err, f"what is tried again\n{run}")
+            pat.up()
+            for computer in (ben, cat):
+                cloud.wait_for_homes(w, computer, 2)
+            cloud.comes_back(w, fresh, tree, "without a roster")
+            w.check((fresh.state / "clouds").exists(), "the roster is here again")
+            for computer in others:  # as if none had heard of it
+                computer.kill()
+                shutil.rmtree(computer.state / "clouds")
+                (computer.folder / "before").rename(computer.state / "clouds")
+            for computer in others:
+                computer.up()
+            for computer in (ben, cat):
+                cloud.wait_for_homes(w, computer, 2)
+            names = [home["name"] for home in pat.json("homes")["homes"]]
+            w.equal(sorted(names), ["ann's home", "ben's home", "cat's home", "pat's home"], "homes that pat knows")
+            cloud.comes_back(w, fresh, tree, "where nobody has heard of this computer")
+            w.equal(fresh.json("backup", tree)["errors"], [], "errors of a backup")
+            cloud.wait_for_homes(w, fresh, 3)
+            w.equal(len(pat.json("homes")["homes"]), 5, "homes that pat knows then")
+        finally:
+            for computer in (*others, ann, fresh):
+                computer.kill()
+
+
+def removed_behind_routers(w):
+    """Ann is removed. She has back what homes behind routers hold of hers: on her computer, and on a fresh one."""
+    with internet() as net:
+        (pat, ben, cat, ann), router, tree = behind_routers(w, net)
+        fresh = Computer(w, "fresh", init=False, machine=net.behind(router, "f"))
+        said = "You were removed from the cloud 'Lindenweg' by 'pat'."
+        try:
+            w.check(pat.json("members", "remove", "ann")["homes_told"] >= 2, "homes told")
+            run = ann.mhp("status", code=None)
+            w.check(said in run.err, f"she is told\n{run}")
+            cloud.comes_back(w, ann, tree, "on the computer of who was removed")
+            run = fresh.mhp("recover", "--phrase-file", ann.phrase, "--from", f"{pat.machine.address}:7070")
+            w.count("bare-metal restores")
+            w.check(run.err.count(said) == 1, f"recover says so, once\n{run}")
+            cloud.comes_back(w, fresh, tree, "on a fresh computer of who was removed")
+            fresh.json("join", "-", **cloud.given(w, fresh, pat.json("invite")["code"]))
+            cloud.wait_for_homes(w, fresh, 3)
+            w.equal(fresh.json("backup", tree)["errors"], [], "errors of a backup as a new member")
+        finally:
+            for computer in (pat, ben, cat, ann, fresh):
                 computer.kill()
 
 
@@ -118,4 +194,4 @@ def in_one_network(w):
 
 
 if __name__ == "__main__":
-    world.main(through_a_relay, recovered_through_a_relay, in_one_network)
+    world.main(through_a_relay, recovered_through_a_relay, cut_off_in_recover, removed_behind_routers, in_one_network)

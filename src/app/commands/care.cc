@@ -160,6 +160,7 @@ static Task<int> show_unreadable(Session& session, const Error& problem) {
                              "somebody into your cloud ('mhp cloud new NAME', 'mhp invite')."
                            : "HELP: the vault cannot be read: " + printable(problem.detail));
   show_homes(session, *opened, list);
+  if (!no_homes && says_shut_out(problem)) session.out.say(hint_for(problem));
   co_return no_homes ? kDone : kFailed;
 }
 

@@ -205,6 +205,11 @@ Task<Result<Membership>> member_to_be(Session& session, CloudId cloud, std::stri
 Task<Result<std::optional<OutOf>>> is_out(Session& session, cloud::Book& book, CloudId cloud) {
   MHP_CO_TRY(const auto memberships, memberships_of(session));
   const auto own = std::ranges::find(memberships, cloud, &Membership::cloud);
+  if (own != memberships.end() && !book.find(cloud)) {  // who was removed and has recovered has no roster
+    MHP_CO_TRY(const auto came_back, co_await find_rosters(session, book));
+    for (const CameBack& one : came_back)
+      if (one.out && one.out->cloud == cloud) co_return one.out;
+  }
   if (own == memberships.end() || !book.find(cloud)) co_return std::nullopt;
   if (!out_of(session, *own, *book.find(cloud))) {
     MHP_CO_TRY(Network* const net, network_of(session));

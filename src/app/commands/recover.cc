@@ -124,9 +124,11 @@ std::vector<wire::HomeEntry> with_named(std::vector<wire::HomeEntry> entries, co
 
 std::string place_of(const NamedHome& home) { return home.address.empty() ? home.path : home.address; }
 
-/// The phrase speaks for the vault wherever it is: no device is known yet.
-cloud::VaultKey speaking_as(const vault::Root& root) {
-  return {.vault = root.vault(), .key = root.identity(), .identity = root.identity().public_key()};
+/// The phrase speaks for the vault wherever it is: no device is known yet. In `clouds` as the owner.
+cloud::VaultKey speaking_as(const vault::Root& root, const std::vector<wire::Membership>& clouds) {
+  cloud::VaultKey key{.vault = root.vault(), .key = root.identity(), .identity = root.identity().public_key()};
+  for (const wire::Membership& one : clouds) key.members.emplace(one.cloud, primitives::SigningKey(one.member_secret));
+  return key;
 }
 
 void note_listed_again(const Session& session, const wire::VaultPrivate& before, const std::vector<NamedHome>& named) {
@@ -202,7 +204,7 @@ Task<Result<vault::OpenRecord>> find_records(Session& session, const vault::Root
   vault::SeenRecords known;
   for (int round = 0; round < kRounds; ++round) {
     const std::set<std::uint64_t> no_sources;
-    auto key = speaking_as(root);
+    auto key = speaking_as(root, joined ? joined->content.clouds : std::vector<wire::Membership>());
     const auto members = co_await open_members(session, asked, no_sources, std::move(key));
     const auto seen = co_await vault::seen_records(homes_of(members), root.vault(), &session.platform.clock(),
                                                    vault::Ask::former_too);
@@ -355,7 +357,7 @@ static Task<Former> open_homes(Session& session, const vault::Root& root, Opened
   const std::vector<wire::HomeEntry> listed = opened.record->content.homes;
   const std::vector<wire::HomeEntry> all = with_former(listed, opened.record->former_homes);
   const std::set<std::uint64_t> no_sources;
-  auto key = speaking_as(root);
+  auto key = speaking_as(root, opened.record->content.clouds);
   auto members = co_await open_members(session, all, no_sources, std::move(key));
   std::vector<dispersal::Member> kept;
   for (std::size_t i = 0; i < all.size(); ++i) {
@@ -539,8 +541,12 @@ static std::string why_nothing_written(Errc why) {
   }
 }
 
-static void show_clouds(const Session& session, const RecoverDone& done) {
+static void show_clouds(Session& session, const RecoverDone& done) {
   for (const CameBack& one : done.clouds) {
+    if (one.out) {
+      if (session.told_out.insert(one.out->cloud).second) session.out.note(out_sentence(*one.out));
+      continue;
+    }
     if (!one.problem.empty()) {
       session.out.note(cannot_come_back(one));
       continue;
@@ -563,12 +569,13 @@ static nlohmann::json json_clouds(const RecoverDone& done) {
                     {"as", json_text(one.as)},
                     {"homes_told", one.homes_told},
                     {"own_homes", json_texts(one.own_homes)},
+                    {"taken_out", json_out(one.out)},
                     {"problem", json_text(one.problem)}});
   }
   return list;
 }
 
-static void show_recovered(const Session& session, const RecoverOptions& options, const RecoverDone& done) {
+static void show_recovered(Session& session, const RecoverOptions& options, const RecoverDone& done) {
   session.out.say(fmt::format("The vault{} is back on this computer: {}, {} of {} reachable.",
                               done.name.empty() ? "" : " of " + printable(done.name),
                               plural(done.snapshots, "snapshot", "snapshots"), done.homes_reachable,
@@ -594,8 +601,8 @@ static void show_recovered(const Session& session, const RecoverOptions& options
   }
   if (done.homes_written == 0) {
     session.out.note(fmt::format(
-        "{}, then run 'mhp repair' or 'mhp backup'. Until then the vault can be read and restored, but earlier "
-        "computers are not shut out yet, and another 'mhp recover' begins anew.",
+        "{}, then run 'mhp repair' or 'mhp backup'. Until then the vault can be read and restored where enough homes "
+        "answer, but earlier computers are not shut out yet, and another 'mhp recover' begins anew.",
         why_nothing_written(done.why_not_written)));
   } else if (!options.keep_devices) {
     session.out.say(
@@ -603,7 +610,9 @@ static void show_recovered(const Session& session, const RecoverOptions& options
         "stay.)");
   }
   show_clouds(session, done);
-  session.out.say("Next: 'mhp restore latest --to DIR'.");
+  const bool is_back = std::ranges::all_of(done.clouds, [](const CameBack& one) { return one.problem.empty(); });
+  session.out.say(is_back ? "Next: 'mhp restore latest --to DIR'."
+                          : "Next, when computers of that cloud are on: 'mhp restore latest --to DIR'.");
 }
 
 static void show_would_recover(const Session& session, const RecoverDone& done) {

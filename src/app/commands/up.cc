@@ -273,6 +273,8 @@ class Up final : public MetricsSource {
       const auto found = co_await find_rosters(session_, book_);
       if (!found) log_.warn("rosters_unreadable", {{"reason", found.error().detail}});
       for (const CameBack& one : found.value_or(std::vector<CameBack>())) {
+        if (one.out) tell_out(*one.out);
+        if (one.out) continue;
         if (one.problem.empty()) log_.info("cloud_is_back", {{"cloud", one.cloud}, {"as", one.as}});
         if (!one.problem.empty()) log_.warn("cloud_not_found", {{"as", one.as}, {"reason", one.problem}});
       }
@@ -399,11 +401,15 @@ class Up final : public MetricsSource {
     if (own == memberships->end()) return;
     const auto out = out_of(session_, *own, roster);
     if (!out && told_out_.erase(roster.cloud()) > 0) log_.info("in_cloud_again", {{"cloud", roster.view().name}});
-    if (!out || !told_out_.insert(roster.cloud()).second) return;
-    log_.warn("taken_out", {{"cloud", out->name},
-                            {"what", out->is_computer ? "computer" : "member"},
-                            {"by", names_of_removers(*out)},
-                            {"means", out_sentence(*out)}});
+    if (out) tell_out(*out);
+  }
+
+  void tell_out(const OutOf& out) {
+    if (!told_out_.insert(out.cloud).second) return;
+    log_.warn("taken_out", {{"cloud", out.name},
+                            {"what", out.is_computer ? "computer" : "member"},
+                            {"by", names_of_removers(out)},
+                            {"means", out_sentence(out)}});
   }
 
   void tell_difference(const cloud::Roster& roster, const cloud::View& before) {
