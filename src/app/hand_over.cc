@@ -1,5 +1,6 @@
 // What nobody can see cannot be handed over: looks at the homes first, then repairs without them.
 #include "app/hand_over.h"
+#include "app/notes.h"
 
 #include <fmt/format.h>
 

@@ -1,5 +1,6 @@
 // Memberships live in the vault's record, rosters in files beside it.
 #include "app/memberships.h"
+#include "app/notes.h"
 
 #include <fmt/format.h>
 
@@ -102,8 +103,8 @@ struct Search {
   const Membership& membership;
   platform::Semaphore turn;  // whoever has answered: one after the other
   platform::Nursery all;
-  std::size_t open = 0;      // computers that are still asked
-  std::optional<OutOf> out;  // by the word of one that takes the owner, or this computer, for out
+  std::size_t open = 0;           // computers that are still asked
+  std::optional<OutOf> out = {};  // by the word of one that takes the owner, or this computer, for out
   std::string problem = "no computer of it is on the vault's list of homes";
 };
 

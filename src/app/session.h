@@ -86,47 +86,10 @@ Task<Result<Opened>> open_vault(Session& session, OpenOptions options);
 /// home that is in use even then is left out of what is written.
 Task<> lock_homes(Session& session, Opened& opened, std::chrono::nanoseconds until);
 
-/// Why a home does not count in the margin, though it is there; empty where it does.
-std::string why_not_counted(const Opened& opened, std::size_t member);
-/// Says so of each, on standard error.
-void note_not_counted(const Session& session, const Opened& opened);
 /// Members whose homes are leaving.
 std::vector<std::size_t> members_leaving(const Opened& opened);
-/// Each state that is there and not shown, with the reason, on standard error.
-void note_what_is_not_shown(const Session& session, const Opened& opened);
-/// The same for scripts.
-nlohmann::json json_unread(const std::vector<vault::UnreadHead>& unread);
-nlohmann::json json_late(const Opened& opened);
-nlohmann::json json_former(const std::vector<wire::HomeEntry>& homes);
-/// What to do about a home that only a former computer lists.
-std::string about_former_home(const wire::HomeEntry& home);
-/// True where what is asked for ("": all snapshots) may be in a state that cannot be read now: the answer is a part.
-bool may_lack_newest(const Opened& opened, const std::string& snapshot = "");
-
 /// How long a drive may take to answer a first question about a path: it may have to start turning.
 constexpr std::chrono::seconds kPathLimit{10};
-
-/// Snapshots with a time that this computer's clock has not reached, by more than clocks differ.
-std::uint64_t count_in_future(const Session& session, const std::vector<wire::SnapshotRecord>& snapshots);
-/// Says so where snapshots bear a time in the future: a clock was wrong when they were made, or is now.
-void note_wrong_clocks(const Session& session, const std::vector<wire::SnapshotRecord>& snapshots);
-
-/// How to speak for the vault to homes that are computers: with this device's key.
-cloud::VaultKey speaking_as(const vault::Device& device, const vault::OpenRecord& record);
-
-/// Opens every home of a list, all at once; those that are away say why, also those that do not answer in time.
-/// `key`: what computers among them are asked with.
-Task<std::vector<dispersal::Member>> open_members(Session& session, std::vector<wire::HomeEntry> entries,
-                                                  std::set<std::uint64_t> source_devices, cloud::VaultKey key);
-
-/// Why a computer of which nobody has told an address is not there.
-inline constexpr const char* kNeverUp = "has never been up yet";
-
-/// Where a home is, for people: its path, or its addresses.
-std::string place_of(const wire::HomeEntry& entry);
-
-/// What each path is, all asked at once; nothing where it does not exist, or does not answer.
-Task<std::vector<std::optional<platform::PathInfo>>> infos_of_paths(Session& session, std::vector<std::string> paths);
 
 /// Blocking work on the path of a home, or of a folder that is to be one: its value, or timed_out. `job` owns what it
 /// uses, or takes it from the platform.
@@ -141,33 +104,11 @@ Task<std::invoke_result_t<F&>> on_path(Session& session, std::string path, F job
   co_return std::move(*answer);
 }
 
-/// "'A', 'B'", for people.
-std::string names_of_members(const dispersal::HomeSet& homes, const std::vector<std::size_t>& members);
-
 /// Reports those that were not asked because they are away.
 void report_away(dispersal::HomeSet& homes);
 
-/// Names each home that was away, failed or lied, on standard error. True where any lied.
-bool name_troubles(const Session& session, const dispersal::HomeSet& homes);
-
-/// Whether homes that answer do not let this computer read: it may have been shut out by a recovery.
-bool says_shut_out(const Error& error);
-/// What to do about an error of a command on the vault, in a person's words. `writes`: it was about to store something,
-/// so one more home could help.
-std::string hint_for(const Error& error, bool writes = false);
-
-/// Warnings on files, each reason once: "a: not set: owner" and how many others have it.
-void note_warnings(const Session& session, const std::vector<snapshot::SourceError>& warnings);
-
 /// True where `path` is `folder` or lies below it. Both absolute.
 bool is_within(const std::string& path, const std::string& folder);
-
-/// ", by the word of device 1234abcd (computer laptop)", several with commas; empty where nobody is known.
-std::string by_whose_word(const std::vector<vault::FalseClaims>& makers);
-
-/// An alarm, on standard error, where what is needed had been condemned on homes, or left out of the index for
-/// something false.
-void name_reprieved(const Session& session, const vault::Vault& vault);
 
 /// MHP_HOME, XDG_STATE_HOME/mhp, ~/.local/state/mhp; empty where none of these is set.
 std::string default_state_folder();

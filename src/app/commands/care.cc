@@ -5,6 +5,8 @@
 
 #include "app/commands/commands.h"
 #include "app/limits.h"
+#include "app/members.h"
+#include "app/notes.h"
 #include "app/progress.h"
 #include "app/text.h"
 #include "snapshot/tree.h"

@@ -7,6 +7,7 @@
 
 #include "app/command_line.h"
 #include "app/memberships.h"
+#include "app/notes.h"
 #include "app/session.h"
 #include "app/trash.h"
 #include "snapshot/backup.h"

@@ -1,5 +1,6 @@
 // `mhp forget`: snapshots go from the list, by name or by rules, and homes give their space back.
 #include "snapshot/forget.h"
+#include "app/notes.h"
 
 #include <fmt/format.h>
 

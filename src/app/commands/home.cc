@@ -7,6 +7,8 @@
 #include "app/commands/commands.h"
 #include "app/hand_over.h"
 #include "app/limits.h"
+#include "app/members.h"
+#include "app/notes.h"
 #include "app/text.h"
 #include "home/folder_home.h"
 #include "vault/give_up.h"

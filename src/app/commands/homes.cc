@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "app/commands/commands.h"
+#include "app/members.h"
 #include "app/memberships.h"
 #include "app/network.h"
 #include "app/text.h"

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "app/commands/commands.h"
+#include "app/notes.h"
 #include "app/phrase_place.h"
 #include "app/sheet.h"
 #include "app/text.h"

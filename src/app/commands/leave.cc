@@ -7,6 +7,7 @@
 #include "app/commands/commands.h"
 #include "app/hand_over.h"
 #include "app/network.h"
+#include "app/notes.h"
 #include "app/text.h"
 #include "cloud/exchange.h"
 #include "vault/give_up.h"

@@ -9,6 +9,8 @@
 
 #include "app/commands/commands.h"
 #include "app/limits.h"
+#include "app/members.h"
+#include "app/notes.h"
 #include "app/text.h"
 #include "cloud/exchange.h"
 #include "home/folder_home.h"

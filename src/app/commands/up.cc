@@ -11,6 +11,7 @@
 #include "app/memberships.h"
 #include "app/metrics.h"
 #include "app/network.h"
+#include "app/notes.h"
 #include "app/steady_scrub.h"
 #include "app/text.h"
 #include "app/trouble.h"

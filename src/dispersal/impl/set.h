@@ -145,3 +145,11 @@ Task<Result<Fetched>> fetch_row(Set& set, home::Home& home, const wire::Card& ca
                                 std::uint32_t first_leaf, std::uint32_t end_leaf, const wire::FragmentFront* front);
 
 }  // namespace mhp::dispersal::impl
+
+namespace mhp::dispersal {
+
+struct HomeSet::State : impl::Set {
+  using Set::Set;
+};
+
+}  // namespace mhp::dispersal
