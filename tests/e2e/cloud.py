@@ -633,6 +633,34 @@ def burnt_computer(w):
     wait_for_homes(w, ann, 2)
 
 
+def recovered_by_a_code(w):
+    """Who recovers has no address at hand, and is told a code: an old one will do, and it lets nobody join."""
+    ann, ben = found(w, ("ann", "ben"))
+    code = ann.json("invite", "--for", "cat")["code"]
+    cat = Computer(w, "cat", init=False)
+    cat.json("join", "-", "--as", "cat", "--phrase-file", cat.phrase, **given(w, cat, code))
+    tree = make_tree(w)
+    ben.json("backup", tree)
+    ben.down(signal.SIGKILL)
+    shutil.rmtree(ben.state)
+    named = ("recover", "--phrase-file", ben.phrase, "--from")
+    run = ben.mhp(*named, code[:-1] + ("0" if code[-1] != "0" else "1"), code=USAGE)
+    w.check("letter" in run.err and code[5:15] not in run.err, f"a slip is noticed, and not repeated\n{run}")
+    lin = Computer(w, "lin")
+    lin.mhp("cloud", "new", "Lindenhof")
+    lin.up()
+    run = ben.mhp(*named, lin.json("invite")["code"], code=REFUSED)
+    w.check("keeps nothing for these 24 words" in run.err, f"of another cloud\n{run}")
+    ann.down()
+    run = ben.mhp(*named, code, code=TOO_FEW)
+    w.check("no home that the code names answers" in run.err, f"nobody is there\n{run}")
+    ann.up()
+    told = ben.json(*named, code.upper().replace("-", " "))
+    w.equal((told["snapshots"], told["clouds"][0]["problem"]), (1, ""), "snapshots, and the cloud's problem")
+    comes_back(w, ben, tree, "by a code")
+    w.equal(sorted(one["name"] for one in ann.json("members")["members"]), ["ann", "ben", "cat"], "members")
+
+
 def home_dies_in_recover(w):
     """The words are right, and the only home goes away while it is asked: nothing is said of the words."""
     ann, ben = found(w, ("ann", "ben"))
@@ -738,5 +766,6 @@ if __name__ == "__main__":
     world.main(main_job, both_ways, invitations, back_in_the_cloud, off_the_list_and_back, killed_and_started_again,
                removed_and_handed_over, refused_join, never_up, second_computer, removed,
                founder_fights_back, computer_taken_out, stolen_computer, drive_beside_what_is_saved,
-               join_that_did_not_go_through, leaving, admins_leave_at_once, burnt_computer, home_dies_in_recover,
+               join_that_did_not_go_through, leaving, admins_leave_at_once, burnt_computer, recovered_by_a_code,
+               home_dies_in_recover,
                names, rot_is_told, two_writers)

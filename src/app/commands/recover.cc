@@ -10,10 +10,10 @@
 #include "app/commands/commands.h"
 #include "app/limits.h"
 #include "app/members.h"
+#include "app/named_homes.h"
 #include "app/notes.h"
 #include "app/text.h"
 #include "cloud/exchange.h"
-#include "home/folder_home.h"
 #include "primitives/phrase/phrase.h"
 
 namespace mhp::app {
@@ -23,66 +23,6 @@ namespace {
 /// No folder can be made there: what a dry run reads is kept nowhere.
 constexpr const char* kNoStateFolder = "/dev/null/mhp";
 
-/// A home named on the command line.
-struct NamedHome {
-  HomeId id;
-  std::string path = {};
-  std::string address = {};  // where it is a computer
-};
-
-Result<NamedHome> look_at(platform::Disk& disk, const std::string& folder) {
-  NamedHome named;
-  MHP_TRY(named.path, disk.absolute(folder));
-  MHP_TRY(named.id, home::folder_home_id(disk, named.path));
-  return named;
-}
-
-/// Whoever answers: whether it has something of the vault, its records prove.
-Task<Result<NamedHome>> look_at_computer(Session& session, std::string text) {
-  auto address = platform::parse_host_and_port(text, cloud::kUsualPort);
-  if (!address || address->port == 0)
-    co_return fail(Errc::usage, fmt::format("--from takes HOST:PORT, not '{}'", printable(text)));
-  MHP_CO_TRY(Network * network, network_of(session));
-  auto asking = network->who_answers(std::move(*address), kPathLimit);
-  const auto id = co_await std::move(asking);
-  if (!id) {
-    co_return fail(Errc::unavailable, Subject::homes,
-                   fmt::format("{}: no home answers there ({})", text, id.error().detail));
-  }
-  co_return NamedHome{.id = *id, .address = std::move(text)};
-}
-
-/// One that is there is enough to begin with: the others are said.
-Task<Result<std::vector<NamedHome>>> find_named(Session& session, std::vector<std::string> folders,
-                                                std::vector<std::string> computers) {
-  std::vector<NamedHome> named;
-  std::vector<Error> problems;
-  for (const std::string& computer : computers) {
-    auto home = co_await look_at_computer(session, computer);
-    if (!home && home.error().code != Errc::unavailable) co_return pass(home);
-    if (home) named.push_back(std::move(*home));
-    if (!home) problems.push_back(std::move(home.error()));
-  }
-  for (const std::string& folder : folders) {
-    auto job = [&disk = session.platform.disk(), folder] { return look_at(disk, folder); };
-    auto home = co_await on_path(session, folder, std::move(job));
-    if (!home) {
-      // There is no home to begin with: too few are reachable.
-      const bool away = home.error().code == Errc::not_found || home.error().code == Errc::timed_out;
-      if (away) home.error().subject = Subject::homes;
-      if (home.error().code == Errc::exhausted) co_return pass(home);
-      problems.push_back(std::move(home.error()));
-    } else {
-      named.push_back(std::move(*home));
-    }
-  }
-  if (named.empty() && !problems.empty()) co_return tl::unexpected<Error>(std::move(problems.front()));
-  for (const Error& problem : problems) {
-    if (!session.out.mute) session.out.note(printable(problem.detail) + ": recovery goes on without this one");
-  }
-  co_return named;
-}
-
 /// Of the first `count`.
 std::vector<home::Home*> reachable(const std::vector<dispersal::Member>& members, std::size_t count) {
   std::vector<home::Home*> homes;
@@ -91,40 +31,6 @@ std::vector<home::Home*> reachable(const std::vector<dispersal::Member>& members
   }
   return homes;
 }
-
-/// Where it was named is where it is tried first.
-void set_first(std::vector<std::string>& addresses, const std::string& address) {
-  std::erase(addresses, address);
-  addresses.insert(addresses.begin(), address);
-  if (addresses.size() > wire::kMaxHomeAddresses) addresses.resize(wire::kMaxHomeAddresses);
-}
-
-wire::HomeEntry entry_of(const NamedHome& named) {
-  wire::HomeEntry entry{.id = named.id, .name = last_part(named.path), .path = named.path};
-  if (named.address.empty()) return entry;
-  entry.name = named.address;
-  entry.kind = wire::HomeKind::computer;
-  entry.addresses = {named.address};
-  return entry;
-}
-
-/// The list, with the places where the named homes are now, and those of them that it lacks.
-std::vector<wire::HomeEntry> with_named(std::vector<wire::HomeEntry> entries, const std::vector<NamedHome>& named) {
-  for (const NamedHome& home : named) {
-    const auto known = std::ranges::find(entries, home.id, &wire::HomeEntry::id);
-    if (known == entries.end()) {
-      if (entries.size() == wire::kMaxHomes) entries.erase(entries.begin());  // a full list locks out none that is here
-      entries.push_back(entry_of(home));
-    } else if (home.address.empty()) {
-      known->path = home.path;
-    } else {
-      set_first(known->addresses, home.address);
-    }
-  }
-  return entries;
-}
-
-std::string place_of(const NamedHome& home) { return home.address.empty() ? home.path : home.address; }
 
 /// The phrase speaks for the vault wherever it is: no device is known yet. In `clouds` as the owner.
 cloud::VaultKey speaking_as(const vault::Root& root, const std::vector<wire::Membership>& clouds) {
@@ -136,7 +42,7 @@ cloud::VaultKey speaking_as(const vault::Root& root, const std::vector<wire::Mem
 void note_listed_again(const Session& session, const wire::VaultPrivate& before, const std::vector<NamedHome>& named) {
   for (const NamedHome& home : named) {
     const bool was_off = std::ranges::find(before.removed, home.id, &wire::RemovedHome::id) != before.removed.end();
-    if (!was_off || session.out.mute) continue;
+    if (!was_off || home.is_invited || session.out.mute) continue;
     session.out.note(fmt::format("home {} had been taken off the list; as it was named it is on it again",
                                  printable(place_of(home))));
   }
@@ -200,7 +106,8 @@ Result<void> check_all_have_said(const std::vector<dispersal::Member>& members, 
 /// keys of the owner as a member of clouds: homes that wait at relays are reached from then on.
 Task<Result<vault::OpenRecord>> find_records(Session& session, const vault::Root& root,
                                              const std::vector<NamedHome>& named, std::optional<std::int64_t> as_of_s) {
-  std::vector<wire::HomeEntry> asked = with_named({}, named);
+  std::vector<wire::HomeEntry> asked;
+  for (const NamedHome& home : named) asked.push_back(entry_of(home));
   constexpr int kRounds = 8;
   Result<vault::OpenRecord> joined = fail(Errc::not_found, "no home at hand knows this vault");
   vault::SeenRecords known;
@@ -461,7 +368,7 @@ static std::string recover_hint(const Error& error) {
     case Errc::unavailable:
       return "Nothing was changed. Try again when it answers, or name more surviving homes with --home DIR, or "
              "computers that serve one with --from "
-             "HOST:PORT (each may be given several times).";
+             "HOST:PORT, or a code that any of its admins makes with 'mhp invite' (each may be given several times).";
     case Errc::corrupt:
       return error.subject == Subject::home
                  ? "Name another home with --home DIR or --from HOST:PORT: its record brings this one back too."
@@ -639,7 +546,7 @@ static Task<int> run_recover(Session& session, RecoverOptions options) {
   args.homes = options.homes;
   args.from = options.from;
   if (args.homes.empty() && args.from.empty()) {
-    const Error none{Errc::usage, "no home is named: --home DIR or --from HOST:PORT is needed"};
+    const Error none{Errc::usage, "no home is named: --home DIR or --from HOST:PORT (or a code) is needed"};
     co_return session.out.fail(none, "Example: mhp recover --home /media/drive-b");
   }
   args.keep_devices = options.keep_devices;
@@ -697,12 +604,15 @@ void add_recover(Command& program) {
   Command command = program.add("recover", "Bring a vault back on a new computer with its 24 words",
                                 "Examples:\n  mhp recover --home /media/drive-b\n"
                                 "  mhp recover --from ben.example.org:7070\n"
+                                "  mhp recover --from mhp1-...   (a code of 'mhp invite', also one that was used)\n"
                                 "Exit codes: 0 it is back; 3 an older state is back, the newest cannot be "
                                 "read from these homes; 4 too few homes, or none there; 5 the words are wrong");
   command.takes("--home", options->homes, "Folder of any surviving home (may be given again, for drives at new paths)");
-  command.takes("--from", options->from,
-                "HOST:PORT of any computer that serves a home of the vault (may be given again, and together with "
-                "--home). Whoever answers there is believed nothing that the words do not prove");
+  command.takes(
+      "--from", options->from,
+      "HOST:PORT of any computer that serves a home of the vault, or a code of 'mhp invite', which names such "
+      "computers (may be given again, and together with --home). Whoever answers there is believed nothing that the "
+      "words do not prove");
   command.takes("--phrase-file", options->phrase_file, "Read the words from this file instead of asking");
   command.takes("--as-of", options->as_of,
                 "Only what homes had taken by then (2026-11-22, or 2026-11-22T14:00:00Z): where an enemy wrote to the "
