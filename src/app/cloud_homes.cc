@@ -244,6 +244,7 @@ Result<void> follow_clouds(const Session& session, Opened& opened, bool keep) {
   opened.leaving.clear();
   opened.refusing.clear();
   opened.never_up.clear();
+  opened.cloud_names.clear();
   opened.out.clear();
   if (content.clouds.empty() && content.left_clouds.empty()) return {};
   HomesNow now = homes_now(session, opened);
@@ -253,6 +254,7 @@ Result<void> follow_clouds(const Session& session, Opened& opened, bool keep) {
                                  printable(rosters.error().detail)));
   }
   if (rosters) now.clouds = std::move(*rosters);
+  for (const CloudNow& one : now.clouds) opened.cloud_names.emplace(one.cloud, one.view.name);
   HomesDecided decided = decide_homes(now);
   opened.leaving = std::move(decided.leaving);
   opened.refusing = std::move(decided.refusing);

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -67,10 +68,11 @@ struct Opened {
   std::unique_ptr<platform::FileLock> lock;  // of the state folder, where the command writes
   std::unique_ptr<vault::Device> device;
   std::unique_ptr<vault::OpenRecord> record;
-  std::set<HomeId> leaving;           // homes on the list that are no longer lent: see cloud_homes.h
-  std::set<HomeId> refusing;          // lent to the owner, and not to this computer, which was taken out
-  std::vector<std::string> never_up;  // lent in clouds, and not on the list, as nobody has ever reached them
-  std::vector<OutOf> out;             // clouds of the owner's that he, or this computer, was taken out of
+  std::set<HomeId> leaving;                    // homes on the list that are no longer lent: see cloud_homes.h
+  std::set<HomeId> refusing;                   // lent to the owner, and not to this computer, which was taken out
+  std::vector<std::string> never_up;           // lent in clouds, and not on the list, as nobody has ever reached them
+  std::map<CloudId, std::string> cloud_names;  // of those of the owner's whose roster is at hand
+  std::vector<OutOf> out;                      // clouds of the owner's that he, or this computer, was taken out of
   std::unique_ptr<dispersal::HomeSet> homes;
   std::unique_ptr<vault::Vault> vault;
 };

@@ -661,6 +661,41 @@ def recovered_by_a_code(w):
     w.equal(sorted(one["name"] for one in ann.json("members")["members"]), ["ann", "ben", "cat"], "members")
 
 
+def several_clouds(w):
+    """Ann is in two clouds of people who do not know each other. Her backups say to which they go; each of her friends
+    sees his own cloud alone; she is recovered into both, and what she leaves one for stays with the other."""
+    ann, ben = found(w, ("ann", "ben"))
+    dan, eva = Computer(w, "dan"), Computer(w, "eva", init=False)
+    dan.mhp("cloud", "new", "Work")
+    dan.up().wait_for_log(" announced ")
+    eva.json("join", "-", "--as", "eva", "--phrase-file", eva.phrase, **given(w, eva, dan.json("invite")["code"]))
+    eva.up()
+    wait_for_homes(w, dan, 1)
+    tree = make_tree(w)
+    done = ann.json("backup", tree)
+    w.equal(done["goes_to"], [{"cloud": "Lindenweg", "homes": 1}], "where it goes")
+    ann.json("join", "-", "--as", "ann", **given(w, ann, dan.json("invite")["code"]))
+    run = ann.mhp("homes", code=USAGE)
+    w.check("--cloud" in run.err, f"which cloud\n{run}")
+    run = ann.mhp("backup", tree)
+    w.check("of the cloud 'Lindenweg'" in run.out and "2 homes of the cloud 'Work'" in run.out, f"both are named\n{run}")
+    done = ann.json("backup", make_tree(w, "more"))
+    w.equal(sorted((one["cloud"], one["homes"]) for one in done["goes_to"]), [("Lindenweg", 1), ("Work", 2)], "both")
+    w.equal((done["homes"], done["margin"]), (3, 1), "homes and margin over both clouds")
+    for friend, cloud, members in ((ben, "Lindenweg", ["ann", "ben"]), (eva, "Work", ["ann", "dan", "eva"])):
+        w.equal([one["name"] for one in friend.json("cloud", "list")["clouds"]], [cloud], f"clouds of {friend.name}")
+        w.equal(sorted(one["name"] for one in friend.json("members")["members"]), members, f"members for {friend.name}")
+    ann.down(signal.SIGKILL)
+    shutil.rmtree(ann.state)
+    told = ann.json("recover", "--phrase-file", ann.phrase, "--from", eva.address)
+    w.equal(sorted((one["cloud"], one["problem"]) for one in told["clouds"]), [("Lindenweg", ""), ("Work", "")],
+            "back in both")
+    ann.json("cloud", "leave", "Lindenweg")
+    w.equal([one["cloud"] for one in ann.json("backup", tree)["goes_to"]], ["Work"], "after she has left one")
+    ben.down(signal.SIGKILL)
+    comes_back(w, ann, tree, "without the cloud that was left")
+
+
 def home_dies_in_recover(w):
     """The words are right, and the only home goes away while it is asked: nothing is said of the words."""
     ann, ben = found(w, ("ann", "ben"))
@@ -767,5 +802,4 @@ if __name__ == "__main__":
                removed_and_handed_over, refused_join, never_up, second_computer, removed,
                founder_fights_back, computer_taken_out, stolen_computer, drive_beside_what_is_saved,
                join_that_did_not_go_through, leaving, admins_leave_at_once, burnt_computer, recovered_by_a_code,
-               home_dies_in_recover,
-               names, rot_is_told, two_writers)
+               several_clouds, home_dies_in_recover, names, rot_is_told, two_writers)

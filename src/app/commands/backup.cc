@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <iterator>
+#include <map>
 
 #include "app/commands/commands.h"
 #include "app/limits.h"
@@ -59,6 +60,22 @@ static Result<void> say_left_out(const Session& session, const Opened& opened, c
   return {};
 }
 
+/// Whose homes take what is saved now: the owner's own drives first, then his clouds.
+static std::vector<GoesTo> where_it_goes(const Opened& opened) {
+  std::map<CloudId, std::size_t> counts;
+  const std::vector<wire::HomeEntry>& entries = opened.record->content.homes;
+  for (std::size_t i = 0; i < entries.size(); ++i)
+    if (opened.homes->takes_writes(i) && opened.homes->members()[i].counts)
+      ++counts[entries[i].kind == wire::HomeKind::computer ? CloudId::from_array(entries[i].cloud) : CloudId()];
+  std::vector<GoesTo> out;
+  for (const auto& [cloud, homes] : counts) {
+    const auto name = opened.cloud_names.find(cloud);
+    const bool is_own = cloud == CloudId();
+    out.push_back({is_own ? "" : name == opened.cloud_names.end() ? cloud.short_hex() : name->second, homes});
+  }
+  return out;
+}
+
 /// It took nothing more from some point on; one that is slow may have been left behind.
 static bool is_left_out(const dispersal::HomeSet& homes, const dispersal::Trouble& trouble) {
   if (trouble.kind != dispersal::TroubleKind::slow) return dispersal::refuses_writes(trouble.kind);
@@ -98,6 +115,7 @@ static Task<Result<void>> store_snapshot(Session& session, const BackupArgs& arg
   done.homes_reachable = homes.reachable();
   done.planned_margin = homes.plan(opened.vault->level()).margin;
   done.repairable_margin = homes.repairable_margin(opened.vault->level());
+  done.goes_to = where_it_goes(opened);
   MHP_CO_TRY(done.report, co_await snapshot::backup(session.platform, *opened.vault, options, counters));
   if (options.dry_run) {  // what it would come to is not known; what is there now is
     const vault::Progress silent = [](const vault::CheckProgress&) {};
@@ -163,6 +181,12 @@ static nlohmann::json json_homes(const std::vector<dispersal::Trouble>& troubles
   return list;
 }
 
+static nlohmann::json json_goes_to(const BackupDone& done) {
+  nlohmann::json list = nlohmann::json::array();
+  for (const GoesTo& one : done.goes_to) list.push_back({{"cloud", json_text(one.cloud)}, {"homes", one.homes}});
+  return list;
+}
+
 static void show_json(Session& session, const BackupDone& done, bool dry_run) {
   const vault::Committed& committed = done.report.committed;
   nlohmann::json object = {{"files", done.report.snapshot.files},
@@ -179,6 +203,7 @@ static void show_json(Session& session, const BackupDone& done, bool dry_run) {
                            {"adopted_segments", done.report.adopted_segments},
                            {"errors", json_errors(done.report.errors)},
                            {"left_out", json_homes(done.left_out)},
+                           {"goes_to", json_goes_to(done)},
                            {"warnings", json_errors(done.report.warnings)},
                            {"unused_excludes", json_texts(done.report.unused_excludes)}};
   if (!dry_run) object["snapshot"] = committed.snapshot.hex();
@@ -198,6 +223,17 @@ static std::string safety_sentence(const BackupDone& done) {
                      format_margin(done.after.margin));
 }
 
+/// Nothing for who is in no cloud.
+static void say_where_it_goes(Session& session, const BackupDone& done, bool dry_run) {
+  const bool is_own_only = done.goes_to.empty() || (done.goes_to.size() == 1 && done.goes_to.front().cloud.empty());
+  if (is_own_only) return;
+  std::string where;
+  for (const GoesTo& one : done.goes_to)
+    where += fmt::format("{}{} {}", where.empty() ? "" : ", ", plural(one.homes, "home", "homes"),
+                         one.cloud.empty() ? "of your own" : fmt::format("of the cloud '{}'", printable(one.cloud)));
+  session.out.say(fmt::format("{}: {}.", dry_run ? "It would go to" : "It went to", where));
+}
+
 static void show_text(Session& session, const BackupDone& done, double seconds, bool dry_run) {
   const snapshot::BackupReport& report = done.report;
   for (const auto& error : report.errors)
@@ -210,6 +246,7 @@ static void show_text(Session& session, const BackupDone& done, double seconds, 
                                 plural(report.snapshot.files, "file", "files"), format_bytes(report.snapshot.bytes),
                                 format_count(report.files_new), format_count(report.files_changed),
                                 format_count(report.files_unchanged)));
+    say_where_it_goes(session, done, dry_run);
     return;
   }
   const vault::WriteTotals& totals = report.committed.totals;
@@ -222,6 +259,7 @@ static void show_text(Session& session, const BackupDone& done, double seconds, 
                          dispersal::to_string(trouble.kind));
     session.out.say("Left out: " + who + ".");
   }
+  say_where_it_goes(session, done, dry_run);
   session.out.say(fmt::format(
       "Snapshot {} in {}: {} new, {} changed, {} unchanged; {} of new content, {} after compression, {} stored on "
       "homes.",

@@ -80,6 +80,11 @@ Task<Result<void>> change_homes(Session& session, Opened& opened, std::vector<wi
 struct BackupArgs {
   snapshot::BackupOptions options;
 };
+/// Homes that take what is saved now.
+struct GoesTo {
+  std::string cloud;  // its name; empty: the owner's own, or one that is in no cloud
+  std::size_t homes = 0;
+};
 struct BackupDone {
   snapshot::BackupReport report;
   vault::CheckReport after;       // of the whole vault
@@ -87,7 +92,8 @@ struct BackupDone {
   std::uint64_t spread_rows = 0;  // rows that homes lacked and were given
   std::size_t homes = 0, homes_reachable = 0;
   unsigned planned_margin = 0;
-  int repairable_margin = 0;                 // on the homes that answer
+  int repairable_margin = 0;  // on the homes that answer
+  std::vector<GoesTo> goes_to;
   std::vector<dispersal::Trouble> left_out;  // homes that were away, full, write-protected, in use, or failed
 };
 Task<Result<BackupDone>> do_backup(Session& session, BackupArgs args, snapshot::Counters& counters);
