@@ -17,6 +17,35 @@ static const CheckedHead* shown_own_head(const HomeView& view, const std::vector
   return known == own.end() ? nullptr : &*known;
 }
 
+bool VaultImpl::has_reached_no_home(const CheckedHead& head, const wire::SeenHeads& seen) const {
+  const auto is_own = [this](const auto& one) { return one.device == device_.id; };
+  const auto known = std::ranges::find_if(seen.heads, is_own);
+  if (known != seen.heads.end() && known->seq >= head.head.seq) return false;  // it was said to be saved
+  const auto taken = state_.taken();
+  if (!taken) return false;
+  for (const HomeView& view : views_)
+    if (shows(view, device_.id, head.signed_bytes)) return false;
+  return std::ranges::none_of(taken->heads, [&](const wire::TakenHead& one) {
+    if (one.seq < head.head.seq) return false;
+    const auto& members = homes_.members();
+    const auto home = std::ranges::find(members, one.home, &dispersal::Member::id);
+    if (home == members.end()) return true;
+    const HomeView& view = views_[static_cast<std::size_t>(home - members.begin())];
+    const auto shown = std::ranges::find_if(view.heads, is_own);
+    const bool is_damaged = shown != view.heads.end() && shown->chain.empty();
+    return !view.answered || is_damaged;
+  });
+}
+
+void VaultImpl::set_undelivered_aside(std::vector<Bytes>& own, const wire::SeenHeads& seen) {
+  while (!own.empty()) {
+    auto newest = check_chain({own.back()}, record_.record.vault, device_.id);
+    if (!newest || !has_reached_no_home(newest->back(), seen)) return;
+    undelivered_.insert(undelivered_.begin(), std::move(newest->back()));
+    own.pop_back();
+  }
+}
+
 void VaultImpl::remember_seen() {
   auto old = state_.seen();
   if (!old && old.error().code == Errc::exhausted) return;
@@ -38,11 +67,19 @@ std::vector<CheckedHead> VaultImpl::own_chain() const {
   return own == heads_.devices.end() ? std::vector<CheckedHead>() : own->chain;
 }
 
-Result<void> VaultImpl::take_own_head(CheckedHead head) {
+std::vector<CheckedHead> VaultImpl::signed_chain() const {
   std::vector<CheckedHead> chain = own_chain();
+  chain.insert(chain.end(), undelivered_.begin(), undelivered_.end());
+  return chain;
+}
+
+Result<void> VaultImpl::take_own_head(CheckedHead head) {
+  std::vector<CheckedHead> chain = signed_chain();
   chain.push_back(std::move(head));
-  if (chain.size() > State::kOwnHeadsKept) chain.erase(chain.begin());
+  if (chain.size() > State::kOwnHeadsKept)
+    chain.erase(chain.begin(), chain.end() - static_cast<std::ptrdiff_t>(State::kOwnHeadsKept));
   MHP_TRY_VOID(state_.set_own_heads(heads_after(chain, 0)));
+  undelivered_.clear();
   std::erase_if(heads_.devices, [this](const BelievedDevice& other) { return other.device == device_.id; });
   BelievedDevice own;
   own.device = device_.id;
@@ -110,8 +147,8 @@ int VaultImpl::margin_of_members(const std::vector<std::size_t>& members) const 
 
 Task<Result<void>> VaultImpl::refresh_for_write() {
   auto kept = state_.own_heads();
-  std::vector<CheckedHead> own = own_chain();
-  bool written_meanwhile = kept && !kept->empty() && (own.empty() || own.back().signed_bytes != kept->back());
+  const std::vector<CheckedHead> own = signed_chain();
+  const bool written_meanwhile = kept && !kept->empty() && (own.empty() || own.back().signed_bytes != kept->back());
   if (written_meanwhile) {
     claims_.read();
     former_parts_.read();

@@ -48,8 +48,9 @@ Task<Result<void>> VaultImpl::load() {
   if (!chain && chain.error().code == Errc::exhausted) co_return pass(chain);
   if (!seen && seen.error().code == Errc::exhausted) co_return pass(seen);
   if (chain) own.chain = std::move(*chain);  // else the homes' own copies have to do
-  wire::SeenHeads nothing;
-  heads_ = judge_heads(record_.record, shown_heads(views_), own, seen ? *seen : nothing, how_.with_late);
+  undelivered_.clear();
+  if (seen) set_undelivered_aside(own.chain, *seen);
+  heads_ = judge_heads(record_.record, shown_heads(views_), own, seen.value_or(wire::SeenHeads()), how_.with_late);
   if (how_.as_of_s && !heads_.devices.empty()) {
     keep_as_of(heads_, *how_.as_of_s);
     // To shut every device out at nothing would be for ever.

@@ -172,12 +172,12 @@ Task<Result<void>> WriterImpl::take_up(const std::vector<wire::IndexedSegment>& 
 }
 
 std::uint64_t WriterImpl::next_seq() const {
-  const std::vector<CheckedHead> chain = vault_.own_chain();
+  const std::vector<CheckedHead> chain = vault_.signed_chain();
   return chain.empty() ? 1 : chain.back().head.seq + 1;
 }
 
 Result<CheckedHead> WriterImpl::make_head(const wire::RootRef& root) {
-  std::vector<CheckedHead> chain = vault_.own_chain();
+  const std::vector<CheckedHead> chain = vault_.signed_chain();
   wire::Head head;
   head.vault = vault_.record_.record.vault;
   head.device = vault_.device_.id;

@@ -134,6 +134,8 @@ class VaultImpl : public Vault {
   Result<void> take_own_head(CheckedHead head);
   /// This device's chain, empty where it has none.
   std::vector<CheckedHead> own_chain() const;
+  /// The same with what reached no home: the next head links to that, so that no number is used twice.
+  std::vector<CheckedHead> signed_chain() const;
   /// Names the homes whose files of former vault records are damaged. Nothing else opens them while the newest are
   /// whole.
   Task<> name_damaged_former();
@@ -172,6 +174,8 @@ class VaultImpl : public Vault {
 
   std::vector<HomeView> views_;
   HeadsView heads_;
+  /// The last own heads, which no home was given before this computer was interrupted: nothing that they list counts.
+  std::vector<CheckedHead> undelivered_;
   std::vector<UnreadHead> unread_;
   std::vector<LateState> late_;
   std::vector<std::string> damaged_files_;
@@ -228,6 +232,11 @@ class VaultImpl : public Vault {
   std::vector<home::Home::DeviceRecord> records_for_the_words() const;
   /// Before homes are given heads, so that it holds after a crash too.
   void remember_taken();
+  /// True where that is certain: a write was interrupted before any home was given this own head. Nothing was said to be
+  /// saved by it, and other devices could not know that it needs anything.
+  bool has_reached_no_home(const CheckedHead& head, const wire::SeenHeads& seen) const;
+  /// Takes such heads from the end of this device's chain, as its state folder has it.
+  void set_undelivered_aside(std::vector<Bytes>& own, const wire::SeenHeads& seen);
   bool shows_another(std::size_t than, const DeviceId& device, const Bytes& signed_head) const;
   void look_at_state();
   /// Where records give several keys of one epoch, or several secrets: those are believed that open what was saved.

@@ -18,6 +18,7 @@ enum class Fault {
   gives_wrong_bytes,
   gives_wrong_record,
   takes_nothing,
+  takes_no_heads,
   makes_nothing_durable,
   turns_read_only,  // when it is to make durable what it took
   turns_busy
@@ -80,6 +81,7 @@ class BadHome : public home::Home {
   Task<Result<std::vector<VaultId>>> vaults() override { co_return co_await good_->vaults(); }
   Task<Result<void>> put_heads(VaultId vault, DeviceId device, std::vector<Bytes> chain) override {
     MHP_CO_TRY_VOID(co_await before());
+    if (fault_ == Fault::takes_no_heads) co_return fail(Errc::unavailable, "it went away");
     co_return co_await good_->put_heads(vault, device, std::move(chain));
   }
   Task<Result<std::vector<DeviceHeads>>> heads(VaultId vault) override {
