@@ -252,7 +252,7 @@ TEST(RosterProperty, OneResultEverywhere) {
   EXPECT_LT(doubted, told / 100);
   if (test_run::stride() == 1) EXPECT_GT(doubted, 0U);
   EXPECT_GE(twice, worlds / 100);
-  test_run::tried_of_sweep(18, "interleavings of what happens in a cloud", worlds, seed);
+  test_run::tried_of_sweep(19, "interleavings of what happens in a cloud", worlds, seed);
 }
 
 }  // namespace

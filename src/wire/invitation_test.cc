@@ -118,7 +118,7 @@ TEST(Invitation, OneSlipIsNoticed) {
     std::swap(slip[at], slip[next]);
     expect_noticed(slip);
   }
-  test_run::tried(18, "slips of one letter in an invitation", slips, 4);
+  test_run::tried(19, "slips of one letter in an invitation", slips, 4);
 }
 
 TEST(Invitation, WhatIsNoCodeIsSaid) {

@@ -95,7 +95,8 @@ def backups(w):
             change.step()
             if not w.long:
                 change.tried.append(trees.tree_of(change.source))
-            run = kill_at(w, vault.start("--json", "backup", change.source), w.random.uniform(0, usual * BEFORE_HEAD))
+            till = usual * (1 if w.random.random() < 0.2 else BEFORE_HEAD)
+            run = kill_at(w, vault.start("--json", "backup", change.source), w.random.uniform(0, till))
             killed_here += run.code != DONE
             if run.code == DONE:
                 change.finished(run.json)
@@ -119,7 +120,7 @@ def backups(w):
 
 
 def journal_frames(vault):
-    """Segments that an interrupted backup has made sure of (docs/formats/state-folder.md: length, hash, content)."""
+    """Segments that an interrupted backup has made sure of (docs/formats/state.md: length, hash, content)."""
     journal = vault.state / "journal"
     content = journal.read_bytes() if journal.exists() else b""
     at = frames = 0

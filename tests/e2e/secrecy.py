@@ -71,7 +71,7 @@ def find_in_homes(w, vault, needles, windows):
 
 
 def secrets_of_device(vault):
-    """The keys in the state folder's `device` file: fields 3 and 4, 32 bytes each (docs/formats/state-folder.md)."""
+    """The keys in the state folder's `device` file: fields 3 and 4, 32 bytes each (docs/formats/state.md)."""
     content = (vault.state / "device").read_bytes()
     return [content[at + 2:at + 34] for tag in (b"\x1a\x20", b"\x22\x20") for at in range(len(content))
             if content[at:at + 2] == tag]

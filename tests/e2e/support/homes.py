@@ -1,4 +1,4 @@
-# Looks into folder homes as a stranger could: which rows lie where (docs/formats/record.md); and spoils them.
+# Looks into folder homes as a stranger could: which rows lie where (docs/formats/home-record.md); and spoils them.
 import collections
 import pathlib
 import typing
