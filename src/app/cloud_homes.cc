@@ -137,15 +137,18 @@ class Decision {
       if (!is_listed && !stays_off && now_.here != id && !refuses_here(id))
         by_member[offer.home->member].push_back(offer);
     }
-    using Place = std::tuple<bool, std::size_t, primitives::Hash, HomeId>;
+    using Place = std::tuple<bool, bool, std::size_t, Attendance, primitives::Hash, HomeId>;
     std::vector<std::pair<Place, Offer>> placed;
     for (auto& [member, offers] : by_member) {
       std::ranges::sort(offers, {}, [this](const Offer& offer) {
-        return std::tuple(!offer.home->anchor, lot(now_.vault, offer.id.bytes()));
+        return std::tuple(attendance(offer), !offer.home->anchor, lot(now_.vault, offer.id.bytes()));
       });
       for (std::size_t i = 0; i < offers.size(); ++i) {
         const bool is_own = offers[i].is_own();
-        placed.emplace_back(Place(!is_own, is_own ? 0 : i, lot(now_.vault, member.bytes()), offers[i].id), offers[i]);
+        const Attendance there = attendance(offers[i]);
+        placed.emplace_back(Place(!is_own, !is_own && there == Attendance::rarely, is_own ? 0 : i, there,
+                                  lot(now_.vault, member.bytes()), offers[i].id),
+                            offers[i]);
       }
     }
     std::ranges::sort(placed, {}, [](const auto& one) { return one.first; });
@@ -153,6 +156,8 @@ class Decision {
     for (const auto& [place, offer] : placed) out.push_back(offer);
     return out;
   }
+
+  Attendance attendance(const Offer& offer) const { return attendance_of(now_.presences, offer.id); }
 
   void add(const Offer& offer) { out_.homes.push_back(entry_of(offer)); }
 
@@ -216,7 +221,8 @@ static HomesNow homes_now(const Session& session, const Opened& opened) {
                .homes = content.homes,
                .removed = content.removed,
                .left = {},
-               .here = std::nullopt};
+               .here = std::nullopt,
+               .presences = read_presences(session.platform.disk(), session.state_folder)};
   for (const wire::LeftCloud& left : content.left_clouds) now.left.insert(left.cloud);
   const auto seed = cloud::known_computer_seed(session.platform.disk(), session.state_folder);
   if (seed) now.here = cloud::computer_id(*seed);

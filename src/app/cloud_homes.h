@@ -5,6 +5,7 @@
 #include <set>
 #include <vector>
 
+#include "app/presence.h"
 #include "app/session.h"
 #include "cloud/roster.h"
 #include "wire/vault_record.h"
@@ -28,6 +29,7 @@ struct HomesNow {
   std::set<CloudId> left;             // clouds
   std::optional<HomeId> here;         // this computer's own home
   std::vector<CloudNow> clouds = {};  // those whose roster is at hand
+  Presences presences = {};           // as far as this computer has measured
 };
 
 struct HomesDecided {
@@ -39,10 +41,11 @@ struct HomesDecided {
 };
 
 /// Of homes that are lent in the clouds as many as a segment can have rows on: first those of the owner's other
-/// computers, then of each member one, of each a second, and so on, in an order of this vault's own. Those that the
-/// owner took off the list since he joined, and that of this computer, are not added, nor
-/// those that have never been up, nor those that refuse this computer. Homes of clouds whose roster is not at hand stay
-/// as they are, and so do those that refuse: the list is that of all computers. Pure; what it decided it decides again.
+/// computers, then of each member one, of each a second, and so on; of these those that were mostly there when this
+/// computer asked them before the others, else in an order of this vault's own. Who was rarely there comes last. Those
+/// that the owner took off the list since he joined, and that of this computer, are not added, nor those that have
+/// never been up, nor those that refuse this computer. Homes of clouds whose roster is not at hand stay as they are,
+/// and so do those that refuse: the list is that of all computers. Pure; what it decided it decides again.
 HomesDecided decide_homes(const HomesNow& now);
 
 /// A home that is lent in one of the clouds and is not on the list, also one that the owner took off it: by its name,

@@ -206,6 +206,26 @@ TEST_F(CloudHomes, OfManyEachMemberLendsOneBeforeAnyLendsTwo) {
   EXPECT_NE(ids(decide_homes(from)), ids(decided));
 }
 
+/// More than a vault takes, each of another member; every third was asked often and was there, every third never.
+TEST_F(CloudHomes, ThatWereMostlyThereAreTakenFirst) {
+  HomesNow from = now();
+  cloud::View& view = from.clouds[0].view;
+  std::map<HomeId, Attendance> wanted;
+  for (unsigned i = 0; i < 2 * dispersal::kMaxHomesPerSegment; ++i) {
+    const Person person("person " + std::to_string(i));
+    view.members[person.id()] = {.name = person.name};
+    view.homes[person.home_id()] = {.member = person.id(), .lend_bytes = 1, .addresses = {"192.0.2.1"}};
+    wanted[person.home_id()] = i % 3 == 0 ? Attendance::mostly : i % 3 == 1 ? Attendance::unknown : Attendance::rarely;
+    for (unsigned times = 0; i % 3 != 1 && times < 40; ++times)
+      note_asked(from.presences, person.home_id(), i % 3 == 0 && times % 8 != 0);
+  }
+  std::map<Attendance, unsigned> taken;
+  for (const HomeId& home : ids(decide_homes(from))) ++taken[wanted[home]];
+  EXPECT_EQ(taken[Attendance::mostly], 24U) << "each of these";
+  EXPECT_EQ(taken[Attendance::unknown], 12U);
+  EXPECT_EQ(taken[Attendance::rarely], 0U);
+}
+
 TEST_F(CloudHomes, OfOneNameAreToldApart) {
   HomesNow from = now();
   cloud::View& view = from.clouds[0].view;

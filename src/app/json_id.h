@@ -1,4 +1,4 @@
-// Ids in the JSON files that `mhp up` keeps.
+// Ids and counts in the JSON files that `mhp up` keeps.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -16,6 +16,14 @@ bool read_id(const nlohmann::json& json, const char* name, IdType& into) {
   if (found == json.end() || !found->is_string() || !from_hex(found->get<std::string>(), bytes)) return false;
   if (bytes.size() != IdType::kSizeBytes) return false;
   into = IdType::from_bytes(bytes);
+  return true;
+}
+
+/// The same for a number that is not negative.
+inline bool read_count(const nlohmann::json& json, const char* name, std::uint64_t& into) {
+  const auto found = json.find(name);
+  if (found == json.end() || !found->is_number_unsigned()) return false;
+  into = found->get<std::uint64_t>();
   return true;
 }
 

@@ -10,6 +10,7 @@
 #include "app/cloud_homes.h"
 #include "app/limits.h"
 #include "app/network.h"
+#include "app/owners.h"
 #include "cloud/exchange.h"
 #include "cloud/network_line.h"
 #include "home/folder_home.h"
@@ -181,7 +182,7 @@ Task<std::vector<dispersal::Member>> open_members(Session& session, std::vector<
   // A home that shares no disk is a domain of its own, numbered from here; disks are numbered from 0.
   constexpr std::uint32_t kOwnDomain = 1u << 20;
   std::vector<std::uint64_t> disks;
-  std::map<std::array<std::byte, 32>, std::uint32_t> owners = {{{}, 0}};  // the owner's own have no member
+  const std::vector<std::uint32_t> owners = owner_numbers(entries);
   std::vector<dispersal::Member> members;
   for (std::size_t i = 0; i < entries.size(); ++i) {
     const wire::HomeEntry& entry = entries[i];
@@ -191,7 +192,7 @@ Task<std::vector<dispersal::Member>> open_members(Session& session, std::vector<
                              .away_reason = "",
                              .away_code = Errc::unavailable,
                              .domain = kOwnDomain + static_cast<std::uint32_t>(i),
-                             .owner = owners.try_emplace(entry.member, owners.size()).first->second,
+                             .owner = owners[i],
                              .counts = true,
                              .is_computer = entry.kind == wire::HomeKind::computer};
     Result<Reached>& home = *reached[i];

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 
 #include "app/network.h"
 #include "app/text.h"
@@ -227,32 +228,57 @@ Task<Result<CameBack>> find_roster(Session& session, cloud::Book& book, Membersh
   co_return co_await show_up(search, std::move(own));
 }
 
-/// `network` and `all` outlive it. The first that answers is enough.
-Task<> look_in_at(Session& session, Network& network, wire::Membership as, wire::HomeEntry entry,
-                  platform::Nursery& all) {
-  auto reaching = network.others().reach(entry.id, cloud::addresses_of(entry.addresses));
+/// Once one has shown its roster, so long for the others: one alone may show less than there is.
+constexpr std::chrono::seconds kOthersToo{2};
+
+/// Looking into one cloud at several computers at once. All borrowed.
+struct Look {
+  Session& session;
+  Network& network;
+  const wire::Membership& as;
+  platform::Nursery all;
+  std::size_t open = 0;  // computers that are still asked
+};
+
+Task<> end_look(Look& look) {
+  co_await look.session.platform.clock().sleep(kOthersToo);
+  look.all.cancel();
+}
+
+Task<> ask_for_roster(Look& look, const wire::HomeEntry& entry) {
+  auto reaching = look.network.others().reach(entry.id, cloud::addresses_of(entry.addresses));
   const auto caller = co_await std::move(reaching);
   if (!caller) co_return;
-  const primitives::SigningKey key(as.member_secret);
-  auto looking = cloud::look_in(session.platform, as.cloud, key, **caller, kPathLimit);
+  Session& session = look.session;
+  const primitives::SigningKey key(look.as.member_secret);
+  auto looking = cloud::look_in(session.platform, look.as.cloud, key, **caller, kPathLimit);
   auto roster = co_await std::move(looking);
   if (!roster && roster.error().code == Errc::denied) {
-    auto asking = why_out(session, as.cloud, key, **caller);
+    auto asking = why_out(session, look.as.cloud, key, **caller);
     const auto out = co_await std::move(asking);
     if (out && !session.out.mute && session.told_out.insert(out->cloud).second) session.out.note(out_sentence(*out));
   }
-  if (!roster || network.reach().is_coming_back_to(as.cloud)) co_return;
-  network.reach().come_back_as({std::make_shared<const cloud::Roster>(std::move(*roster)), key});
-  all.cancel();
+  if (!roster) co_return;
+  if (!look.network.reach().is_coming_back_to(look.as.cloud)) look.all.start(end_look(look));
+  look.network.reach().come_back_as({std::make_shared<const cloud::Roster>(std::move(*roster)), key});
+}
+
+Task<> look_in_at(Look& look, wire::HomeEntry entry) {
+  auto asking = ask_for_roster(look, entry);
+  co_await std::move(asking);
+  if (--look.open == 0) look.all.cancel();
 }
 
 /// All borrowed: the caller joins.
 Task<> look_into_cloud(Session& session, Network& network, const wire::Membership& as,
                        const std::vector<wire::HomeEntry>& entries) {
-  platform::Nursery all(session.platform.executor());
-  for (const wire::HomeEntry& entry : entries)
-    if (may_be_of(entry, as.cloud)) all.start(look_in_at(session, network, as, entry, all));
-  co_await all.join();
+  Look look{session, network, as, platform::Nursery(session.platform.executor())};
+  std::vector<wire::HomeEntry> asked;
+  std::ranges::copy_if(entries, std::back_inserter(asked),
+                       [&](const wire::HomeEntry& entry) { return may_be_of(entry, as.cloud); });
+  look.open = asked.size();
+  for (wire::HomeEntry& entry : asked) look.all.start(look_in_at(look, std::move(entry)));
+  co_await look.all.join();
 }
 
 }  // namespace

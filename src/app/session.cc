@@ -197,12 +197,16 @@ void report_away(dispersal::HomeSet& homes) {
   }
 }
 
-/// Homes on the disks of what was saved last are lost with it.
+/// Homes on the disks of what this computer saved last are lost with it. (Where it has saved nothing yet, of what any
+/// did: it may have taken that one's place.)
 static Task<> discount_source_disks(Session& session, Opened& opened) {
   const auto& snapshots = opened.vault->snapshots();
   const auto& homes = opened.record->content.homes;
   if (snapshots.empty()) co_return;
-  std::vector<std::string> paths = snapshots.back().paths;
+  const auto own = std::find_if(snapshots.rbegin(), snapshots.rend(), [&](const wire::SnapshotRecord& snapshot) {
+    return snapshot.device == opened.device->id;
+  });
+  std::vector<std::string> paths = own == snapshots.rend() ? snapshots.back().paths : own->paths;
   const std::size_t sources = paths.size();
   for (const wire::HomeEntry& home : homes) paths.push_back(home.same_disk ? "" : home.path);
   const auto infos = co_await infos_of_paths(session, std::move(paths));

@@ -2,6 +2,7 @@
 #include <cstdint>
 
 #include "app/found_bad.h"
+#include "app/presence.h"
 #include "app/steady_scrub.h"
 #include "app/up_settings.h"
 #include "base/check.h"
@@ -31,6 +32,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (const auto round = app::parse_scrub_round(text)) {
     const auto again = app::parse_scrub_round(app::to_text(*round));
     MHP_CHECK(again && *again == *round);
+  }
+  if (const auto presences = app::parse_presences(text)) {
+    const auto again = app::parse_presences(app::to_text(*presences));
+    MHP_CHECK(again && *again == *presences);
   }
   try_settings(bytes);
   return 0;

@@ -14,13 +14,6 @@ constexpr std::uint64_t kMaxNoteBytes = 4_KiB;
 constexpr std::int64_t kNsPerSecond = 1'000'000'000;
 constexpr std::chrono::minutes kBetweenSaves{1};  // what was read since is read again after a crash
 
-bool read_count(const nlohmann::json& json, const char* name, std::uint64_t& into) {
-  const auto found = json.find(name);
-  if (found == json.end() || !found->is_number_unsigned()) return false;
-  into = found->get<std::uint64_t>();
-  return true;
-}
-
 }  // namespace
 
 std::string to_text(const ScrubRound& round) {

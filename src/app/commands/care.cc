@@ -390,8 +390,9 @@ static int show_check(Session& session, const vault::CheckReport& report, const 
                                 format_count(report.unrestorable), format_count(report.segments),
                                 some_away
                                     ? "Connect those that are away."
-                                    : "No home is away: what these hold is damaged. A home that was taken off the "
-                                      "list may still have it ('mhp home add DIR'); all else can be restored."));
+                                    : "No home is away: what these hold is damaged. 'mhp repair' mends what only lacks "
+                                      "its cards, and says what stays lost. A home that was taken off the list may "
+                                      "still have it ('mhp home add DIR'); all else can be restored."));
     say_lost(session, lost);
     return kTooFew;
   }

@@ -12,6 +12,7 @@
 #include "app/metrics.h"
 #include "app/network.h"
 #include "app/notes.h"
+#include "app/presence.h"
 #include "app/steady_scrub.h"
 #include "app/text.h"
 #include "app/trouble.h"
@@ -152,6 +153,7 @@ class Up final : public MetricsSource {
     background.start(waiter.run());
     background.start(keep_relays(waiter));
     background.start(keep_handed_over());
+    background.start(keep_attendance());
     if (scrub_) background.start(keep_scrubbed());
     if (doors_.metrics) {
       background.start(serve_metrics(session_.platform.clock(), session_.platform.executor(), *doors_.metrics, *this));
@@ -289,6 +291,23 @@ class Up final : public MetricsSource {
       const std::uint64_t seen = book_.changes();
       waiter.set_relays(net_.reach().relays_to_wait_at());
       co_await book_.changed(seen);
+    }
+  }
+
+  /// Which homes are there when they are spoken with: a vault that has the choice takes these.
+  Task<> keep_attendance() {
+    Presences known = read_presences(session_.platform.disk(), session_.state_folder);
+    std::map<HomeId, std::int64_t> noted;
+    for (;;) {
+      co_await session_.platform.clock().sleep(kLookAround);
+      bool is_new = false;
+      for (const auto& [who, contact] : contacts_) {
+        if (contact.tried_ns <= std::exchange(noted[who.second], std::max(noted[who.second], contact.tried_ns)))
+          continue;
+        note_asked(known, who.second, contact.failure.empty());
+        is_new = true;
+      }
+      if (is_new) (void)keep_presences(session_.platform.disk(), session_.state_folder, known);
     }
   }
 
