@@ -232,8 +232,8 @@ class VaultImpl : public Vault {
   std::vector<home::Home::DeviceRecord> records_for_the_words() const;
   /// Before homes are given heads, so that it holds after a crash too.
   void remember_taken();
-  /// True where that is certain: a write was interrupted before any home was given this own head. Nothing was said to be
-  /// saved by it, and other devices could not know that it needs anything.
+  /// True where that is certain: a write was interrupted before any home was given this own head. Nothing was said to
+  /// be saved by it, and other devices could not know that it needs anything.
   bool has_reached_no_home(const CheckedHead& head, const wire::SeenHeads& seen) const;
   /// Takes such heads from the end of this device's chain, as its state folder has it.
   void set_undelivered_aside(std::vector<Bytes>& own, const wire::SeenHeads& seen);
