@@ -438,6 +438,32 @@ Task<Result<std::size_t>> say_all(Session& session, AtCloud& at, std::vector<wir
       std::ranges::count_if(spoken, [](const cloud::Spoken& one) { return one.exchanged.has_value(); }));
 }
 
+namespace {
+
+/// Both borrowed: the caller joins.
+Task<> spread_all(Session& session, cloud::Book& book, CloudId cloud, Network& net, platform::Nursery& both) {
+  auto spreading = cloud::spread(session.platform, book, cloud, net.others(), net.id(), {.limit = kPathLimit});
+  (void)co_await std::move(spreading);
+  both.cancel();
+}
+
+Task<> stop_spreading(Session& session, platform::Nursery& both) {
+  constexpr std::chrono::seconds kTellLimit{5};
+  co_await session.platform.clock().sleep(kTellLimit);
+  both.cancel();
+}
+
+}  // namespace
+
+Task<> tell_homes(Session& session, cloud::Book& book, CloudId cloud) {
+  const auto net = network_of(session);
+  if (!net) co_return;
+  platform::Nursery both(session.platform.executor());
+  both.start(spread_all(session, book, cloud, **net, both));
+  both.start(stop_spreading(session, both));
+  co_await both.join();
+}
+
 Result<MemberId> choose_member(const cloud::View& view, const std::string& which) {
   std::vector<MemberId> fitting;
   for (const auto& [id, member] : view.members) {

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <bitset>
 #include <climits>
+#include <iterator>
 #include <set>
 
 #include "base/check.h"
@@ -195,6 +196,14 @@ class Repairer {
     return wanted;
   }
 
+  /// Homes of the plan that take something now: one that is full must not keep the others from its share.
+  std::vector<std::size_t> taking() const {
+    std::vector<std::size_t> out;
+    std::ranges::copy_if(usable_, std::back_inserter(out),
+                         [this](std::size_t member) { return vault_.homes_.takes_writes(member); });
+    return out;
+  }
+
   /// More rows on the homes that take some, until as many homes may be lost as is planned, or as can be.
   std::vector<RowsFor> with_more(const Located& located, std::vector<RowsFor> rows) const {
     if (usable_.empty()) return rows;
@@ -220,12 +229,12 @@ class Repairer {
     std::size_t free = 0;
     while (free < taken.size() && taken[free]) ++free;
     std::optional<std::size_t> chosen;
-    std::size_t fewest = usable_.size() > 2 ? dispersal::kNeed - 1 : dispersal::kNeed;  // so many a home has at most
-    for (std::size_t member : usable_) {
+    const std::vector<std::size_t> members = taking();
+    std::size_t fewest = members.size() > 2 ? dispersal::kNeed - 1 : dispersal::kNeed;  // so many a home has at most
+    for (std::size_t member : members) {
       const auto held = std::ranges::find(there, member, &RowsFor::home);
       const std::size_t count = held == there.end() ? 0 : held->rows.size();
-      if (count >= fewest || !vault_.homes_.takes_writes(member)) continue;
-      if (has_all_it_may(there, member, taken.count() + 1)) continue;
+      if (count >= fewest || has_all_it_may(there, member, taken.count() + 1)) continue;
       fewest = count;
       chosen = member;
     }
@@ -238,7 +247,7 @@ class Repairer {
   bool has_all_it_may(const std::vector<RowsFor>& there, std::size_t member, std::size_t n) const {
     const auto& members = vault_.homes_.members();
     const std::uint32_t owner = members[member].owner;
-    const auto plan = dispersal::make_plan(vault_.level(), dispersal::owners_of(members, usable_));
+    const auto plan = dispersal::make_plan(vault_.level(), dispersal::owners_of(members, taking()));
     if (owner == 0 || plan.sealed_mirror()) return false;
     std::size_t rows = 0;
     for (const RowsFor& held : there) rows += members[held.home].owner == owner ? held.rows.size() : 0;

@@ -661,6 +661,35 @@ def recovered_by_a_code(w):
     w.equal(sorted(one["name"] for one in ann.json("members")["members"]), ["ann", "ben", "cat"], "members")
 
 
+def tiny_lender(w):
+    """One who lends next to nothing, or whose home is full, makes nobody else less safe."""
+    ann, _, cat = found(w, ("ann", "ben", "cat"))
+    eve = Computer(w, "eve", lend="1M", init=False)
+    eve.json("join", "-", "--as", "eve", "--lend", "1M", "--home-name", "eve's home", "--phrase-file", eve.phrase,
+             **given(w, eve, ann.json("invite")["code"]))
+    eve.up()
+    wait_for_homes(w, ann, 3)
+    tree = w.folder / "tree"
+    tree.mkdir()
+    (tree / "noise").write_bytes(w.random.randbytes(12_000_000))
+    done = ann.json("backup", tree)
+    w.equal(done["margin"], 1, "homes that may be lost, as without her")
+    w.equal(ann.json("status")["state"], "safe", "state")
+    cat.down(signal.SIGKILL)
+    comes_back(w, ann, tree, "with one killed")
+
+
+def joins_and_saves(w):
+    """Whoever has joined is known to all homes that are up, at once: the next command may save."""
+    ann, *_ = found(w, ("ann", "ben", "cat"))
+    for name in ("dan", "eva", "fay"):
+        guest = Computer(w, name, init=False)
+        guest.json("join", "-", "--as", name, "--phrase-file", guest.phrase,
+                   **given(w, guest, ann.json("invite")["code"]))
+        run = guest.mhp("--json", "backup", make_tree(w, f"tree-{name}"))
+        w.equal((run.json["homes"], run.json["left_out"]), (3, []), f"homes of {name}, and those left out\n{run}")
+
+
 def several_clouds(w):
     """Ann is in two clouds of people who do not know each other. Her backups say to which they go; each of her friends
     sees his own cloud alone; she is recovered into both, and what she leaves one for stays with the other."""
@@ -803,4 +832,4 @@ if __name__ == "__main__":
                removed_and_handed_over, refused_join, never_up, second_computer, removed,
                founder_fights_back, computer_taken_out, stolen_computer, drive_beside_what_is_saved,
                join_that_did_not_go_through, leaving, admins_leave_at_once, burnt_computer, recovered_by_a_code,
-               several_clouds, home_dies_in_recover, names, rot_is_told, two_writers)
+               tiny_lender, joins_and_saves, several_clouds, home_dies_in_recover, names, rot_is_told, two_writers)

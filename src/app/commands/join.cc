@@ -301,6 +301,9 @@ Task<Result<JoinDone>> do_join(Session& session, JoinArgs args) {
   auto joined = co_await cloud::join(session.platform, *book, net->others(), *invitation, newcomer, kRequestLimit);
   if (!joined) co_return about(Subject::cloud, Result<JoinDone>(pass(joined)));
   MHP_CO_TRY_VOID(keep_up_settings(session.platform.disk(), session.state_folder, settings));
+  // Only the home that let it in knows of it: the others would refuse what is saved in the next seconds.
+  auto telling = tell_homes(session, *book, invitation->cloud);
+  co_await std::move(telling);
   done.cloud = joined->roster->view().name;
   done.words = joined->words;
   done.member = joined->member;
