@@ -7,6 +7,7 @@
 #include <climits>
 #include <map>
 #include <tuple>
+#include <utility>
 
 #include "vault/snapshot_order.h"
 
@@ -64,17 +65,27 @@ bool fits(const wire::SnapshotRecord& snapshot, const SnapshotFilter& filter) {
       filter.paths, [&](const auto& path) { return std::ranges::find(snapshot.paths, path) != snapshot.paths.end(); });
 }
 
+/// When it was made, by the clock on the wall.
+struct Made {
+  LocalTime time;
+  LocalTime told;           // what that clock said
+  bool is_believed = true;  // false: the time is a guess
+};
+
 /// One rule on its way from the newest to the oldest.
 struct Counter {
   const char* reason;
   int left;
   Bucket bucket;
   std::optional<std::int64_t> last{};
+  std::optional<std::int64_t> last_guessed{};
 
-  bool takes(LocalTime time, bool oldest) {
+  bool takes(const Made& made, bool oldest) {
     if (left == 0) return false;
-    std::int64_t now = bucket(time);
-    bool counts_each = bucket == each;
+    const std::int64_t now = bucket(made.is_believed ? made.time : made.told);
+    const bool counts_each = bucket == each;
+    // Who knew no time takes nobody's place: of each hour or day of such a clock the newest stays beside the others.
+    if (!counts_each && !made.is_believed) return std::exchange(last_guessed, now) != now || oldest;
     if (!counts_each && last == now && !oldest) return false;
     if (!counts_each && last == now) return left > 0;  // the oldest stays where the rule is not used up
     last = now;
@@ -84,12 +95,14 @@ struct Counter {
 };
 
 /// Of each decision, newest first: what the clock on the wall can have shown when it was made.
-std::vector<LocalTime> local_times(const SnapshotGroup& group, const ToLocal& to_local, std::int64_t now_ns) {
+std::vector<Made> local_times(const SnapshotGroup& group, const ToLocal& to_local, std::int64_t now_ns) {
   std::vector<std::int64_t> times;
   for (const Decision& decision : group.decisions) times.push_back(decision.snapshot.time_ns);
   std::ranges::reverse(times);
-  std::vector<LocalTime> out;
-  for (std::int64_t time_ns : vault::plausible_times(times, now_ns)) out.push_back(local_time(time_ns, to_local));
+  std::vector<Made> out;
+  const std::vector<vault::PlausibleTime> plausible = vault::plausible_times(times, now_ns);
+  for (std::size_t i = 0; i < times.size(); ++i)
+    out.push_back({local_time(plausible[i].ns, to_local), local_time(times[i], to_local), plausible[i].is_believed});
   std::ranges::reverse(out);
   return out;
 }
@@ -102,15 +115,14 @@ void decide(SnapshotGroup& group, const KeepRules& rules, const ToLocal& to_loca
                                    {"monthly snapshot", rules.monthly, month_of},
                                    {"yearly snapshot", rules.yearly, year_of}}};
   std::ranges::reverse(group.decisions);
-  const std::vector<LocalTime> times = local_times(group, to_local, now_ns);
+  const std::vector<Made> times = local_times(group, to_local, now_ns);
   for (std::size_t i = 0; i < group.decisions.size(); ++i) {
     Decision& decision = group.decisions[i];
-    const LocalTime time = times[i];
     bool oldest = &decision == &group.decisions.back();
     for (Counter& counter : counters) {
-      if (counter.takes(time, oldest)) decision.reasons.emplace_back(counter.reason);
+      if (counter.takes(times[i], oldest)) decision.reasons.emplace_back(counter.reason);
     }
-    const bool within = rules.within && time >= before(times.front(), *rules.within);
+    const bool within = rules.within && times[i].time >= before(times.front().time, *rules.within);
     if (within) decision.reasons.emplace_back("within the time to keep");
     for (const std::string& tag : rules.tags) {
       if (has_any({tag}, decision.snapshot.tags)) decision.reasons.push_back("tag " + tag);

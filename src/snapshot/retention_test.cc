@@ -65,9 +65,10 @@ TEST(Retention, LastKeepsTheNewest) {
 }
 
 /// Oldest first, as they were made: what the clock said is another matter.
-std::vector<std::string> kept_in_order(const std::vector<wire::SnapshotRecord>& made, const KeepRules& rules) {
+std::vector<std::string> kept_in_order(const std::vector<wire::SnapshotRecord>& made, const KeepRules& rules,
+                                       std::int64_t now_ns = kNow) {
   std::vector<std::string> out;
-  for (const auto& group : apply_rules(made, {}, {}, rules, utc, kNow)) {
+  for (const auto& group : apply_rules(made, {}, {}, rules, utc, now_ns)) {
     for (const auto& decision : group.decisions) {
       if (decision.keep()) out.push_back(name_of(decision.snapshot));
     }
@@ -88,6 +89,41 @@ TEST(Retention, AClockThatWasBehindOnceLetsNoRightSnapshotGo) {
                                                at("2026-01-03 10:00")};
   EXPECT_EQ(kept_in_order(made, {.within = Span{.days = 1}}), (Names{"01-03 10:00", "01-01 10:00", "01-02 10:00"}));
   EXPECT_EQ(kept_in_order(made, {.last = 2}), (Names{"01-03 10:00", "01-01 10:00"}));
+}
+
+TEST(Retention, TheNewestUnderAClockThatIsBehindLetsNoRightSnapshotGo) {
+  std::vector<wire::SnapshotRecord> made;
+  for (const char* time : {"2026-01-11 10:00", "2026-01-12 10:00", "2026-01-13 10:00", "2026-01-14 10:00",
+                           "2026-01-15 10:00", "1970-01-02 00:00"})
+    made.push_back(at(time));
+  EXPECT_EQ(kept_in_order(made, {.daily = 7}).size(), 6u);
+  EXPECT_EQ(kept_in_order(made, {.daily = 3}), (Names{"01-02 00:00", "01-15 10:00", "01-14 10:00", "01-13 10:00"}))
+      << "it takes nobody's place";
+  made.back() = at("2026-01-13 10:00");
+  EXPECT_EQ(kept_in_order(made, {.daily = 7}).size(), 6u);
+}
+
+TEST(Retention, ByTheClockThatIsBehindNoneGoes) {
+  std::vector<wire::SnapshotRecord> made;
+  for (const char* time : {"2026-01-11 10:00", "2026-01-12 10:00", "2026-01-13 10:00", "2026-01-14 10:00",
+                           "2026-01-15 10:00", "2026-01-16 10:00", "2026-01-13 10:30"})
+    made.push_back(at(time));
+  EXPECT_EQ(kept_in_order(made, {.daily = 7}, made.back().time_ns).size(), 7u);
+}
+
+TEST(Retention, AClockThatWasAheadForDaysLetsNoneOfThemGo) {
+  std::vector<wire::SnapshotRecord> made;
+  for (const char* time : {"2026-11-01 10:00", "2026-11-02 10:00", "2040-12-03 10:00", "2040-12-04 10:00",
+                           "2040-12-05 10:00", "2026-11-06 10:00", "2026-11-07 10:00"})
+    made.push_back(at(time));
+  EXPECT_EQ(kept_in_order(made, {.daily = 14}).size(), 7u);
+}
+
+TEST(Retention, OfWrongTimesOnlyTheNewestOfADayStays) {
+  std::vector<wire::SnapshotRecord> made{at("2026-10-30 10:00"), at("2026-11-01 10:00")};
+  for (int i = 0; i < 30; ++i) made.push_back(at("1970-01-01 00:01"));  // a computer that never knows the time
+  made.push_back(at("2026-11-03 10:00"));
+  EXPECT_EQ(kept_in_order(made, {.daily = 14}).size(), 4u);
 }
 
 TEST(Retention, TheNewestUnderAClockThatIsAheadDoesNotMoveWhatIsKeptWithin) {

@@ -3,7 +3,10 @@
 
 #include <algorithm>
 #include <climits>
+#include <iterator>
 #include <map>
+#include <optional>
+#include <span>
 #include <tuple>
 
 namespace mhp::vault {
@@ -45,19 +48,68 @@ bool is_in_future(const wire::SnapshotRecord& snapshot, std::int64_t now_ns) {
   return snapshot.time_ns > latest_believed(now_ns);
 }
 
-std::vector<std::int64_t> plausible_times(const std::vector<std::int64_t>& times, std::int64_t now_ns) {
-  if (times.empty()) return {};
-  std::int64_t last = times.back();
-  const std::int64_t latest = latest_believed(now_ns);
-  if (last > latest && std::ranges::min(times) <= latest) last = latest;
-  std::vector<std::int64_t> out;
-  std::int64_t so_far = INT64_MIN;
-  for (std::int64_t time : times) {
-    if (time <= last) so_far = std::max(so_far, time);
-    out.push_back(so_far);
+/// A largest number of times that never fall, none of them after `latest`: those are believed. Of several such choices
+/// the later times: clocks that lost their time go back.
+static std::vector<bool> longest_rising(const std::vector<std::int64_t>& times, std::int64_t latest) {
+  std::vector<std::size_t> starts;  // of the rising runs of each length that one which begins latest
+  std::vector<std::size_t> next(times.size(), SIZE_MAX);
+  for (std::size_t i = times.size(); i-- > 0;) {
+    if (times[i] > latest) continue;
+    const auto at = std::ranges::partition_point(starts, [&](std::size_t start) { return times[start] >= times[i]; });
+    if (at != starts.begin()) next[i] = *std::prev(at);
+    if (at == starts.end())
+      starts.push_back(i);
+    else
+      *at = i;
   }
-  auto first = std::ranges::find_if(out, [](std::int64_t time) { return time != INT64_MIN; });
-  std::fill(out.begin(), first, *first);  // there is one: the last, or the least of all
+  std::vector<bool> out(times.size());
+  for (std::size_t i = starts.empty() ? SIZE_MAX : starts.back(); i != SIZE_MAX; i = next[i]) out[i] = true;
+  return out;
+}
+
+/// By how much a clock went on, as wrong as it was.
+static std::uint64_t step_to(std::span<const std::int64_t> told, std::size_t i) {
+  if (i == 0 || told[i] <= told[i - 1]) return 0;
+  return static_cast<std::uint64_t>(told[i]) - static_cast<std::uint64_t>(told[i - 1]);
+}
+
+/// What lies between two believed times: as far after the first as its own clock has gone on.
+static void place_between(std::span<const std::int64_t> told, std::int64_t first, std::int64_t last,
+                          std::span<PlausibleTime> out) {
+  const std::uint64_t room = static_cast<std::uint64_t>(last) - static_cast<std::uint64_t>(first);
+  std::uint64_t gone = 0;
+  for (std::size_t i = 0; i < told.size(); ++i) {
+    gone += std::min(step_to(told, i), room - gone);
+    out[i] = {.ns = static_cast<std::int64_t>(static_cast<std::uint64_t>(first) + gone), .is_believed = false};
+  }
+}
+
+/// Where those before the first believed time begin, so that the last of them is there.
+static std::int64_t start_before(std::span<const std::int64_t> told, std::int64_t last) {
+  const std::uint64_t room = static_cast<std::uint64_t>(last) - static_cast<std::uint64_t>(INT64_MIN);
+  std::uint64_t long_ago = 0;
+  for (std::size_t i = 0; i < told.size(); ++i) long_ago += std::min(step_to(told, i), room - long_ago);
+  return static_cast<std::int64_t>(static_cast<std::uint64_t>(last) - long_ago);
+}
+
+std::vector<PlausibleTime> plausible_times(const std::vector<std::int64_t>& times, std::int64_t now_ns) {
+  if (times.empty()) return {};
+  std::int64_t latest = latest_believed(now_ns);
+  if (std::ranges::min(times) > latest) latest = INT64_MAX;
+  const std::vector<bool> believed = longest_rising(times, latest);
+  std::vector<PlausibleTime> out(times.size());
+  std::optional<std::int64_t> before;
+  for (std::size_t i = 0; i < times.size();) {
+    std::size_t end = i;
+    while (end < times.size() && !believed[end]) ++end;
+    const std::int64_t after = end < times.size() ? times[end] : std::max(before.value_or(latest), latest);
+    const auto told = std::span(times).subspan(i, end - i);
+    place_between(told, before ? *before : start_before(told, after), after, std::span(out).subspan(i, end - i));
+    if (end == times.size()) break;
+    out[end] = {.ns = times[end], .is_believed = true};
+    before = times[end];
+    i = end + 1;
+  }
   return out;
 }
 
@@ -73,10 +125,10 @@ void sort_snapshots(std::vector<wire::SnapshotRecord>& snapshots, std::int64_t n
   std::vector<Placed> order;
   for (auto& [device, own] : by_device) {
     sort_own(own, now_ns);
-    std::vector<std::int64_t> times;
-    for (const auto& snapshot : own) times.push_back(snapshot.time_ns);
-    times = plausible_times(times, now_ns);
-    for (std::size_t i = 0; i < own.size(); ++i) order.push_back({times[i], device, i, &own[i]});
+    std::vector<std::int64_t> told;
+    for (const auto& snapshot : own) told.push_back(snapshot.time_ns);
+    const std::vector<PlausibleTime> times = plausible_times(told, now_ns);
+    for (std::size_t i = 0; i < own.size(); ++i) order.push_back({times[i].ns, device, i, &own[i]});
   }
   std::ranges::sort(order, {}, [](const Placed& one) { return std::tuple(one.time_ns, one.device, one.number); });
   snapshots.clear();

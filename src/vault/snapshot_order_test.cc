@@ -38,23 +38,46 @@ std::vector<std::uint64_t> sorted(std::vector<wire::SnapshotRecord> snapshots, s
 
 using Order = std::vector<std::uint64_t>;
 
+/// Those that are not believed as negative numbers.
+Times plausible(const Times& told, std::int64_t now_ns = kNow) {
+  Times out;
+  for (const PlausibleTime& time : plausible_times(told, now_ns)) out.push_back(time.is_believed ? time.ns : -time.ns);
+  return out;
+}
+
 TEST(PlausibleTimes, RightOnesStayAsTheyAre) {
-  EXPECT_EQ(plausible_times({1, 2, 2, 5}, kNow), (Times{1, 2, 2, 5}));
-  EXPECT_EQ(plausible_times({}, kNow), Times{});
+  EXPECT_EQ(plausible({1, 2, 2, 5}), (Times{1, 2, 2, 5}));
+  EXPECT_EQ(plausible({}), Times{});
 }
 
 TEST(PlausibleTimes, OneFromTheFutureIsThatBeforeIt) {
-  EXPECT_EQ(plausible_times({1, kWild, 3}, kNow), (Times{1, 1, 3}));
-  EXPECT_EQ(plausible_times({kWild, 2, 3}, kNow), (Times{2, 2, 3}));
-  EXPECT_EQ(plausible_times({1, 2, kWild}, kNow), (Times{1, 2, 2}));
+  EXPECT_EQ(plausible({1, kWild, 3}), (Times{1, -1, 3}));
+  EXPECT_EQ(plausible({kWild, 2, 3}), (Times{-2, 2, 3}));
+  EXPECT_EQ(plausible({1, 2, kWild}), (Times{1, 2, -2}));
 }
 
 TEST(PlausibleTimes, OneFromThePastIsThatBeforeIt) {
-  EXPECT_EQ(plausible_times({100, 1, 102}, kNow), (Times{100, 100, 102}));
+  EXPECT_EQ(plausible({100, 1, 102}), (Times{100, -100, 102}));
+  EXPECT_EQ(plausible({100, 101, 102, 1}), (Times{100, 101, 102, -102})) << "also where it is the newest";
+}
+
+TEST(PlausibleTimes, AWrongClockGoesOnAllTheSame) {
+  EXPECT_EQ(plausible({100, 101, 102, 1, 4, 200, 300}), (Times{100, 101, 102, -102, -105, 200, 300}));
+  EXPECT_EQ(plausible({500, 510, 100, 101, 102}), (Times{-90, -100, 100, 101, 102})) << "before all that is believed";
+  EXPECT_EQ(plausible({100, 901, 903, 906, 104, 200, 300, 400}), (Times{100, -100, -102, -104, 104, 200, 300, 400}));
+  EXPECT_EQ(plausible({100, 101, 102, 1, 11}), (Times{100, 101, 102, -102, -112}));
+}
+
+TEST(PlausibleTimes, AnyNumbersGiveRisingOnes) {
+  const Times wild{INT64_MIN, INT64_MAX, 0, INT64_MIN, -1, INT64_MAX, INT64_MAX, kNow, INT64_MIN + 1, 7};
+  for (const std::int64_t now : {INT64_MIN, std::int64_t{-1}, std::int64_t{0}, kNow, INT64_MAX}) {
+    const auto times = plausible_times(wild, now);
+    EXPECT_TRUE(std::ranges::is_sorted(times, {}, &PlausibleTime::ns)) << now;
+  }
 }
 
 TEST(PlausibleTimes, AClockThatKnowsNoneOfThemIsNotAsked) {
-  EXPECT_EQ(plausible_times({kNow - 2, kNow}, 0), (Times{kNow - 2, kNow}));
+  EXPECT_EQ(plausible({kNow - 2, kNow}, 0), (Times{kNow - 2, kNow}));
 }
 
 TEST(SnapshotOrder, FollowsADevicesHeadsAndNotItsClock) {
