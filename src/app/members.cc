@@ -52,11 +52,15 @@ std::string place_of(const wire::HomeEntry& entry) {
   return entry.kind == wire::HomeKind::computer ? fmt::format("{}", fmt::join(entry.addresses, ", ")) : entry.path;
 }
 
+/// Forgetting stores an index before space comes back: on a home that is full to its bound there has to be room for it.
+constexpr std::uint64_t kReserve = 8_MiB;
+
 static Task<Result<Reached>> reach_folder(Session& session, wire::HomeEntry entry) {
   home::FolderAddress address;
   address.path = entry.path;
   address.id = entry.id;
   address.limits = {.max_used_bytes = entry.max_used_bytes, .min_free_bytes = entry.min_free_bytes};
+  address.reserve_bytes = session.uses_reserve ? kReserve : 0;
   address.same_disk = entry.same_disk;
   MHP_CO_TRY(home::ReachedFolder folder,
              co_await home::reach_folder_home(session.platform, std::move(address), kPathLimit));

@@ -32,7 +32,8 @@ struct Session {
   bool told_words = false;             // where the phrase lies, see phrase_place.h
   std::set<CloudId> told_out = {};     // clouds of which the person knows in this run that the owner is out
   bool has_looked_for_clouds = false;  // in this run: see return_to_clouds()
-  bool is_guest = false;  // has no state folder yet: what others are shown of this computer is kept nowhere
+  bool uses_reserve = false;  // what this run writes makes room: it may use a part of what other commands keep free
+  bool is_guest = false;      // has no state folder yet: what others are shown of this computer is kept nowhere
   platform::Nursery* connections = nullptr;    // where connections to other computers run; none: none are made
   std::shared_ptr<Network> network = nullptr;  // what makes them, shared by copies of this: see network_of()
   // What holds for them, once it is known, and what keeps to it, shared likewise: see limits.h.

@@ -317,6 +317,8 @@ Result<Look> look_at(platform::Disk& disk, const FolderAddress& address) {
   look.read_only = space && space->read_only;
   if (space && look.limits.min_free_bytes == 0)
     look.limits.min_free_bytes = default_min_free(space->total_bytes, address.same_disk);
+  look.limits.min_free_bytes -= std::min(look.limits.min_free_bytes, address.reserve_bytes);
+  if (look.limits.max_used_bytes > 0) look.limits.max_used_bytes += address.reserve_bytes;
   return look;
 }
 

@@ -50,8 +50,9 @@ Result<std::unique_ptr<SharedHome>> open_folder_home(platform::Platform& platfor
 struct FolderAddress {
   std::string path;
   HomeId id;
-  FolderLimits limits;     // min_free_bytes 0: default_min_free() of the disk it lies on
-  bool same_disk = false;  // for that default
+  FolderLimits limits;              // min_free_bytes 0: default_min_free() of the disk it lies on
+  bool same_disk = false;           // for that default
+  std::uint64_t reserve_bytes = 0;  // more than the limits allow: of what makes room by being stored
 };
 struct ReachedFolder {
   std::unique_ptr<Home> home;

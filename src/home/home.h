@@ -34,7 +34,7 @@ struct Usage {
   std::uint64_t used_bytes = 0;             // by this home
   std::uint64_t free_bytes = 0;             // what it may still take: by its own bound and the disk's free space
   std::uint64_t condemned_bytes = 0;        // of used_bytes: what tombstones name
-  std::optional<std::int64_t> next_due_ns;  // when the hold of the first of it ends, if the home is visited till then
+  std::optional<std::int64_t> next_due_ns;  // when the hold of the first of it ends, if the home is visited often
 };
 
 /// A row that was to be kept and does not fit its card any more.

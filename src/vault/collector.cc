@@ -54,6 +54,16 @@ bool CollectorImpl::is_kept_elsewhere(const Sweep& sweep, const ChunkId& chunk) 
   });
 }
 
+/// What is moved is only as safe as the homes at hand make it: no snapshot that stays is to lose by that.
+bool CollectorImpl::may_move() const {
+  const dispersal::HomeSet& homes = vault_.homes_;
+  for (std::size_t i = 0; i < homes.members().size(); ++i) {
+    const dispersal::Member& member = homes.members()[i];
+    if (member.counts && member.is_wanted() && !homes.takes_writes(i)) return false;
+  }
+  return true;
+}
+
 /// Every snapshot was followed from its first chunk on, at least.
 std::string CollectorImpl::why_not() const {
   for (const auto& snapshot : staying_) {
@@ -91,17 +101,20 @@ Result<CollectorImpl::Sweep> CollectorImpl::sweep() const {
     ++use.live_chunks;
   }));
   out.fates = plan_collection(out.uses);
+  const bool moves = options_.repack && may_move();
   SegmentIds fresh;  // of an interrupted backup: the next one goes on with them, or the next collection drops them
   for (const auto& segment : vault_.unlisted_) fresh.insert(segment.segment);
   for (std::size_t i = 0; i < out.ids.size(); ++i) {
-    bool stays = fresh.contains(out.ids[i]) || (!options_.repack && out.fates[i] == SegmentFate::repack);
-    if (stays) out.fates[i] = SegmentFate::keep;
+    const bool waits = !moves && out.fates[i] == SegmentFate::repack;
+    out.is_all_moved = out.is_all_moved && !(waits && options_.repack);
+    if (waits || fresh.contains(out.ids[i])) out.fates[i] = SegmentFate::keep;
   }
   return out;
 }
 
 void CollectorImpl::count(const Sweep& sweep) {
   report_.segments = sweep.ids.size();
+  report_.is_all_moved = sweep.is_all_moved;
   std::uint64_t moved_segment_bytes = 0;
   for (std::size_t i = 0; i < sweep.ids.size(); ++i) {
     if (sweep.fates[i] == SegmentFate::keep) continue;

@@ -1,5 +1,7 @@
 // What homes hold and no believed head needs: told to them, and what is due given back.
 #include <algorithm>
+#include <iterator>
+#include <utility>
 
 #include "platform/nursery.h"
 #include "platform/round.h"
@@ -123,6 +125,14 @@ Task<Result<void>> VaultImpl::condemn_dead(const std::vector<SegmentId>& before,
 /// Only homes whose condemned segments were compared with what is needed: what was condemned by mistake or by an enemy
 /// has been taken back there.
 Task<> VaultImpl::collect_due(Collected& report) {
+  co_await make_room();
+  report.segments_purged += std::exchange(room_made_.segments_purged, 0);
+  report.freed_bytes += std::exchange(room_made_.freed_bytes, 0);
+  std::ranges::move(std::exchange(room_made_.problems, {}), std::back_inserter(report.problems));
+}
+
+Task<> VaultImpl::make_room() {
+  room_made_.problems.clear();  // those that are still so come up again
   std::vector<std::size_t> due;
   for (std::size_t member : compared_) {
     auto before = condemned_before_.find(member);
@@ -133,7 +143,7 @@ Task<> VaultImpl::collect_due(Collected& report) {
   platform::Nursery scope(co_await asio::this_coro::executor);
   platform::Round round(scope, due.size());
   if (!due.empty()) scope.start(platform::watch(platform_.clock(), kCollectLimit, round));
-  for (std::size_t member : due) scope.start(collect_one(*this, member, report, round));
+  for (std::size_t member : due) scope.start(collect_one(*this, member, room_made_, round));
   co_await scope.join();
 }
 

@@ -235,6 +235,7 @@ struct Collected {
   std::uint64_t segments_unknown = 0;    // perhaps of another device's backup under way: left alone
   std::uint64_t segments_purged = 0;     // by homes, now: their hold was over. One in several homes counts each time
   std::uint64_t freed_bytes = 0;         // by that
+  bool is_all_moved = true;              // false: homes were away, so what is left in nearly empty segments stays there
   std::string held_back{};               // why nothing could be collected; empty: it could
   std::vector<std::string> problems{};   // of homes, a line each
 };

@@ -208,6 +208,7 @@ Task<Result<std::unique_ptr<Writer>>> VaultImpl::begin_write(const WriteOptions&
   MHP_CO_TRY_VOID(has_own_newest());
   auto writer = std::make_unique<WriterImpl>(*this, std::move(lock), options);
   MHP_CO_TRY_VOID(co_await find_gone_segments());
+  co_await make_room();
   auto prepare = [this] { index_.prepare_questions(); };
   co_await platform_.workers().run(prepare);
   MHP_CO_TRY(std::uint64_t adopted, co_await adopt_segments(*this, homes_.plan(level())));

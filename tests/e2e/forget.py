@@ -258,5 +258,51 @@ def wrong_clock(w):
     w.equal(vault.mhp("--json", "forget", "--keep-last", "2").json["forgotten"], [wild["id"]], "the first goes")
 
 
-world.main(by_name_and_the_space_comes_back, by_rules, what_is_refused, unreadable_data_stops_it, killed_at_any_point,
+def full_homes(w):
+    """Homes that are full to their bound: what is past its hold comes back first, so there is room again; and to forget
+    something needs no room that is not there."""
+    vault, source = w.vault(3, max_used=8 << 20), w.folder / "source"
+    source.mkdir()
+    clock, ids = Clock(w, vault), []
+    for _ in range(4):
+        (source / "big").write_bytes(w.random.randbytes(2 << 20))
+        ids.append(vault.backup(source)["snapshot"])
+    (source / "big").write_bytes(b"small")
+    ids.append(vault.backup(source)["snapshot"])
+    vault.mhp("forget", *ids[:3])
+    for number in range(400):
+        (source / f"more-{number}").write_bytes(w.random.randbytes(60_000))
+        run = vault.mhp("--json", "backup", source, code=None)
+        if run.code != DONE:
+            break
+    w.equal(run.code, TOO_FEW, f"full\n{run}")
+    w.equal(len(vault.mhp("--json", "forget", ids[3]).json["forgotten"]), 1, "forgotten although they are full")
+    w.check(clock.pass_the_hold() > 4 << 20, "what is past its hold came back")
+    clock.mhp("backup", source)
+    w.equal(vault.check("--read-data")["ok"], True, "check")
+
+
+def homes_away(w):
+    """While a home is away nothing is moved to fewer homes than it lies on: what stays is as safe as before."""
+    for number, away in ((3, 1), (5, 2)):
+        vault, source = w.vault(number), w.folder / f"source-{number}"
+        states = saved(w, vault, source, 4)
+        before = vault.status()["margin"]
+        for home in vault.homes[:away]:
+            vault.take_away(home)
+        run = vault.mhp("--json", "forget", "--keep-last", "1")
+        w.equal((run.json["all_moved"], run.json["segments_repacked"]), (False, 0), f"nothing was moved\n{run}")
+        w.check("nothing was moved together" in run.err, f"and that is said\n{run}")
+        for home in vault.homes[:away]:
+            vault.bring_back(home)
+        vault.mhp("backup", source)
+        w.equal(vault.status()["margin"], before, "the margin, when all are back")
+        vault.mhp("forget", "--collect-only")
+        for home in vault.homes[-before:]:
+            vault.take_away(home)
+        back, _ = vault.restore(states[-1][0])
+        trees.check_same(w, states[-1][1], back / source.relative_to("/"), "what stayed, with `margin` homes lost")
+
+
+world.main(full_homes, homes_away, by_name_and_the_space_comes_back, by_rules, what_is_refused, unreadable_data_stops_it, killed_at_any_point,
            two_computers, daily_for_long, infected_owner, wrong_clock)

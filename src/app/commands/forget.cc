@@ -152,12 +152,17 @@ static Task<int> show_forgotten(Session& session, const ForgetArgs& args, const 
                  {"freed_bytes", done.freed_bytes},
                  {"condemned_bytes", trash.condemned_bytes},
                  {"next_due", json_time(trash.next_due_ns)},
+                 {"all_moved", done.is_all_moved},
                  {"held_back", json_text(done.held_back)},
                  {"dry_run", args.dry_run}});
   if (!args.dry_run) session.out.done = plural(done.forgotten, "snapshot was", "snapshots were") + " forgotten";
   session.out.result(object);
   show_collected(session, args, done, trash);
   for (const std::string& problem : done.problems) session.out.note(printable(problem));
+  if (!done.is_all_moved && !session.out.mute)
+    session.out.note(
+        "Some homes are away or take nothing, so nothing was moved together: what stays would be on fewer homes. "
+        "'mhp forget --collect-only' does it when they are back.");
   if (done.held_back.empty() && done.problems.empty()) co_return kDone;
   if (done.held_back.empty()) {
     session.out.note(
@@ -181,6 +186,7 @@ static Task<int> run_forget(Session& session, ForgetArgs args) {
   const auto usage = check_usage(args);
   if (!usage) co_return session.out.fail(usage.error(), kHowToChoose);
   session.patience = std::chrono::minutes(args.wait_minutes);
+  session.uses_reserve = true;
   OpenOptions how;
   how.writes = !args.dry_run;
   auto opened = co_await open_vault(session, how);

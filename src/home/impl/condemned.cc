@@ -26,17 +26,20 @@ auto find_in(auto& entries, const SegmentId& segment) {
 
 }  // namespace
 
+/// What a visit adds to a hold when so much has passed since the last.
+static std::uint64_t credit_of(const Entry& entry, std::uint64_t passed, bool stepped_back) {
+  const std::uint64_t most = stepped_back ? kCreditAfterStepBackNs : kMaxCreditNs;
+  const std::uint64_t share = (entry.hold_ns + kVisitsAtLeast - 1) / kVisitsAtLeast;
+  return std::min({passed, most, share, entry.hold_ns - entry.held_ns});
+}
+
 bool visit(wire::CondemnedFile& file, std::int64_t now_ns, bool exactly) {
   if (now_ns == file.visited_ns) return false;
   const bool is_back = now_ns < file.visited_ns;
   const std::uint64_t passed = is_back ? distance(now_ns, file.visited_ns) : distance(file.visited_ns, now_ns);
   if (passed < kHourNs && !exactly) return false;
   if (!is_back) {
-    const std::uint64_t most = file.stepped_back ? kCreditAfterStepBackNs : kMaxCreditNs;
-    for (Entry& entry : file.entries) {
-      const std::uint64_t share = (entry.hold_ns + kVisitsAtLeast - 1) / kVisitsAtLeast;
-      entry.held_ns = std::min(entry.hold_ns, entry.held_ns + std::min({passed, most, share}));
-    }
+    for (Entry& entry : file.entries) entry.held_ns += credit_of(entry, passed, file.stepped_back);
   }
   file.visited_ns = now_ns;
   // Till a visit after a day or more: two short ones must not make the next jump forward believed.
@@ -44,12 +47,16 @@ bool visit(wire::CondemnedFile& file, std::int64_t now_ns, bool exactly) {
   return true;
 }
 
-std::optional<std::int64_t> next_due(const wire::CondemnedFile& file) {
+std::optional<std::int64_t> next_due(const wire::CondemnedFile& file, std::int64_t now_ns) {
   if (file.entries.empty()) return std::nullopt;
+  const std::int64_t from = std::max(now_ns, file.visited_ns);
   std::uint64_t least = UINT64_MAX;
-  for (const Entry& entry : file.entries) least = std::min(least, entry.hold_ns - entry.held_ns);
-  if (least > distance(file.visited_ns, INT64_MAX)) return INT64_MAX;
-  return file.visited_ns + static_cast<std::int64_t>(least);
+  for (const Entry& entry : file.entries) {
+    const std::uint64_t counts_now = credit_of(entry, distance(file.visited_ns, from), file.stepped_back);
+    least = std::min(least, entry.hold_ns - entry.held_ns - counts_now);
+  }
+  if (least > distance(from, INT64_MAX)) return INT64_MAX;
+  return from + static_cast<std::int64_t>(least);
 }
 
 Entry* find_entry(wire::CondemnedFile& file, const SegmentId& segment) { return find_in(file.entries, segment); }

@@ -16,8 +16,9 @@ namespace mhp::home::impl {
 /// a later visit. One visit adds at most 10 days and a third of the hold, and once at most one day after the clock
 /// was set back. True where the file changed. Why: docs/decisions/0018.
 bool visit(wire::CondemnedFile& file, std::int64_t now_ns, bool exactly);
-/// When the first hold ends, if the home is visited till then; none where nothing is condemned.
-std::optional<std::int64_t> next_due(const wire::CondemnedFile& file);
+/// When the first hold ends, if the home is visited now and then at least every ten days; none where nothing is
+/// condemned.
+std::optional<std::int64_t> next_due(const wire::CondemnedFile& file, std::int64_t now_ns);
 inline bool is_due(const wire::CondemnedFile::Entry& entry) { return entry.held_ns >= entry.hold_ns; }
 /// Null where it is not condemned.
 wire::CondemnedFile::Entry* find_entry(wire::CondemnedFile& file, const SegmentId& segment);

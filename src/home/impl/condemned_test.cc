@@ -59,9 +59,27 @@ TEST(Condemned, TheEndsOfTimeAreNoEnds) {
   for (const std::int64_t now : {INT64_MAX, INT64_MIN, INT64_MAX, std::int64_t{0}, INT64_MIN, INT64_MIN + 1}) {
     ASSERT_TRUE(visit(file, now, true));
     EXPECT_LE(file.entries[0].held_ns, kUsualHoldNs / 2);
-    ASSERT_TRUE(next_due(file));
-    EXPECT_GE(*next_due(file), now);
+    ASSERT_TRUE(next_due(file, now));
+    EXPECT_GE(*next_due(file, now), now);
   }
+}
+
+/// What is said is true for who comes then, and at least every ten days before.
+TEST(Condemned, WhatIsSaidOfTheNextIsTrueForWhoComesOften) {
+  for (const unsigned every : {1U, 7U, 10U}) {
+    wire::CondemnedFile file = file_with(kUsualHoldNs);
+    std::int64_t now = kNow;
+    const std::int64_t said = *next_due(file, now);
+    EXPECT_EQ(said, kNow + static_cast<std::int64_t>(kUsualHoldNs));
+    for (; !is_due(file.entries[0]); now += every * kOneDayNs) {
+      EXPECT_EQ(*next_due(file, now), std::max(said, now));
+      (void)visit(file, now, true);
+    }
+    EXPECT_LE(now, said + 2 * static_cast<std::int64_t>(every) * kOneDayNs);
+  }
+  wire::CondemnedFile seldom = file_with(kUsualHoldNs);  // who comes once a month
+  EXPECT_EQ(*next_due(seldom, kNow + 31 * kOneDayNs), kNow + 51 * kOneDayNs) << "ten of these days count";
+  EXPECT_FALSE(next_due(wire::CondemnedFile(), kNow));
 }
 
 TEST(Condemned, ShortVisitsLoseNoTime) {

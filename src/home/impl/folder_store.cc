@@ -205,7 +205,7 @@ Result<CollectReport> FolderStore::collect() {
   report.damaged = std::move(purged.damaged);
   for (wire::CondemnedFile& file : files) {
     MHP_TRY_VOID(forget_purged(file, due, report));
-    report.next_due_ns = earlier(report.next_due_ns, next_due(file));
+    report.next_due_ns = earlier(report.next_due_ns, next_due(file, clock_.unix_ns()));
   }
   return report;
 }
@@ -306,7 +306,7 @@ Result<void> FolderStore::add_condemned(const VaultId& vault, Usage& usage) {
   for (const auto& entry : condemned->entries) segments.push_back(entry.segment);
   MHP_TRY(const auto bytes, log_.bytes_of(vault, segments));
   for (const std::uint64_t one : bytes) usage.condemned_bytes += one;
-  usage.next_due_ns = earlier(usage.next_due_ns, next_due(*condemned));
+  usage.next_due_ns = earlier(usage.next_due_ns, next_due(*condemned, clock_.unix_ns()));
   return {};
 }
 

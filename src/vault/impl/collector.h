@@ -22,6 +22,7 @@ class CollectorImpl : public Collector {
     std::vector<SegmentUse> uses{};
     std::vector<SegmentFate> fates{};
     std::vector<std::uint32_t> entry_of{};  // by segment number
+    bool is_all_moved = true;               // see Collected
   };
   /// A chunk that moves.
   struct Moving {
@@ -39,6 +40,7 @@ class CollectorImpl : public Collector {
   /// Nothing goes before each segment was asked that what stays relies on. Why nothing can; empty: it can.
   Task<Result<std::string>> confirm_needed(const Sweep& sweep);
   bool is_live(std::uint64_t number) const { return number < marks_.size() && marks_[number] != 0; }
+  bool may_move() const;
   std::string why_not() const;
   Result<Sweep> sweep() const;
   void count(const Sweep& sweep);

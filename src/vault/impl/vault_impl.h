@@ -91,6 +91,8 @@ class VaultImpl : public Vault {
   Result<void> may_write() const;
   /// Errors: unavailable where this device may have signed more than is at hand.
   Result<void> has_own_newest() const;
+  /// Homes give back what is due, before anything is written: on one that is full nothing could be written else.
+  Task<> make_room();
   /// Where there is reason to, finds out which segments cannot be brought back now, so that their chunks are stored
   /// again.
   Task<Result<void>> find_gone_segments();
@@ -203,6 +205,7 @@ class VaultImpl : public Vault {
   std::unordered_set<SegmentId, IdHash> reprieved_;
   /// Members whose condemned segments were compared with what is needed in this run: only they may purge.
   std::set<std::size_t> compared_;
+  Collected room_made_;  // by make_room(), and not told of yet
   /// By member: what was condemned when that was done.
   std::map<std::size_t, std::uint64_t> condemned_before_;
 
