@@ -304,5 +304,5 @@ def homes_away(w):
         trees.check_same(w, states[-1][1], back / source.relative_to("/"), "what stayed, with `margin` homes lost")
 
 
-world.main(full_homes, homes_away, by_name_and_the_space_comes_back, by_rules, what_is_refused, unreadable_data_stops_it, killed_at_any_point,
-           two_computers, daily_for_long, infected_owner, wrong_clock)
+world.main(full_homes, homes_away, by_name_and_the_space_comes_back, by_rules, what_is_refused,
+           unreadable_data_stops_it, killed_at_any_point, two_computers, daily_for_long, infected_owner, wrong_clock)

@@ -140,6 +140,9 @@ static void note_clock_behind(const Session& session, const std::vector<wire::Sn
 }
 
 Task<Result<BackupDone>> do_backup(Session& session, BackupArgs args, snapshot::Counters& counters) {
+  for (const std::string& tag : args.options.tags)
+    if (tag.find(',') != std::string::npos)
+      co_return fail(Errc::usage, fmt::format("--tag '{}': a tag has no comma; give --tag once for each", tag));
   if (args.options.host.empty()) args.options.host = host_name();
   OpenOptions open_options;
   open_options.sources = args.options.scan.paths;
@@ -334,7 +337,7 @@ void add_backup(Command& program) {
   command.takes("--exclude-file", options.scan.exclude_files, "Leave out what fits the patterns in this file");
   command.flag("-x,--one-file-system", options.scan.one_file_system, "Do not go into other mounted disks");
   command.flag("--no-exclude-caches", given->caches_too, "Save folders marked by CACHEDIR.TAG too");
-  command.takes("--tag", options.tags, "A word to find the snapshot by");
+  command.takes("--tag", options.tags, "A word to find the snapshot by (may be given again)");
   command.takes("--host", options.host, "Name of this computer in the snapshot");
   command.flag("--full-read", options.full_read, "Read every file again, even where its times did not change");
   takes_wait(command, given->wait_minutes);

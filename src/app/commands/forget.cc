@@ -1,15 +1,16 @@
 // `mhp forget`: snapshots go from the list, by name or by rules, and homes give their space back.
 #include "snapshot/forget.h"
-#include "app/notes.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 
 #include "app/commands/commands.h"
+#include "app/notes.h"
 #include "app/progress.h"
 #include "app/text.h"
 #include "snapshot/retention.h"
+#include "snapshot/scan.h"
 #include "snapshot/tree.h"
 
 namespace mhp::app {
@@ -75,6 +76,25 @@ Result<Choice> choose(const ForgetArgs& args, const std::vector<wire::SnapshotRe
     }
   }
   return choice;
+}
+
+/// A rule in a script that fits nothing would forget nothing for ever, or keep nothing that it was to keep.
+void note_what_fits_nothing(const Session& session, const ForgetArgs& args,
+                            const std::vector<wire::SnapshotRecord>& snapshots) {
+  if (session.out.mute) return;
+  const auto note = [&](const char* option, const std::vector<std::string>& wanted, auto has) {
+    for (const std::string& one : wanted)
+      if (std::ranges::none_of(snapshots, [&](const wire::SnapshotRecord& snapshot) { return has(snapshot, one); }))
+        session.out.note(fmt::format("{} '{}' fits no snapshot", option, printable(one)));
+  };
+  const auto is_in = [](const std::vector<std::string>& list, const std::string& one) {
+    return std::ranges::find(list, one) != list.end();
+  };
+  note("--keep-tag", args.rules.tags, [&](const auto& snapshot, const auto& tag) { return is_in(snapshot.tags, tag); });
+  note("--tag", args.filter.tags, [&](const auto& snapshot, const auto& tag) { return is_in(snapshot.tags, tag); });
+  note("--path", args.filter.paths,
+       [&](const auto& snapshot, const auto& path) { return is_in(snapshot.paths, path); });
+  note("--host", args.filter.hosts, [](const auto& snapshot, const auto& host) { return snapshot.host == host; });
 }
 
 std::string joined(const std::vector<std::string>& words, const char* between) {
@@ -185,6 +205,10 @@ static Task<int> run_forget(Session& session, ForgetArgs args) {
   }
   const auto usage = check_usage(args);
   if (!usage) co_return session.out.fail(usage.error(), kHowToChoose);
+  for (std::string& path : args.filter.paths) {  // as a backup notes it; another computer's may not be here
+    const auto normal = snapshot::normal_paths(session.platform.disk(), {path});
+    if (normal) path = normal->front();
+  }
   session.patience = std::chrono::minutes(args.wait_minutes);
   session.uses_reserve = true;
   OpenOptions how;
@@ -193,6 +217,7 @@ static Task<int> run_forget(Session& session, ForgetArgs args) {
   if (!opened) co_return session.out.fail(opened.error(), hint_for(opened.error()));
   const auto choice = choose(args, opened->vault->snapshots(), session.platform.clock().unix_ns());
   note_wrong_clocks(session, opened->vault->snapshots());
+  note_what_fits_nothing(session, args, opened->vault->snapshots());
   if (!choice) {
     const bool by_name = !args.names.empty();
     const std::string hint =
