@@ -119,6 +119,28 @@ Task<Result<void>> walk(vault::Vault& vault, const wire::SnapshotRecord& snapsho
   }
 }
 
+Task<Result<std::vector<wire::TreeEntry>>> Search::fitting(ChunkId page) const {
+  MHP_CO_TRY(wire::TreePage content, co_await read_page(vault_, page));
+  std::erase_if(content.entries, [this](const wire::TreeEntry& entry) { return !matches(pattern_, entry.path); });
+  co_return std::move(content.entries);
+}
+
+Task<Result<void>> Search::in(wire::SnapshotRecord snapshot, std::function<void(const wire::TreeEntry&)> found) {
+  MHP_CO_TRY(const wire::PageList list, co_await read_page_list(vault_, snapshot.page_list));
+  for (const wire::PageRef& ref : list.pages) {
+    if (const auto known = known_.find(ref.page); known != known_.end()) {
+      std::ranges::for_each(known->second, found);
+      continue;
+    }
+    MHP_CO_TRY(std::vector<wire::TreeEntry> entries, co_await fitting(ref.page));
+    std::ranges::for_each(entries, found);
+    if (remembered_ + entries.size() > kMostRemembered) continue;
+    remembered_ += entries.size();
+    known_.emplace(ref.page, std::move(entries));
+  }
+  co_return Result<void>();
+}
+
 Task<Result<std::vector<Change>>> diff(vault::Vault& vault, const wire::SnapshotRecord& older,
                                        const wire::SnapshotRecord& newer) {
   std::vector<Change> changes;

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "vault/vault.h"
@@ -31,6 +32,25 @@ Task<Result<std::vector<Change>>> diff(vault::Vault& vault, const wire::Snapshot
 
 /// gitignore-style pattern on a whole path, as `find` uses it: without "/" it matches the last name.
 bool matches(const std::string& pattern, const std::string& path);
+
+/// Looks for a pattern in one snapshot after the other. What is the same in several is read once, as long as not too
+/// much fits to be remembered. One thread.
+class Search {
+ public:
+  /// `vault` is borrowed.
+  Search(vault::Vault& vault, std::string pattern) : vault_(vault), pattern_(std::move(pattern)) {}
+  /// Calls `found` with each entry that fits, in path order. Errors: those of reading; corrupt.
+  Task<Result<void>> in(wire::SnapshotRecord snapshot, std::function<void(const wire::TreeEntry&)> found);
+
+ private:
+  static constexpr std::size_t kMostRemembered = 100'000;
+  Task<Result<std::vector<wire::TreeEntry>>> fitting(ChunkId page) const;
+
+  vault::Vault& vault_;
+  const std::string pattern_;
+  std::unordered_map<ChunkId, std::vector<wire::TreeEntry>, IdHash> known_;  // by page, what fits
+  std::size_t remembered_ = 0;
+};
 
 /// What of a snapshot cannot be brought back now.
 struct LostFiles {

@@ -178,10 +178,10 @@ static Task<int> run_find(Session& session, FindArgs args) {
     searched = {*chosen};
   }
   bool found = false;
+  snapshot::Search search(*opened->vault, args.pattern);
   for (const wire::SnapshotRecord& record : searched) {
     bool first = true;
-    const snapshot::Visit show = [&](const wire::TreeEntry& entry) {
-      if (!snapshot::matches(args.pattern, entry.path)) return true;
+    const auto show = [&](const wire::TreeEntry& entry) {
       if (first)
         session.out.say(
             fmt::format("{}{}  {}:", found ? "\n" : "", record.id.short_hex(), format_time(record.time_ns)));
@@ -194,10 +194,9 @@ static Task<int> run_find(Session& session, FindArgs args) {
       } else {
         show_entry(session, entry, args.detailed);
       }
-      return true;
     };
-    const auto walked = co_await snapshot::walk(*opened->vault, record, "", show);
-    if (!walked) co_return session.out.fail(walked.error(), hint_for(walked.error()));
+    const auto done = co_await search.in(record, show);
+    if (!done) co_return session.out.fail(done.error(), hint_for(done.error()));
   }
   name_troubles(session, *opened->homes);
   if (!found) session.out.say(nothing_fits(args.pattern));
