@@ -209,6 +209,7 @@ TEST_F(CloudHomes, OfManyEachMemberLendsOneBeforeAnyLendsTwo) {
 /// More than a vault takes, each of another member; every third was asked often and was there, every third never.
 TEST_F(CloudHomes, ThatWereMostlyThereAreTakenFirst) {
   HomesNow from = now();
+  from.here = ann_.home_id();
   cloud::View& view = from.clouds[0].view;
   std::map<HomeId, Attendance> wanted;
   for (unsigned i = 0; i < 2 * dispersal::kMaxHomesPerSegment; ++i) {

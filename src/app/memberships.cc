@@ -344,6 +344,13 @@ std::optional<OutOf> out_of(Session& session, const Membership& membership, cons
   return not_in(roster, membership.key, known_own_key(session));
 }
 
+static std::string names_of(const std::vector<ChosenCloud>& clouds) {
+  std::string names;
+  for (const ChosenCloud& one : clouds)
+    names += fmt::format("{}'{}'", names.empty() ? "" : ", ", printable(one.roster->view().name));
+  return names;
+}
+
 Result<ChosenCloud> choose_cloud(const std::vector<Membership>& memberships, const cloud::Book& book,
                                  const std::string& which) {
   std::vector<ChosenCloud> fitting;
@@ -361,7 +368,7 @@ Result<ChosenCloud> choose_cloud(const std::vector<Membership>& memberships, con
   if (fitting.size() > 1)
     return fail(Errc::usage, Subject::cloud,
                 which.empty()
-                    ? "you are in several clouds: say which, by its name"
+                    ? fmt::format("you are in several clouds: say which, by its name ({})", names_of(fitting))
                     : fmt::format("several clouds are called '{}': say the first letters of its id", printable(which)));
   return fitting.front();
 }
@@ -440,10 +447,18 @@ Task<Result<std::size_t>> say_all(Session& session, AtCloud& at, std::vector<wir
 
 namespace {
 
-/// Both borrowed: the caller joins.
+constexpr std::size_t kTold = 64;  // homes: more than a vault uses
+
+bool is_denied(const cloud::Spoken& one) { return !one.exchanged && one.exchanged.error().code == Errc::denied; }
+
+/// Until none of those that answer refuses. All borrowed: the caller joins.
 Task<> spread_all(Session& session, cloud::Book& book, CloudId cloud, Network& net, platform::Nursery& both) {
-  auto spreading = cloud::spread(session.platform, book, cloud, net.others(), net.id(), {.limit = kPathLimit});
-  (void)co_await std::move(spreading);
+  for (;;) {
+    auto spreading =
+        cloud::spread(session.platform, book, cloud, net.others(), net.id(), {.most = kTold, .limit = kPathLimit});
+    if (std::ranges::none_of(co_await std::move(spreading), is_denied)) break;
+    co_await session.platform.clock().sleep(std::chrono::milliseconds(300));
+  }
   both.cancel();
 }
 

@@ -98,8 +98,8 @@ Task<Result<std::size_t>> say(Session& session, AtCloud& at, wire::Act act, std:
 /// The same for several at once, each of which may count only with the others.
 Task<Result<std::size_t>> say_all(Session& session, AtCloud& at, std::vector<wire::Act> acts, std::string refused);
 
-/// Tells the homes of a cloud what this computer's book has of it: those that can be reached within seconds. The others
-/// hear it in time from these, or from this computer's `mhp up`.
+/// For who has just joined: speaks with the homes of the cloud until all that answer know this computer, for some
+/// seconds at most. The home that let it in tells them, too.
 Task<> tell_homes(Session& session, cloud::Book& book, CloudId cloud);
 
 /// A member by name or the first letters of its id. Errors: not_found, usage (several).

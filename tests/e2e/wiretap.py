@@ -104,9 +104,9 @@ def nothing_readable(w):
         recorded = {recorder.machine.name: recorder.frames(w) for recorder in recorders}
     for name, frames in recorded.items():
         w.check(len(frames) > 500_000 or name == "c", f"what went over the network was recorded at {name}")
-        seen = frames.count(shown)
-        w.equal(seen, 0 if name == "c" else 1, f"{name}: the datagram in the clear is seen")
-        found = secrecy.found_in(frames.replace(shown, b""), needles, windows)
+        w.equal(shown in frames, name != "c", f"{name}: the datagram in the clear is seen")
+        frames = frames.partition(shown)[0]  # it was the last
+        found = secrecy.found_in(frames, needles, windows)
         w.check(not found, f"{name} sends or receives {'; '.join(found)}")
         w.count("bytes on the wire searched", len(frames))
 

@@ -301,7 +301,7 @@ Task<Result<JoinDone>> do_join(Session& session, JoinArgs args) {
   auto joined = co_await cloud::join(session.platform, *book, net->others(), *invitation, newcomer, kRequestLimit);
   if (!joined) co_return about(Subject::cloud, Result<JoinDone>(pass(joined)));
   MHP_CO_TRY_VOID(keep_up_settings(session.platform.disk(), session.state_folder, settings));
-  // Only the home that let it in knows of it: the others would refuse what is saved in the next seconds.
+  // Only the home that let it in knows of it: the others would refuse what is saved before they have heard it.
   auto telling = tell_homes(session, *book, invitation->cloud);
   co_await std::move(telling);
   done.cloud = joined->roster->view().name;
