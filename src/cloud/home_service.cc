@@ -192,6 +192,8 @@ class HomeConnection : public net::Served {
   Task<Result<Bytes>> find(HomeAsk ask);
   Task<Result<Bytes>> put(HomeAsk ask, Bytes body);
   Task<Result<void>> check_quota(const wire::RecordFront& front);
+  Task<Result<std::uint64_t>> used_with(VaultId vault);
+  tl::unexpected<Error> lends_nothing() const;
   Task<Result<Bytes>> commit();
   Task<Result<Bytes>> collect();
   Task<Result<Bytes>> usage(HomeAsk ask);
@@ -274,8 +276,7 @@ Task<Result<Bytes>> HomeConnection::put_vault_record(HomeAsk ask, Bytes body) {
   MHP_CO_TRY(const auto record, wire::parse_vault_record(envelope.body));
   if (record.vault != ask.vault) co_return fail(Errc::denied, "a record of another vault");
   MHP_CO_TRY(const HeldSpeakers held, co_await state_.speakers(ask.vault));
-  if (held == nullptr && state_.lending.quota_bytes(peer_, ask.vault) == 0)
-    co_return fail(Errc::denied, "this home lends this vault nothing");
+  if (held == nullptr && state_.lending.quota_bytes(peer_, ask.vault) == 0) co_return lends_nothing();
   co_return empty_or(co_await state_.home.put_vault_record(std::move(body)));
 }
 
@@ -309,7 +310,14 @@ Task<Result<Bytes>> HomeConnection::condemn(HomeAsk ask, Bytes body) {
     named = reprieve.vault;
   }
   if (named != ask.vault) co_return fail(Errc::denied, "a tombstone or reprieve of another vault");
-  if (ask.call == HomeCall::tombstone) co_return empty_or(co_await state_.home.put_tombstone(std::move(body)));
+  if (ask.call == HomeCall::tombstone) {
+    const Lending& lending = state_.lending;
+    if (lending.note_owner) {
+      MHP_CO_TRY_VOID(lending.note_owner(peer_, ask.vault));
+    }
+    const std::uint64_t least_s = lending.least_hold_s ? lending.least_hold_s(ask.vault) : 0;
+    co_return empty_or(co_await state_.home.condemn(std::move(body), least_s));
+  }
   co_return empty_or(co_await state_.home.put_reprieve(std::move(body)));
 }
 
@@ -326,20 +334,40 @@ Task<Result<Bytes>> HomeConnection::find(HomeAsk ask) {
   co_return wire::encode(wire::HeldCard{std::move(held.signed_card), std::move(held.rows)});
 }
 
+tl::unexpected<Error> HomeConnection::lends_nothing() const {
+  const std::string why = state_.lending.why_nothing ? state_.lending.why_nothing(peer_) : "";
+  return fail(Errc::denied, "this home lends this vault nothing" + (why.empty() ? "" : ": " + why));
+}
+
+/// Bytes of a vault's records and of those that count with it, with what is under way.
+Task<Result<std::uint64_t>> HomeConnection::used_with(VaultId vault) {
+  std::vector<VaultId> all = {vault};
+  if (state_.lending.counted_with)
+    std::ranges::copy(state_.lending.counted_with(peer_, vault), std::back_inserter(all));
+  std::uint64_t used = 0;
+  for (const VaultId& one : all) {
+    MHP_CO_TRY(const auto usage, co_await state_.home.usage_of(one));
+    const auto arriving = state_.arriving_bytes.find(one);
+    used += usage.used_bytes + (arriving == state_.arriving_bytes.end() ? 0 : arriving->second);
+  }
+  co_return used;
+}
+
 /// What is put again takes no space, also where there is none left. Errors: full, denied.
 Task<Result<void>> HomeConnection::check_quota(const wire::RecordFront& front) {
   const std::uint64_t quota_bytes = state_.lending.quota_bytes(peer_, front.vault);
-  if (quota_bytes == 0) co_return fail(Errc::denied, "this home lends this vault nothing");
-  MHP_CO_TRY(const auto usage, co_await state_.home.usage_of(front.vault));
-  const auto arriving = state_.arriving_bytes.find(front.vault);
-  const std::uint64_t others = arriving == state_.arriving_bytes.end() ? 0 : arriving->second;
-  if (usage.used_bytes + others + front.record_bytes <= quota_bytes) co_return Result<void>();
+  if (quota_bytes == 0) co_return lends_nothing();
+  if (state_.lending.note_owner) {
+    MHP_CO_TRY_VOID(state_.lending.note_owner(peer_, front.vault));
+  }
+  MHP_CO_TRY(const std::uint64_t used, co_await used_with(front.vault));
+  if (used + front.record_bytes <= quota_bytes) co_return Result<void>();
   const auto held = co_await state_.home.find_of(front.vault, front.segment);
   const auto is_held = [&](const wire::RecordRow& row) { return std::ranges::binary_search(held->rows, row.row); };
   if (held && held->signed_card == front.signed_card && std::ranges::all_of(front.rows, is_held))
     co_return Result<void>();
-  co_return fail(Errc::full, "this vault has " + std::to_string(usage.used_bytes) + " of " +
-                                 std::to_string(quota_bytes) + " bytes that this home lends it");
+  co_return fail(Errc::full, "its owner has " + std::to_string(used) + " of " + std::to_string(quota_bytes) +
+                                 " bytes that this home lends to one member");
 }
 
 Task<Result<Bytes>> HomeConnection::put(HomeAsk ask, Bytes body) {
@@ -392,7 +420,8 @@ Task<Result<Bytes>> HomeConnection::collect() {
 Task<Result<Bytes>> HomeConnection::usage(HomeAsk ask) {
   MHP_CO_TRY(const auto usage, co_await state_.home.usage_of(ask.vault));
   const std::uint64_t quota_bytes = state_.lending.quota_bytes(peer_, ask.vault);
-  const std::uint64_t left = quota_bytes - std::min(quota_bytes, usage.used_bytes);
+  MHP_CO_TRY(const std::uint64_t used, co_await used_with(ask.vault));
+  const std::uint64_t left = quota_bytes - std::min(quota_bytes, used);
   const wire::VaultUsage answer{usage.used_bytes, std::min(usage.free_bytes, left), usage.condemned_bytes,
                                 usage.next_due_ns};
   co_return wire::encode(answer);

@@ -16,8 +16,18 @@ struct Lending {
   std::function<Who(const net::Peer&)> who;
   /// Bytes of records that a vault may have here where this computer asks; 0: nothing of it is taken.
   std::function<std::uint64_t(const net::Peer&, const VaultId&)> quota_bytes;
+  /// In words for its owner, why that is nothing, where there is more to say than that it is so. May be missing, as may
+  /// all that follow.
+  std::function<std::string(const net::Peer&)> why_nothing = {};
+  /// Other vaults that these bytes are for as well: the same member's.
+  std::function<std::vector<VaultId>(const net::Peer&, const VaultId&)> counted_with = {};
+  /// This computer has shown that it speaks for the vault, and stores something of it, or lets it go. Where it fails,
+  /// so does what is asked.
+  std::function<Result<void>(const net::Peer&, const VaultId&)> note_owner = {};
+  /// For how long what a vault's owner lets go is held at least, whatever its cards say; at most wire::kMaxHoldS.
+  std::function<std::uint64_t(const VaultId&)> least_hold_s = {};
   /// Rows that this home has found damaged by itself, of segments of a vault after one, at most wire::kMaxScrubBad; and
-  /// who is to know that rows were put. Both may be missing.
+  /// who is to know that rows were put.
   std::function<wire::ScrubResult(const VaultId&, const SegmentId&)> known_bad = {};
   std::function<void(const wire::RecordFront&)> was_put = {};
   std::chrono::nanoseconds between_collects = std::chrono::minutes(10);  // by the steady clock; sooner: busy

@@ -45,6 +45,14 @@ class Service : public ::testing::Test {
     lending.quota_bytes = [this](const net::Peer& peer, const VaultId&) {
       return peer.id == kMember ? quota_bytes_ : 0;
     };
+    lending.why_nothing = [this](const net::Peer&) { return why_nothing_; };
+    lending.counted_with = [this](const net::Peer&, const VaultId&) { return counted_with_; };
+    lending.note_owner = [this](const net::Peer& peer, const VaultId& vault) -> Result<void> {
+      if (!can_note_) return fail(Errc::unavailable, "its disk is full");
+      noted_.emplace_back(peer.id, vault);
+      return {};
+    };
+    lending.least_hold_s = [this](const VaultId& vault) { return vault == owner_.vault ? least_hold_s_ : 0; };
     service_ = std::make_unique<HomeService>(machine_, *home_, std::move(lending));
   }
 
@@ -111,6 +119,11 @@ class Service : public ::testing::Test {
   const home::samples::Segment segment_ = home::samples::make_segment(owner_, 1);
   std::uint64_t quota_bytes_ = 1_MiB;
   Who who_ = Who::member;  // kMember
+  std::string why_nothing_;
+  std::vector<VaultId> counted_with_;
+  std::vector<std::pair<HomeId, VaultId>> noted_;
+  bool can_note_ = true;
+  std::uint64_t least_hold_s_ = 0;
   platform::MemoryPlatform machine_{1};
   std::unique_ptr<home::SharedHome> home_;
   std::unique_ptr<HomeService> service_;
@@ -325,7 +338,8 @@ TEST_F(Service, AVaultHasWhatItIsLentAndNoMore) {
   const auto refused = ask(*at, put, second);
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, Errc::full);
-  EXPECT_NE(refused.error().detail.find("that this home lends it"), std::string::npos) << refused.error().detail;
+  EXPECT_NE(refused.error().detail.find("that this home lends to one member"), std::string::npos)
+      << refused.error().detail;
   quota_bytes_ += 1;
   EXPECT_EQ(code(*at, put, second), Errc{});
   EXPECT_EQ(usage().free_bytes, 0U);
@@ -334,6 +348,65 @@ TEST_F(Service, AVaultHasWhatItIsLentAndNoMore) {
   quota_bytes_ = 0;
   EXPECT_EQ(code(*at, put, first), Errc::denied);
   EXPECT_EQ(read(*at), Errc{});  // what is here can still be had
+}
+
+TEST_F(Service, VaultsOfOneMemberHaveOneQuota) {
+  fill();
+  const Owner second(2);
+  const auto at = connect(kMember, 1);
+  ASSERT_EQ(open(*at, second.key, second, claim(second.vault, 1)), Errc{});
+  const Bytes record = record_of(second, home::samples::make_segment(second, 2));
+  const std::uint64_t used = record_of(owner_, segment_).size();
+  const auto usage = [&] { return *wire::parse_vault_usage(*ask(*at, ask_of(HomeCall::usage, second.vault))); };
+  quota_bytes_ = used + record.size() - 1;
+  EXPECT_EQ(usage().free_bytes, quota_bytes_);
+  counted_with_ = {owner_.vault};
+  EXPECT_EQ(usage().free_bytes, record.size() - 1);
+  EXPECT_EQ(usage().used_bytes, 0U) << "this vault's alone";
+  EXPECT_EQ(code(*at, ask_of(HomeCall::put, second.vault), record), Errc::full);
+  quota_bytes_ += 1;
+  EXPECT_EQ(code(*at, ask_of(HomeCall::put, second.vault), record), Errc{});
+}
+
+TEST_F(Service, SaysWhyItLendsNothing) {
+  fill();
+  const auto at = connect(kMember, 1);
+  ASSERT_EQ(open(*at, owner_.key, owner_, claim(owner_.vault, 1)), Errc{});
+  quota_bytes_ = 0;
+  why_nothing_ = "each member lends something";
+  const auto refused = ask(*at, ask_of(HomeCall::put, owner_.vault), record_of(owner_, segment_));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Errc::denied);
+  EXPECT_TRUE(refused.error().detail.ends_with("nothing: each member lends something")) << refused.error().detail;
+  EXPECT_EQ(read(*at), Errc{}) << "what is stored can be had";
+  const Owner fresh(9);
+  const auto record = ask(*at, ask_of(HomeCall::put_vault_record, fresh.vault), fresh.signed_record(1));
+  ASSERT_FALSE(record);
+  EXPECT_TRUE(record.error().detail.ends_with("nothing: each member lends something")) << record.error().detail;
+}
+
+TEST_F(Service, NotesWhoseAVaultIsBeforeItTakesAnything) {
+  fill();
+  EXPECT_EQ(noted_, (std::vector<std::pair<HomeId, VaultId>>{{kMember, owner_.vault}}));
+  const auto at = connect(kMember, 1);
+  ASSERT_EQ(open(*at, owner_.key, owner_, claim(owner_.vault, 1)), Errc{});
+  can_note_ = false;
+  const Bytes record = record_of(owner_, home::samples::make_segment(owner_, 2));
+  EXPECT_EQ(code(*at, ask_of(HomeCall::put, owner_.vault), record), Errc::unavailable);
+  EXPECT_EQ(code(*at, ask_of(HomeCall::tombstone, owner_.vault), owner_.tombstone({segment_.card.segment})),
+            Errc::unavailable);
+  EXPECT_EQ(read(*at), Errc{});
+}
+
+TEST_F(Service, HoldsWhatIsLetGoAsLongAsTheRuleSays) {
+  fill();
+  const auto at = connect(kStranger, 1);  // a thief of the vault's keys is of no cloud
+  ASSERT_EQ(open(*at, owner_.key, owner_, claim(owner_.vault, 1)), Errc{});
+  least_hold_s_ = 90 * 86'400;
+  ASSERT_EQ(code(*at, ask_of(HomeCall::tombstone, owner_.vault), owner_.tombstone({segment_.card.segment})), Errc{});
+  const auto usage = platform::run_task(machine_, home_->usage_of(owner_.vault));
+  ASSERT_TRUE(usage && usage->next_due_ns);
+  EXPECT_EQ(*usage->next_due_ns, machine_.clock().unix_ns() + 90 * 86'400 * 1'000'000'000LL);
 }
 
 Task<> put_one(net::Served& at, net::Request request, unsigned& taken) {

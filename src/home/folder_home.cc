@@ -128,7 +128,13 @@ class FolderHome : public SharedHome {
   }
 
   Task<Result<void>> put_tombstone(Bytes signed_tombstone) override {
-    auto job = [store = store_, bytes = std::move(signed_tombstone)] { return store->put_tombstone(bytes); };
+    return condemn(std::move(signed_tombstone), /*least_hold_s=*/0);
+  }
+
+  Task<Result<void>> condemn(Bytes signed_tombstone, std::uint64_t least_hold_s) override {
+    auto job = [store = store_, bytes = std::move(signed_tombstone), least_hold_s] {
+      return store->put_tombstone(bytes, least_hold_s);
+    };
     co_return co_await writes_->run(std::move(job));
   }
 

@@ -135,6 +135,45 @@ TEST(FolderHome, TellsTwoVaultsWithOneSegmentApart) {
   }
 }
 
+/// What a cloud's rule asks for beyond the cards.
+TEST(FolderHome, HoldsAsLongAsItIsToldTo) {
+  constexpr std::uint64_t kDayS = 86'400;
+  const auto world = memory_world();
+  auto home = world->open_with({});
+  const samples::Owner owner(1);
+  ASSERT_TRUE(platform::run_task(world->machine(), home->put_vault_record(owner.signed_record(1))));
+  std::vector<samples::Segment> segments;
+  for (std::uint64_t i = 0; i < 3; ++i) segments.push_back(samples::make_segment(owner, i));
+  for (const samples::Segment& segment : segments) ASSERT_TRUE(put(*world, *home, owner, segment, {0, 1}));
+  ASSERT_TRUE(platform::run_task(world->machine(), home->commit()));
+  const auto condemn = [&](std::size_t which, std::uint64_t days) {
+    auto condemning = home->condemn(owner.tombstone({segments[which].card.segment}), days * kDayS);
+    ASSERT_TRUE(platform::run_task(world->machine(), std::move(condemning)));
+  };
+  const auto purged_after = [&](int days) {
+    std::uint64_t purged = 0;
+    for (int day = 0; day < days; ++day) {
+      world->shift_clock(std::chrono::hours(24));
+      const auto report = platform::run_task(world->machine(), home->collect());
+      EXPECT_TRUE(report);
+      if (report) purged += report->segments_purged;
+    }
+    return purged;
+  };
+  ASSERT_EQ(segments[0].card.minimum_hold_s, 30 * kDayS);
+  condemn(0, 60);
+  condemn(1, 0);
+  condemn(2, 10);   // shorter than the card's: that one counts
+  condemn(0, 0);    // neither shortens
+  condemn(1, 365);  // nor makes longer what is condemned already
+  EXPECT_EQ(purged_after(29), 0U);
+  home.reset();
+  home = world->open_with({});
+  EXPECT_EQ(purged_after(2), 2U);
+  EXPECT_EQ(purged_after(28), 0U);
+  EXPECT_EQ(purged_after(2), 1U);
+}
+
 TEST(FolderHome, KnowsAwayFromDamagedFromAnother) {
   auto world = memory_world();
   auto& disk = static_cast<MemoryPlatform&>(world->true_machine()).memory_disk();

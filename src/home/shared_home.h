@@ -14,6 +14,9 @@ class SharedHome : public Home {
                                       std::uint64_t bytes) = 0;
   /// `used_bytes`: the records of this vault, with those that newer ones have replaced. `free_bytes`: of the home.
   virtual Task<Result<Usage>> usage_of(VaultId vault) = 0;
+  /// put_tombstone(), where what it condemns is held for so long at least, whatever its cards say. What is condemned
+  /// already stays as it is. `least_hold_s`: at most wire::kMaxHoldS.
+  virtual Task<Result<void>> condemn(Bytes signed_tombstone, std::uint64_t least_hold_s) = 0;
 
   struct ScrubPage {
     ScrubReport report;

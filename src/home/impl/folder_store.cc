@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "base/check.h"
+
 namespace mhp::home::impl {
 namespace {
 
@@ -143,7 +145,8 @@ Result<void> FolderStore::reprieve(const VaultId& vault, std::span<const Segment
   return condemned_.write(*file);
 }
 
-Result<void> FolderStore::put_tombstone(const Bytes& signed_tombstone) {
+Result<void> FolderStore::put_tombstone(const Bytes& signed_tombstone, std::uint64_t least_hold_s) {
+  MHP_CHECK(least_hold_s <= wire::kMaxHoldS);
   std::lock_guard one(writing_);
   MHP_TRY_VOID(become_writer());
   MHP_TRY(const VaultId vault, vault_of_tombstone(signed_tombstone));
@@ -157,8 +160,8 @@ Result<void> FolderStore::put_tombstone(const Bytes& signed_tombstone) {
   for (const auto& [segment, seconds] : holds) {
     wire::CondemnedFile::Entry* there = find_entry(file, segment);
     if (there != nullptr && known.may_sign(file.signers[there->signer])) continue;
-    const wire::CondemnedFile::Entry entry{segment, 0, seconds * 1'000'000'000,
-                                           number_of_signer(file, tombstone.device)};
+    const std::uint64_t hold_ns = std::max(seconds, least_hold_s) * 1'000'000'000;
+    const wire::CondemnedFile::Entry entry{segment, 0, hold_ns, number_of_signer(file, tombstone.device)};
     changed = true;
     if (there != nullptr) *there = entry;
     if (there == nullptr) added.push_back(entry);

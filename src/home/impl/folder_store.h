@@ -29,7 +29,8 @@ class FolderStore {
   Result<void> put_vault_record(const Bytes& signed_record);
   Result<void> put_heads(const VaultId& vault, const DeviceId& device, std::vector<Bytes> chain, std::int64_t now_s);
 
-  Result<void> put_tombstone(const Bytes& signed_tombstone);
+  /// `least_hold_s`: where a card's minimum hold is shorter.
+  Result<void> put_tombstone(const Bytes& signed_tombstone, std::uint64_t least_hold_s = 0);
   Result<void> put_reprieve(const Bytes& signed_reprieve);
   Result<CollectReport> collect();
 
