@@ -492,6 +492,8 @@ Result<MemberId> choose_member(const cloud::View& view, const std::string& which
   return fitting.front();
 }
 
+const char* role_name(wire::Role role) { return role == wire::Role::admin ? "admin" : "member"; }
+
 std::string member_name(const cloud::View& view, const MemberId& member) {
   const auto found = view.members.find(member);
   if (found == view.members.end()) return "?";

@@ -105,6 +105,8 @@ Task<> tell_homes(Session& session, cloud::Book& book, CloudId cloud);
 /// A member by name or the first letters of its id. Errors: not_found, usage (several).
 Result<MemberId> choose_member(const cloud::View& view, const std::string& which);
 
+const char* role_name(wire::Role role);
+
 /// What a member is called, with the first letters of its id where another one is called the same.
 std::string member_name(const cloud::View& view, const MemberId& member);
 

@@ -5,6 +5,7 @@
 #include "app/presence.h"
 #include "app/steady_scrub.h"
 #include "app/up_settings.h"
+#include "app/vault_owners.h"
 #include "base/check.h"
 #include "platform/memory/memory_platform.h"
 
@@ -36,6 +37,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (const auto presences = app::parse_presences(text)) {
     const auto again = app::parse_presences(app::to_text(*presences));
     MHP_CHECK(again && *again == *presences);
+  }
+  if (const auto owners = app::parse_vault_owners(text)) {
+    const auto again = app::parse_vault_owners(app::to_text(*owners));
+    MHP_CHECK(again && *again == *owners);
   }
   try_settings(bytes);
   return 0;

@@ -1,25 +1,21 @@
 # Forget: by name and by rules; space comes back after the hold and not before; nothing that is listed is ever lost.
 import json
 import os
-import pathlib
 import shutil
 import signal
 import subprocess
 import time
 
 from support import trees, world
+from support.clocks import clock_at
 from support.world import DONE, FAILED, PARTLY, TOO_FEW, USAGE
 
 DAY_S = 24 * 3600
-FAKETIME = next((path for path in pathlib.Path("/usr/lib").glob("*/faketime/libfaketime.so.1")), None)
 
 
 def at(days):
     """Options for a run of the program whose clock is so many days ahead."""
-    if FAKETIME is None:
-        raise world.Skip("libfaketime is not installed (tools/packages.txt)")
-    return {"LD_PRELOAD": str(FAKETIME), "FAKETIME": f"+{days}d", "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-            "NO_FAKE_STAT": "1"}  # files keep their own times
+    return clock_at(f"+{days}d")
 
 
 class Clock:

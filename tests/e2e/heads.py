@@ -1,14 +1,12 @@
 # Damaged records and heads do not count until mended; whatever homes, clocks and recoveries do, nothing saved is lost.
 import os
-import pathlib
 import shutil
 import subprocess
 import time
 
 from support import homes, trees, world
+from support.clocks import clock_at
 from support.world import DONE, FAILED, PARTLY, REFUSED, TOO_FEW, USAGE, Skip
-
-FAKETIME = next((path for path in pathlib.Path("/usr/lib").glob("*/faketime/libfaketime.so.1")), None)
 
 
 def saved(w, number, files=40, size=30 << 10):
@@ -523,10 +521,7 @@ def with_clock(w, vault, ahead, *args, code=DONE, state=None):
     """A run of the program whose clock is off: "+2d", "-7y"."""
     environment = w.environment(state or vault.state)
     if ahead:
-        if FAKETIME is None:
-            raise Skip("libfaketime is not installed (tools/packages.txt)")
-        environment |= {"LD_PRELOAD": str(FAKETIME), "FAKETIME": ahead, "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-                        "NO_FAKE_STAT": "1"}
+        environment |= clock_at(ahead)
     return vault.mhp(*args, code=code, state=state, env=environment)
 
 

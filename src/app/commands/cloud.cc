@@ -1,19 +1,22 @@
 // `mhp cloud new | list | show | policy`: founding a cloud, and its rules. (`cloud leave`: leave.cc.)
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 
 #include "app/commands/commands.h"
+#include "app/lend_floor.h"
 #include "app/memberships.h"
 #include "app/text.h"
 #include "cloud/exchange.h"
+#include "cloud/quota.h"
 
 namespace mhp::app {
 
 namespace {
 
 constexpr std::uint64_t kDayS = 86'400;
-constexpr std::uint64_t kUsualHoldDays = 30;
+constexpr std::uint64_t kLeastHoldDays = 30;  // for so long homes keep what is deleted in any cloud, and in none
 
 /// Rules as a person gives them; what is empty stays as it is.
 struct RuleArgs {
@@ -25,9 +28,14 @@ struct RuleArgs {
 
 void take_rules(Command& command, RuleArgs& rules) {
   command.takes("--who-invites", rules.who_invites, "Who may invite: admins or members");
-  command.takes("--lend-floor", rules.lend_floor, "What each member lends at least, e.g. 50G");
-  command.takes("--take", rules.take, "A member may store so many percent of what it lends; 'any': without a bound");
-  command.takes("--hold", rules.hold, "Days for which nothing can be deleted, not even by its owner");
+  command.takes(
+      "--lend-floor", rules.lend_floor,
+      "What each member lends at least, e.g. 50G: homes take nothing new from who lends less; 0: no such rule");
+  command.takes("--take", rules.take,
+                "A member may store about so many percent of what it lends, on all homes together; 'any': no bound");
+  command.takes(
+      "--hold", rules.hold,
+      "Days for which homes keep what is deleted from now on, not even its owner can change that (30 or more)");
 }
 
 Result<std::uint64_t> parse_count(const std::string& text, std::uint64_t most, const std::string& what) {
@@ -56,26 +64,32 @@ Result<wire::Rules> with_rules(wire::Rules rules, const RuleArgs& args) {
   }
   if (!args.hold.empty()) {
     MHP_TRY(const std::uint64_t days, parse_count(args.hold, wire::kMaxHoldS / kDayS, "--hold"));
+    if (days < kLeastHoldDays)
+      return fail(Errc::usage, fmt::format("--hold is {} days at least: for so long homes keep what is deleted anyhow",
+                                           kLeastHoldDays));
     rules.minimum_hold_s = days * kDayS;
   }
   return rules;
 }
+
+/// As homes go by it: a cloud may have been made by a program that allowed less.
+std::uint64_t hold_days(const wire::Rules& rules) { return std::max(rules.minimum_hold_s / kDayS, kLeastHoldDays); }
 
 nlohmann::json rules_json(const wire::Rules& rules) {
   return {{"open", rules.open},
           {"who_invites", rules.members_invite ? "members" : "admins"},
           {"lend_floor_bytes", rules.lend_floor_bytes},
           {"take_percent", rules.take_percent},
-          {"hold_days", rules.minimum_hold_s / kDayS}};
+          {"hold_days", hold_days(rules)}};
 }
 
 std::string rules_text(const wire::Rules& rules) {
-  const std::string take =
-      rules.take_percent == 0 ? "as much as others lend" : fmt::format("{} % of what it lends", rules.take_percent);
+  const std::string take = rules.take_percent == 0 ? "as much as others lend"
+                                                   : fmt::format("about {} % of what it lends", rules.take_percent);
   return fmt::format("{}; {} invite; each lends {}; a member may store {}; nothing is deleted before {} days are over",
                      rules.open ? "open to everyone" : "private", rules.members_invite ? "all members" : "admins",
                      rules.lend_floor_bytes == 0 ? "what it likes" : "at least " + format_bytes(rules.lend_floor_bytes),
-                     take, rules.minimum_hold_s / kDayS);
+                     take, hold_days(rules));
 }
 
 // ---- new ----
@@ -101,7 +115,7 @@ Task<Result<NewDone>> do_new(Session& session, NewArgs args) {
   NewDone done{.name = args.name, .as = args.as.empty() ? opened.record->content.name : args.as, .rules = {}};
   if (done.as.empty()) co_return fail(Errc::usage, "say what you are called in it, with --as NAME");
   done.rules.take_percent = 0;
-  done.rules.minimum_hold_s = kUsualHoldDays * kDayS;
+  done.rules.minimum_hold_s = kLeastHoldDays * kDayS;
   MHP_CO_TRY(done.rules, with_rules(done.rules, args.rules));
   MHP_CO_TRY(const auto book, co_await open_book(session));
   for (const CloudId& one : book->clouds()) {
@@ -137,6 +151,65 @@ Task<int> run_new(Session& session, NewArgs args) {
 }
 
 // ---- list, show ----
+
+/// What a member's computers lend, and whether that is what the rule asks.
+struct OwnLending {
+  std::uint64_t bytes = 0;
+  std::optional<TooLittle> too_little;
+};
+
+OwnLending own_lending(const cloud::View& view, const MemberId& self) {
+  return {cloud::lent_by(view, self), too_little_of(view, self)};
+}
+
+/// By this computer, of what its owner lends.
+std::uint64_t lent_here(const Session& session, const cloud::View& view) {
+  primitives::PublicKey own{};
+  std::ranges::copy(known_own_key(session).bytes(), own.begin());
+  const auto home = view.homes.find(primitives::home_id_of(own));
+  return home == view.homes.end() ? 0 : home->second.lend_bytes;
+}
+
+void note_too_little(const Session& session, const cloud::View& view, const OwnLending& lending) {
+  if (lending.too_little) session.out.note(too_little_sentence(*lending.too_little, lent_here(session, view)));
+}
+
+/// An invitation that nobody has used yet, and that is still good.
+struct OpenInvitation {
+  const MemberId* inviter;
+  const wire::Ticket* ticket;
+};
+
+std::vector<OpenInvitation> open_invitations(const cloud::View& view, std::int64_t now_ns) {
+  std::vector<OpenInvitation> out;
+  for (const auto& [key, one] : view.tickets)
+    if (!one.used_by && one.ticket.expires_ns > now_ns) out.push_back({&key.first, &one.ticket});
+  std::ranges::sort(out, {}, [](const OpenInvitation& one) { return one.ticket->expires_ns; });
+  return out;
+}
+
+nlohmann::json json_invitations(const cloud::View& view, const std::vector<OpenInvitation>& all) {
+  nlohmann::json list = nlohmann::json::array();
+  for (const OpenInvitation& one : all)
+    list.push_back({{"for", json_text(one.ticket->for_name)},
+                    {"by", json_text(member_name(view, *one.inviter))},
+                    {"role", role_name(one.ticket->role)},
+                    {"expires", format_rfc3339(one.ticket->expires_ns)},
+                    {"lend_bytes", one.ticket->lend_bytes}});
+  return list;
+}
+
+void say_invitations(const Session& session, const cloud::View& view, const std::vector<OpenInvitation>& all) {
+  if (!all.empty()) session.out.say("Invitations that nobody has used yet:");
+  for (const OpenInvitation& one : all) {
+    const std::string& name = one.ticket->for_name;
+    session.out.say(fmt::format(
+        "  {} by '{}', until {}{}{}", name.empty() ? "for nobody by name," : fmt::format("for '{}',", printable(name)),
+        printable(member_name(view, *one.inviter)), format_time(one.ticket->expires_ns),
+        one.ticket->role == wire::Role::admin ? ", as an admin" : "",
+        one.ticket->lend_bytes == 0 ? "" : fmt::format(", hoping for {}", format_bytes(one.ticket->lend_bytes))));
+  }
+}
 
 Task<int> run_list(Session& session) {
   auto memberships = memberships_of(session);
@@ -178,6 +251,8 @@ Task<int> run_show(Session& session, std::string which) {
   const cloud::View& view = at->chosen.view();
   std::uint64_t lent = 0;
   for (const auto& [id, home] : view.homes) lent += home.lend_bytes;
+  const OwnLending lending = own_lending(view, at->chosen.membership.member());
+  const auto invitations = open_invitations(view, session.platform.clock().unix_ns());
   session.out.result({{"id", at->chosen.membership.cloud.hex()},
                       {"name", json_text(view.name)},
                       {"as", json_text(at->chosen.membership.name)},
@@ -185,6 +260,9 @@ Task<int> run_show(Session& session, std::string which) {
                       {"members", view.members.size()},
                       {"homes", view.homes.size()},
                       {"lend_bytes", lent},
+                      {"own_lend_bytes", lending.bytes},
+                      {"lends_too_little", lending.too_little.has_value()},
+                      {"invitations", json_invitations(view, invitations)},
                       {"taken_out", json_out(out_of(session, at->chosen.membership, *at->chosen.roster))}});
   const bool is_in = view.members.contains(at->chosen.membership.member());
   session.out.say(fmt::format("Cloud '{}' ({}): {}, {} that lend {}. You {} '{}'.", printable(view.name),
@@ -192,6 +270,8 @@ Task<int> run_show(Session& session, std::string which) {
                               plural(view.homes.size(), "home", "homes"), format_bytes(lent), is_in ? "are" : "were",
                               printable(at->chosen.membership.name)));
   session.out.say("Rules: " + rules_text(view.rules) + ".");
+  say_invitations(session, view, invitations);
+  note_too_little(session, view, lending);
   co_return kDone;
 }
 
@@ -202,6 +282,17 @@ struct PolicyArgs {
   RuleArgs rules;
   bool dry_run = false;
 };
+
+/// Whose backups the cloud's homes take no more.
+void say_who_lends_too_little(const Session& session, const cloud::View& view) {
+  std::string names;
+  for (const auto& [id, member] : view.members)
+    if (too_little_of(view, id))
+      names += fmt::format("{}'{}'", names.empty() ? "" : ", ", printable(member_name(view, id)));
+  if (!names.empty())
+    session.out.say("Less than that is lent by " + names +
+                    ": homes take nothing new from them, and keep what is there.");
+}
 
 Task<int> run_policy(Session& session, PolicyArgs args) {
   auto at = co_await at_cloud(session, args.cloud);
@@ -222,6 +313,10 @@ Task<int> run_policy(Session& session, PolicyArgs args) {
   if (*rules != before && !args.dry_run)
     session.out.say(
         fmt::format("{} told at once; the others hear of it from them.", plural(told, "home was", "homes were")));
+  cloud::View then = at->view();
+  then.rules = *rules;
+  say_who_lends_too_little(session, then);
+  note_too_little(session, then, own_lending(then, at->chosen.membership.member()));
   co_return kDone;
 }
 

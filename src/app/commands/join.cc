@@ -6,6 +6,7 @@
 #include <iostream>
 
 #include "app/commands/commands.h"
+#include "app/lend_floor.h"
 #include "app/memberships.h"
 #include "app/network.h"
 #include "app/phrase_place.h"
@@ -32,6 +33,7 @@ struct InviteArgs {
   std::string expires = "24h";
   std::string lend;
   bool wait = false;
+  bool dry_run = false;
 };
 
 struct InviteDone {
@@ -39,6 +41,9 @@ struct InviteDone {
   std::string code;
   std::int64_t expires_s = 0;
   TicketId ticket{};
+  wire::Role role = wire::Role::member;
+  std::uint64_t lend_bytes = 0;  // that is hoped for
+  std::size_t homes = 0;         // any of them can let the guest in
   std::size_t homes_told = 0;
 };
 
@@ -65,9 +70,14 @@ Task<Result<InviteDone>> do_invite(Session& session, AtCloud& at, InviteArgs arg
   wipe(secret);
   if (!invited) co_return about(Subject::cloud, Result<InviteDone>(pass(invited)));
   InviteDone done{.cloud = at.view().name,
-                  .code = wire::code_of(invited->invitation),
+                  .code = "",
                   .expires_s = wish.expires_s,
-                  .ticket = invited->ticket.ticket};
+                  .ticket = invited->ticket.ticket,
+                  .role = wish.role,
+                  .lend_bytes = wish.lend_bytes,
+                  .homes = invited->invitation.homes.size()};
+  if (args.dry_run) co_return done;
+  done.code = wire::code_of(invited->invitation);
   MHP_CO_TRY(done.homes_told, co_await say(session, at, invited->ticket, "you may not invite"));
   co_return done;
 }
@@ -104,14 +114,35 @@ void show_code(const Session& session, const InviteDone& done) {
   session.out.say("There, 'mhp join' asks for it. This computer may sleep meanwhile if another admin's home is up.");
 }
 
+int show_invite_dry_run(const Session& session, const InviteArgs& args, const InviteDone& done) {
+  session.out.result({{"dry_run", true},
+                      {"cloud", json_text(done.cloud)},
+                      {"for", json_text(args.for_name)},
+                      {"role", role_name(done.role)},
+                      {"expires", format_rfc3339(done.expires_s * kNsPerS)},
+                      {"lend_bytes", done.lend_bytes},
+                      {"homes", done.homes}});
+  session.out.say(fmt::format(
+      "Would make a code that lets one person{} into '{}'{}, once, until {}; {} can let him or her in. Nothing was "
+      "changed.",
+      args.for_name.empty() ? "" : fmt::format(" ('{}')", printable(args.for_name)), printable(done.cloud),
+      done.role == wire::Role::admin ? " as an admin" : "", format_time(done.expires_s * kNsPerS),
+      plural(done.homes, "home", "homes")));
+  return kDone;
+}
+
 Task<int> run_invite(Session& session, InviteArgs args) {
   auto at = co_await at_cloud(session, args.cloud);
   if (!at) co_return session.out.fail(at.error(), cloud_hint(at.error()));
   auto done = co_await do_invite(session, *at, args);
   if (!done) co_return session.out.fail(done.error(), invite_hint(done.error()));
+  if (args.dry_run) co_return show_invite_dry_run(session, args, *done);
   session.out.result({{"code", done->code},
                       {"cloud", json_text(done->cloud)},
+                      {"for", json_text(args.for_name)},
+                      {"role", role_name(done->role)},
                       {"expires", format_rfc3339(done->expires_s * kNsPerS)},
+                      {"lend_bytes", done->lend_bytes},
                       {"homes_told", done->homes_told}});
   show_code(session, *done);
   if (!args.wait) {
@@ -149,6 +180,8 @@ struct JoinDone {
   std::uint64_t lend_bytes = 0;
   MemberId member{};
   bool was_out = false;  // removed before: with another key than now
+  wire::Invitation invitation{};
+  std::optional<TooLittle> too_little{};  // is lent for the cloud's rule
 };
 
 std::string ask_code() {
@@ -248,7 +281,9 @@ Result<UpSettings> lending_of(Session& session, const JoinArgs& args) {
   if (!args.lend.empty()) {
     MHP_TRY(settings.lend_bytes, parse_size(args.lend));
   } else if (!kept) {
-    MHP_TRY(const platform::SpaceInfo space, disk.space(state));
+    std::string there = state;  // or will be
+    while (there.size() > 1 && !disk.info(there)) there = platform::parent_of(there);
+    MHP_TRY(const platform::SpaceInfo space, disk.space(there));
     settings.lend_bytes = default_lend_bytes(space);
   }
   return settings;
@@ -271,7 +306,12 @@ Task<Result<JoinDone>> do_join(Session& session, JoinArgs args) {
   if (session.platform.clock().unix_ns() / kNsPerS >= invitation->expires_s)
     co_return fail(Errc::denied, Subject::cloud, "this invitation has expired: ask for a new one");
   JoinDone done;
-  if (args.dry_run) co_return done;
+  done.invitation = *invitation;
+  if (args.dry_run) {
+    MHP_CO_TRY(const UpSettings would, lending_of(session, args));
+    done.lend_bytes = would.lend_bytes;
+    co_return done;
+  }
   MHP_CO_TRY(done.phrase_file, co_await make_identity(session, args));
   MHP_CO_TRY(const Opened opened, open_records(session));
   done.as = args.as.empty() ? opened.record->content.name : args.as;
@@ -305,6 +345,7 @@ Task<Result<JoinDone>> do_join(Session& session, JoinArgs args) {
   auto telling = tell_homes(session, *book, invitation->cloud);
   co_await std::move(telling);
   done.cloud = joined->roster->view().name;
+  done.too_little = too_little_of(joined->roster->view(), joined->member);
   done.words = joined->words;
   done.member = joined->member;
   done.lend_bytes = settings.lend_bytes;
@@ -326,6 +367,36 @@ std::string join_hint(const Error& error) {
   }
 }
 
+/// What the inviter hopes for, and whether this computer lends that much.
+void say_hope(const Session& session, const JoinDone& done) {
+  const std::uint64_t hoped = done.invitation.lend_bytes;
+  if (hoped == 0) return;
+  session.out.say(fmt::format(
+      "Whoever invited you hopes that you lend {}; this computer lends {}{}", format_bytes(hoped),
+      format_bytes(done.lend_bytes),
+      done.lend_bytes < hoped ? fmt::format(": 'mhp up --lend {}' lends as much.", lend_argument(hoped)) : "."));
+}
+
+/// Nothing that would let somebody else in.
+int show_join_dry_run(const Session& session, const JoinDone& done) {
+  const wire::Invitation& code = done.invitation;
+  session.out.result({{"dry_run", true},
+                      {"cloud_id", code.cloud.hex()},
+                      {"role", role_name(code.role)},
+                      {"expires", format_rfc3339(code.expires_s * kNsPerS)},
+                      {"homes", code.homes.size()},
+                      {"lend_bytes", done.lend_bytes},
+                      {"lend_hoped_bytes", code.lend_bytes}});
+  session.out.say(fmt::format(
+      "The code is whole and good until {}: it lets one person into the cloud {}, as {}; {} can do so. Its "
+      "name is told once you are in.",
+      format_time(code.expires_s * kNsPerS), code.cloud.short_hex(),
+      code.role == wire::Role::admin ? "an admin" : "a member", plural(code.homes.size(), "home", "homes")));
+  say_hope(session, done);
+  session.out.say("Nothing was sent or changed.");
+  return kDone;
+}
+
 Task<int> run_join(Session& session, JoinArgs args) {
   if (args.code.empty() || args.code == "-") args.code = ask_code();
   session.told_words = true;  // below
@@ -335,20 +406,20 @@ Task<int> run_join(Session& session, JoinArgs args) {
     if (place) session.out.note(phrase_place_sentence(*place));
     co_return session.out.fail(done.error(), join_hint(done.error()));
   }
-  if (args.dry_run) {
-    session.out.result({{"dry_run", true}});
-    session.out.say("The code is whole and has not expired. Nothing was sent or changed.");
-    co_return kDone;
-  }
+  if (args.dry_run) co_return show_join_dry_run(session, *done);
   session.out.done = "you are in the cloud '" + done->cloud + "'";
   session.out.result({{"cloud", json_text(done->cloud)},
                       {"as", json_text(done->as)},
                       {"member", done->member.hex()},
                       {"words", done->words},
+                      {"role", role_name(done->invitation.role)},
                       {"lend_bytes", done->lend_bytes},
+                      {"lend_hoped_bytes", done->invitation.lend_bytes},
+                      {"lends_too_little", done->too_little.has_value()},
                       {"was_removed", done->was_out},
                       {"phrase_file", json_text(done->phrase_file)}});
-  session.out.say(fmt::format("You are in the cloud '{}', as '{}'.", printable(done->cloud), printable(done->as)));
+  session.out.say(fmt::format("You are in the cloud '{}', as '{}'{}.", printable(done->cloud), printable(done->as),
+                              done->invitation.role == wire::Role::admin ? ", an admin" : ""));
   if (done->was_out)
     session.out.say(
         "You had been removed: that counts for the member you were. You are a new one now, with a new key.");
@@ -358,6 +429,8 @@ Task<int> run_join(Session& session, JoinArgs args) {
     if (session.out.quiet && !session.out.json) session.out.note(sentence);
     session.out.say(sentence);
   }
+  say_hope(session, *done);
+  if (done->too_little) session.out.note(too_little_sentence(*done->too_little, done->lend_bytes));
   session.out.say(
       fmt::format("Next: run 'mhp up' and leave it running (it lends {}), and save something with 'mhp backup "
                   "PATH'.",
@@ -373,11 +446,12 @@ void add_invite(Command& program) {
   Command command = program.add("invite", "Make a code that lets one person into your cloud",
                                 "Examples:\n  mhp invite --for Ben\n  mhp invite --role admin --expires 7d --wait");
   command.takes("--cloud", args->cloud, "Which cloud, where you are in several");
-  command.takes("--for", args->for_name, "Whom it is for: a note for you");
+  command.takes("--for", args->for_name, "Whom it is for: a note, which 'mhp cloud show' shows to all members");
   command.takes("--role", args->role, "member, or admin: may invite, remove and change the rules");
   command.takes("--expires", args->expires, "How long it is good for: 30m, 24h, 7d");
-  command.takes("--lend", args->lend, "How much space you hope for, e.g. 50G");
+  command.takes("--lend", args->lend, "How much space you hope for, e.g. 50G: 'mhp join' says so there");
   command.flag("--wait", args->wait, "Wait until it is used, and show the four words to compare");
+  command.flag("--dry-run", args->dry_run, "Say what the code would be good for, make none");
   command.runs([args](Session& session) { return run_invite(session, *args); });
 }
 

@@ -9,8 +9,6 @@ namespace mhp::app {
 
 namespace {
 
-const char* to_string(wire::Role role) { return role == wire::Role::admin ? "admin" : "member"; }
-
 struct Share {
   std::size_t homes = 0;
   std::uint64_t lend_bytes = 0;
@@ -36,13 +34,13 @@ Task<int> run_members(Session& session, std::string which) {
     const bool is_own = id == at->chosen.membership.member();
     list.push_back({{"id", id.hex()},
                     {"name", json_text(member.name)},
-                    {"role", to_string(member.role)},
+                    {"role", role_name(member.role)},
                     {"own", is_own},
                     {"homes", share.homes},
                     {"lend_bytes", share.lend_bytes},
                     {"words", words}});
     session.out.say(fmt::format("  {}  {:<16} {:<6} {:>8}, {:>9} lent   {}{}", id.short_hex(), printable(member.name),
-                                to_string(member.role), plural(share.homes, "home", "homes"),
+                                role_name(member.role), plural(share.homes, "home", "homes"),
                                 format_bytes(share.lend_bytes), words, is_own ? "  (you)" : ""));
   }
   session.out.result({{"cloud", json_text(at->view().name)},

@@ -7,6 +7,8 @@
 #include "app/cloud_homes.h"
 #include "app/commands/commands.h"
 #include "app/event_log.h"
+#include "app/lend_floor.h"
+#include "app/lent_space.h"
 #include "app/limits.h"
 #include "app/memberships.h"
 #include "app/metrics.h"
@@ -19,7 +21,6 @@
 #include "app/up_settings.h"
 #include "cloud/cloud_service.h"
 #include "cloud/exchange.h"
-#include "cloud/quota.h"
 #include "home/folder_home.h"
 #include "net/server.h"
 
@@ -146,6 +147,7 @@ class Up final : public MetricsSource {
     background.start(keep_announced());
     background.start(look_for_rosters());
     background.start(tell_news());
+    background.start(keep_rules());
     cloud::Rhythm rhythm;
     rhythm.asker = [this](const CloudId& cloud) { return asker_in(session_, cloud); };
     background.start(
@@ -172,8 +174,10 @@ class Up final : public MetricsSource {
 
  private:
   Result<void> open_home() {
-    if (settings_.lend_bytes == 0) return {};
     platform::Disk& disk = session_.platform.disk();
+    const auto there = home::folder_home_id(disk, settings_.home);
+    const bool holds_nothing = !there && there.error().code == Errc::not_found;
+    if (settings_.lend_bytes == 0 && holds_nothing) return {};  // what it holds from before it gives back all the same
     MHP_TRY_VOID(
         about(Subject::home, home::create_folder_home(disk, session_.platform.random(), settings_.home, net_.id())));
     MHP_TRY(const platform::SpaceInfo space, about(Subject::home, disk.space(settings_.home)));
@@ -182,7 +186,11 @@ class Up final : public MetricsSource {
     MHP_TRY(home_, about(Subject::home, home::open_folder_home(session_.platform, settings_.home, net_.id(), limits)));
     cloud::Lending rules;
     rules.who = [this](const net::Peer& peer) { return service_->who(peer); };
-    rules.quota_bytes = [this](const net::Peer& peer, const VaultId&) { return quota_of(peer.id); };
+    const LentSpace::Home own{net_.id(), settings_.lend_bytes};
+    space_.emplace(disk, session_.state_folder + "/vault-owners.json", book_, own,
+                   [this](const HomeId& peer) { return service_->belongings(peer); });
+    if (space_->was_damaged()) log_.warn("vault_owners_unreadable");
+    space_->answer_for(rules);
     found_bad_.emplace(disk, session_.state_folder + "/found-bad.json");
     rules.known_bad = [this](const VaultId& vault, const SegmentId& after) { return found_bad_->page(vault, after); };
     rules.was_put = [this](const wire::RecordFront& record) { note_put(record); };
@@ -199,17 +207,33 @@ class Up final : public MetricsSource {
     if (!noted) log_.warn("found_bad_not_written", {{"reason", noted.error().detail}});
   }
 
-  /// The most that any cloud which both are in allows.
-  std::uint64_t quota_of(const HomeId& peer) const {
-    std::uint64_t most = 0;
-    for (const auto& mine : book_.belongings(net_.id())) {
-      const cloud::RosterPointer roster = book_.find(mine.cloud);
-      for (const auto& theirs : service_->belongings(peer)) {
-        if (roster && theirs.cloud == mine.cloud)
-          most = std::max(most, cloud::quota_bytes(roster->view(), mine.member, theirs.member, settings_.lend_bytes));
-      }
+  /// What the rules of its clouds ask of this computer: for how long it holds, and how much its owner lends.
+  Task<> keep_rules() {
+    for (;;) {
+      const std::uint64_t seen = book_.changes();
+      const auto followed = space_ ? space_->follow_rules() : Result<void>();
+      if (!followed) log_.warn("vault_owners_not_written", {{"reason", followed.error().detail}});
+      tell_lending_too_little();
+      co_await book_.changed(seen);
     }
-    return most;
+  }
+
+  /// Once, and again when it is another amount.
+  void tell_lending_too_little() {
+    const auto memberships = memberships_of(session_);
+    if (!memberships) return;  // announce() tells
+    for (const Membership& one : *memberships) {
+      const cloud::RosterPointer roster = book_.find(one.cloud);
+      const auto now = roster ? too_little_of(roster->view(), one.member()) : std::nullopt;
+      auto& told = too_little_[one.cloud];
+      if (now && now != told) {
+        log_.warn("lends_too_little", {{"cloud", now->cloud},
+                                       {"floor_bytes", std::to_string(now->floor_bytes)},
+                                       {"lent_bytes", std::to_string(now->lent_bytes)},
+                                       {"means", too_little_sentence(*now, settings_.lend_bytes)}});
+      }
+      told = now;
+    }
   }
 
   OwnHome own_home() {
@@ -472,13 +496,15 @@ class Up final : public MetricsSource {
   const EventLog log_;
   cloud::Book& book_;
   std::unique_ptr<home::SharedHome> home_;
+  std::optional<LentSpace> space_;  // whoever asks it asks lending_
   std::optional<cloud::HomeService> lending_;
   cloud::CloudService* service_ = nullptr;  // whoever asks lending_ comes through it
   std::optional<FoundBad> found_bad_;       // by scrub_, for their owners
   std::optional<SteadyScrub> scrub_;
   std::uint64_t bad_rows_ = 0;  // that the scrub has found since this began
   std::uint64_t handed_over_ = 0;
-  std::set<CloudId> told_out_;  // clouds that this computer is out of
+  std::set<CloudId> told_out_;                              // clouds that this computer is out of
+  std::map<CloudId, std::optional<TooLittle>> too_little_;  // as it was told last
   cloud::Contacts contacts_;
 };
 
@@ -552,6 +578,21 @@ std::string usual_name(Session& session, const std::vector<Membership>& membersh
   return name.empty() || name.size() > wire::kMaxNameBytes ? id.short_hex() : name;
 }
 
+/// Of each cloud that asks for more than this computer and the owner's others would lend.
+Task<> say_too_little(Session& session, const std::vector<Membership>& memberships, std::uint64_t lend_bytes) {
+  const auto book = co_await open_book(session);
+  const KeyId key = known_own_key(session);
+  primitives::PublicKey own{};
+  std::ranges::copy(key.bytes(), own.begin());
+  for (const Membership& one : memberships) {
+    const cloud::RosterPointer roster = book ? (*book)->find(one.cloud) : nullptr;
+    if (!roster) continue;
+    const HomeId id = primitives::home_id_of(own);
+    const auto too_little = too_little_with(roster->view(), one.member(), id, lend_bytes);
+    if (too_little) session.out.note(too_little_sentence(*too_little, lend_bytes));
+  }
+}
+
 Task<int> run_up(Session& session, UpArgs args) {
   const auto memberships = memberships_of(session);
   if (!memberships) co_return session.out.fail(memberships.error(), up_hint(memberships.error()));
@@ -567,6 +608,7 @@ Task<int> run_up(Session& session, UpArgs args) {
                         {"listen", settings->listen}});
     session.out.say(fmt::format("Would lend {} in {} and listen at {}. Nothing was changed.",
                                 format_bytes(settings->lend_bytes), printable(settings->home), settings->listen));
+    co_await say_too_little(session, *memberships, settings->lend_bytes);
     co_return kDone;
   }
   auto doors = open_doors(session, *settings, args);

@@ -242,12 +242,13 @@ class Computer:
     def json(self, *args, code=DONE, **options):
         return self.mhp("--json", *args, code=code, **options).json
 
-    def up(self, *args):
+    def up(self, *args, **options):
         """Starts `mhp up` and waits until it answers; the second time at the same port."""
         start = self.log.stat().st_size if self.log.exists() else 0
         with open(self.log, "ab") as log:
             self.process = self.world.start("up", "--lend", self.lend, "--name", self.home_name, "--listen",
-                                            self.address, *args, state=self.state, machine=self.machine, stderr=log)
+                                            self.address, *args, state=self.state, machine=self.machine, stderr=log,
+                                            **options)
         line = self.wait_for_log(" info up ", start)
         self.address = line.split("listen=")[1].split()[0]
         return self
