@@ -33,6 +33,7 @@ Result<UpSettings> read_up_settings(platform::Disk& disk, const std::string& sta
        {std::pair{"home", &settings.home}, std::pair{"name", &settings.name}, std::pair{"listen", &settings.listen}}) {
     if (!text(name, *into)) return damaged(std::string(name) + " is not a text");
   }
+  if (json.contains("metrics") && !text("metrics", settings.metrics)) return damaged("metrics is not a text");
   const auto anchor = json.find("anchor");
   settings.anchor = anchor != json.end() && anchor->is_boolean() && anchor->get<bool>();
   for (const auto& [name, into] :
@@ -61,6 +62,7 @@ Result<void> keep_up_settings(platform::Disk& disk, const std::string& state_fol
                                {"listen", settings.listen},
                                {"addresses", settings.addresses},
                                {"anchor", settings.anchor},
+                               {"metrics", settings.metrics},
                                {"limit_up", platform::to_string(settings.limits.up)},
                                {"limit_down", platform::to_string(settings.limits.down)}};
   const std::string content = json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";

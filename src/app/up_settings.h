@@ -19,6 +19,7 @@ struct UpSettings {
   std::string listen;                       // "HOST:PORT"
   std::vector<std::string> addresses = {};  // "HOST:PORT" that others can reach beside those that are found
   bool anchor = false;                      // always on
+  std::string metrics = {};                 // "HOST:PORT" where counts are served; empty: nowhere
   platform::NetworkLimits limits = {};      // of this computer: commands keep to them too, each by itself
   friend bool operator==(const UpSettings&, const UpSettings&) = default;
 };

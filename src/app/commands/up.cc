@@ -43,8 +43,12 @@ struct UpArgs {
   std::vector<std::string> addresses;
   LimitArgs limits;
   bool anchor = false;
+  bool no_anchor = false;
   bool dry_run = false;
 };
+
+constexpr const char* kNoMetrics = "off";
+constexpr std::string_view kMetricsAt = "--metrics: ";  // begins what is said of their port
 
 /// What was told now, else what was told last, else what is usual.
 class Wanted {
@@ -68,7 +72,9 @@ class Wanted {
       MHP_TRY_VOID(platform::parse_host_and_port(address, cloud::kUsualPort));
     }
     MHP_TRY(out.limits, limits_by(args_.limits, out.limits));
-    out.anchor = out.anchor || args_.anchor;
+    if (args_.anchor && args_.no_anchor) return fail(Errc::usage, "--anchor and --no-anchor say the opposite");
+    out.anchor = (out.anchor || args_.anchor) && !args_.no_anchor;
+    if (!args_.metrics.empty()) out.metrics = args_.metrics == kNoMetrics ? "" : args_.metrics;
     if (!args_.name.empty()) out.name = args_.name;
     if (out.name.size() > wire::kMaxNameBytes) return fail(Errc::usage, "a name has at most 255 bytes");
     MHP_TRY_VOID(set_lend(out, /*was_told=*/kept.has_value()));
@@ -105,7 +111,7 @@ Result<std::unique_ptr<platform::Listener>> listen_at(platform::Network& sockets
   return about(Subject::network, sockets.listen({at.host, at.port}));
 }
 
-Result<Doors> open_doors(Session& session, const UpSettings& settings, const UpArgs& args) {
+Result<Doors> open_doors(Session& session, const UpSettings& settings) {
   Doors doors;
   auto held = session.platform.disk().lock(session.state_folder + "/up.lock", "mhp up");
   if (!held && held.error().code == Errc::busy)
@@ -114,9 +120,12 @@ Result<Doors> open_doors(Session& session, const UpSettings& settings, const UpA
   MHP_TRY(auto listener, listen_at(sockets_of(session), settings.listen, cloud::kUsualPort));
   doors.listening.push_back(listener->local());
   doors.listeners.push_back(std::move(listener));
-  if (args.metrics.empty()) return doors;
+  if (settings.metrics.empty()) return doors;
   constexpr std::uint16_t kMetricsPort = 9464;
-  MHP_TRY(doors.metrics, listen_at(session.platform.network(), args.metrics, kMetricsPort));
+  auto metrics = listen_at(session.platform.network(), settings.metrics, kMetricsPort);
+  if (!metrics)
+    return fail(metrics.error().code, metrics.error().subject, fmt::format("{}{}", kMetricsAt, metrics.error().detail));
+  doors.metrics = std::move(*metrics);
   return doors;
 }
 
@@ -551,6 +560,8 @@ Task<std::vector<Metric>> Up::metrics() {
 std::string up_hint(const Error& error) {
   switch (error.code) {
     case Errc::busy:
+      if (error.detail.starts_with(kMetricsAt))
+        return "Another program has this port: choose another one with --metrics 127.0.0.1:9465, or --metrics off.";
       if (error.subject == Subject::network)
         return "Another program has this port: choose another one with --listen '[::]:7071'.";
       return "One is enough. To change what it lends, stop it and start it anew with --lend.";
@@ -605,13 +616,15 @@ Task<int> run_up(Session& session, UpArgs args) {
                         {"home", json_text(settings->home)},
                         {"limit_up", to_string(settings->limits.up)},
                         {"limit_down", to_string(settings->limits.down)},
-                        {"listen", settings->listen}});
+                        {"listen", settings->listen},
+                        {"anchor", settings->anchor},
+                        {"metrics", json_text(settings->metrics)}});
     session.out.say(fmt::format("Would lend {} in {} and listen at {}. Nothing was changed.",
                                 format_bytes(settings->lend_bytes), printable(settings->home), settings->listen));
     co_await say_too_little(session, *memberships, settings->lend_bytes);
     co_return kDone;
   }
-  auto doors = open_doors(session, *settings, args);
+  auto doors = open_doors(session, *settings);
   if (!doors) co_return session.out.fail(doors.error(), up_hint(doors.error()));
   auto net = network_of(session, doors->listening.front().port);
   if (!net) co_return session.out.fail(net.error(), up_hint(net.error()));
@@ -645,7 +658,9 @@ void add_up(Command& program) {
                 "Where others reach this computer besides, HOST:PORT: a name, or a port that the router passes on");
   add_limits(command, args->limits);
   command.flag("--anchor", args->anchor, "This computer is always on");
-  command.takes("--metrics", args->metrics, "Serve counts to Prometheus at this address, such as 127.0.0.1:9464");
+  command.flag("--no-anchor", args->no_anchor, "It is not (any more)");
+  command.takes("--metrics", args->metrics,
+                "Serve counts to Prometheus at this address, such as 127.0.0.1:9464; 'off': no more");
   command.takes("--trouble-file", args->trouble_file,
                 "For trials: make the troubles that this file names (see 'mhp lab')");
   command.flag("--dry-run", args->dry_run, "Say what would be lent and where, change nothing");
