@@ -405,6 +405,9 @@ def computer_taken_out(w):
     w.equal(cat.json("members")["taken_out"]["what"], "computer", "the same for scripts")
     run = cat.mhp("backup", tree, code=None)
     w.check(run.code != DONE and "There is none: add one with 'mhp home add DIR'" in run.err, f"what helps\n{run}")
+    run = cat.mhp("--json", "home", "remove", "ben's home", code=REFUSED)
+    w.check("stays" in run.error["error"] and "another computer of yours" in run.error["hint"], f"what helps\n{run}")
+    w.equal(len(cat.json("home", "list")["homes"]), 2, "homes on the list")
     drive = cat.folder / "drive"
     cat.mhp("home", "add", drive, "--same-disk")
     done = cat.json("backup", tree)
@@ -460,6 +463,7 @@ def stolen_computer(w):
     for name in lent[:2]:
         run = ben.mhp("home", "remove", name, code=None)
         w.check("That computer was told" not in run.out, f"{name} is told nothing\n{run}")
+        w.check("keeps what it holds for you" in run.err and "once more" not in run.err, f"and why\n{run}")
     status = honest.json("status")
     w.equal({home["name"]: (home["used_bytes"], home["condemned_bytes"]) for home in status["homes"]},
             {name: (used, 0) for name, used in before.items()}, "what lies there, and what of it may go")

@@ -336,6 +336,7 @@ struct RemoveDone {
   bool is_folder = true;
   std::size_t homes_left = 0;
   std::string name = {};
+  bool refuses = false;                // it takes nothing from this computer, which was taken out of its cloud
   Result<std::uint64_t> given_up = 0;  // a computer: segments that it was told may go, or why it was not
 };
 
@@ -352,6 +353,10 @@ static Task<std::vector<vault::LoneHead>> what_goes_with(Session& session, Opene
 }
 
 static std::string remove_hint(const Error& error) {
+  if (error.subject == Subject::cloud)
+    return "Remove it on another computer of yours; or come in again first, with 'mhp recover --state NEW-FOLDER "
+           "--from "
+           "HOST:PORT' and your 24 words; or add a home of your own, with 'mhp home add DIR'.";
   if (error.subject != Subject::home) return hint_for(error, true);
   return error.code == Errc::denied ? "Run 'mhp backup', then remove it." : "'mhp home list' names them.";
 }
@@ -373,6 +378,13 @@ static Task<Result<void>> take_off(Session& session, Opened& opened, wire::HomeE
   co_return co_await change_homes(session, opened, std::move(entries));
 }
 
+/// Whether any home is there that takes what is given to it from here.
+static bool has_who_takes(const Opened& opened) {
+  return std::ranges::any_of(opened.homes->members(), [&](const dispersal::Member& member) {
+    return member.home && !member.refuses && !opened.leaving.contains(member.id);
+  });
+}
+
 /// Hands over what it held; then it is no longer on the list.
 static Task<Result<RemoveDone>> do_home_remove(Session& session, RemoveArgs args) {
   OpenOptions options;
@@ -391,6 +403,14 @@ static Task<Result<RemoveDone>> do_home_remove(Session& session, RemoveArgs args
                   .homes_left = opened.record->content.homes.size(),
                   .name = entries[chosen].name};
   if (chosen < done.homes_left) done.homes_left -= 1;
+  done.refuses = opened.refusing.contains(entries[chosen].id);
+  if (!args.lost && done.refuses && !has_who_takes(opened)) {
+    co_return fail(Errc::denied, Subject::cloud,
+                   fmt::format("home '{}' stays: it is lent to your other computers and takes no word from this one, "
+                               "which was taken out of its cloud, and there is no other home that could take what it "
+                               "holds. (--lost takes it off the list all the same.)",
+                               printable(entries[chosen].name)));
+  }
   if (!args.lost && entries.size() == 1) {
     co_return fail(Errc::usage,
                    fmt::format("home '{}' is the only one: nothing else would hold what is saved. Add another first. "
@@ -439,6 +459,10 @@ static void say_what_is_left(const Session& session, const RemoveArgs& args, con
         fmt::format("That computer was told that it may delete what it holds for you, after 30 days. Until then 'mhp "
                     "home add \"{}\"' takes it back with all that it holds.",
                     printable(done.name)));
+  } else if (done.refuses) {
+    session.out.note(
+        "That computer keeps what it holds for you: it takes no word from this one, which was taken out of its cloud. "
+        "Another computer of yours can remove it, or this one once it is in again (as above).");
   } else {
     session.out.note(
         fmt::format("That computer could not be told that it may delete what it holds for you: {}. To try "
