@@ -1,7 +1,9 @@
 # What runs for long and what administers a cloud: metrics, the log, systemd's units, rules, leaving, the lab, curl.
 import json
+import os
 import pathlib
 import re
+import shlex
 import shutil
 import signal
 import socket
@@ -73,6 +75,55 @@ def metrics(w):
         first, _ = http(port, f"{path} HTTP/1.1\r\n\r\n" if path != "nonsense" else "nonsense\r\n\r\n")
         w.check(first.split()[1] == wanted, f"{path}: {first}")
     w.count("metrics", len(after))
+    ben.down()
+    ben.up()
+    scrape(w, port)  # what was told once is kept
+    ben.down()
+    ben.up("--metrics", "off")
+    with socket.socket() as probe:
+        w.check(probe.connect_ex(("127.0.0.1", port)) != 0, "told otherwise, it serves none")
+    w.equal(ben.json("up", "--dry-run")["metrics"], "", "and that is kept")
+
+
+def always_on(w):
+    """--anchor is told to the cloud and kept; --no-anchor ends it."""
+    ann, = cloud.found(w, ("ann",))
+
+    def is_anchor(*args):
+        ann.down()
+        ann.up(*args).wait_for_log(" up home=")
+        until = time.monotonic() + 20
+        while True:
+            told = [home["anchor"] for home in ann.json("homes")["homes"]]
+            kept = json.loads((ann.state / "up.json").read_text())["anchor"]
+            if told == [kept] or time.monotonic() > until:
+                return told, kept
+            time.sleep(0.1)
+    for args, wanted in (((), False), (("--anchor",), True), ((), True), (("--no-anchor",), False), ((), False)):
+        w.equal(is_anchor(*args), ([wanted], wanted), f"always on, after 'up {' '.join(args)}'")
+    ann.mhp("up", "--anchor", "--no-anchor", "--dry-run", code=USAGE)
+
+
+def ways_to_homes(w):
+    """`homes --verbose`: each address that was tried, and what became of it."""
+    ann, ben, cat = cloud.found(w)
+    cat.down(signal.SIGKILL)
+    w.check(all("tried" not in home for home in ann.json("homes")["homes"]), "not unasked")
+    run = ann.mhp("--json", "homes", "--verbose")
+    by_name = {home["name"]: home for home in run.json["homes"]}
+    own, there, away = (by_name[computer.home_name] for computer in (ann, ben, cat))
+    w.equal(own["tried"], [], "this computer is not asked")
+    port = ben.address.rpartition(":")[2]
+    w.equal([(way["taken"], way["relayed"], way["local"], way["result"]) for way in there["tried"]
+             if way["way"].endswith(port)], [(True, False, False, "answers")], f"the way that was taken\n{run}")
+    port = cat.address.rpartition(":")[2]
+    tried = [way for way in away["tried"] if way["way"].endswith(port)]
+    w.check(tried and not tried[0]["taken"] and "refused" in tried[0]["result"], f"why it failed\n{run}")
+    w.check(away["state"] == "away" and away["reason"], f"what that comes to\n{run}")
+    text = ann.mhp("homes", "--verbose").out
+    for way in there["tried"] + away["tried"]:
+        w.check(re.search(rf"^ +{re.escape(way['way'])}.*: ", text, re.MULTILINE), f"in words: {way}\n{text}")
+    w.check(": answers" in text and "refused" in text, f"what became of them\n{text}")
 
 
 def logs_and_codes(w):
@@ -172,16 +223,68 @@ def units(w):
             w.check(re.search(rf"^  .*{option}\b", usage, re.MULTILINE), f"{unit}: 'mhp up' has no {option}")
         kill = int(re.search(r"^TimeoutStopSec=(\d+)$", unit.read_text(), re.MULTILINE)[1])
         w.check(kill > 10, f"{unit}: it may end in order, which takes up to 10 s")
-        if shutil.which("systemd-analyze"):
-            kind = ["--user"] if unit.parent.name == "user" else []
-            path = unit if "@" not in unit.name else shutil.copy(unit, w.folder / unit.name.replace("@", "@daemon"))
-            done = subprocess.run(["systemd-analyze", *kind, "verify", "--man=no", path], capture_output=True,
-                                  text=True, check=False)
-            ours = [line for line in done.stderr.splitlines() if "mhp" in line]
-            w.equal(ours, [], f"what systemd says of {unit}")
-        else:
-            w.note("systemd-analyze is not here: the unit was only read")
-        w.count("systemd units")
+        verify_unit(w, unit)
+
+
+def verify_unit(w, unit):
+    """As systemd itself reads it; what it starts has to be there."""
+    w.count("systemd units")
+    if not shutil.which("systemd-analyze"):
+        return w.note("systemd-analyze is not here: the unit was only read")
+    kind = ["--user"] if unit.parent.name == "user" else []
+    path = unit if "@" not in unit.name else shutil.copy(unit, w.folder / unit.name.replace("@", "@daemon"))
+    done = subprocess.run(["systemd-analyze", *kind, "verify", "--man=no", path], capture_output=True, text=True,
+                          env=os.environ | {"XDG_RUNTIME_DIR": str(w.folder)}, check=False)
+    if "Failed to initialize manager" in done.stderr:
+        return w.note(f"systemd-analyze does not work here, the unit was only read: {done.stderr.strip()}")
+    return w.equal((done.returncode, done.stderr), (0, ""), f"what systemd says of {unit}")
+
+
+def installed(w):
+    """What `./dev install` leaves: a program that runs, its page, and units that start that very program, where systemd
+    looks for them."""
+    home = w.folder / "person"
+    for prefix, kinds in ((w.folder / "usual", ("user", "system")), (home / ".local", ("user",)),
+                          (w.folder / "a folder, 100% odd", ("user", "system"))):
+        done = subprocess.run([ROOT / "tools/install.py", "--program", w.program, "--prefix", prefix],
+                              env=w.environment(w.folder / "state") | {"HOME": str(home)}, capture_output=True,
+                              text=True, check=True)
+        program = prefix / "bin/mhp"
+        w.check(f"  {program}\n" in done.stdout, f"it says what it made\n{done.stdout}")
+        w.equal(program.read_bytes(), pathlib.Path(w.program).read_bytes(), "the program")
+        w.check(subprocess.run([program, "--version"], capture_output=True, check=True).stdout, "it runs")
+        if shutil.which("scdoc"):
+            w.check((prefix / "share/man/man1/mhp.1").read_bytes().startswith(b".\\\""), "the page")
+        units = sorted(path.relative_to(prefix) for path in prefix.rglob("*.service"))
+        below = "share/systemd" if prefix.parent == home else "lib/systemd"
+        names = {"user": "mhp.service", "system": "mhp@.service"}
+        w.equal(units, sorted(pathlib.Path(below, kind, names[kind]) for kind in kinds), "units")
+        for unit in units:
+            check_installed_unit(w, prefix / unit, program)
+        w.count("installations")
+    if shutil.which("systemd-analyze"):
+        searched = subprocess.run(["systemd-analyze", "--user", "unit-paths"], capture_output=True, text=True,
+                                  env=os.environ | {"HOME": str(home), "XDG_RUNTIME_DIR": str(w.folder)},
+                                  check=True).stdout.split()
+        for folder in (home / ".local/share/systemd/user", "/usr/local/lib/systemd/user"):
+            w.check(str(folder) in searched, f"systemd looks into {folder}: {searched}")
+    ann = Computer(w, "ann")
+    words = shlex.split(re.search(r"^ExecStart=(.*)$", (w.folder / "usual/lib/systemd/user/mhp.service").read_text(),
+                                  re.MULTILINE)[1])
+    ann.up()  # so that it knows where to listen, and what to lend
+    ann.down()
+    with open(ann.log, "wb") as log:
+        ann.process = subprocess.Popen(words, env=w.environment(ann.state) | {"PATH": ""}, stderr=log,
+                                       stdin=subprocess.DEVNULL, cwd=w.folder)
+    w.check("listen=127.0.0.1:" in ann.wait_for_log(" info up "), "what the unit starts comes up")
+    ann.down()
+
+
+def check_installed_unit(w, unit, program):
+    escaped = str(program).replace("%", "%%")
+    wanted = f'"{escaped}" up' if " " in escaped else f"{escaped} up"
+    w.equal(re.findall(r"^ExecStart=(.*)$", unit.read_text(), re.MULTILINE), [wanted], f"what {unit} starts")
+    verify_unit(w, unit)
 
 
 def lab(w):
@@ -226,12 +329,43 @@ def lab(w):
     order("start", "2")
     order("mend")
     w.equal(len(of_lab()), 4, "computers that are up again")
+    lab_troubles(w, order, one)
     back = w.run("--json", "restore", "--no-sync", "latest", "--to", w.folder / "back-2", state=one)
     w.equal(back.json["errors"], [], "errors")
     process.send_signal(signal.SIGTERM)
     w.equal(process.wait(60), DONE, "exit code of the lab")
     w.equal(of_lab(), [], "processes that a lab leaves")
     refused("has ended")
+
+
+def lab_troubles(w, order, state):
+    """What the first of a lab of four sees of the others that are slow, hang, or are cut off from it."""
+    def seen():
+        began = time.monotonic()
+        homes = w.run("--json", "homes", state=state).json["homes"]
+        others = {home["name"]: (home["state"], home["reason"]) for home in homes if home["state"] != "this computer"}
+        return others, time.monotonic() - began
+
+    def states():
+        return [state for _, (state, _) in sorted(seen()[0].items())]
+    w.equal(states(), ["up"] * 3, "the others")
+    order("slow", "2", "--ms", "3000")
+    others, took = seen()
+    w.check(took >= 3, f"it waits for the slow one: {took:.1f} s")
+    w.equal({state for state, _ in others.values()}, {"up"}, "slow is not away")
+    order("mend", "2")
+    took = seen()[1]
+    w.check(took < 3, f"it is quick again: {took:.1f} s")
+    order("hang", "3")
+    others, _ = seen()
+    w.equal([state for _, (state, _) in sorted(others.items())], ["up", "away", "up"], "one hangs")
+    w.check("time" in others["computer 3"][1], f"the reason: {others}")
+    order("mend")
+    w.equal(states(), ["up"] * 3, "mended")
+    order("partition", "1,2")
+    w.equal(states(), ["up", "away", "away"], "two and two")
+    order("mend")
+    w.equal(states(), ["up"] * 3, "mended again")
 
 
 def curl(w):
@@ -270,4 +404,4 @@ def curl(w):
 
 
 if __name__ == "__main__":
-    world.main(metrics, logs_and_codes, rules_and_leaving, units, lab, curl)
+    world.main(metrics, always_on, ways_to_homes, logs_and_codes, rules_and_leaving, units, installed, lab, curl)

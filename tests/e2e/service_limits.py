@@ -2,6 +2,7 @@
 import time
 
 from support import world
+from support.clocks import clock_at
 from support.world import DONE, USAGE, Computer
 
 RATE = 2_000_000
@@ -77,6 +78,25 @@ def kept_by_up(w):
     w.count("limits of bandwidth tried", 3)
 
 
+def by_the_time_of_day(w):
+    """A limit for the night holds at night, by the computer's own clock, and not by day."""
+    slow = 500_000
+    ann, ben = pair(w, "--limit-down", "00:00-06:00 500k, else unlimited")
+    took = {}
+    for when in ("03:00", "12:00"):
+        ben.down()
+        ben.up(env=w.environment(ben.state) | clock_at(f"@2026-11-28 {when}:00"))
+        tree = noise(w, when.replace(":", "-"))
+        began = time.monotonic()
+        done = ann.json("backup", tree)
+        took[when] = time.monotonic() - began
+        w.check(done["stored_bytes"] >= BYTES, "it was sent")
+    least = 0.8 * BYTES / slow
+    w.check(took["03:00"] >= least, f"{BYTES} bytes at night in {took['03:00']:.1f} s are more than {slow} a second")
+    w.check(took["12:00"] < least, f"{BYTES} bytes by day in {took['12:00']:.1f} s: the limit of the night held")
+    w.count("limits of bandwidth tried", 2)
+
+
 def wrong(w):
     """What is no rate is wrong usage, and changes nothing."""
     ann = Computer(w, "ann")
@@ -91,4 +111,4 @@ def wrong(w):
 
 
 if __name__ == "__main__":
-    world.main(told_for_one_run, kept_by_up, wrong)
+    world.main(told_for_one_run, kept_by_up, by_the_time_of_day, wrong)

@@ -25,6 +25,22 @@ std::string home_line(const cloud::View& view, const HomeId& id, const cloud::Ho
                      home.anchor ? ", always on" : "");
 }
 
+/// In words, what became of a way that was tried.
+std::string way_result(const net::TriedWay& way) {
+  return way.taken ? "answers" : way.failure ? way.failure->detail : "not needed";
+}
+
+nlohmann::json json_ways(const std::vector<net::TriedWay>& ways) {
+  nlohmann::json list = nlohmann::json::array();
+  for (const net::TriedWay& way : ways)
+    list.push_back({{"way", json_text(way.name)},
+                    {"relayed", way.relayed},
+                    {"local", way.local},
+                    {"taken", way.taken},
+                    {"result", json_text(way_result(way))}});
+  return list;
+}
+
 /// What became of speaking with each home just now, an empty detail where it went well; the rosters are exchanged on
 /// the way.
 Task<std::map<HomeId, Error>> try_all(Session& session, AtCloud& at, Network& net) {
@@ -66,15 +82,15 @@ Task<int> run_homes(Session& session, HomesArgs args) {
                     {"anchor", home.anchor},
                     {"addresses", json_texts(home.addresses)},
                     {"reason", json_text(reason)}});
+    const auto ways = (*net)->others().tried(id);
+    if (args.verbose) list.back()["tried"] = json_ways(ways);
     std::string said = relayed ? "up, through a relay" : state;
     if (state == "never up") said = kNeverUp;
     session.out.say(home_line(at->view(), id, home, said));
     if (!args.verbose) continue;
-    for (const net::TriedWay& way : (*net)->others().tried(id)) {
-      const std::string result = way.taken ? "answers" : way.failure ? way.failure->detail : "not needed";
+    for (const net::TriedWay& way : ways)
       session.out.say(fmt::format("            {}{}: {}", printable(way.name), way.local ? " (this network)" : "",
-                                  printable(result)));
-    }
+                                  printable(way_result(way))));
     if (!reason.empty()) session.out.say("            " + printable(reason));
   }
   session.out.result({{"cloud", json_text(at->view().name)}, {"homes", list}, {"taken_out", json_out(out)}});
