@@ -1,5 +1,6 @@
 // `mhp invite` and `mhp join`: one code lets one person into a cloud.
 #include <fmt/format.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -15,6 +16,7 @@
 #include "app/up_settings.h"
 #include "cloud/invitation.h"
 #include "cloud/join.h"
+#include "cloud/reach.h"
 
 namespace mhp::app {
 
@@ -45,12 +47,20 @@ struct InviteDone {
   std::uint64_t lend_bytes = 0;  // that is hoped for
   std::size_t homes = 0;         // any of them can let the guest in
   std::size_t homes_told = 0;
+  bool is_local = false;  // nobody outside of the local network can use it
 };
 
 Result<wire::Role> parse_role(const std::string& text) {
   if (text == "member") return wire::Role::member;
   if (text == "admin") return wire::Role::admin;
   return fail(Errc::usage, fmt::format("a role is 'member' or 'admin', not '{}'", printable(text)));
+}
+
+/// By its addresses, as far as they tell. On one computer, to try things on, all can.
+bool can_be_dialed(const wire::InvitedHome& home) {
+  return std::ranges::any_of(home.addresses, [](const std::string& address) {
+    return cloud::is_public_address(address) || address.starts_with("127.") || address.starts_with("[::1]");
+  });
 }
 
 Task<Result<InviteDone>> do_invite(Session& session, AtCloud& at, InviteArgs args) {
@@ -75,11 +85,21 @@ Task<Result<InviteDone>> do_invite(Session& session, AtCloud& at, InviteArgs arg
                   .ticket = invited->ticket.ticket,
                   .role = wish.role,
                   .lend_bytes = wish.lend_bytes,
-                  .homes = invited->invitation.homes.size()};
+                  .homes = invited->invitation.homes.size(),
+                  .is_local = std::ranges::none_of(invited->invitation.homes, can_be_dialed)};
   if (args.dry_run) co_return done;
   done.code = wire::code_of(invited->invitation);
   MHP_CO_TRY(done.homes_told, co_await say(session, at, invited->ticket, "you may not invite"));
   co_return done;
+}
+
+void note_local(const Session& session, const InviteDone& done) {
+  if (!done.is_local || session.out.mute) return;
+  session.out.note(
+      "Only who is in the same local network can use this code: no admin's home has a public address. Elsewhere it "
+      "works "
+      "once an admin's computer can be dialed ('mhp up --address HOST:PORT' where a router passes a port on), or a "
+      "member with a public address is an admin ('mhp members promote NAME').");
 }
 
 std::string invite_hint(const Error& error) {
@@ -105,16 +125,30 @@ Task<std::optional<MemberId>> wait_for_guest(Session& session, AtCloud& at, cons
   co_return std::nullopt;
 }
 
+/// 0: it is none.
+std::size_t columns_of_terminal() {
+  winsize size{};
+  const bool is_terminal = isatty(STDOUT_FILENO) == 1 && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0;
+  return is_terminal ? size.ws_col : 0;
+}
+
+/// Of a picture of characters that are three bytes each, or one.
+std::size_t width_of(const std::string& picture) {
+  const auto line = std::string_view(picture).substr(0, picture.find('\n'));
+  return static_cast<std::size_t>(std::ranges::count_if(line, [](char one) { return (one & 0xC0) != 0x80; }));
+}
+
 void show_code(const Session& session, const InviteDone& done) {
   session.out.say(
       fmt::format("Give this code to whom you invite, by a way that nobody else reads. It lets one person "
                   "into '{}', once, until {}:\n\n{}\n",
                   printable(done.cloud), format_time(done.expires_s * kNsPerS), done.code));
-  if (isatty(STDOUT_FILENO) == 1) session.out.say(qr_code_text(done.code));
+  if (const std::string qr = qr_code_text(done.code); width_of(qr) <= columns_of_terminal()) session.out.say(qr);
   session.out.say("There, 'mhp join' asks for it. This computer may sleep meanwhile if another admin's home is up.");
 }
 
 int show_invite_dry_run(const Session& session, const InviteArgs& args, const InviteDone& done) {
+  note_local(session, done);
   session.out.result({{"dry_run", true},
                       {"cloud", json_text(done.cloud)},
                       {"for", json_text(args.for_name)},
@@ -145,6 +179,7 @@ Task<int> run_invite(Session& session, InviteArgs args) {
                       {"lend_bytes", done->lend_bytes},
                       {"homes_told", done->homes_told}});
   show_code(session, *done);
+  note_local(session, *done);
   if (!args.wait) {
     session.out.say("'mhp members' shows who came, with four words to compare.");
     co_return kDone;
