@@ -66,7 +66,8 @@ struct CloudService::State {
   platform::Semaphore merges;           // one at a time: others' signatures get one worker
   platform::Semaphore pleas;            // of those who were taken out, likewise, so that no member waits for them
   std::multimap<HomeId, Guest> guests;  // by the connections' computers
-  std::map<std::array<std::byte, 32>, Guest> taken_out;  // by the connections on which they have shown that
+  /// By the connections on which they have shown that, each of a cloud of this computer.
+  std::map<std::array<std::byte, 32>, std::map<CloudId, Guest>> taken_out;
 };
 
 namespace {
@@ -116,7 +117,7 @@ class CloudConnection : public net::Served {
   Result<KeyId> claimed_here(const CloudId& cloud, ByteView signed_claim) const;
   bool is_of(const CloudId& cloud) const;
   bool was_of(const CloudId& cloud) const;
-  const Guest* told_removals(const CloudId& cloud) const;
+  std::optional<Guest> told_removals(const CloudId& cloud) const;
   void remember(const CloudId& cloud, const KeyId& key);
 
   State& state_;
@@ -138,16 +139,17 @@ bool CloudConnection::is_of(const CloudId& cloud) const {
 /// Whether it has shown that its member was removed, and is out still. Where only its computer was taken out, a thief
 /// may have it, and the member's key with it: it is told so, and not heard.
 bool CloudConnection::was_of(const CloudId& cloud) const {
-  const Guest* const guest = told_removals(cloud);
-  return guest != nullptr && std::ranges::any_of(removals_of(state_.book, *guest), [](const TakenOut& one) {
-           return one.what == wire::Removal::What::member;
-         });
+  const std::optional<Guest> guest = told_removals(cloud);
+  return guest && std::ranges::any_of(removals_of(state_.book, *guest),
+                                      [](const TakenOut& one) { return one.what == wire::Removal::What::member; });
 }
 
-/// Who has asked on this connection by which removals it is out of the cloud, and was told; else null.
-const Guest* CloudConnection::told_removals(const CloudId& cloud) const {
-  const auto found = state_.taken_out.find(peer_.exporter);
-  return found == state_.taken_out.end() || found->second.cloud != cloud ? nullptr : &found->second;
+/// Who has asked on this connection by which removals it is out of the cloud, and was told.
+std::optional<Guest> CloudConnection::told_removals(const CloudId& cloud) const {
+  const auto here = state_.taken_out.find(peer_.exporter);
+  if (here == state_.taken_out.end()) return std::nullopt;
+  const auto found = here->second.find(cloud);
+  return found == here->second.end() ? std::nullopt : std::optional(found->second);
 }
 
 void CloudConnection::remember(const CloudId& cloud, const KeyId& key) {
@@ -164,7 +166,7 @@ Task<Result<Bytes>> CloudConnection::ask(net::Request request, bool is_member) {
   const bool may_be_anyone = asked && (asked->call == CloudCall::session || asked->call == CloudCall::join ||
                                        asked->call == CloudCall::removal);
   const bool is_plea = asked && asked->call == CloudCall::put_roster && was_of(asked->cloud);
-  const bool is_doubt = asked && asked->call == CloudCall::ask_roster && told_removals(asked->cloud) != nullptr;
+  const bool is_doubt = asked && asked->call == CloudCall::ask_roster && told_removals(asked->cloud).has_value();
   if (!is_member && !may_be_anyone && !is_plea && !is_doubt)
     co_return fail(Errc::denied, "this computer is not known here");
   if (!asked) co_return tl::unexpected<Error>(asked.error());
@@ -260,7 +262,7 @@ Task<Result<Bytes>> CloudConnection::tell_removal(CloudId cloud, Bytes body) {
   const auto removals = removals_of(state_.book, guest);
   if (removals.empty())
     co_return fail(Errc::denied, "neither this member nor this computer was taken out of it, as far as is known here");
-  state_.taken_out.insert_or_assign(peer_.exporter, guest);
+  state_.taken_out[peer_.exporter].insert_or_assign(cloud, guest);
   co_await state_.pleas.take();
   const platform::Permit permit(state_.pleas);
   const auto look = [&] { return wire::encode(roster->grounds_of(removals)); };
@@ -271,11 +273,12 @@ Task<Result<Bytes>> CloudConnection::tell_removal(CloudId cloud, Bytes body) {
 Task<Result<Bytes>> CloudConnection::tell_further(CloudId cloud, Bytes body) {
   MHP_CO_TRY(const auto digest, wire::parse_roster_digest(body));
   if (digest.cloud != cloud) co_return fail(Errc::invalid, "a digest of another cloud");
-  const Guest guest = *told_removals(cloud);
+  const std::optional<Guest> guest = told_removals(cloud);
+  if (!guest) co_return fail(Errc::denied, "there is no more to say of these removals");
   co_await state_.pleas.take();
   const platform::Permit permit(state_.pleas);
   const RosterPointer roster = state_.book.find(cloud);
-  const auto removals = removals_of(state_.book, guest);
+  const auto removals = removals_of(state_.book, *guest);
   const auto look = [&] { return roster->further_grounds_of(removals, digest).statements; };
   std::vector<Bytes> further;
   if (roster && !removals.empty()) further = co_await state_.platform.workers().run(look);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "cloud/claim.h"
 #include "cloud/testing/computers.h"
 #include "wire/cloud_calls.h"
 
@@ -156,6 +157,48 @@ Task<> hear_of_a_removal(Computers& all) {
 TEST(Removal, IsToldToWhomItIsAbout) {
   Computers all({"Ann", "Ben", "Emil", "Stranger"});
   while_up(all, hear_of_a_removal);
+}
+
+Task<> call_into(net::Caller& caller, net::Request request, Result<Bytes>& into) {
+  auto calling = caller.call(std::move(request), kLimit);
+  into = co_await std::move(calling);
+}
+
+/// On one connection, of two clouds that it is out of, while the one or the other is still looked up.
+Task<> ask_of_two_clouds(Computers& all) {
+  Computer& ann = all["Ann"];
+  Computer& emil = all["Emil"];
+  const CloudId first = ann.found(), second = ann.found({.open = true});
+  for (const CloudId& cloud : {first, second}) {
+    co_await let_in(emil, ann.invite(cloud, cloud == first ? 1 : 2));
+    co_await settle(all, cloud);
+    ann.say(cloud, ann.removal_of(cloud, emil));
+  }
+  co_await all.clock().sleep(10s);
+  const auto caller = co_await call_to(emil, ann);
+  const auto removal = [&](const CloudId& cloud) {
+    return to_request({CloudCall::removal, cloud}, make_claim(cloud, emil.person.key, (*caller)->peer()));
+  };
+  auto asking = (*caller)->call(removal(first), kLimit);
+  EXPECT_TRUE(co_await std::move(asking));
+  std::vector<Result<Bytes>> answers(4, fail(Errc::not_found, "nothing yet"));
+  platform::Nursery together(emil.machine.executor());
+  together.start(call_into(**caller, removal(second), answers[0]));
+  together.start(call_into(**caller, digest_of(first), answers[1]));
+  together.start(call_into(**caller, removal(second), answers[2]));
+  together.start(call_into(**caller, digest_of(first), answers[3]));
+  co_await together.join();
+  for (const std::size_t told : {0U, 2U}) EXPECT_TRUE(answers[told]) << told;
+  for (const std::size_t asked : {1U, 3U}) {
+    EXPECT_EQ(answers[asked].error().code, Errc::denied);
+    EXPECT_NE(answers[asked].error().detail.find("no more to say"), std::string::npos)
+        << "of the first cloud he may still ask: " << answers[asked].error().detail;
+  }
+}
+
+TEST(Removal, OfTwoCloudsIsToldOnOneConnection) {
+  Computers all({"Ann", "Emil"});
+  while_up(all, ask_of_two_clouds);
 }
 
 Task<> flood_from_outside(Computers& all) {
