@@ -46,9 +46,12 @@ class Recorder:
 
 
 def send_in_the_clear(machine, to, content):
-    """A datagram that the search has to find."""
-    program = f"import socket\nsocket.socket(2, 2).sendto({content!r}, ({to.address!r}, 9))"
-    machine.run([sys.executable, "-c", program])
+    """A datagram that the search has to find. Somebody takes it: else it would be sent back, cut short."""
+    take = "import socket\ns = socket.socket(2, 2)\ns.bind(('', 9))\nprint(flush=True)\ns.recv(65535)"
+    taking = to.start([sys.executable, "-c", take], stdout=subprocess.PIPE)
+    taking.stdout.readline()
+    machine.run([sys.executable, "-c", f"import socket\nsocket.socket(2, 2).sendto({content!r}, ({to.address!r}, 9))"])
+    taking.wait(10)
 
 
 def secrets_of(w, computers):
