@@ -2,6 +2,7 @@
 #include "app/network.h"
 
 #include "app/limits.h"
+#include "app/reached.h"
 #include "app/session.h"
 #include "cloud/computer.h"
 
@@ -17,21 +18,42 @@ Network::Network(World world, const primitives::Key& seed, const std::string& st
     : platform_(world.platform),
       sockets_(world.sockets),
       scope_(world.scope),
+      state_folder_(state_folder),
       key_(seed),
       identity_(seed),
       tls_(identity_),
       book_(platform_.disk(), state_folder + "/clouds"),
       reach_(book_, identity_.id()),
+      dialed_(platform_.clock()),
+      reachable_(platform_.clock(), book_, identity_.id()),
       desk_(station(), reach_, platform_.random()),
       neighbours_(station(), sockets_, platform_.random(), reach_, port),
       others_(station(), sockets_, scope_, limits_of_commands(),
               {.desk = port != 0 ? &desk_ : nullptr,
                .neighbours = &neighbours_,
                .relays = &reach_,
-               .lookout = port == 0 ? &ears_ : nullptr}) {
+               .lookout = port == 0 ? &ears_ : nullptr,
+               .dialed = &dialed_}) {
   (void)book_.refresh();  // what cannot be read is told of by who needs it
+  ReachKnown kept = read_reached(platform_.disk(), state_folder_);
+  dialed_.recall(kept.homes);
+  reachable_.recall(std::move(kept.visit));
   // Who is up hears its neighbours all the time; a command has mostly done its work before they have answered.
   if (port != 0) scope_.start(neighbours_.run());
+}
+
+Result<void> Network::keep_reached() {
+  const ReachKnown kept = read_reached(platform_.disk(), state_folder_);
+  dialed_.recall(kept.homes);
+  ReachKnown now{.visit = reachable_.last(), .homes = dialed_.all()};
+  if (kept.visit && (!now.visit || now.visit->at_s < kept.visit->at_s)) now.visit = kept.visit;
+  if (now == kept) return {};
+  return app::keep_reached(platform_.disk(), state_folder_, now);
+}
+
+void keep_what_was_learned(Session& session) {
+  if (session.network && !session.is_guest && session.network->dialed().is_news())
+    (void)session.network->keep_reached();
 }
 
 Task<std::vector<net::Address>> Network::Ears::look_for(HomeId home) {

@@ -34,6 +34,12 @@ class Network {
   net::Peers& others() { return others_; }
   cloud::Book& book() { return book_; }
   cloud::CloudReach& reach() { return reach_; }
+  /// Which homes could be dialed from here, and whether this one can be; as kept in the state folder at first.
+  net::Dialed& dialed() { return dialed_; }
+  cloud::Reachable& reachable() { return reachable_; }
+  /// Keeps that, with what another program of this computer has kept since. Blocking, shortly. Errors: those of the
+  /// disk.
+  Result<void> keep_reached();
   /// Where others wait that cannot be reached, for the net::Server of this program where it has one (`port`).
   net::RelayDesk& desk() { return desk_; }
   /// Who answers at `address`, whoever that is. Errors: unavailable, timed_out, denied.
@@ -54,12 +60,15 @@ class Network {
   platform::Platform& platform_;
   platform::Network& sockets_;
   platform::Nursery& scope_;
+  const std::string state_folder_;
   primitives::SigningKey key_;
   net::Identity identity_;
   net::Tls tls_;
   mutable net::Traffic traffic_;  // counts
   cloud::Book book_;
   cloud::CloudReach reach_;
+  net::Dialed dialed_;
+  cloud::Reachable reachable_;
   net::RelayDesk desk_;
   net::Neighbours neighbours_;
   net::Peers others_;
@@ -67,6 +76,10 @@ class Network {
 };
 
 struct Session;
+
+/// At the end of a command: what it has learned of who can be reached is kept, where it matters to the next one.
+/// Failing that costs the next one a short delay.
+void keep_what_was_learned(Session& session);
 
 /// The key by which others know this computer; zeros where it has none yet. Blocking, shortly.
 KeyId known_own_key(const Session& session);

@@ -35,6 +35,7 @@ std::string default_state_folder() {
 static Task<> work_in(std::function<Task<int>(Session&)> work, Session& session, int& code, platform::Nursery& all) {
   auto task = work(session);
   code = co_await std::move(task);
+  keep_what_was_learned(session);
   all.cancel();
 }
 

@@ -3,6 +3,7 @@
 
 #include "app/found_bad.h"
 #include "app/presence.h"
+#include "app/reached.h"
 #include "app/steady_scrub.h"
 #include "app/up_settings.h"
 #include "app/vault_owners.h"
@@ -41,6 +42,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (const auto owners = app::parse_vault_owners(text)) {
     const auto again = app::parse_vault_owners(app::to_text(*owners));
     MHP_CHECK(again && *again == *owners);
+  }
+  if (const auto reached = app::parse_reached(text)) {
+    const auto again = app::parse_reached(app::to_text(*reached));
+    MHP_CHECK(again && *again == *reached);
   }
   try_settings(bytes);
   return 0;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <asio/ip/address_v6.hpp>
 #include <charconv>
 
 #include "cloud/claim.h"
@@ -40,7 +41,69 @@ bool is_public_v6(std::string_view host) {
   return !is_unique_local && !is_link_local && host != "::1" && host != "::" && !begins("ff");
 }
 
+/// Of "HOST:PORT"; empty where it cannot be read.
+std::string host_of(const std::string& address) {
+  const auto parsed = platform::parse_host_and_port(address, kUsualPort);
+  return parsed ? parsed->host : "";
+}
+
+/// What this home tells of itself in all of its clouds.
+std::vector<std::string> told_addresses(const Book& book, const HomeId& home) {
+  std::vector<std::string> out;
+  for (const auto& one : book.belongings(home)) {
+    const RosterPointer roster = book.find(one.cloud);
+    if (!roster) continue;
+    const auto& addresses = roster->view().homes.at(home).addresses;
+    out.insert(out.end(), addresses.begin(), addresses.end());
+  }
+  return out;
+}
+
+/// Whether all of a relay's public addresses are in networks of `own`: then it says little of others that this computer
+/// gets in there.
+bool is_in(const std::set<std::string>& own, const Home& relay) {
+  return std::ranges::all_of(relay.addresses, [&own](const std::string& address) {
+    return !is_public_address(address) || own.contains(site_of(host_of(address)));
+  });
+}
+
 }  // namespace
+
+std::string site_of(const std::string& host) {
+  if (const auto v4 = parse_v4(host)) return std::to_string((*v4)[0]) + "." + std::to_string((*v4)[1]);
+  asio::error_code problem;
+  const auto v6 = asio::ip::make_address_v6(host, problem);
+  if (problem) return host;
+  constexpr std::size_t kNetworkBytes = 6;
+  auto bytes = v6.to_bytes();
+  std::fill(bytes.begin() + kNetworkBytes, bytes.end(), std::uint8_t{0});
+  return asio::ip::address_v6(bytes).to_string();
+}
+
+std::set<std::string> Reachable::hosts_told() const {
+  std::set<std::string> out;
+  for (const std::string& address : told_addresses(book_, own_)) {
+    const std::string host = host_of(address);
+    const bool is_v6 = host.find(':') != std::string::npos;
+    if (is_public_address(address) && !is_v6) out.insert(host);
+  }
+  return out;
+}
+
+void Reachable::came(const HomeId& who, const std::string& address) {
+  if (who == own_ || !book_.has_home(who) || !parse_v4(address) || !is_public_address(address)) return;
+  std::set<std::string> here = hosts_told();
+  const std::string theirs = site_of(address);
+  const auto is_near = [&theirs](const std::string& host) { return site_of(host) == theirs; };
+  if (here.empty() || std::ranges::any_of(here, is_near)) return;
+  last_ = Visit{clock_.unix_ns() / 1'000'000'000, who, std::move(here)};
+}
+
+bool Reachable::is_reached() const {
+  if (!last_) return false;
+  const std::int64_t ago_s = clock_.unix_ns() / 1'000'000'000 - last_->at_s;
+  return ago_s >= 0 && ago_s < kVisitCounts.count() && last_->here == hosts_told();
+}
 
 bool is_public_address(const std::string& address) {
   const auto parsed = platform::parse_host_and_port(address, kUsualPort);
@@ -139,15 +202,20 @@ std::vector<net::Relay> CloudReach::relays_for(const HomeId& home) {
   return out;
 }
 
-std::vector<net::Relay> CloudReach::relays_to_wait_at() const {
+std::vector<net::Relay> CloudReach::relays_to_wait_at(bool is_reached) const {
   std::vector<net::Relay> out;
+  if (is_reached) return out;
+  std::set<std::string> own;
+  for (const std::string& address : told_addresses(book_, own_))
+    if (is_public_address(address)) own.insert(site_of(host_of(address)));
   for (const auto& mine : book_.belongings(own_)) {
     const RosterPointer roster = book_.find(mine.cloud);
     if (!roster) continue;
     const View& view = roster->view();
-    if (std::ranges::any_of(view.homes.at(own_).addresses, is_public_address)) return {};
     for (net::Relay& relay : relays_of(view)) {
-      if (std::ranges::find(out, relay.home, &net::Relay::home) == out.end()) out.push_back(std::move(relay));
+      if (relay.home == own_ || std::ranges::find(out, relay.home, &net::Relay::home) != out.end()) continue;
+      relay.is_near = is_in(own, view.homes.at(relay.home));
+      out.push_back(std::move(relay));
     }
   }
   return out;

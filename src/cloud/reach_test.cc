@@ -42,8 +42,9 @@ class Reaching : public ::testing::Test {
 TEST_F(Reaching, HomesWithPublicAddressesAreRelaysForTheOthers) {
   CloudReach ben(book_, ben_.home_id()), ann(book_, ann_.home_id());
   EXPECT_EQ(homes_of(ben.relays_for(cat_.home_id())), std::vector<HomeId>{ann_.home_id()});
-  EXPECT_EQ(homes_of(ben.relays_to_wait_at()), std::vector<HomeId>{ann_.home_id()});
-  EXPECT_TRUE(ann.relays_to_wait_at().empty()) << "it can be reached itself";
+  EXPECT_EQ(homes_of(ben.relays_to_wait_at(false)), std::vector<HomeId>{ann_.home_id()});
+  EXPECT_TRUE(ann.relays_to_wait_at(false).empty()) << "there is no other";
+  EXPECT_TRUE(ben.relays_to_wait_at(true).empty()) << "it can be reached itself";
   EXPECT_EQ(homes_of(ann.relays_for(cat_.home_id())), std::vector<HomeId>{ann_.home_id()})
       << "what runs beside its mhp up calls through that";
   EXPECT_TRUE(ann.relays_for(ann_.home_id()).empty());
@@ -107,7 +108,7 @@ TEST_F(Reaching, WhoComesBackKnowsTheRelaysAndClaimsToBeTheMember) {
   EXPECT_TRUE(back.is_coming_back_to(cloud_.roster.cloud()));
   EXPECT_TRUE(back.is_known(cat_.home_id()));
   EXPECT_EQ(homes_of(back.relays_for(cat_.home_id())), std::vector<HomeId>{ann_.home_id()});
-  EXPECT_TRUE(back.relays_to_wait_at().empty()) << "nobody calls it";
+  EXPECT_TRUE(back.relays_to_wait_at(false).empty()) << "nobody calls it";
   const net::Peer fresh{.id = eve_.home_id(), .key = eve_.home.public_key()};
   EXPECT_EQ(CloudReach(book_, ann_.home_id()).may_call_by(fresh, back.claim_for(relay, cat_.home_id()), cat_.home_id()),
             net::CallRight::member);
@@ -130,6 +131,77 @@ TEST_F(Reaching, TheVaultsListNamesRelaysWhereNoRosterDoes) {
   EXPECT_FALSE(back.claim_for(relay, cat_.home_id()).empty());
   EXPECT_TRUE(back.claim_for(relay, eve_.home_id()).empty());
   EXPECT_TRUE(back.relays_for(eve_.home_id()).empty());
+}
+
+TEST_F(Reaching, APublicAddressIsNoReasonNotToWait) {
+  cloud_.tell_address(ben_, "[2001:db8:2:1::7]:7070");
+  cloud_.tell_address(cat_, "[2001:db8:2:2::7]:7070");
+  ASSERT_TRUE(book_.merge(cloud_.roster.cloud(), cloud_.roster.statements().statements));
+  CloudReach ben(book_, ben_.home_id());
+  std::map<HomeId, bool> near;
+  for (const net::Relay& relay : ben.relays_to_wait_at(false)) near[relay.home] = relay.is_near;
+  EXPECT_EQ(near, (std::map<HomeId, bool>{{ann_.home_id(), false}, {cat_.home_id(), true}}));
+}
+
+TEST(Reach, KnowsWhoIsInOneNetwork) {
+  EXPECT_EQ(site_of("203.0.113.7"), site_of("203.0.1.2"));
+  EXPECT_NE(site_of("203.0.113.7"), site_of("203.1.113.7"));
+  EXPECT_EQ(site_of("2001:db8:2::7"), site_of("2001:0db8:0002:ffff::1"));
+  EXPECT_NE(site_of("2001:db8:2::7"), site_of("2001:db8:3::7"));
+  EXPECT_EQ(site_of("ann.example.org"), "ann.example.org");
+}
+
+class BeingReached : public Reaching {
+ protected:
+  static Task<int> sleep(platform::Clock& clock, std::chrono::nanoseconds time) {
+    co_await clock.sleep(time);
+    co_return 0;
+  }
+  void pass(std::chrono::nanoseconds time) { machine_.run(sleep(machine_.clock(), time)); }
+  /// Whether that makes a home with this address a reached one.
+  bool shows(const std::string& own, const HomeId& who, const std::string& from) {
+    cloud_.tell_address(ann_, own);
+    EXPECT_TRUE(book_.merge(cloud_.roster.cloud(), cloud_.roster.statements().statements));
+    Reachable reachable(machine_.clock(), book_, ann_.home_id());
+    reachable.came(who, from);
+    return reachable.is_reached();
+  }
+};
+
+TEST_F(BeingReached, IsShownByAHomeOfItsCloudsFromAnotherNetworkOverIPv4) {
+  const std::string own = "203.0.113.1:7070";
+  EXPECT_TRUE(shows(own, ben_.home_id(), "198.51.100.7"));
+  EXPECT_TRUE(shows("ann.example.org:7070", ben_.home_id(), "198.51.100.7"));
+  EXPECT_FALSE(shows(own, eve_.home_id(), "198.51.100.7")) << "a stranger";
+  EXPECT_FALSE(shows(own, ann_.home_id(), "198.51.100.7")) << "itself";
+  for (const char* near : {"203.0.113.9", "203.0.2.1", "10.0.0.3", "192.168.1.4", "100.64.1.1", "127.0.0.1",
+                           "fe80::1%eth0", "fd00::2", "memory"})
+    EXPECT_FALSE(shows(own, ben_.home_id(), near)) << near;
+  EXPECT_FALSE(shows(own, ben_.home_id(), "2001:db8:7::1")) << "who has IPv4 alone may not get in";
+  EXPECT_FALSE(shows("10.0.0.2:7070", ben_.home_id(), "198.51.100.7")) << "where, nobody is told";
+  EXPECT_FALSE(shows("[2001:db8:1::2]:7070", ben_.home_id(), "198.51.100.7"));
+}
+
+TEST_F(BeingReached, CountsForSomeDaysAndAtTheSameAddressesAlone) {
+  Reachable reachable(machine_.clock(), book_, ann_.home_id());
+  EXPECT_FALSE(reachable.is_reached());
+  reachable.came(ben_.home_id(), "198.51.100.7");
+  EXPECT_TRUE(reachable.is_reached());
+  Reachable again(machine_.clock(), book_, ann_.home_id());
+  again.recall(reachable.last());
+  EXPECT_TRUE(again.is_reached()) << "after the next start";
+  pass(Reachable::kVisitCounts - std::chrono::seconds(1));
+  EXPECT_TRUE(reachable.is_reached());
+  pass(std::chrono::seconds(1));
+  EXPECT_FALSE(reachable.is_reached());
+  reachable.came(cat_.home_id(), "198.51.100.8");
+  EXPECT_TRUE(reachable.is_reached());
+  cloud_.tell_address(ann_, "203.0.113.2:7070");
+  ASSERT_TRUE(book_.merge(cloud_.roster.cloud(), cloud_.roster.statements().statements));
+  EXPECT_FALSE(reachable.is_reached()) << "it is somewhere else now";
+  reachable.recall(
+      Reachable::Visit{machine_.clock().unix_ns() / 1'000'000'000 + 3600, ben_.home_id(), {"203.0.113.2"}});
+  EXPECT_FALSE(reachable.is_reached()) << "a clock that was wrong";
 }
 
 TEST_F(Reaching, LooksForMembersOnly) {

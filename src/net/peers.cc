@@ -72,10 +72,13 @@ std::vector<Peers::Way> Peers::list_of(const HomeId& home, Ways ways) const {
   const bool may_be_heard = ways.addresses.empty() || !std::ranges::all_of(ways.addresses, is_of_this_computer);
   if (helpers_.desk != nullptr && helpers_.desk->is_waiting(home)) out.push_back({});
   std::size_t relays = 0;
-  for (Relay& relay : in_order_for(home, std::move(ways.relays))) {
+  for (Relay& relay : in_order_for(home, std::move(ways.relays), helpers_.dialed)) {
     // Without the desk this is another program of the relay's computer, and calls it like anybody else.
     const bool is_own_desk = helpers_.desk != nullptr && relay.home == station_.tls.id();
-    if (!is_own_desk && relays++ < limits_.relays) out.push_back({std::nullopt, std::move(relay)});
+    if (is_own_desk || relays++ >= limits_.relays) continue;
+    Way& way = out.emplace_back();
+    if (helpers_.dialed != nullptr) way.standing = helpers_.dialed->standing(relay.home);
+    way.relay = std::move(relay);
   }
   if (helpers_.lookout != nullptr && may_be_heard) out.push_back({.looks = true});
   return out;
@@ -104,6 +107,7 @@ Task<Result<std::shared_ptr<Caller>>> Peers::reach(HomeId home, Ways ways) {
   entry.caller.reset();
   std::vector<std::string> names;
   for (const Way& way : list) names.push_back(way.name());
+  std::ranges::sort(names);  // the order of relays changes with what is known of them
   if (entry.failure && entry.failed_at == names && station_.clock.steady() < entry.not_before)
     co_return tl::unexpected<Error>(*entry.failure);
   const auto began = station_.clock.steady();
@@ -147,7 +151,7 @@ std::vector<nanoseconds> Peers::starts_of(const std::vector<Way>& ways) const {
     const bool first_relay = i > 0 && !ways[i].is_direct() && ways[i - 1].is_direct();
     if (first_relay) next += limits_.relay_wait - limits_.head_start;
     out.push_back(next);
-    next += limits_.head_start;
+    next += ways[i].is_direct() ? limits_.head_start : limits_.relay_start;
   }
   return out;
 }
@@ -156,6 +160,7 @@ Task<Result<std::shared_ptr<Caller>>> Peers::try_all(Entry& entry, HomeId home, 
                                                      nanoseconds limit) {
   if (ways.empty()) co_return fail(Errc::unavailable, "no address of " + home.short_hex() + " is known");
   TryOne one{*this, home, ways, station_.clock.steady() + limit};
+  const std::int64_t began_s = helpers_.dialed == nullptr ? 0 : helpers_.dialed->now_s();
   impl::Race<std::shared_ptr<Caller>, TryOne> race(station_.clock, station_.executor, starts_of(ways), one);
   co_await race.run();
   auto& outcomes = race.outcomes();
@@ -164,17 +169,40 @@ Task<Result<std::shared_ptr<Caller>>> Peers::try_all(Entry& entry, HomeId home, 
   std::string why;
   for (std::size_t i = 0; i < ways.size(); ++i) {
     const bool taken = outcomes.won && outcomes.winner == i;
-    TriedWay way{ways[i].name(), !ways[i].is_direct(), ways[i].local, std::move(outcomes.failures[i]), taken};
+    TriedWay way{.name = ways[i].name(),
+                 .relayed = !ways[i].is_direct(),
+                 .local = ways[i].local,
+                 .failure = std::move(outcomes.failures[i]),
+                 .taken = taken,
+                 .begun = i < outcomes.begun,
+                 .standing = ways[i].standing};
     all_denied = all_denied && way.failure && way.failure->code == Errc::denied;
     why += (i == 0 ? "" : "; ") + way.name + ": " + (way.failure ? way.failure->detail : "no answer");
     if (taken) entry.relayed = way.relayed;
     entry.tried.push_back(std::move(way));
   }
+  if (helpers_.dialed != nullptr) note_dialed(home, ways, entry.tried, began_s);
   if (outcomes.won) {
     entry.caller = *outcomes.won;
     co_return entry.caller;
   }
   co_return fail(all_denied ? Errc::denied : Errc::unavailable, home.short_hex() + " is not reached: " + why);
+}
+
+void Peers::note_dialed(const HomeId& home, const std::vector<Way>& ways, const std::vector<TriedWay>& tried,
+                        std::int64_t began_s) {
+  const auto won = std::ranges::find_if(tried, &TriedWay::taken);
+  const auto by_address = [](const Way& way) { return way.address && !way.local; };
+  if (won != tried.end() && by_address(ways[static_cast<std::size_t>(won - tried.begin())]))
+    helpers_.dialed->note_reached(home);
+  else if ((won == tried.end() || won->relayed) && std::ranges::any_of(ways, by_address))
+    helpers_.dialed->note_failed(home);  // a relay begins when that has had its time
+  for (std::size_t i = 0; i < ways.size(); ++i) {
+    // Those that were given up since a later one was quicker have not noted anything themselves.
+    const bool was_passed = ways[i].relay && !tried[i].failure && tried.begin() + static_cast<std::ptrdiff_t>(i) < won;
+    if (was_passed && won != tried.end() && !helpers_.dialed->was_reached_since(ways[i].relay->home, began_s))
+      helpers_.dialed->note_failed(ways[i].relay->home);
+  }
 }
 
 Task<Result<std::shared_ptr<Caller>>> Peers::try_way(Way way, HomeId home, nanoseconds limit) {
@@ -189,8 +217,9 @@ Task<Result<std::shared_ptr<Caller>>> Peers::call_by_relay(std::optional<Relay> 
   ClaimToRelay claim;
   if (helpers_.relays != nullptr)
     claim = [relays = helpers_.relays, home](const Peer& at) { return relays->claim_for(at, home); };
-  auto work = relay ? call_through(station_, network_, std::move(*relay), home, limit, std::move(claim))
-                    : helpers_.desk->call(home, limit);
+  auto work = relay
+                  ? call_through(station_, network_, std::move(*relay), home, limit, std::move(claim), helpers_.dialed)
+                  : helpers_.desk->call(home, limit);
   MHP_CO_TRY(auto stream, co_await std::move(work));
   auto calling = call_over(station_, scope_, std::move(stream), home, until - station_.clock.steady());
   co_return co_await std::move(calling);

@@ -26,6 +26,8 @@ struct TriedWay {
   bool local = false;            // heard in the local network
   std::optional<Error> failure;  // none: it was taken, or another one was before it answered
   bool taken = false;
+  bool begun = false;                                     // else another one was taken before its turn came
+  Dialed::Standing standing = Dialed::Standing::unknown;  // of a relay, before it was tried
 };
 
 struct ReachLimits {
@@ -34,7 +36,8 @@ struct ReachLimits {
   std::chrono::seconds first_pause{1};         // after a failure; twice as long after each further one,
   std::chrono::seconds longest_pause{300};     // up to this
   std::size_t addresses = 16;                  // that are tried; the rest is left out
-  std::size_t relays = 8;                      // the same
+  std::size_t relays = 16;                     // the same
+  std::chrono::milliseconds relay_start{100};  // of a relay before the next one: a dead one costs no more
   std::chrono::milliseconds relay_wait{1000};  // after the last address, before the first relay; less where all failed
   std::chrono::seconds better_after{300};      // through a relay for so long: then it is tried directly once more;
   std::chrono::seconds better_limit{2};        // for so long. After each failure it waits twice as long, up to
@@ -64,6 +67,7 @@ struct Helpers {
   const Neighbours* neighbours = nullptr;  // addresses that were heard are tried first
   KnownRelays* relays = nullptr;
   Lookout* lookout = nullptr;  // asked last; not for a home whose addresses are all of this computer
+  Dialed* dialed = nullptr;    // which relays are tried first, and where it is noted what came of it
 };
 
 /// One loop thread.
@@ -96,7 +100,8 @@ class Peers {
     std::optional<Address> address{};  // or
     std::optional<Relay> relay{};      // or neither: this computer's own desk
     bool local = false;
-    bool looks = false;  // where the lookout hears it
+    bool looks = false;                                     // where the lookout hears it
+    Dialed::Standing standing = Dialed::Standing::unknown;  // of the relay
     bool is_direct() const { return address || looks; }
     std::string name() const;
   };
@@ -128,6 +133,9 @@ class Peers {
                                                       std::chrono::nanoseconds limit);
   /// Where a connection goes through a relay and it is time: one that goes directly, in its place.
   Task<> look_for_better(Entry& entry, HomeId home, std::vector<Way> ways);
+  /// Which of the homes that `ways` lead to could be dialed, where the ways that were `tried` did not note it.
+  void note_dialed(const HomeId& home, const std::vector<Way>& ways, const std::vector<TriedWay>& tried,
+                   std::int64_t began_s);
   void remember_failure(Entry& entry, std::vector<std::string> names, const Error& failure);
 
   const Station station_;

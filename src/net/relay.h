@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "net/dialed.h"
 #include "net/server.h"
 #include "platform/random.h"
 #include "platform/token_bucket.h"
@@ -19,11 +20,13 @@ namespace mhp::net {
 struct Relay {
   HomeId home{};
   std::vector<Address> addresses{};
+  bool is_near = false;  // in the network of who waits: that others get in there does not follow from having got in
 };
 
 /// The order in which `home` waits at `relays`, and in which callers ask there: the same for all who know the same
 /// relays, another one for each home, so that nothing has to be told and the load is spread. `home` itself is left out.
-std::vector<Relay> in_order_for(const HomeId& home, std::vector<Relay> relays);
+/// First come those which `dialed`, where it is there, knows to be reached from here, last those which it knows not to.
+std::vector<Relay> in_order_for(const HomeId& home, std::vector<Relay> relays, const Dialed* dialed = nullptr);
 
 /// What a caller may by what it claims. `former`: who was a member, and is let to homes all the same, in few calls at
 /// once.
@@ -73,6 +76,7 @@ struct RelayCounts {
 };
 
 namespace impl {
+class Bell;
 class InFlight;
 class RelayControl;
 }  // namespace impl
@@ -159,23 +163,25 @@ class RelayDesk {
 };
 
 struct WaitLimits {
-  std::size_t relays = 3;                     // at which it waits, while so many can be reached
-  std::size_t coming = 64;                    // calls that it goes to at once; more are refused
-  std::chrono::seconds connect_time{10};      // to a relay, until it has said yes
-  std::chrono::seconds ping_time{20};         // between pings: routers forget what is quiet for longer than 25 s
-  std::chrono::seconds pong_time{10};         // no answer to one for so long: the relay is gone
-  std::chrono::seconds first_pause{1};        // after a failure; twice as long after each further one,
-  std::chrono::seconds longest_pause{300};    // up to this; less by up to a half, at random
-  std::chrono::seconds settle_time{600};      // at a relay that is not among the first; then those are tried again
-  std::chrono::milliseconds head_start{300};  // of one address of a relay before the next
+  std::size_t relays = 3;                      // at which it waits, while so many can be reached
+  std::size_t attempts = 16;                   // at once, those that it waits at included
+  std::chrono::milliseconds relay_start{500};  // of one relay before the next, which may take its place
+  std::size_t coming = 64;                     // calls that it goes to at once; more are refused
+  std::chrono::seconds connect_time{10};       // to a relay, until it has said yes
+  std::chrono::seconds ping_time{20};          // between pings: routers forget what is quiet for longer than 25 s
+  std::chrono::seconds pong_time{10};          // no answer to one for so long: the relay is gone
+  std::chrono::seconds first_pause{1};         // after a failure; twice as long after each further one,
+  std::chrono::seconds longest_pause{300};     // up to this; less by up to a half, at random
+  std::chrono::milliseconds head_start{300};   // of one address of a relay before the next
 };
 
 /// The side of a home that cannot be dialed: waits at some relays, and brings those who call there to its Server.
 class Waiter {
  public:
-  /// All outlive it. `answering` gets every stream that comes (Server::adopt()).
+  /// All outlive it. `answering` gets every stream that comes (Server::adopt()). `dialed`: what is known of relays, and
+  /// where it is noted; may be missing.
   Waiter(Station station, platform::Network& network, platform::Random& random, Server& answering,
-         const WaitLimits& limits = {});
+         const WaitLimits& limits = {}, Dialed* dialed = nullptr);
   ~Waiter();
   Waiter(const Waiter&) = delete;
   Waiter& operator=(const Waiter&) = delete;
@@ -197,29 +203,41 @@ class Waiter {
   };
   /// A connection at which it waits.
   struct Place;
+  /// A relay that a keep_at() is at, or about to be.
+  struct Taken {
+    std::chrono::nanoseconds since{};
+    bool waits = false;
+  };
 
-  Task<> keep_one();
+  Task<> keep_trying(platform::Nursery& all);
+  Task<> keep_at(Relay relay);
   Task<Result<void>> wait_at(Relay relay);
   Task<> hear_calls(Place& place);
   Task<> send_pings(Place& place);
   Task<> watch_place(Place& place);
   Task<> come(Place& place, wire::RelayFrame call, impl::InFlight count);
   Task<Result<void>> bring_here(Relay relay, wire::RelayFrame call);
+  /// The first in the order that is not taken and not to be left alone, unless there is enough before it.
   std::optional<Relay> next_relay() const;
   std::chrono::nanoseconds until_next() const;
   void remember(const HomeId& relay, const Error& failure);
-  /// Its number among the known ones; nothing where it is none of them.
-  std::optional<std::size_t> rank_of(const HomeId& relay) const;
+  /// The known ones as they are preferred now.
+  std::vector<const Relay*> in_order() const;
+  bool knows(const HomeId& relay) const;
+  /// Whether it is not among the first of those at which it waits.
+  bool is_spare(const HomeId& relay) const;
 
   const Station station_;
   platform::Network& network_;
   platform::Random& random_;
   Server& answering_;
   const WaitLimits limits_;
+  Dialed* const dialed_;
   std::vector<Relay> relays_;  // in the order for this home
   std::map<HomeId, Pause> pauses_;
-  std::map<HomeId, bool> taken_;  // by a keep_one(); true: it waits there
+  std::map<HomeId, Taken> taken_;
   std::map<HomeId, Error> failures_;
+  std::unique_ptr<impl::Bell> changed_;  // for keep_trying()
   std::size_t coming_ = 0;
 };
 
@@ -228,9 +246,10 @@ using ClaimToRelay = std::function<Bytes(const Peer& relay)>;
 
 /// A stream to `home` through `relay`, where it waits; nothing has been said on it yet: call_over() proves who is at
 /// its other end, and hides all from the relay. `network` outlives the task. Errors: not_found (it does not wait
-/// there), denied (the relay does not let this caller), full (its bounds), timed_out, unavailable, invalid.
+/// there), denied (the relay does not let this caller), full (its bounds), timed_out, unavailable, invalid. Whether the
+/// relay was reached is noted in `dialed`, where it is there.
 Task<Result<std::unique_ptr<platform::Stream>>> call_through(Station station, platform::Network& network, Relay relay,
                                                              HomeId home, std::chrono::nanoseconds limit,
-                                                             ClaimToRelay claim = {});
+                                                             ClaimToRelay claim = {}, Dialed* dialed = nullptr);
 
 }  // namespace mhp::net

@@ -1,5 +1,6 @@
 // Waiting at relays, coming where somebody calls, and calling through them.
 #include <algorithm>
+#include <tuple>
 
 #include "base/check.h"
 #include "net/impl/in_flight.h"
@@ -83,6 +84,16 @@ Task<Result<Control>> connect_relay(Station station, platform::Network& network,
   co_return fail(all_denied ? Errc::denied : Errc::unavailable, "the relay is not reached: " + why);
 }
 
+/// The same; whether the relay could be dialed is noted.
+Task<Result<Control>> connect_and_note(Station station, platform::Network& network, Relay& relay, nanoseconds until,
+                                       Dialed* dialed) {
+  auto connecting = connect_relay(station, network, relay, until);
+  auto made = co_await std::move(connecting);
+  if (dialed != nullptr && made) dialed->note_reached(relay.home);
+  if (dialed != nullptr && !made) dialed->note_failed(relay.home);
+  co_return made;
+}
+
 /// Says `frame`; the answer, which must be of that kind.
 Task<Result<void>> ask(Station station, RelayControl& control, wire::RelayFrame frame, RelayKind wanted,
                        nanoseconds until) {
@@ -95,18 +106,21 @@ Task<Result<void>> ask(Station station, RelayControl& control, wire::RelayFrame 
 
 }  // namespace
 
-std::vector<Relay> in_order_for(const HomeId& home, std::vector<Relay> relays) {
+std::vector<Relay> in_order_for(const HomeId& home, std::vector<Relay> relays, const Dialed* dialed) {
   std::erase_if(relays, [&home](const Relay& relay) { return relay.home == home; });
   const auto key = primitives::blake3_derive(kOrderContext, home.bytes());
-  std::ranges::sort(relays, {},
-                    [&key](const Relay& relay) { return primitives::blake3_keyed(key, relay.home.bytes()); });
+  std::ranges::sort(relays, {}, [&key, dialed](const Relay& relay) {
+    const auto standing = dialed == nullptr ? Dialed::Standing::unknown : dialed->standing(relay.home);
+    return std::pair(standing, primitives::blake3_keyed(key, relay.home.bytes()));
+  });
   return relays;
 }
 
 Task<Result<std::unique_ptr<platform::Stream>>> call_through(Station station, platform::Network& network, Relay relay,
-                                                             HomeId home, nanoseconds limit, ClaimToRelay claim) {
+                                                             HomeId home, nanoseconds limit, ClaimToRelay claim,
+                                                             Dialed* dialed) {
   const auto until = station.clock.steady() + limit;
-  auto connecting = connect_relay(station, network, relay, until);
+  auto connecting = connect_and_note(station, network, relay, until, dialed);
   MHP_CO_TRY(const Control control, co_await std::move(connecting));
   wire::RelayFrame call{.kind = RelayKind::call, .home = home};
   if (claim) call.claim = claim(control->peer());
@@ -120,60 +134,107 @@ struct Waiter::Place {
   const Relay& relay;
   platform::Nursery& all;
   nanoseconds heard_at;
+  bool is_left = false;  // on purpose
 };
 
 Waiter::Waiter(Station station, platform::Network& network, platform::Random& random, Server& answering,
-               const WaitLimits& limits)
-    : station_(station), network_(network), random_(random), answering_(answering), limits_(limits) {}
+               const WaitLimits& limits, Dialed* dialed)
+    : station_(station),
+      network_(network),
+      random_(random),
+      answering_(answering),
+      limits_(limits),
+      dialed_(dialed),
+      changed_(std::make_unique<impl::Bell>(station.executor)) {}
 
 Waiter::~Waiter() { MHP_CHECK(taken_.empty()); }
 
 void Waiter::set_relays(std::vector<Relay> relays) {
   relays_ = in_order_for(station_.tls.id(), std::move(relays));
-  const auto gone = [this](const auto& entry) { return !rank_of(entry.first); };
+  const auto gone = [this](const auto& entry) { return !knows(entry.first); };
   std::erase_if(pauses_, gone);
   std::erase_if(failures_, gone);
+  changed_->ring();
 }
 
 std::vector<HomeId> Waiter::waits_at() const {
   std::vector<HomeId> out;
-  for (const auto& [relay, waits] : taken_) {
-    if (waits) out.push_back(relay);
+  for (const auto& [relay, taken] : taken_) {
+    if (taken.waits) out.push_back(relay);
   }
   return out;
 }
 
-std::optional<std::size_t> Waiter::rank_of(const HomeId& relay) const {
-  const auto found = std::ranges::find(relays_, relay, &Relay::home);
-  if (found == relays_.end()) return std::nullopt;
-  return static_cast<std::size_t>(found - relays_.begin());
+std::vector<const Relay*> Waiter::in_order() const {
+  std::vector<const Relay*> out;
+  for (const Relay& relay : relays_) out.push_back(&relay);
+  using Standing = Dialed::Standing;
+  const auto standing = [this](const HomeId& relay) {
+    const Standing known = dialed_ == nullptr ? Standing::unknown : dialed_->standing(relay);
+    // One that has been reached is tried again soon, beside those that took its place: callers look for it there.
+    return known == Standing::fails_now ? Standing::reached : known;
+  };
+  // Of equal ones the first in relays_.
+  std::ranges::sort(out, {},
+                    [&](const Relay* relay) { return std::tuple(relay->is_near, standing(relay->home), relay); });
+  return out;
+}
+
+bool Waiter::knows(const HomeId& relay) const {
+  return std::ranges::find(relays_, relay, &Relay::home) != relays_.end();
+}
+
+bool Waiter::is_spare(const HomeId& home) const {
+  std::size_t before = 0;
+  for (const Relay* relay : in_order()) {
+    if (relay->home == home) return before >= limits_.relays;
+    const auto taken = taken_.find(relay->home);
+    if (taken != taken_.end() && taken->second.waits) ++before;
+  }
+  return true;
 }
 
 Task<> Waiter::run() {
+  struct Leave {  // one that was not begun has left nothing itself
+    Waiter& waiter;
+    ~Leave() { waiter.taken_.clear(); }
+  } const leave{*this};
   platform::Nursery all(station_.executor);
-  for (std::size_t i = 0; i < limits_.relays; ++i) all.start(keep_one());
+  all.start(keep_trying(all));
   co_await all.join();
 }
 
 std::optional<Relay> Waiter::next_relay() const {
   const auto now = station_.clock.steady();
-  for (const Relay& relay : relays_) {
-    const auto pause = pauses_.find(relay.home);
-    if (!taken_.contains(relay.home) && (pause == pauses_.end() || pause->second.not_before <= now)) return relay;
+  std::size_t before = 0;  // where it waits, or may be about to
+  for (const Relay* relay : in_order()) {
+    if (before >= limits_.relays) break;
+    const auto taken = taken_.find(relay->home);
+    if (taken != taken_.end()) {
+      if (taken->second.waits || now - taken->second.since < limits_.relay_start) ++before;
+      continue;
+    }
+    const auto pause = pauses_.find(relay->home);
+    if (pause == pauses_.end() || pause->second.not_before <= now) return *relay;
   }
   return std::nullopt;
 }
 
 nanoseconds Waiter::until_next() const {
+  const auto now = station_.clock.steady();
   nanoseconds wait = impl::kLook;
   for (const auto& [relay, pause] : pauses_) {
-    if (!taken_.contains(relay)) wait = std::min(wait, pause.not_before - station_.clock.steady());
+    if (!taken_.contains(relay)) wait = std::min(wait, pause.not_before - now);
+  }
+  for (const auto& [relay, taken] : taken_) {
+    const auto begun_for = now - taken.since;
+    if (!taken.waits && begun_for < limits_.relay_start) wait = std::min(wait, limits_.relay_start - begun_for);
   }
   return std::max<nanoseconds>(wait, std::chrono::milliseconds(100));
 }
 
 void Waiter::remember(const HomeId& relay, const Error& failure) {
-  if (!rank_of(relay)) return;
+  if (!knows(relay)) return;
   failures_.insert_or_assign(relay, failure);
   Pause& pause = pauses_[relay];
   pause.length = std::clamp<nanoseconds>(2 * pause.length, limits_.first_pause, limits_.longest_pause);
@@ -182,34 +243,42 @@ void Waiter::remember(const HomeId& relay, const Error& failure) {
   pause.not_before = station_.clock.steady() + pause.length - pause.length / 512 * draw;
 }
 
-Task<> Waiter::keep_one() {
+Task<> Waiter::keep_trying(platform::Nursery& all) {
   for (;;) {
-    auto relay = next_relay();
-    if (!relay) {
-      co_await station_.clock.sleep(until_next());
-      continue;
+    while (taken_.size() < limits_.attempts) {
+      auto relay = next_relay();
+      if (!relay) break;
+      taken_[relay->home] = {.since = station_.clock.steady()};
+      all.start(keep_at(std::move(*relay)));
     }
-    const HomeId id = relay->home;
-    struct Leave {  // also where a cancellation leaves this frame
-      Waiter& waiter;
-      HomeId id;
-      ~Leave() { waiter.taken_.erase(id); }
-    } leave{*this, id};
-    taken_[id] = false;
-    auto waiting = wait_at(std::move(*relay));
-    const auto waited = co_await std::move(waiting);
-    if (!waited) remember(id, waited.error());
+    auto ring = impl::rung(*changed_);
+    co_await impl::within(station_.clock, until_next(), std::move(ring));
   }
+}
+
+Task<> Waiter::keep_at(Relay relay) {
+  const HomeId id = relay.home;
+  struct Leave {  // also where a cancellation leaves this frame
+    Waiter& waiter;
+    HomeId id;
+    ~Leave() {
+      waiter.taken_.erase(id);
+      waiter.changed_->ring();
+    }
+  } leave{*this, id};
+  auto waiting = wait_at(std::move(relay));
+  const auto waited = co_await std::move(waiting);
+  if (!waited) remember(id, waited.error());
 }
 
 Task<Result<void>> Waiter::wait_at(Relay relay) {
   const HomeId id = relay.home;
   const auto until = station_.clock.steady() + limits_.connect_time;
-  auto connecting = connect_relay(station_, network_, relay, until);
+  auto connecting = connect_and_note(station_, network_, relay, until, dialed_);
   MHP_CO_TRY(const Control control, co_await std::move(connecting));
   auto asking = ask(station_, *control, {.kind = RelayKind::wait}, RelayKind::waiting, until);
   MHP_CO_TRY_VOID(co_await std::move(asking));
-  taken_[id] = true;
+  taken_[id].waits = true;
   failures_.erase(id);
   pauses_.erase(id);
   platform::Nursery all(station_.executor);
@@ -219,8 +288,7 @@ Task<Result<void>> Waiter::wait_at(Relay relay) {
   all.start(send_pings(place));
   all.start(watch_place(place));
   co_await all.join();
-  const auto rank = rank_of(id);
-  if (!rank || *rank >= limits_.relays) co_return Result<void>();
+  if (place.is_left) co_return Result<void>();
   co_return fail(Errc::unavailable, "the connection to the relay was lost");
 }
 
@@ -252,13 +320,8 @@ Task<> Waiter::send_pings(Place& place) {
 }
 
 Task<> Waiter::watch_place(Place& place) {
-  const auto began = station_.clock.steady();
-  for (;;) {
-    co_await station_.clock.sleep(impl::kLook);
-    const auto rank = rank_of(place.relay.home);
-    if (!rank) break;
-    if (*rank >= limits_.relays && station_.clock.steady() - began >= limits_.settle_time) break;
-  }
+  while (!is_spare(place.relay.home)) co_await station_.clock.sleep(impl::kLook);
+  place.is_left = true;
   place.all.cancel();
 }
 
@@ -272,7 +335,7 @@ Task<> Waiter::come(Place& place, wire::RelayFrame call, impl::InFlight) {
 Task<Result<void>> Waiter::bring_here(Relay relay, wire::RelayFrame call) {
   const auto until = station_.clock.steady() + limits_.connect_time;
   const HomeId id = relay.home;
-  auto connecting = connect_relay(station_, network_, relay, until);
+  auto connecting = connect_and_note(station_, network_, relay, until, dialed_);
   MHP_CO_TRY(const Control control, co_await std::move(connecting));
   auto asking = ask(station_, *control, {.kind = RelayKind::here, .number = call.number}, RelayKind::ready, until);
   MHP_CO_TRY_VOID(co_await std::move(asking));

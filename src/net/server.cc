@@ -26,8 +26,8 @@ std::string neighbourhood_of(const std::string& address) {
   return asio::ip::address_v6(bytes).to_string();
 }
 
-Server::Server(Station station, Service& service, RelayDesk* desk)
-    : station_(station), service_(service), desk_(desk) {}
+Server::Server(Station station, Service& service, RelayDesk* desk, Visitors* visitors)
+    : station_(station), service_(service), desk_(desk), visitors_(visitors) {}
 
 Server::~Server() { MHP_CHECK(tasks_ == nullptr && connections_.empty()); }
 
@@ -132,6 +132,7 @@ Task<> Server::look_after(Arrival arrival) {
 Task<> Server::serve(Arrival arrival, Place place) {
   const CallLimits& limits = station_.traffic.limits;
   const auto until = station_.clock.steady() + limits.stranger_time;
+  const std::string from = arrival.stream->remote().address;
   auto secured = co_await station_.tls.accept(std::move(arrival.stream), limits.stranger_bytes, station_.clock,
                                               limits.stranger_time);
   const bool relay = secured && secured->protocol == Protocol::relay;
@@ -139,6 +140,7 @@ Task<> Server::serve(Arrival arrival, Place place) {
     ++station_.traffic.counts.refused;
     co_return;
   }
+  if (visitors_ != nullptr && !arrival.adopted) visitors_->came(secured->peer.id, from);
   if (!arrival.remote.empty()) secured->peer.remote = std::move(arrival.remote);
   auto work =
       relay ? desk_->serve(std::move(*secured), until, place->admitted) : answer(std::move(*secured), until, place);

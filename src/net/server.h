@@ -18,11 +18,20 @@ class AnswerSession;
 /// texts as they are. Pure.
 std::string neighbourhood_of(const std::string& address);
 
+/// Is told who has connected, once the handshake has shown it; not of those who came through a relay.
+class Visitors {
+ public:
+  virtual ~Visitors() = default;
+  /// `address`: a number, as this computer sees it.
+  virtual void came(const HomeId& who, const std::string& address) = 0;
+};
+
 /// One service on any number of listeners. One loop thread.
 class Server {
  public:
   /// `service` outlives it, and `desk`, which takes those who speak the relay's protocol; without it they are refused.
-  Server(Station station, Service& service, RelayDesk* desk = nullptr);
+  /// So does `visitors`, which may be missing.
+  Server(Station station, Service& service, RelayDesk* desk = nullptr, Visitors* visitors = nullptr);
   ~Server();
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
@@ -74,6 +83,7 @@ class Server {
   const Station station_;
   Service& service_;
   RelayDesk* const desk_;
+  Visitors* const visitors_;
   platform::Nursery* tasks_ = nullptr;
   std::vector<std::unique_ptr<platform::Listener>> listeners_;
   std::list<Connection> connections_;

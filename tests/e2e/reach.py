@@ -67,6 +67,82 @@ def behind_routers(w, net):
     return (pat, ben, cat, ann), router, tree
 
 
+def behind_ipv6_routers(w):
+    """Ben and Cat have global IPv6 addresses, by which nobody gets in: their routers see to that, as most do. So both
+    look like relays, and as if they needed none. Pat is reached by all."""
+    with internet() as net:
+        pat = Computer(w, "pat", machine=net.public("pub"))
+        pat.mhp("cloud", "new", "Lindenweg")
+        pat.up().wait_for_log(" announced ")
+        ben = join(w, pat, "ben", net.behind(net.router("ra", v6=True), "b"))
+        cat = join(w, pat, "cat", net.behind(net.router("rb", kind="symmetric", v6=True), "c"))
+        try:
+            for computer in (ben, cat, pat):
+                cloud.wait_for_homes(w, computer, 2)
+            told = {home["name"]: home["addresses"] for home in pat.json("homes")["homes"]}
+            for computer in (ben, cat):
+                own = f"[{computer.machine.address_v6}]:7070"
+                w.check(own in told[computer.home_name], f"{computer.name} tells {own}: {told}")
+            relayed = {home["name"]: home["relayed"] for home in ben.json("homes")["homes"]}
+            wanted = {"pat's home": False, "ben's home": False, "cat's home": True}
+            w.equal(relayed, wanted, "who is reached through a relay")
+            pat.wait_for_log(" reached_directly by=", limit_s=150)
+            run = ben.mhp("homes", "--verbose")
+            w.check("relay " in run.out and "with 'mhp up' it waits at relays" in run.out, f"how it is reached\n{run}")
+            run = pat.mhp("homes", "--verbose")
+            w.check("it needs no relay" in run.out, f"what pat knows of itself\n{run}")
+            trees_of = {computer: cloud.make_tree(w, f"tree-{computer.name}") for computer in (ben, cat)}
+            for computer, tree in trees_of.items():
+                done = computer.json("backup", tree)
+                w.equal((done["homes"], done["errors"]), (2, []), "homes and errors")
+                cloud.comes_back(w, computer, tree, computer.name)
+            for computer in (pat, ben, cat):
+                computer.down()
+            pat.up()
+            ben.up("--address", f"{namespaces.PUBLIC}250:7070")  # nobody is there any more
+            cat.up()
+            for computer in (ben, cat):
+                cloud.wait_for_homes(w, computer, 2)
+                cloud.comes_back(w, computer, trees_of[computer], f"{computer.name}, all started anew")
+        finally:
+            for computer in (pat, ben, cat):
+                computer.kill()
+
+
+def needed_through_a_relay(w):
+    """Ben and Cat, behind routers, save with each other and with two public homes, of which one is lost: what is left
+    of each needs the other's rows, which come only through the relay."""
+    with internet() as net:
+        pat = Computer(w, "pat", machine=net.public("pub"))
+        pat.mhp("cloud", "new", "Lindenweg")
+        pat.up().wait_for_log(" announced ")
+        dan = join(w, pat, "dan", net.public("pub2"))
+        ben = join(w, pat, "ben", net.behind(net.router("ra"), "b"))
+        cat = join(w, pat, "cat", net.behind(net.router("rb", kind="symmetric", refusal="reset"), "c"))
+        computers = (pat, dan, ben, cat)
+        try:
+            for computer in computers:
+                cloud.wait_for_homes(w, computer, 3)
+            trees_of = {computer: cloud.make_tree(w, f"tree-{computer.name}") for computer in (ben, cat)}
+            for computer, tree in trees_of.items():
+                done = computer.json("backup", tree)
+                w.equal((done["homes"], done["margin"], done["errors"]), (3, 1, []), "homes, margin and errors")
+            dan.down()
+            for computer, other in ((ben, cat), (cat, ben)):
+                relayed = {home["name"]: home["relayed"] for home in computer.json("homes")["homes"]}
+                w.check(relayed[other.home_name], f"{computer.name} reaches {other.name} through a relay: {relayed}")
+                cloud.comes_back(w, computer, trees_of[computer], f"{computer.name}, with {other.name}'s rows")
+                other.down()
+                run = computer.mhp("restore", "latest", "--to", computer.folder / "none", code=TOO_FEW)
+                w.check("needs" in run.err, f"without {other.name} too little is left\n{run}")
+                other.up()
+                cloud.wait_for_homes(w, computer, 2)
+                cloud.comes_back(w, computer, trees_of[computer], f"{computer.name}, with {other.name} again")
+        finally:
+            for computer in computers:
+                computer.kill()
+
+
 def recovered_through_a_relay(w):
     """Ann, behind a router, loses her computer. Of her homes the one that is named is public; the other two are behind
     routers. What is saved needs one of these, and comes back to a fresh computer behind a router, twice: the
@@ -194,4 +270,5 @@ def in_one_network(w):
 
 
 if __name__ == "__main__":
-    world.main(through_a_relay, recovered_through_a_relay, cut_off_in_recover, removed_behind_routers, in_one_network)
+    world.main(through_a_relay, behind_ipv6_routers, needed_through_a_relay, recovered_through_a_relay,
+               cut_off_in_recover, removed_behind_routers, in_one_network)

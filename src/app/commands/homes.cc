@@ -27,7 +27,10 @@ std::string home_line(const cloud::View& view, const HomeId& id, const cloud::Ho
 
 /// In words, what became of a way that was tried.
 std::string way_result(const net::TriedWay& way) {
-  return way.taken ? "answers" : way.failure ? way.failure->detail : "not needed";
+  return way.taken     ? "answers"
+         : way.failure ? way.failure->detail
+         : way.begun   ? "no answer before another way was found"
+                       : "not needed";
 }
 
 nlohmann::json json_ways(const std::vector<net::TriedWay>& ways) {
@@ -39,6 +42,33 @@ nlohmann::json json_ways(const std::vector<net::TriedWay>& ways) {
                     {"taken", way.taken},
                     {"result", json_text(way_result(way))}});
   return list;
+}
+
+/// What is known of a way before it is tried.
+std::string standing_words(const net::TriedWay& way) {
+  using Standing = net::Dialed::Standing;
+  if (way.local) return " (this network)";
+  switch (way.standing) {
+    case Standing::reached:
+      return " (was reached before)";
+    case Standing::fails_now:
+      return " (was reached before, not lately)";
+    case Standing::fails:
+      return " (not reached so far, tried last)";
+    case Standing::unknown:
+      return "";
+  }
+  return "";
+}
+
+/// Whether others need a relay to this computer.
+std::string own_reach(std::int64_t now_ns, const cloud::Reachable& reachable) {
+  const auto& last = reachable.last();
+  if (!reachable.is_reached() || !last)
+    return "no home has connected to it from another network lately: with 'mhp up' it waits at relays";
+  const std::int64_t ago_s = now_ns / 1'000'000'000 - last->at_s;
+  return fmt::format("reached directly from another network, {} ago by home {}: it needs no relay",
+                     plural(static_cast<std::uint64_t>(ago_s / 3600), "hour", "hours"), last->by.short_hex());
 }
 
 /// What became of speaking with each home just now, an empty detail where it went well; the rosters are exchanged on
@@ -89,8 +119,9 @@ Task<int> run_homes(Session& session, HomesArgs args) {
     session.out.say(home_line(at->view(), id, home, said));
     if (!args.verbose) continue;
     for (const net::TriedWay& way : ways)
-      session.out.say(fmt::format("            {}{}: {}", printable(way.name), way.local ? " (this network)" : "",
-                                  printable(way_result(way))));
+      session.out.say(
+          fmt::format("            {}{}: {}", printable(way.name), standing_words(way), printable(way_result(way))));
+    if (is_own) session.out.say("            " + own_reach(session.platform.clock().unix_ns(), (*net)->reachable()));
     if (!reason.empty()) session.out.say("            " + printable(reason));
   }
   session.out.result({{"cloud", json_text(at->view().name)}, {"homes", list}, {"taken_out", json_out(out)}});

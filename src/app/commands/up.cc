@@ -147,8 +147,8 @@ class Up final : public MetricsSource {
     service_ = &service;
     TroubledService troubled(session_.platform, service, trouble_file_);
     net::Service& answering = trouble_file_.empty() ? static_cast<net::Service&>(service) : troubled;
-    net::Server server(net_.station(), answering, &net_.desk());
-    net::Waiter waiter(net_.station(), sockets_of(session_), session_.platform.random(), server);
+    net::Server server(net_.station(), answering, &net_.desk(), &net_.reachable());
+    net::Waiter waiter(net_.station(), sockets_of(session_), session_.platform.random(), server, {}, &net_.dialed());
     co_await announce();
     say_hello();
     platform::Nursery serving(session_.platform.executor()), background(session_.platform.executor());
@@ -163,6 +163,7 @@ class Up final : public MetricsSource {
         cloud::keep_in_touch(session_.platform, book_, net_.others(), net_.id(), std::move(rhythm), contacts_));
     background.start(waiter.run());
     background.start(keep_relays(waiter));
+    background.start(keep_learned());
     background.start(keep_handed_over());
     background.start(keep_attendance());
     if (scrub_) background.start(keep_scrubbed());
@@ -318,11 +319,11 @@ class Up final : public MetricsSource {
     }
   }
 
-  /// Behind a router: waits at those that the rosters name now.
-  Task<> keep_relays(net::Waiter& waiter) {
+  /// Waits at those that the rosters name now, until others are known to reach this computer without.
+  Task<> wait_on_change(net::Waiter& waiter) {
     for (;;) {
       const std::uint64_t seen = book_.changes();
-      waiter.set_relays(net_.reach().relays_to_wait_at());
+      set_relays(waiter);
       co_await book_.changed(seen);
     }
   }
@@ -342,6 +343,49 @@ class Up final : public MetricsSource {
       }
       if (is_new) (void)keep_presences(session_.platform.disk(), session_.state_folder, known);
     }
+  }
+
+  Task<> wait_at_times(net::Waiter& waiter) {
+    for (;;) {
+      co_await session_.platform.clock().sleep(kLookAround);
+      set_relays(waiter);
+    }
+  }
+
+  Task<> keep_relays(net::Waiter& waiter) {
+    platform::Nursery both(session_.platform.executor());
+    both.start(wait_on_change(waiter));
+    both.start(wait_at_times(waiter));
+    co_await both.join();
+  }
+
+  void set_relays(net::Waiter& waiter) {
+    const bool is_reached = net_.reachable().is_reached();
+    auto relays = net_.reach().relays_to_wait_at(is_reached);
+    if (is_reached != is_reached_) {
+      keep_learned_now();  // commands say what is kept
+      if (is_reached) log_.info("reached_directly", {{"by", net_.reachable().last()->by.short_hex()}});
+      if (!is_reached) log_.info("reached_by_relays", {{"known", std::to_string(relays.size())}});
+    }
+    is_reached_ = is_reached;
+    waiter.set_relays(std::move(relays));
+  }
+
+  /// Which homes were reached, and by whom this one was, so that the next run knows.
+  Task<> keep_learned() {
+    for (;;) {
+      co_await session_.platform.clock().sleep(kLookAround);
+      const auto& last = net_.reachable().last();
+      const bool is_news = last && (!kept_visit_ || last->here != kept_visit_->here ||
+                                    last->at_s - kept_visit_->at_s >= net::Dialed::kNoted.count());
+      if (is_news || net_.dialed().is_news()) keep_learned_now();
+    }
+  }
+
+  void keep_learned_now() {
+    const auto kept = net_.keep_reached();
+    if (kept) kept_visit_ = net_.reachable().last();
+    if (!kept) log_.warn("reached_not_written", {{"reason", kept.error().detail}});
   }
 
   /// All that the home holds is read once in a month.
@@ -514,6 +558,8 @@ class Up final : public MetricsSource {
   std::uint64_t handed_over_ = 0;
   std::set<CloudId> told_out_;                              // clouds that this computer is out of
   std::map<CloudId, std::optional<TooLittle>> too_little_;  // as it was told last
+  std::optional<bool> is_reached_;                          // without a relay, as it was told last
+  std::optional<cloud::Reachable::Visit> kept_visit_;
   cloud::Contacts contacts_;
 };
 
@@ -536,6 +582,8 @@ Task<std::vector<Metric>> Up::metrics() {
       counter("mhp_sent_bytes_total", "Bytes sent, without what TLS adds", counts.bytes_out),
       gauge("mhp_buffered_bytes", "Bytes of requests and replies in memory", net_.station().traffic.buffered()),
       gauge("mhp_lent_bytes", "Space that this home lends", settings_.lend_bytes),
+      gauge("mhp_reached_directly", "1 where others are known to reach this home without a relay",
+            net_.reachable().is_reached() ? 1 : 0),
       gauge("mhp_relay_waiting", "Homes behind routers that wait here", net_.desk().counts().waiting),
       gauge("mhp_relay_pairs", "Computers that are joined through this one, two each", net_.desk().counts().pairs),
       counter("mhp_relay_bytes_total", "Bytes passed on for others", net_.desk().counts().bytes)};

@@ -17,6 +17,7 @@ struct Outcomes {
   std::optional<T> won;
   std::size_t winner = 0;                      // of those tried, where one has won
   std::vector<std::optional<Error>> failures;  // of each; none: it was not answered, or has won
+  std::size_t begun = 0;                       // of those tried, the first so many
 };
 
 /// `Attempt`: a function object whose call with a number, 0 to `starts.size()` - 1, gives a Task<Result<T>>.
@@ -46,6 +47,7 @@ class Race {
       }
       if (outcomes_.won) co_return;
       ++running_;
+      outcomes_.begun = i + 1;
       tries_.start(run_one(i));
     }
   }

@@ -38,6 +38,12 @@ struct VillageLimits {
   ReachLimits reach{};
 };
 
+/// Who has come, and from where.
+struct Guests final : Visitors {
+  std::set<std::pair<HomeId, std::string>> seen;
+  void came(const HomeId& who, const std::string& address) override { seen.emplace(who, address); }
+};
+
 /// One computer: it answers, waits at the relays it is told of, is one itself, and calls.
 class House {
  public:
@@ -47,12 +53,13 @@ class House {
         computer(machine, number, limits.calls),
         echo(machine.clock()),
         desk(computer.station, membership, machine.random(), limits.relay),
-        answering(computer.station, echo, &desk),
-        waiter(computer.station, machine.network(), machine.random(), answering, limits.wait),
+        dialed(machine.clock()),
+        answering(computer.station, echo, &desk, &guests),
+        waiter(computer.station, machine.network(), machine.random(), answering, limits.wait, &dialed),
         tasks(machine.executor()),
         calls(machine.executor()),
         ways(std::make_unique<Peers>(computer.station, machine.network(), calls, limits.reach,
-                                     Helpers{.desk = &desk})) {}
+                                     Helpers{.desk = &desk, .dialed = &dialed})) {}
 
   const HomeId& id() const { return computer.identity.id(); }
   Address address() const { return {machine.address(), kPort}; }
@@ -76,6 +83,8 @@ class House {
   Computer computer;
   Echo echo;
   RelayDesk desk;
+  Dialed dialed;
+  Guests guests;
   Server answering;
   Waiter waiter;
   platform::Nursery tasks;
@@ -83,9 +92,11 @@ class House {
   std::unique_ptr<Peers> ways;
 };
 
-/// `hidden` houses are behind a router each, which lets nobody in; `open` ones can be relays. All are members.
+/// `hidden` houses are behind a router each, which lets nobody in; `open` ones can be relays; `shut` ones look as if
+/// they could, by a public address behind such a router. All are members.
 struct Village {
-  Village(std::size_t hidden_count, std::size_t open_count, const VillageLimits& limits = {}) {
+  Village(std::size_t hidden_count, std::size_t open_count, const VillageLimits& limits = {},
+          std::size_t shut_count = 0) {
     unsigned number = 0;
     for (std::size_t i = 0; i < hidden_count; ++i) {
       const auto name = std::to_string(++number);
@@ -97,13 +108,19 @@ struct Village {
       open.push_back(
           std::make_unique<House>(world, membership, number, platform::MemoryHost{"198.51.100." + name}, limits));
     }
-    for (const auto* group : {&hidden, &open}) {
+    for (std::size_t i = 0; i < shut_count; ++i) {
+      const auto name = std::to_string(++number);
+      shut.push_back(std::make_unique<House>(
+          world, membership, number, platform::MemoryHost{"2001:db8:" + name + "::2", "203.0.113." + name}, limits));
+    }
+    for (const auto* group : {&hidden, &open, &shut}) {
       for (const auto& house : *group) membership.members.insert(house->id());
     }
   }
   std::vector<Relay> relays() const {
     std::vector<Relay> out;
-    for (const auto& house : open) out.push_back(house->as_relay());
+    for (const auto* group : {&open, &shut})
+      for (const auto& house : *group) out.push_back(house->as_relay());
     return out;
   }
   /// Of one that is behind a router: an address at which nobody answers, and all relays.
@@ -114,19 +131,20 @@ struct Village {
   Membership membership;
   std::vector<std::unique_ptr<House>> hidden;
   std::vector<std::unique_ptr<House>> open;
+  std::vector<std::unique_ptr<House>> shut;
 };
 
 template <class Test>
 Task<int> village_task(Village& village, Test& test) {
-  for (auto* group : {&village.open, &village.hidden}) {
+  for (auto* group : {&village.open, &village.shut, &village.hidden}) {
     for (auto& house : *group) {
       house->start();
-      if (group == &village.hidden) house->waiter.set_relays(village.relays());
+      if (group != &village.open) house->waiter.set_relays(village.relays());
     }
   }
   co_await village.clock().sleep(std::chrono::seconds(1));
   co_await test(village);
-  for (auto* group : {&village.hidden, &village.open}) {
+  for (auto* group : {&village.hidden, &village.shut, &village.open}) {
     for (auto& house : *group) {
       co_await house->stop();
       EXPECT_EQ(house->computer.traffic.buffered(), 0U);

@@ -6,7 +6,9 @@ import subprocess
 import sys
 
 SKIPPED = 77  # exit status that ctest takes for "not run"
-PUBLIC = "203.0.113."  # everybody in front of routers; documentation addresses, RFC 5737
+PUBLIC = "203.0.113."    # whom anybody can dial; documentation addresses, RFC 5737
+ROUTERS = "198.51.100."  # of another network
+PUBLIC_V6 = "2001:db8:ffff::"  # both of them, where there is IPv6; RFC 3849
 STOP_S = 5
 
 
@@ -41,6 +43,9 @@ class Machine:
     def ip(self, *args):
         run(["ip", "-n", self.space, *args])
 
+    def add_address(self, address, interface="eth0"):
+        self.ip("address", "add", address, "dev", interface)
+
     def run(self, args, **options):
         """Runs a program here to its end."""
         return run(["ip", "netns", "exec", self.space, *map(str, args)], **options)
@@ -61,6 +66,7 @@ class Machine:
             self.ip("route", "replace", "default", "via", self.gateway)
 
     gateway = ""
+    address_v6 = ""
 
     def remove(self):
         for process in self.started:
@@ -90,20 +96,24 @@ class Switch(Machine):
         port = f"port{self.ports}"
         self.ip("link", "add", port, "type", "veth", "peer", "name", interface, "netns", machine.space)
         self.ip("link", "set", port, "master", "bridge", "up")
-        machine.ip("address", "add", address, "dev", interface)
+        machine.add_address(address, interface)
         machine.ip("link", "set", interface, "up")
 
 
 class Router(Machine):
-    """Lets those behind it out under its own address, and nobody in."""
+    """Lets those behind it out under its own address, and nobody in. `v6`: it also gives each of them an IPv6 address
+    of its own that is known everywhere, and lets nobody in by that one either."""
 
-    def __init__(self, internet, name, number, kind, refusal):
+    def __init__(self, internet, name, number, kind, refusal, v6):
         super().__init__(internet, name)
-        self.number = number
+        self.number, self.v6 = number, v6
         self.homes = 0
         self.lan = Switch(internet, name + "lan")
         self.lan.plug(self, "lan", f"10.{number}.0.1/24")
         self.run(["sysctl", "-qw", "net.ipv4.ip_forward=1"])
+        if v6:
+            self.run(["sysctl", "-qw", "net.ipv6.conf.all.forwarding=1"])
+            self.add_address(f"{self.inside_v6}1/64", "lan")
         how = {"masquerade": "masquerade", "symmetric": "masquerade random,fully-random"}[kind]
         no = {"drop": "drop", "reset": "reject with tcp reset"}[refusal]
         reject = f'iifname "eth0" meta l4proto tcp {no}' if refusal == "reset" else f'iifname "eth0" {no}'
@@ -124,10 +134,15 @@ table inet filter {{
     type filter hook input priority filter
     policy accept
     ct state established,related accept
+    icmpv6 type {{ nd-neighbor-solicit, nd-neighbor-advert, nd-router-solicit, nd-router-advert }} accept
     {reject}
   }}
 }}
 """
+
+    @property
+    def inside_v6(self):
+        return f"2001:db8:{self.number}::"
 
     def close(self):
         """Once it is plugged in."""
@@ -140,7 +155,7 @@ class Internet:
     def __init__(self):
         self.prefix = f"mhp{os.getpid():x}"
         self.machines = []
-        self.public_machines = 0
+        self.in_front = []  # plugged into the middle: public machines, and routers
         self.routers = 0
         self.middle = None
 
@@ -165,25 +180,38 @@ class Internet:
             machine.remove()
         self.machines.clear()
 
-    def plug_public(self, machine):
-        self.public_machines += 1
-        machine.address = f"{PUBLIC}{self.public_machines}"
+    def plug_into_middle(self, machine, network, other):
+        self.in_front.append(machine)
+        number = len(self.in_front)
+        machine.address = f"{network}{number}"
         self.middle.plug(machine, "eth0", machine.address + "/24")
+        machine.ip("route", "add", other + "0/24", "dev", "eth0")
+        machine.address_v6 = f"{PUBLIC_V6}{number:x}"
+        machine.add_address(machine.address_v6 + "/64")
+        for router in self.in_front:
+            self.lead(machine, router)
+            self.lead(router, machine)
+
+    @staticmethod
+    def lead(router, machine):
+        """The way from the machine to the IPv6 addresses behind the router."""
+        if router is not machine and getattr(router, "v6", False):
+            machine.ip("route", "replace", router.inside_v6 + "/64", "via", router.address_v6)
 
     def public(self, name):
         """A machine that anybody can dial."""
         machine = self.keep(Machine(self, name))
-        self.plug_public(machine)
+        self.plug_into_middle(machine, PUBLIC, ROUTERS)
         return machine
 
-    def router(self, name, kind="masquerade", refusal="drop"):
+    def router(self, name, kind="masquerade", refusal="drop", v6=False):
         """`kind`: masquerade keeps ports where it can, symmetric draws a new one for each connection. `refusal`: how
-        those are answered who want in: drop or reset."""
+        those are answered who want in: drop or reset. `v6`: see Router."""
         self.routers += 1
-        router = Router(self, name, self.routers, kind, refusal)
+        router = Router(self, name, self.routers, kind, refusal, v6)
         self.keep(router.lan)
         self.keep(router)
-        self.plug_public(router)
+        self.plug_into_middle(router, ROUTERS, PUBLIC)
         router.close()
         return router
 
@@ -195,6 +223,10 @@ class Internet:
         machine.gateway = f"10.{router.number}.0.1"
         router.lan.plug(machine, "eth0", machine.address + "/24")
         machine.ip("route", "add", "default", "via", machine.gateway)
+        if router.v6:
+            machine.address_v6 = f"{router.inside_v6}{router.homes + 1:x}"
+            machine.add_address(machine.address_v6 + "/64")
+            machine.ip("route", "add", "default", "via", router.inside_v6 + "1")
         return machine
 
 
@@ -215,17 +247,21 @@ def try_it():
                               capture_output=True).returncode == 0
 
     def listen(machine):
-        serve = "import socket; s = socket.create_server(('', 99)); print(flush=True)\nwhile True: s.accept()"
+        serve = ("import socket; s = socket.create_server(('', 99), family=socket.AF_INET6, dualstack_ipv6=True); "
+                 "print(flush=True)\nwhile True: s.accept()")
         machine.start([sys.executable, "-c", serve], stdout=subprocess.PIPE).stdout.readline()
 
     with Internet() as internet:
         public = internet.public("pub")
-        first, second = internet.router("ra"), internet.router("rb", kind="symmetric", refusal="reset")
+        first = internet.router("ra", v6=True)
+        second = internet.router("rb", kind="symmetric", refusal="reset", v6=True)
         a, beside, b = internet.behind(first, "a"), internet.behind(first, "a2"), internet.behind(second, "b")
         for machine in (public, a, beside, b):
             listen(machine)
         assert reaches(a, public.address) and reaches(b, public.address) and reaches(a, beside.address)
         assert not reaches(public, a.address) and not reaches(a, b.address)
+        assert reaches(a, public.address_v6) and reaches(a, beside.address_v6), "IPv6, out and inside"
+        assert not reaches(public, a.address_v6) and not reaches(a, b.address_v6), "IPv6, in"
         a.unplug()
         assert not reaches(a, public.address)
         a.plug_in()
