@@ -212,6 +212,38 @@ TEST(Collect, ADamagedLogIsKept) {
   }
 }
 
+/// Its rows are not found any more once the index is lost: they are named, made again, and then the space comes back.
+TEST(Collect, ALogWithADamagedFrontGoesOnceItsRowsAreMadeAgain) {
+  FullHome home(most());
+  const samples::Segment& segment = Stock::get().segments[11];
+  for (unsigned log = 1; log < 40; ++log) {
+    const auto bytes = platform::read_file(home.disk, log_path(log), 1_GiB);
+    if (!bytes) break;
+    const auto at = std::ranges::search(*bytes, segment.card.segment.bytes());
+    if (at.empty()) continue;
+    home.disk.flip_bit(log_path(log), 8 * (static_cast<std::uint64_t>(at.begin() - bytes->begin()) + 3));
+    break;
+  }
+  auto store = home.open(home.disk);
+  const auto kept = store->collect();
+  ASSERT_TRUE(kept) << kept.error().detail;
+  EXPECT_EQ(kept->problems.size(), 1U);
+  ASSERT_EQ(kept->damaged.size(), 4U);
+  for (std::uint8_t row = 0; row < 4; ++row)
+    EXPECT_EQ(kept->damaged[row], (home::DamagedRow{Stock::get().owner.vault, segment.card.segment, row}));
+  AlignedBuffer record = Stock::get().record(11, {0, 1, 2, 3});
+  ASSERT_TRUE(store->put(record.bytes()));
+  ASSERT_TRUE(store->commit());
+  const auto then = store->collect();
+  ASSERT_TRUE(then) << then.error().detail;
+  EXPECT_EQ(then->problems, std::vector<std::string>{});
+  EXPECT_EQ(check_alive(*store, home.kept), "");
+  store->close();
+  ASSERT_TRUE(home.disk.remove(std::string(kPath) + "/index"));
+  store = home.open(home.disk);
+  EXPECT_EQ(check_alive(*store, home.kept), "");
+}
+
 TEST(Collect, ADamagedListPurgesNothing) {
   const std::string path = std::string(kPath) + "/vaults/" + Stock::get().owner.vault.hex() + "/condemned";
   FullHome home(most());
@@ -358,6 +390,11 @@ TEST(Collect, OfContradictingCardsTheOneThatCameWithRowsCounts) {
     ASSERT_TRUE(store->commit());
   }
   for (int time = 0; time < 2; ++time) {
+    const auto listed = store->list(owner.vault, {}, 1000)->segments;  // before anybody has looked at it
+    const auto own = std::ranges::find(listed, key.segment, &HeldSegment::segment);
+    ASSERT_NE(own, listed.end());
+    EXPECT_EQ(own->card_version, 1U);
+    EXPECT_EQ(own->rows, (std::vector<std::uint8_t>{0, 1, 2}));
     const auto found = store->log().find(key);
     ASSERT_TRUE(found) << found.error().detail;
     EXPECT_EQ(found->signed_card, samples::signed_card(owner, segment.card));

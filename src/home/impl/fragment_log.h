@@ -157,6 +157,10 @@ class FragmentLog {
   std::vector<std::uint32_t> logs_to_remove(std::span<const HeldKey> due);
   Result<Moves> alive_in(std::uint32_t log, std::span<const HeldKey> due);
   Result<void> account_for(platform::File& file, const FoundRecord& record, bool was_suspect, Moves& moves);
+  /// Of blocks that are in no record that the log itself shows.
+  Result<void> account_for_unknown(std::uint32_t log, std::span<const std::uint64_t> blocks,
+                                   std::span<const HeldKey> due);
+  Result<void> account_for_damaged(const HeldIndex::Known& record);
   bool is_whole(const HeldKey& key, const RowPlace& row);
   Result<void> move_rows(const HeldKey& key, std::span<const RowPlace> rows);
   tl::unexpected<Error> keep_for_damage(std::uint32_t log, const HeldKey& key, std::uint8_t row,

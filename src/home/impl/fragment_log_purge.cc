@@ -13,6 +13,8 @@ using wire::kLogBlockBytes;
 /// Rows copied at once: what a record of them takes in memory, at least one.
 constexpr std::uint64_t kCopyBytes = 64_MiB;
 
+constexpr const char* kDamaged = "a part of it is damaged";
+
 tl::unexpected<Error> unaccounted(std::uint32_t log, const std::string& why) {
   return fail(Errc::corrupt, "log " + std::to_string(log) + " is kept: " + why);
 }
@@ -93,15 +95,58 @@ Result<FragmentLog::Moves> FragmentLog::alive_in(std::uint32_t log, std::span<co
   MHP_TRY(const auto file, open_log(log));
   MHP_TRY(const LogScan found, scan_log(*file, identity_.log_key, log, kLogBlockBytes, 0, {}));
   // What a crash tore was never acknowledged: a mark says where.
-  const auto is_torn = [&](std::uint64_t block) { return covers(found.recheck, block); };
-  const bool is_damaged = found.unreadable || !std::ranges::all_of(found.unknown, is_torn);
-  if (is_damaged || found.end != end || found.size != end) return unaccounted(log, "a part of it is damaged");
+  std::vector<std::uint64_t> unknown = found.unknown;
+  std::erase_if(unknown, [&](std::uint64_t block) { return covers(found.recheck, block); });
+  if (found.unreadable || found.end != end || found.size != end) return unaccounted(log, kDamaged);
+  MHP_TRY_VOID(account_for_unknown(log, unknown, due));
   Moves moves;
   for (const FoundRecord& record : found.records) {
     if (std::ranges::binary_search(due, HeldKey{record.vault, record.segment})) continue;
     MHP_TRY_VOID(account_for(*file, record, covers(found.recheck, record.place.offset), moves));
   }
   return moves;
+}
+
+/// Where the front of a record has changed, the index may still know what it was.
+Result<void> FragmentLog::account_for_unknown(std::uint32_t log, std::span<const std::uint64_t> blocks,
+                                              std::span<const HeldKey> due) {
+  std::optional<HeldIndex::Known> known;
+  for (const std::uint64_t block : blocks) {
+    if (known && block < known->place.offset + known->record_bytes) continue;
+    {
+      std::lock_guard lock(mutex_);
+      known = index_.record_over({log, block});
+    }
+    if (!known) return unaccounted(log, kDamaged);
+    if (std::ranges::binary_search(due, known->key)) continue;
+    MHP_TRY_VOID(account_for_damaged(*known));
+  }
+  return {};
+}
+
+/// What is in it has to be held whole elsewhere: without its front a row is not found again once the index is lost.
+Result<void> FragmentLog::account_for_damaged(const HeldIndex::Known& record) {
+  const HeldKey& key = record.key;
+  const std::string segment = "segment " + key.segment.short_hex();
+  const auto is_in_it = [&](const wire::LogPlace& place) {
+    return place.log == record.place.log && place.offset >= record.place.offset &&
+           place.offset < record.place.offset + record.record_bytes;
+  };
+  Result<void> out;
+  for (const std::uint8_t number : record.rows) {
+    std::optional<RowPlace> held;
+    {
+      std::unique_lock lock(mutex_);
+      MHP_TRY_VOID(judge(lock, key));
+      held = index_.row(key, number);
+    }
+    if (held && (is_in_it(held->place) || !is_whole(key, *held)))
+      out = keep_for_damage(record.place.log, key, number, segment + ": its front has changed; repair it first");
+  }
+  if (!out) return out;
+  if (!newest_front(key))
+    return unaccounted(record.place.log, segment + ": its only card has changed; repair it first");
+  return {};
 }
 
 /// Against the newest card that can be read.

@@ -12,6 +12,9 @@ namespace {
 
 constexpr std::size_t kPageLimit = 10'000;
 constexpr std::size_t kCardsAtOnce = 1'000;
+/// Segments with several records that a list looks into, where nobody has yet: two seeks each, at most some seconds on
+/// a slow disk. After a repair all segments have several; what is beyond is judged by whoever reads it.
+constexpr std::size_t kJudgedInList = 256;
 
 tl::unexpected<Error> not_held(const SegmentId& segment) {
   return fail(Errc::not_found, "segment " + segment.short_hex() + " is not held here");
@@ -58,6 +61,10 @@ Result<void> FragmentLog::judge(std::unique_lock<std::mutex>& lock, const HeldKe
     auto file = open_log(record.front.place.log);
     if (!file && file.error().code == Errc::busy) return pass(file);
     auto front = file ? read_front(**file, record.front, key.segment) : Result<wire::RecordFront>(pass(file));
+    if (!front && front.error().code != Errc::corrupt) {  // it may well be the first: who looks next judges
+      lock.lock();
+      return {};
+    }
     auto card = front ? card_in(*front) : Result<wire::Card>(pass(front));
     if (!card) continue;  // damaged: whoever needs it finds that
     if (!first && record.has_rows) first = *card;
@@ -159,7 +166,7 @@ Result<std::vector<SegmentId>> FragmentLog::segments(const VaultId& vault, const
 Result<HeldPage> FragmentLog::list(const VaultId& vault, const SegmentId& after, std::size_t limit) {
   return retrying([&]() -> Result<HeldPage> {
     limit = std::clamp<std::size_t>(limit, 1, kPageLimit);
-    std::lock_guard lock(mutex_);
+    std::unique_lock lock(mutex_);
     MHP_TRY_VOID(ensure_loaded());
     if (after.is_zero()) {
       MHP_TRY_VOID(refresh());
@@ -168,6 +175,12 @@ Result<HeldPage> FragmentLog::list(const VaultId& vault, const SegmentId& after,
     HeldPage page;
     page.more = ids.size() > limit;
     if (page.more) ids.pop_back();
+    std::size_t judged = 0;
+    for (std::size_t i = 0; i < ids.size() && judged < kJudgedInList; ++i) {
+      if (index_.to_judge({vault, ids[i]}).empty()) continue;
+      MHP_TRY_VOID(judge(lock, {vault, ids[i]}));
+      ++judged;
+    }
     page.segments.reserve(ids.size());
     for (const SegmentId& id : ids)
       page.segments.push_back({id, index_.card_version({vault, id}), index_.row_numbers({vault, id})});

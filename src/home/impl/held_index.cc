@@ -116,6 +116,7 @@ std::vector<RowPlace> HeldIndex::rows(const HeldKey& key) const {
 std::vector<std::uint8_t> HeldIndex::row_numbers(const HeldKey& key) const {
   std::vector<std::uint8_t> out;
   for (std::uint32_t at = newest(key).value_or(kNone); at != kNone; at = entries_[at].older) {
+    if (entries_[at].is_aside) continue;
     const std::span<const Row> rows = rows_of(entries_[at]);
     out.reserve(out.size() + rows.size());
     for (const Row& row : rows) out.push_back(row.row);
@@ -215,6 +216,20 @@ std::map<std::uint32_t, HeldIndex::LogUse> HeldIndex::log_uses(std::span<const H
     const bool is_alive = !std::ranges::binary_search(due, key_of(i)) && is_current(i);
     (is_alive ? use.alive_bytes : use.dead_bytes) += entries_[i].record_bytes;
   }
+  return out;
+}
+
+std::optional<HeldIndex::Known> HeldIndex::record_over(const wire::LogPlace& place) const {
+  const auto is_there = [&](const Entry& entry) {
+    return entry.log == place.log && entry.offset <= place.offset && place.offset < entry.offset + entry.record_bytes;
+  };
+  const auto found = std::ranges::find_if(entries_, is_there);
+  if (found == entries_.end()) return std::nullopt;
+  Known out{.key = key_of(static_cast<std::uint32_t>(found - entries_.begin())),
+            .place = {found->log, found->offset},
+            .record_bytes = found->record_bytes,
+            .rows = {}};
+  for (const Row& row : rows_of(*found)) out.rows.push_back(row.row);
   return out;
 }
 

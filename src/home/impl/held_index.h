@@ -89,6 +89,14 @@ class HeldIndex {
     std::uint64_t dead_bytes = 0;
   };
   std::map<std::uint32_t, LogUse> log_uses(std::span<const HeldKey> due) const;
+  /// The record that a place in a log is in, and whose it is.
+  struct Known {
+    HeldKey key;
+    wire::LogPlace place;
+    std::uint32_t record_bytes = 0;
+    std::vector<std::uint8_t> rows;
+  };
+  std::optional<Known> record_over(const wire::LogPlace& place) const;
   /// Forgets all records of a log.
   void drop_log(std::uint32_t log);
 

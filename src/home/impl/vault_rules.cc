@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <set>
 
 #include "wire/head.h"
@@ -135,11 +136,15 @@ std::vector<wire::HeldHead> thinned_out(std::map<std::uint64_t, wire::HeldHead> 
   std::vector<wire::HeldHead> kept;
   std::set<std::int64_t> days;
   std::set<std::int64_t> hours;
+  std::optional<std::int64_t> newest_hour;
   std::size_t newest_left = wire::kMaxHeadsKept;
   for (auto entry = all.rbegin(); entry != all.rend() && kept.size() < wire::kMaxHeadsHeld; ++entry) {
     const std::int64_t hour = hour_of(entry->second.received_s);
     const bool is_newest_of_day = days.insert(day_of(entry->second.received_s)).second;
-    const bool is_newest_of_hour = hours.insert(hour).second && hour > *hours.rbegin() - kHours;
+    if (!newest_hour) newest_hour = hour;
+    // What a clock that was wrong put after the newest is passed over, or it would end this for as long as it is kept.
+    const bool is_near = hour <= *newest_hour && hour > *newest_hour - kHours;
+    const bool is_newest_of_hour = hours.insert(hour).second && is_near;
     if (newest_left == 0 && !is_newest_of_day && !is_newest_of_hour) continue;
     if (newest_left > 0) --newest_left;
     kept.push_back(std::move(entry->second));

@@ -64,6 +64,19 @@ TEST_F(JoinHeads, ManyOfOneHourDoNotPushOutTheHoursBefore) {
   EXPECT_EQ(seqs(), wanted);
 }
 
+/// A home's clock was wrong once.
+TEST_F(JoinHeads, OneOfAHundredDaysLaterPushesOutNoHour) {
+  for (std::uint64_t hour = 0; hour < 20; ++hour) {
+    const std::int64_t at_s = kDay + static_cast<std::int64_t>(hour) * kHour;
+    ASSERT_TRUE(give_at(owner_.heads(2 * hour + 1, 2 * hour + 2), hour == 3 ? 100 * kDay : at_s));
+  }
+  ASSERT_TRUE(give_at(owner_.heads(41, 200), kDay + 20 * kHour));
+  std::vector<std::uint64_t> wanted{8};  // of its own day the newest
+  for (std::uint64_t hour = 9; hour < 20; ++hour) wanted.push_back(2 * hour + 2);
+  for (std::uint64_t seq = 137; seq <= 200; ++seq) wanted.push_back(seq);
+  EXPECT_EQ(seqs(), wanted);
+}
+
 TEST_F(JoinHeads, TheNumberIsBounded) {
   for (std::uint64_t day = 1; day <= 130; ++day)
     ASSERT_TRUE(give(owner_.heads(day, day), static_cast<std::int64_t>(day)));
