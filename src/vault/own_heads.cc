@@ -17,32 +17,55 @@ static const CheckedHead* shown_own_head(const HomeView& view, const std::vector
   return known == own.end() ? nullptr : &*known;
 }
 
-bool VaultImpl::has_reached_no_home(const CheckedHead& head, const wire::SeenHeads& seen) const {
-  const auto is_own = [this](const auto& one) { return one.device == device_.id; };
-  const auto known = std::ranges::find_if(seen.heads, is_own);
-  if (known != seen.heads.end() && known->seq >= head.head.seq) return false;  // it was said to be saved
-  const auto taken = state_.taken();
-  if (!taken) return false;
-  for (const HomeView& view : views_)
-    if (shows(view, device_.id, head.signed_bytes)) return false;
-  return std::ranges::none_of(taken->heads, [&](const wire::TakenHead& one) {
-    if (one.seq < head.head.seq) return false;
-    const auto& members = homes_.members();
-    const auto home = std::ranges::find(members, one.home, &dispersal::Member::id);
-    if (home == members.end()) return true;
-    const HomeView& view = views_[static_cast<std::size_t>(home - members.begin())];
-    const auto shown = std::ranges::find_if(view.heads, is_own);
-    const bool is_damaged = shown != view.heads.end() && shown->chain.empty();
-    return !view.answered || is_damaged;
+/// The newest of a device's heads that each member shows; nothing of one that does not say which it has.
+static std::vector<std::optional<std::uint64_t>> newest_shown(const std::vector<HomeView>& views, const VaultId& vault,
+                                                              const DeviceId& device) {
+  std::vector<std::optional<std::uint64_t>> out;
+  for (const HomeView& view : views) {
+    std::optional<std::uint64_t>& newest = out.emplace_back();
+    if (view.answered) newest = 0;
+    const auto heads = std::ranges::find(view.heads, device, &home::Home::DeviceHeads::device);
+    if (heads == view.heads.end()) continue;
+    const auto chain = check_chain(heads->chain, vault, device);  // empty: its file is damaged
+    newest = chain ? std::optional(chain->back().head.seq) : std::nullopt;
+  }
+  return out;
+}
+
+bool VaultImpl::has_reached_no_home(const CheckedHead& head, const wire::SeenHeads& seen, const wire::TakenHeads& taken,
+                                    const std::vector<std::optional<std::uint64_t>>& shown) const {
+  const std::uint64_t number = head.head.seq;
+  const auto known = std::ranges::find(seen.heads, device_.id, &wire::SeenHead::device);
+  if (known != seen.heads.end() && known->seq >= number) {  // it, or what was made from it, was said to be saved
+    const bool is_at_hand = std::ranges::any_of(shown, [&](const auto& one) { return one && *one >= known->seq; });
+    if (known->hash == head.hash || !is_at_hand) return false;
+  }
+  return std::ranges::none_of(taken.heads, [&](const wire::TakenHead& one) {
+    if (one.seq < number) return false;
+    const bool was_shown = one.hash == head.hash && std::ranges::any_of(taken.heads, [&](const wire::TakenHead& other) {
+                             return other.home == one.home && other.seq > one.seq;  // which it was about to get then
+                           });
+    const auto home = std::ranges::find(homes_.members(), one.home, &dispersal::Member::id);
+    const auto member = static_cast<std::size_t>(home - homes_.members().begin());
+    return was_shown || home == homes_.members().end() || !shown[member];
   });
 }
 
 void VaultImpl::set_undelivered_aside(std::vector<Bytes>& own, const wire::SeenHeads& seen) {
+  const auto taken = state_.taken();
+  if (!taken || taken->heads.size() >= wire::kMaxSeenHeads) return;  // not known, or there was no room for all
+  std::vector<std::optional<std::uint64_t>> shown;
   while (!own.empty()) {
     auto newest = check_chain({own.back()}, record_.record.vault, device_.id);
-    if (!newest || !has_reached_no_home(newest->back(), seen)) return;
+    const auto has_it = [&](const HomeView& view) { return shows(view, device_.id, own.back()); };
+    if (!newest || std::ranges::any_of(views_, has_it)) return;
+    if (shown.empty()) shown = newest_shown(views_, record_.record.vault, device_.id);
+    if (!has_reached_no_home(newest->back(), seen, *taken, shown)) return;
     undelivered_.insert(undelivered_.begin(), std::move(newest->back()));
     own.pop_back();
+    // The folder was put back to the copy of such a moment: this device went on otherwise, and so it does now.
+    const std::uint64_t number = undelivered_.front().head.seq;
+    if (std::ranges::any_of(shown, [&](const auto& one) { return one && *one >= number; })) undelivered_.clear();
   }
 }
 
@@ -51,7 +74,10 @@ void VaultImpl::remember_seen() {
   if (!old && old.error().code == Errc::exhausted) return;
   wire::SeenHeads seen;
   if (old) seen = *old;
-  for (const wire::SeenHead& head : believed_heads()) {
+  for (const BelievedDevice* history : all_histories()) {
+    // Not what this folder alone says of itself: where no home took it, no home shows too little.
+    if (history->device == device_.id && history->members.empty()) continue;
+    const wire::SeenHead head = seen_of(*history, history->newest());
     auto known = std::ranges::find(seen.heads, head.device, &wire::SeenHead::device);
     if (known == seen.heads.end()) {
       seen.heads.push_back(head);
@@ -105,7 +131,7 @@ std::vector<home::Home::DeviceRecord> VaultImpl::records_for_the_words() const {
 }
 
 Task<std::vector<std::size_t>> VaultImpl::bring_homes_up_to_date() {
-  remember_taken();
+  (void)remember_taken();  // who publishes a head has made sure before
   const auto former = records_for_the_words();
   auto took = co_await bring_up_to_date(homes_, views_, record_, heads_.devices, former, &platform_.clock());
   for (BelievedDevice& device : heads_.devices) {
@@ -116,6 +142,17 @@ Task<std::vector<std::size_t>> VaultImpl::bring_homes_up_to_date() {
     device.homes_agree = static_cast<unsigned>(device.members.size());
   }
   co_return took;
+}
+
+std::string VaultImpl::why_not_saved(unsigned homes, int margin) const {
+  const auto own = std::ranges::find(heads_.devices, device_.id, &BelievedDevice::device);
+  const std::string needed = ", more than " + std::to_string(margin) + " are needed: ";
+  if (own == heads_.devices.end() || own->members.empty())
+    return "no home took the head of the new state" + needed +
+           "nothing is saved by it. What homes keep of it already "
+           "the next backup need not send again";
+  return "the new state is stored, but only " + std::to_string(homes) + " homes took its head" + needed +
+         "the next backup gives it to the others";
 }
 
 std::vector<std::size_t> VaultImpl::complete_members() const {
@@ -146,12 +183,13 @@ int VaultImpl::margin_of_members(const std::vector<std::size_t>& members) const 
 }
 
 Task<Result<void>> VaultImpl::refresh_for_write() {
+  claims_.read();  // a check needs no lock, and may have learned something
+  former_parts_.read();
   auto kept = state_.own_heads();
   const std::vector<CheckedHead> own = signed_chain();
   const bool written_meanwhile = kept && !kept->empty() && (own.empty() || own.back().signed_bytes != kept->back());
-  if (written_meanwhile) {
-    claims_.read();
-    former_parts_.read();
+  // What seemed to have reached no home another process may have been about to give to them.
+  if (written_meanwhile || !undelivered_.empty()) {
     MHP_CO_TRY_VOID(co_await load());
   }
   MHP_CO_TRY_VOID(renew_record());
@@ -228,9 +266,9 @@ std::vector<wire::SeenHead> VaultImpl::own_heads_left_behind() const {
   return out;
 }
 
-void VaultImpl::remember_taken() {
+Result<void> VaultImpl::remember_taken() {
   const std::vector<CheckedHead> own = own_chain();
-  if (own.empty()) return;
+  if (own.empty()) return {};
   const auto known = state_.taken();
   wire::TakenHeads taken;
   auto add = [&](std::size_t member, std::uint64_t seq, const HeadHash& hash) {
@@ -250,7 +288,7 @@ void VaultImpl::remember_taken() {
       if (head.device == device_.id) add(i, head.seq, head.hash);
     }
   }
-  if (!known || taken != *known) (void)state_.set_taken(taken);  // a full disk does not matter: the next run says it
+  return known && taken == *known ? Result<void>() : state_.set_taken(taken);
 }
 
 bool VaultImpl::has_other_devices() const {

@@ -113,6 +113,8 @@ Task<Result<Committed>> WriterImpl::finish(IndexChange change) {
   (void)vault_.state_.clear_journal();  // what is listed already is passed over when it is read
   std::vector<wire::PhysicalRef> kept = vault_.index_objects();
   kept.insert(kept.end(), vault_.former_parts_.refs().begin(), vault_.former_parts_.refs().end());
+  vault_.former_parts_.read();  // a check may have added to them
+  kept.insert(kept.end(), vault_.former_parts_.refs().begin(), vault_.former_parts_.refs().end());
   vault_.objects_.keep_only(kept, vault_.index_.runs());
   out.totals = totals();
   co_return out;
@@ -145,16 +147,14 @@ Task<Result<void>> WriterImpl::publish(const IndexChange& change, Committed& out
   vault_.snapshot_parts_ = std::move(layout.snapshot_parts);
   vault_.set_own_top(layout.root);
 
+  MHP_CO_TRY_VOID(vault_.remember_taken());
   auto took = co_await vault_.bring_homes_up_to_date();
   MHP_CO_TRY_VOID(co_await take_up(change.segments));
   out.homes = static_cast<unsigned>(took.size());
   if (!took.empty()) out.margin = std::min(out.margin, vault_.margin_of_members(took));
   int margin = std::max(out.margin, 0);  // so many may be lost, and one that has the head is left
-  if (out.homes <= static_cast<unsigned>(margin)) {
-    co_return vault_.homes_.took_too_little("the new state is stored, but only " + std::to_string(took.size()) +
-                                            " homes took its head, more than " + std::to_string(margin) +
-                                            " are needed: the next backup gives it to them again");
-  }
+  if (out.homes <= static_cast<unsigned>(margin))
+    co_return vault_.homes_.took_too_little(vault_.why_not_saved(out.homes, margin));
   vault_.remember_seen();
   co_return Result<void>{};
 }

@@ -121,8 +121,10 @@ class VaultImpl : public Vault {
   /// Whose parts of the index make these claims, as far as that can be read.
   Task<std::vector<FalseClaims>> who_makes(ClaimIds claims);
 
-  /// Takes back what homes were told may go and the believed heads, or `more`, need. Where a home cannot be told, its
-  /// rows of these do not count in `survey` any more.
+  /// Takes back what homes were told may go of the segments in `survey`. A home that cannot be told may not purge in
+  /// this run, and its rows of these do not count in `survey` any more.
+  Task<> reprieve(Survey& survey);
+  /// The same for all that the believed heads need: homes that gave their lists may purge after it.
   Task<> reprieve_needed(Survey& survey);
   /// The same once more before a head is published, where homes were told something since find_gone_segments().
   Task<Result<void>> reprieve_condemned_meanwhile(std::vector<SegmentId> more);
@@ -143,13 +145,18 @@ class VaultImpl : public Vault {
   Task<> name_damaged_former();
   /// Has homes keep anew what is whole in such files. Members that did.
   Task<std::vector<std::size_t>> mend_former();
+  /// Notes which homes are about to be given this device's newest head: before they are, so that it holds after a crash
+  /// too. Without it no head may be called saved. Errors: those of the state folder.
+  Result<void> remember_taken();
   /// Gives every home that answered the records and heads it lacks. Members that have all now.
   Task<std::vector<std::size_t>> bring_homes_up_to_date();
+  /// In words for a person: what becomes of a new head that too few homes have.
+  std::string why_not_saved(unsigned homes, int margin) const;
   /// Members that have all vault records and all heads: each of them is enough to begin a recovery with.
   std::vector<std::size_t> complete_members() const;
   /// How many homes may be lost, in the worst case, with one of `members` left; -1 where there is none.
   int margin_of_members(const std::vector<std::size_t>& members) const;
-  /// Raises what was seen to what is believed; a full disk does not matter here.
+  /// Raises what was seen to what is believed, and homes show; a full disk does not matter here.
   void remember_seen();
   /// The top of this device's newest head: it was made from all others, which do not count any more.
   void set_own_top(const wire::PhysicalRef& ref);
@@ -201,6 +208,9 @@ class VaultImpl : public Vault {
   FormerParts former_parts_;
   /// Numbers of segments that keep_proven() listed again. What they have is also said to be in others.
   std::unordered_set<std::uint32_t> relisted_;
+  /// Segments among them of which all is in others, as far as the index says: whoever moved it may well have condemned
+  /// them.
+  std::unordered_set<SegmentId, IdHash> only_moved_;
   Displaced displaced_;
   std::unordered_set<SegmentId, IdHash> reprieved_;
   /// Members whose condemned segments were compared with what is needed in this run: only they may purge.
@@ -233,11 +243,11 @@ class VaultImpl : public Vault {
   /// Records of devices that are shut out, whose newest heads open with no key that this one has: who has the words may
   /// need them.
   std::vector<home::Home::DeviceRecord> records_for_the_words() const;
-  /// Before homes are given heads, so that it holds after a crash too.
-  void remember_taken();
   /// True where that is certain: a write was interrupted before any home was given this own head. Nothing was said to
-  /// be saved by it, and other devices could not know that it needs anything.
-  bool has_reached_no_home(const CheckedHead& head, const wire::SeenHeads& seen) const;
+  /// be saved by it, and other devices could not know that it needs anything. `shown`: the newest own head by member,
+  /// nothing of one that does not say.
+  bool has_reached_no_home(const CheckedHead& head, const wire::SeenHeads& seen, const wire::TakenHeads& taken,
+                           const std::vector<std::optional<std::uint64_t>>& shown) const;
   /// Takes such heads from the end of this device's chain, as its state folder has it.
   void set_undelivered_aside(std::vector<Bytes>& own, const wire::SeenHeads& seen);
   bool shows_another(std::size_t than, const DeviceId& device, const Bytes& signed_head) const;

@@ -19,6 +19,7 @@ enum class Fault {
   gives_wrong_record,
   takes_nothing,
   takes_no_heads,
+  takes_no_reprieve,
   makes_nothing_durable,
   turns_read_only,  // when it is to make durable what it took
   turns_busy
@@ -99,6 +100,7 @@ class BadHome : public home::Home {
   }
   Task<Result<void>> put_reprieve(Bytes signed_reprieve) override {
     MHP_CO_TRY_VOID(co_await before());
+    if (fault_ == Fault::takes_no_reprieve) co_return fail(Errc::full, "the disk is full");
     co_return co_await good_->put_reprieve(std::move(signed_reprieve));
   }
   Task<Result<home::CollectReport>> collect() override {
