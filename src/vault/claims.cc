@@ -13,24 +13,43 @@ constexpr std::size_t kEntryBytes = 33;
 constexpr std::size_t kSumBytes = 32;
 constexpr std::size_t kMaxClaims = 4'000'000;  // some 30 TB; of more the rest is found out again
 
+/// What is known of a claim after something was learned of it.
+Trust after(Trust known, Trust learned) {
+  const bool was_compared = known == Trust::proven || known == Trust::untrue;
+  return was_compared && learned == Trust::confirmed ? known : learned;
+}
+
 }  // namespace
 
 ClaimId claim_of(const wire::IndexedSegment& segment) {
   return ClaimId::from_array(primitives::blake3(wire::encode(wire::IndexPart{.segments = {segment}})));
 }
 
-void KnownClaims::read() {
+std::optional<KnownClaims::TrustOf> KnownClaims::in_file() const {
   auto bytes = platform::read_file(state_.disk(), path(), kMark.size() + kMaxClaims * kEntryBytes + kSumBytes);
-  if (!bytes || bytes->size() < kMark.size() + kSumBytes) return;
+  if (!bytes || bytes->size() < kMark.size() + kSumBytes) return std::nullopt;
   const ByteView all = ByteView(*bytes).first(bytes->size() - kSumBytes);
   ByteView entries = all.subspan(kMark.size());
   const bool is_whole = std::ranges::equal(all.first(kMark.size()), as_bytes(kMark)) &&
                         std::ranges::equal(primitives::blake3(all), ByteView(*bytes).last(kSumBytes)) &&
                         entries.size() % kEntryBytes == 0;
-  if (!is_whole) return;
-  trust_.clear();
+  if (!is_whole) return std::nullopt;
+  TrustOf out;
+  out.reserve(entries.size() / kEntryBytes);
   for (; !entries.empty(); entries = entries.subspan(kEntryBytes)) {
-    trust_.emplace(ClaimId::from_bytes(entries.first(32)), static_cast<Trust>(entries[32]));
+    out.emplace(ClaimId::from_bytes(entries.first(32)), static_cast<Trust>(entries[32]));
+  }
+  return out;
+}
+
+void KnownClaims::read() {
+  auto found = in_file();
+  if (!found) return;
+  trust_ = std::move(*found);
+  for (const ClaimId& claim : forgotten_) trust_.erase(claim);
+  for (const auto& [claim, learned] : learned_) {
+    const bool has_room = trust_.size() < kMaxClaims || trust_.contains(claim);
+    if (has_room) trust_[claim] = after(of(claim), learned);
   }
 }
 
@@ -42,19 +61,22 @@ Trust KnownClaims::of(const ClaimId& claim) const {
 void KnownClaims::learn(const ClaimId& claim, Trust trust) {
   if (trust_.size() >= kMaxClaims && !trust_.contains(claim)) return;
   Trust& known = trust_[claim];
-  const bool was_compared = known == Trust::proven || known == Trust::untrue;
-  if (was_compared && trust == Trust::confirmed) return;
-  is_saved_ = is_saved_ && known == trust;
-  known = trust;
+  const Trust now = after(known, trust);
+  if (known == now) return;
+  known = learned_[claim] = now;
+  forgotten_.erase(claim);
 }
 
 void KnownClaims::keep_only(const std::unordered_set<ClaimId, IdHash>& claims) {
-  const auto gone = std::erase_if(trust_, [&](const auto& known) { return !claims.contains(known.first); });
-  is_saved_ = is_saved_ && gone == 0;
+  std::erase_if(trust_, [&](const auto& known) {
+    const bool goes = !claims.contains(known.first);
+    if (goes) forgotten_.insert(known.first);
+    if (goes) learned_.erase(known.first);
+    return goes;
+  });
 }
 
-void KnownClaims::save() {
-  if (is_saved_ || !state_.disk().make_folder(state_.cache_folder())) return;
+Bytes KnownClaims::encoded() const {
   Bytes out = to_bytes(as_bytes(kMark));
   out.reserve(kMark.size() + trust_.size() * kEntryBytes + kSumBytes);
   for (const auto& [claim, trust] : trust_) {
@@ -63,7 +85,16 @@ void KnownClaims::save() {
   }
   const auto sum = primitives::blake3(out);
   out.insert(out.end(), sum.begin(), sum.end());
-  is_saved_ = platform::replace_file(state_.disk(), path(), out).has_value();
+  return out;
+}
+
+void KnownClaims::save() {
+  const bool is_saved = learned_.empty() && forgotten_.empty();
+  if (is_saved || !state_.disk().make_folder(state_.cache_folder())) return;
+  read();
+  if (!platform::replace_file(state_.disk(), path(), encoded())) return;
+  learned_.clear();
+  forgotten_.clear();
 }
 
 }  // namespace mhp::vault::impl

@@ -1,5 +1,6 @@
 // What this device has proven stays listed until what another device put in its place is proven too.
 #include <algorithm>
+#include <span>
 
 #include "primitives/hash/blake3.h"
 #include "vault/impl/compare.h"
@@ -13,6 +14,7 @@ using Segments = std::vector<wire::IndexedSegment>;
 
 constexpr std::size_t kFormerPartBytes = 1_MiB;   // of what is remembered of former indexes, in one file of the cache
 constexpr std::size_t kMostFormerBytes = 64_MiB;  // in all; of more, what comes first
+constexpr std::size_t kJudgedAtOnce = 64;         // segments of which the index says something else than they do
 
 /// Looks once at what is listed no more. Borrows the vault, which has taken up what is known of claims.
 class ProvenKeeper {
@@ -26,7 +28,8 @@ class ProvenKeeper {
     bool all_read = true;
     for (const wire::PhysicalRef& part : parts) {
       const auto object = co_await vault_.objects_.load(part);
-      const bool may_come = !object && (object.error().code == Errc::exhausted || vault_.homes_.missing() > 0);
+      const bool may_be_there = vault_.homes_.missing() > 0 && !part.segment.is_zero();
+      const bool may_come = !object && (object.error().code == Errc::exhausted || may_be_there);
       all_read = all_read && !may_come;
       if (may_come) waiting_.push_back(part);
       if (!object) continue;
@@ -36,8 +39,8 @@ class ProvenKeeper {
       MHP_CO_TRY_VOID(co_await list_again());
     }
     if (!false_.empty()) vault_.displaced_.by = co_await vault_.who_makes(std::move(false_));
-    remember(all_read);
-    auto save = [this] {
+    auto save = [&] {
+      remember(all_read);
       vault_.claims_.save();
       return vault_.index_.set_trust(vault_.claims_);
     };
@@ -79,18 +82,26 @@ class ProvenKeeper {
       return {};
     };
     MHP_CO_TRY_VOID(co_await vault_.platform_.workers().run(find));
-    for (wire::IndexedSegment& segment : needed) {
+    for (const wire::IndexedSegment& segment : needed) {
       MHP_CO_TRY_VOID(co_await prove_places_of(segment));
+    }
+    MHP_CO_TRY_VOID(co_await judge_differing());
+    for (wire::IndexedSegment& segment : needed) {
       if (!is_needed(segment)) continue;
-      MHP_CO_TRY_VOID(note_false(segment));
+      MHP_CO_TRY(const bool is_displaced, note_false(segment));
+      vault_.displaced_.segments += is_displaced;
+      if (!is_displaced) vault_.only_moved_.insert(segment.segment);
       again_.push_back(std::move(segment));
     }
-    for (wire::IndexedSegment& segment : vanished) {
-      const std::size_t bytes = part_bytes_of(segment);
-      if (is_settled(segment) || unsettled_bytes_ + bytes > kMostFormerBytes) continue;
-      unsettled_bytes_ += bytes;
-      unsettled_.push_back(std::move(segment));
-    }
+    auto sort_out = [&] {
+      for (wire::IndexedSegment& segment : vanished) {
+        const std::size_t bytes = part_bytes_of(segment);
+        if (is_settled(segment) || unsettled_bytes_ + bytes > kMostFormerBytes) continue;
+        unsettled_bytes_ += bytes;
+        unsettled_.push_back(std::move(segment));
+      }
+    };
+    co_await vault_.platform_.workers().run(sort_out);
     co_return Result<void>{};
   }
 
@@ -114,10 +125,10 @@ class ProvenKeeper {
     });
   }
 
-  /// A segment that is said to have a chunk of this one, and that nobody has read yet.
-  std::optional<std::uint32_t> next_to_prove(const wire::IndexedSegment& segment) const {
-    for (const wire::ChunkEntry& chunk : segment.directory.chunks) {
-      const auto places = vault_.index_.places(chunk.id);
+  /// A segment that is said to have a chunk of this one, from chunk number `from` on, and that nobody has read yet.
+  std::optional<std::uint32_t> next_to_prove(const wire::IndexedSegment& segment, std::size_t& from) const {
+    for (; from < segment.directory.chunks.size(); ++from) {
+      const auto places = vault_.index_.places(segment.directory.chunks[from].id);
       if (has_proof(places)) continue;
       const auto next = std::ranges::find_if(places, [this](const Index::Found& found) {
         return !vault_.index_.is_gone(found.place.segment) && !tried_.contains(found.place.segment);
@@ -128,29 +139,44 @@ class ProvenKeeper {
   }
 
   Task<Result<void>> prove_places_of(const wire::IndexedSegment& segment) {
-    for (auto number = next_to_prove(segment); number; number = next_to_prove(segment)) {
+    std::size_t from = 0;
+    for (auto number = next_to_prove(segment, from); number; number = next_to_prove(segment, from)) {
       MHP_CO_TRY(const IndexedPlace place, vault_.index_.segment(*number));
       if (left_bytes_ < place.plain_bytes) co_return Result<void>{};
-      left_bytes_ -= place.plain_bytes;
       tried_.insert(*number);
-      MHP_CO_TRY_VOID(co_await prove(*number, place));
+      const std::uint64_t read = co_await prove(*number, place);
+      left_bytes_ -= std::min(left_bytes_, read);
     }
     co_return Result<void>{};
   }
 
-  Task<Result<void>> prove(std::uint32_t number, const IndexedPlace& place) {
+  /// What was read, whatever the index says of its length. Of what cannot be read that is not known: the most there is.
+  Task<std::uint64_t> prove(std::uint32_t number, IndexedPlace place) {
     const auto own = co_await read_and_compare(vault_, place.id);
     if (!own) {
       const bool is_untrue = own.error().code == Errc::corrupt && co_await are_its_rows_whole(place.id);
       if (is_untrue) learn(number, place.claim, Trust::untrue);
-      co_return Result<void>{};
+      co_return std::max<std::uint64_t>(place.plain_bytes, wire::kMaxSegmentBytes);
     }
-    if (claim_of(*own) != place.claim) {
-      std::vector<std::uint32_t> one{number};
-      MHP_CO_TRY(const auto judged, co_await vault_.confirm(std::move(one)));
-      if (judged.unread || !judged.is_false.empty()) co_return Result<void>{};
+    if (claim_of(*own) == place.claim) {
+      learn(number, place.claim, Trust::proven);
+    } else {
+      differing_.push_back(number);
     }
-    learn(number, place.claim, Trust::proven);
+    co_return std::max(place.plain_bytes, own->plain_bytes);
+  }
+
+  /// These segments are true, and the index says something else of them, or leaves chunks out, as older programs did.
+  Task<Result<void>> judge_differing() {
+    for (std::size_t at = 0; at < differing_.size(); at += kJudgedAtOnce) {
+      const auto some = std::span(differing_).subspan(at, std::min(kJudgedAtOnce, differing_.size() - at));
+      MHP_CO_TRY_VOID(co_await vault_.confirm(std::vector(some.begin(), some.end())));
+      for (const std::uint32_t number : some) {
+        MHP_CO_TRY(const IndexedPlace place, vault_.index_.segment(number));
+        if (vault_.index_.trust(number) == Trust::confirmed) learn(number, place.claim, Trust::proven);
+      }
+    }
+    differing_.clear();
     co_return Result<void>{};
   }
 
@@ -171,8 +197,8 @@ class ProvenKeeper {
     co_return rows_of(located->holders).size() >= located->card.k;
   }
 
-  /// Where all that the index names for a chunk of it is false, this is no other device's moving together.
-  Result<void> note_false(const wire::IndexedSegment& segment) {
+  /// True where all that the index names for a chunk of it is false: then this is no other device's moving together.
+  Result<bool> note_false(const wire::IndexedSegment& segment) {
     bool is_displaced = false;
     for (const wire::ChunkEntry& chunk : segment.directory.chunks) {
       const auto named = vault_.index_.named_places(chunk.id);
@@ -183,8 +209,7 @@ class ProvenKeeper {
         false_.insert(place.claim);
       }
     }
-    vault_.displaced_.segments += is_displaced;
-    return {};
+    return is_displaced;
   }
 
   /// As far as homes still have it. What they were told of it is taken back.
@@ -204,7 +229,7 @@ class ProvenKeeper {
       vault_.unlisted_.push_back(std::move(segment));
     }
     vault_.index_.set_gone(vault_.gone_);
-    co_await vault_.reprieve_needed(survey);
+    co_await vault_.reprieve(survey);
     co_return Result<void>{};
   }
 
@@ -215,6 +240,7 @@ class ProvenKeeper {
     vault_.unlisted_margin_ = std::min(vault_.unlisted_margin_.value_or(margin), margin);
   }
 
+  /// Blocking.
   void remember(bool all_read) {
     std::ranges::sort(unsettled_, {}, &wire::IndexedSegment::segment);  // so that the same has the same names
     std::vector<wire::PhysicalRef> refs = std::move(waiting_);
@@ -237,7 +263,7 @@ class ProvenKeeper {
   wire::PhysicalRef keep_in_cache(const Bytes& object) {
     const auto& secret = vault_.record().keys.dedup_secret;
     const auto id = ChunkId::from_array(primitives::blake3_keyed(secret, object));
-    vault_.objects_.keep(id, object);
+    vault_.objects_.keep_once(id, object);
     return {.segment = SegmentId(), .chunk = id};
   }
 
@@ -247,6 +273,7 @@ class ProvenKeeper {
   VaultImpl::ClaimIds vouched_;  // proven, and listed no more
   VaultImpl::ClaimIds false_;    // what is said in the place of these
   std::unordered_set<std::uint32_t> tried_;
+  std::vector<std::uint32_t> differing_;  // numbers of claims that differ from what was read
   Segments again_;
   Segments unsettled_;  // something in them may be needed again
   std::size_t unsettled_bytes_ = 0;
@@ -275,6 +302,7 @@ void VaultImpl::forget_former_parts() {
 
 Task<Result<void>> VaultImpl::keep_proven(std::uint64_t reread_bytes) {
   displaced_ = {};
+  only_moved_.clear();
   ProvenKeeper keeper(*this, reread_bytes);
   co_return co_await keeper.run();
 }

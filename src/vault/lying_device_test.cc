@@ -4,6 +4,7 @@
 #include "primitives/hash/blake3.h"
 #include "vault/impl/segment_seal.h"
 #include "vault/impl/statements.h"
+#include "vault/impl/survey.h"
 #include "vault/impl/writer.h"
 #include "vault/testing/world.h"
 
@@ -133,18 +134,30 @@ class LyingDevice : public ::testing::Test {
     EXPECT_EQ(took.size(), world_.homes());
   }
 
+  bool is_condemned(unsigned home, const SegmentId& segment) {
+    auto session = world_.open("a");
+    EXPECT_TRUE(session) << session.error().detail;
+    impl::Survey survey(inside(*session));
+    auto look = [&]() -> Task<bool> {
+      co_await survey.take(std::vector{segment});
+      co_return survey.condemned().contains(home);
+    };
+    return world_.run(look());
+  }
+
   bool is_listed(const std::string& computer, const SegmentId& segment) {
     const auto all = indexed(computer);
     return std::ranges::find(all, segment, &wire::IndexedSegment::segment) != all.end();
   }
 
   /// Who begins to write is told of it, and of computer "a".
-  void expect_displaced(const std::string& computer, std::uint64_t segments) {
+  void expect_displaced(const std::string& computer, std::uint64_t segments, bool is_taken_back = false) {
     auto session = world_.open(computer);
     ASSERT_TRUE(session) << session.error().detail;
     auto writer = world_.run(session->vault->begin_write({}));
     ASSERT_TRUE(writer) << writer.error().detail;
     EXPECT_EQ(session->vault->displaced().segments, segments);
+    EXPECT_EQ(session->vault->reprieved_segments(), is_taken_back ? segments : 0u);
     ASSERT_EQ(session->vault->displaced().by.size(), 1u);
     EXPECT_EQ(session->vault->displaced().by[0].device.short_hex(), name_of("a"));
   }
@@ -359,7 +372,7 @@ TEST_F(LyingDevice, WhatIsLeftOutForAFalseOneIsListedAgain) {
     leave_out(true_one.segment, chunks_of(true_one));
     if (condemns) condemn_by_a(true_one.segment);
     EXPECT_FALSE(is_listed("b", true_one.segment));
-    expect_displaced("b", 1);
+    expect_displaced("b", 1, condemns);
     ASSERT_TRUE(save(world_, "b", few_files(world_)));
     EXPECT_TRUE(is_listed("b", true_one.segment));
     pass_the_hold("b");
@@ -410,6 +423,73 @@ TEST_F(LyingDevice, WhatWasReadIsListedAgainToo) {
   expect_snapshot(world_, "b", 2, files);
 }
 
+/// However little the index says that there is to read.
+TEST_F(LyingDevice, WhatIsReadIsCountedAsWhatItIs) {
+  std::vector<wire::IndexedSegment> claims;
+  impl::IndexChange change;
+  for (int i = 0; i < 2; ++i) {
+    claims.push_back(save_one("a", {{"large", world_.noise(5'500'000)}}));
+    const auto proven = save_one("b", few_files(world_));
+    claims.back().plain_bytes = 64_KiB;
+    claims.back().directory.bundles = {{.offset = 0, .stored_bytes = 10, .plain_bytes = 10}};
+    claims.back().directory.chunks.clear();
+    for (const ChunkId& id : chunks_of(proven))
+      claims.back().directory.chunks.push_back({.id = id, .bundle = 0, .offset = 0, .bytes = 1});
+    change.dropped.insert(proven.segment);
+    change.dropped.insert(claims.back().segment);
+  }
+  {
+    auto session = world_.open("a");
+    ASSERT_TRUE(session) << session.error().detail;
+    auto writer = world_.run(session->vault->begin_write({}));
+    ASSERT_TRUE(writer) << writer.error().detail;
+    inside(*session).unlisted_ = claims;
+    ASSERT_TRUE(world_.run(static_cast<impl::WriterImpl&>(**writer).finish(std::move(change))));
+  }
+  auto session = world_.open("b");
+  ASSERT_TRUE(session) << session.error().detail;
+  auto writer = world_.run(session->vault->begin_write({.reread_bytes = 128_KiB}));
+  ASSERT_TRUE(writer) << writer.error().detail;
+  EXPECT_EQ(session->vault->displaced().segments, 1u) << "for the other one there was no room";
+  EXPECT_EQ(inside(*session).relisted_.size(), 2u) << "what is not proven stays";
+}
+
+/// A list of what is listed again alone says nothing of the rest that a home was told may go.
+TEST_F(LyingDevice, AHomeThatCannotBeToldPurgesNothing) {
+  const auto needed = save_one("b", few_files(world_));
+  const auto displaced = save_one("b", few_files(world_));
+  leave_out(displaced.segment, chunks_of(displaced));
+  condemn_by_a(needed.segment);
+  world_.spoil_home(0, testing::Fault::takes_no_reprieve);
+  auto session = world_.open("b");
+  ASSERT_TRUE(session) << session.error().detail;
+  auto writer = world_.run(session->vault->begin_write({}));
+  ASSERT_TRUE(writer) << writer.error().detail;
+  ASSERT_EQ(session->vault->displaced().segments, 1u);
+  EXPECT_FALSE(inside(*session).compared_.contains(0));
+  EXPECT_TRUE(inside(*session).compared_.contains(1));
+}
+
+/// What homes are told between the first look and the head is looked at before the head.
+TEST_F(LyingDevice, WhatIsCondemnedWhileItReadsIsTakenBack) {
+  const auto needed = save_one("b", few_files(world_));
+  const auto displaced = save_one("b", few_files(world_));
+  leave_out(displaced.segment, chunks_of(displaced));
+  {
+    auto session = world_.open("b");
+    ASSERT_TRUE(session) << session.error().detail;
+    auto& vault = inside(*session);
+    ASSERT_TRUE(world_.run(vault.find_gone_segments()));
+    condemn_by_a(needed.segment);
+    ASSERT_TRUE(world_.run(vault.take_up_claims()));
+    ASSERT_TRUE(world_.run(vault.keep_proven(256_MiB)));
+    ASSERT_EQ(vault.displaced().segments, 1u);
+    ASSERT_TRUE(world_.run(vault.reprieve_condemned_meanwhile({})));
+    EXPECT_EQ(vault.reprieved_segments(), 1u);
+  }
+  for (unsigned home = 0; home < world_.homes(); ++home) EXPECT_FALSE(is_condemned(home, needed.segment));
+}
+
 /// Both devices are honest; one gives back what the other stored.
 class HonestCollection : public LyingDevice {
  protected:
@@ -435,6 +515,7 @@ class HonestCollection : public LyingDevice {
         testing::back_up(world_.platform(), *session->vault, few_files(world_), WriteOptions{.reread_bytes = bytes}));
     ASSERT_TRUE(saved) << saved.error().detail;
     EXPECT_EQ(session->vault->displaced().segments, 0u);
+    EXPECT_EQ(session->vault->reprieved_segments(), 0u) << "nobody is accused";
   }
 
   void expect_space_back(const std::string& collects) {
@@ -457,8 +538,10 @@ TEST_F(HonestCollection, ItsSpaceComesBackAfterOneReading) {
 }
 
 TEST_F(HonestCollection, WhatIsNotReadYetStays) {
+  EXPECT_TRUE(is_condemned(0, former_.segment));
   save_reading(0);
   EXPECT_TRUE(is_listed("b", former_.segment));
+  EXPECT_FALSE(is_condemned(0, former_.segment));
   expect_snapshot(world_, "b", 1, stays_);
   for (const char* computer : {"b", "a"}) {  // each proves what the other moved
     auto collected = forget(world_, computer, {});

@@ -2,6 +2,7 @@
 #include "vault/impl/statements.h"
 
 #include <algorithm>
+#include <iterator>
 #include <set>
 
 #include "platform/nursery.h"
@@ -92,18 +93,24 @@ Task<std::vector<std::size_t>> send_statements(VaultImpl& vault, StatementKind k
 
 /// What a home condemns is compared with what is needed before it may purge anything: by whoever writes, each time.
 Task<> VaultImpl::reprieve_needed(Survey& survey) {
-  auto condemned = survey.condemned();
-  for (const auto& [member, segments] : condemned) {
-    if (!homes_.members()[member].refuses) reprieved_.insert(segments.begin(), segments.end());
-  }
-  auto took = co_await send_statements(*this, StatementKind::reprieve, device_.signing, condemned);
   for (std::size_t member : survey.members()) compared_.insert(member);
+  co_await reprieve(survey);
+  condemned_before_ = co_await condemned_bytes(survey.members());
+}
+
+Task<> VaultImpl::reprieve(Survey& survey) {
+  const auto condemned = survey.condemned();
+  for (const auto& [member, segments] : condemned) {
+    if (homes_.members()[member].refuses) continue;
+    std::ranges::copy_if(segments, std::inserter(reprieved_, reprieved_.end()),
+                         [this](const SegmentId& segment) { return !only_moved_.contains(segment); });
+  }
+  const auto took = co_await send_statements(*this, StatementKind::reprieve, device_.signing, condemned);
   for (const auto& [member, segments] : condemned) {
     if (std::ranges::find(took, member) != took.end()) continue;
     compared_.erase(member);
     survey.leave_out(member, segments);
   }
-  condemned_before_ = co_await condemned_bytes(survey.members());
 }
 
 /// A home is asked for its list only where what it has condemned is not what it was: a session that forgets was at work

@@ -1,6 +1,7 @@
 // What this device knows of claims: of what indexes, of whichever device, say of segments.
 #pragma once
 
+#include <optional>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -22,26 +23,34 @@ enum class Trust : std::uint8_t {
   untrue = 4      // read and compared: the segment holds something else than it says itself
 };
 
-/// What was found out, kept in the cache: what is lost there is found out again. Not for two threads at once.
+/// What was found out, kept in the cache: what is lost there is found out again. Another process of this device may
+/// read and write the same file. Not for two threads at once.
 class KnownClaims {
  public:
   explicit KnownClaims(const State& state) : state_(state) { read(); }
-  /// Anew from the file, where it is whole: another process of this device may have learned more. Blocking.
+  /// Anew from the file, where it is whole, with what was learned since. Blocking.
   void read();
 
   Trust of(const ClaimId& claim) const;
   void learn(const ClaimId& claim, Trust trust);
-  /// Forgets all but these.
+  /// Forgets all but these; not what others write meanwhile.
   void keep_only(const std::unordered_set<ClaimId, IdHash>& claims);
-  /// Writes what was learned; a full disk does not matter. Blocking.
+  /// Writes what was learned and forgotten since the last time over what is in the file by now. A full disk does not
+  /// matter. Blocking.
   void save();
   static constexpr const char* kFileName = "claims";
 
  private:
+  using TrustOf = std::unordered_map<ClaimId, Trust, IdHash>;
   std::string path() const { return state_.cache_folder() + "/" + kFileName; }
+  /// Nothing where it is not there, or not whole.
+  std::optional<TrustOf> in_file() const;
+  Bytes encoded() const;
+
   const State& state_;
-  std::unordered_map<ClaimId, Trust, IdHash> trust_;
-  bool is_saved_ = true;
+  TrustOf trust_;
+  TrustOf learned_;
+  std::unordered_set<ClaimId, IdHash> forgotten_;
 };
 
 }  // namespace mhp::vault::impl

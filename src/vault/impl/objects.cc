@@ -60,7 +60,8 @@ Task<Result<std::vector<Bytes>>> Objects::load_all(std::vector<wire::PhysicalRef
   co_await platform_.workers().run(job);
   std::map<SegmentId, std::vector<std::size_t>> missing;
   for (std::size_t i = 0; i < refs.size(); ++i) {
-    if (!results[i]) missing[refs[i].segment].push_back(i);
+    const bool is_on_homes = !refs[i].segment.is_zero();  // else it was kept in the cache alone
+    if (!results[i] && is_on_homes) missing[refs[i].segment].push_back(i);
   }
   auto executor = co_await asio::this_coro::executor;
   platform::Semaphore turns(executor, kLoadsAtOnce);
@@ -82,6 +83,10 @@ void Objects::keep(const ChunkId& id, ByteView bytes) {
   auto file = disk.open(path, platform::Open::create);  // what a crash leaves of it does not fit its id
   if (!file) return;
   if (!(*file)->write_at(0, bytes)) (void)disk.remove(path);
+}
+
+void Objects::keep_once(const ChunkId& id, ByteView bytes) {
+  if (!copy_of(id)) keep(id, bytes);
 }
 
 void Objects::keep_only(const std::vector<wire::PhysicalRef>& refs,

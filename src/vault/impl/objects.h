@@ -24,6 +24,8 @@ class Objects {
   Task<Result<std::vector<Bytes>>> load_all(std::vector<wire::PhysicalRef> refs);
   /// Keeps a copy. Blocking, small.
   void keep(const ChunkId& id, ByteView bytes);
+  /// The same, unless a whole one is there.
+  void keep_once(const ChunkId& id, ByteView bytes);
   /// Removes everything from the cache but copies of these, and these runs. Blocking, small.
   void keep_only(const std::vector<wire::PhysicalRef>& refs, const std::vector<std::unique_ptr<IndexRun>>& runs);
 
