@@ -184,21 +184,21 @@ bool name_troubles(const Session& session, const dispersal::HomeSet& homes) {
   return lied;
 }
 
-std::string by_whose_word(const std::vector<vault::FalseClaims>& makers) {
-  std::string by;
+std::string in_whose_parts(const std::vector<vault::FalseClaims>& makers) {
+  std::string in;
   for (const vault::FalseClaims& one : makers)
-    by += fmt::format("{}device {}{}", by.empty() ? ", by the word of " : ", ", one.device.short_hex(),
+    in += fmt::format("{}device {}{}", in.empty() ? ", in parts that " : ", ", one.device.short_hex(),
                       one.computer.empty() ? "" : fmt::format(" (computer {})", printable(one.computer)));
-  return by;
+  return in.empty() ? in : in + " wrote, copied or repaired";
 }
 
 static void name_displaced(const Session& session, const vault::Displaced& displaced) {
   if (displaced.segments == 0 || session.out.mute) return;
   session.out.note(fmt::format(
       "ALARM: the index had left out {} that this computer knows to be whole, and named false ones in their place{}. "
-      "What was left out is listed again. Is that computer in wrong hands? Shut it out with 'mhp recover' and the 24 "
-      "words.",
-      plural(displaced.segments, "segment", "segments"), by_whose_word(displaced.by)));
+      "What was left out is listed again. One of your computers is faulty, or in wrong hands; it need not be the one "
+      "that copied such a part: find out which, and shut it out with 'mhp recover' and the 24 words.",
+      plural(displaced.segments, "segment", "segments"), in_whose_parts(displaced.by)));
 }
 
 void name_reprieved(const Session& session, const vault::Vault& vault) {

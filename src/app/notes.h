@@ -50,8 +50,9 @@ std::string hint_for(const Error& error, bool writes = false);
 /// Warnings on files, each reason once: "a: not set: owner" and how many others have it.
 void note_warnings(const Session& session, const std::vector<snapshot::SourceError>& warnings);
 
-/// ", by the word of device 1234abcd (computer laptop)", several with commas; empty where nobody is known.
-std::string by_whose_word(const std::vector<vault::FalseClaims>& makers);
+/// ", in parts that device 1234abcd (computer laptop) wrote, copied or repaired", several with commas; empty where
+/// nobody is known.
+std::string in_whose_parts(const std::vector<vault::FalseClaims>& makers);
 
 /// An alarm, on standard error, where what is needed had been condemned on homes, or left out of the index for
 /// something false.

@@ -241,6 +241,7 @@ Task<Result<Gathered>> HomeSet::gather_by(const Located& located, std::uint64_t 
 
 Task<Result<std::vector<home::HeldSegment>>> HomeSet::list(std::size_t member) {
   constexpr std::size_t kPage = 1000;
+  constexpr std::size_t kMostListed = 4'000'000;  // segments of one vault: some 30 TB
   home::Home* home = state_->members.at(member).home.get();
   if (home == nullptr) co_return fail(Errc::unavailable, state_->members[member].name + " is away");
   std::vector<home::HeldSegment> all;
@@ -256,6 +257,7 @@ Task<Result<std::vector<home::HeldSegment>>> HomeSet::list(std::size_t member) {
       after = held.segment;
       all.push_back(std::move(held));
     }
+    if (all.size() > kMostListed) co_return fail(Errc::invalid, "a list without an end");
     if (!(*page)->more || (*page)->segments.empty()) co_return all;
   }
 }

@@ -103,6 +103,7 @@ class Checker {
     report_.rows_missing += missing;
     if (missing > 0) note_missing(vault_.homes_.lacking(*located, vault_.level()));
     if (reads) co_await read(*located);
+    const dispersal::Located all = *located;
     count_bad(*located);
     for (const dispersal::Holder& holder : located->holders) {
       if (!holder.rows.empty()) holding_.insert(holder.member);
@@ -112,6 +113,8 @@ class Checker {
     const bool is_gone = is_unreadable || rows_of(located->holders).size() < located->card.k;
     report_.unrestorable += is_gone;
     if (is_gone) gone_.insert(id);
+    const bool may_be_there = is_gone && reads && rows_of(all.holders).size() >= all.card.k;
+    if (may_be_there) report_.mendable += co_await can_be_gathered(vault_, all);
     if (reads && !is_gone) co_await prove(id);
     margin_ = std::min(margin_.value_or(INT_MAX), is_unreadable ? -1 : vault_.homes_.margin_of(*located));
   }

@@ -135,11 +135,13 @@ Task<std::string> VaultImpl::who_says(ClaimId claim) {
   std::string out = "the index";
   const std::vector<FalseClaims> makers = co_await who_makes(std::move(one));
   for (const FalseClaims& by : makers) {
-    out += ", by the word of device " + by.device.short_hex();
+    out += ", in a part that device " + by.device.short_hex();
     if (!by.computer.empty()) out += " (computer " + by.computer + ")";
+    out += " wrote, copied or repaired";
   }
   out +=
-      ", says of chunks that they lie where they do not (is that computer in wrong hands?): nothing relies on it now";
+      ", says of chunks that they lie where they do not (is a computer of yours in wrong hands?): nothing relies on it "
+      "now";
   co_return out;
 }
 

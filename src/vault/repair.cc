@@ -116,7 +116,8 @@ class Repairer {
     lower(before_, margin);
     // Too few that count may still be enough to read: of some only the card beside them has changed.
     if (rows_of(located->holders).size() < located->card.k) {
-      if (dry_run_ || rows_of(all.holders).size() < located->card.k) co_return count_lost(margin);
+      const bool may_be_there = rows_of(all.holders).size() >= all.card.k;
+      if (!may_be_there || (dry_run_ && !co_await can_be_gathered(vault_, all))) co_return count_lost(margin);
       located->holders = all.holders;
     }
     if (vault_.homes_.could_not_read(id)) {  // in this run: once more

@@ -189,6 +189,8 @@ TEST(Check, KGoodRowsAreEnoughAndOneLessIsNot) {
   }
   ASSERT_TRUE(State(world.platform().disk(), world.state_path("a")).set_bad_rows(bad));
   EXPECT_EQ(check(world, "a").unrestorable, 1u) << "11 are";
+  EXPECT_EQ(repair(world, false, {}, true).unrestorable, 0u) << "what was remembered is whole: a repair reads it";
+  world.spoil_segment(bad.holdings[0].segment);
   const RepairReport report = repair(world, false, {}, true);
   EXPECT_EQ(report.unrestorable, 1u) << "11 rows make no twelfth";
   EXPECT_EQ(report.margin_before, -1);

@@ -46,18 +46,13 @@ struct WindowHash {
 };
 using Windows = std::unordered_set<Window, WindowHash>;
 
-bool is_plain_pattern(const Window& window) {
-  std::set<std::byte> values(window.begin(), window.end());
-  return values.size() < 12;  // of random ones not one in a thousand: zeros, small numbers, words of the formats
-}
-
-/// Every 16-byte string that starts at a multiple of `step`.
-Windows windows_of(ByteView bytes, std::size_t step) {
+/// Every 16-byte string.
+Windows windows_of(ByteView bytes) {
   Windows out;
-  for (std::size_t at = 0; at + 16 <= bytes.size(); at += step) {
+  for (std::size_t at = 0; at + 16 <= bytes.size(); ++at) {
     Window window;
     std::copy_n(bytes.begin() + static_cast<std::ptrdiff_t>(at), 16, window.begin());
-    if (!is_plain_pattern(window)) out.insert(window);
+    out.insert(window);
   }
   return out;
 }
@@ -72,30 +67,49 @@ std::optional<std::size_t> find_any(ByteView bytes, const Windows& windows) {
   return std::nullopt;
 }
 
+/// What a search for `secrets` finds in all that homes hold, with `planted` written beside it in a home's folder.
+std::optional<std::size_t> find_with(World& world, const Windows& secrets, ByteView planted) {
+  const std::string path = world.home_path(1) + "/logs/planted";
+  EXPECT_TRUE(platform::replace_file(world.platform().disk(), path, planted));
+  const auto hit = find_any(homes_of(world), secrets);
+  EXPECT_TRUE(world.platform().disk().remove(path));
+  return hit;
+}
+
 TEST(Secrecy, HomesHoldNothingOfWhatWasSaved) {
   World world(testing::seed_of_run(), 3);
   world.init("a");
-  Files files{{"a name that stands out.txt", world.noise(3000)}, {"b", world.noise(100'000)}};
+  const std::string name = "a name that stands out.txt";
+  const Files files{{name, world.noise(3000)}, {"b", world.noise(100'000)}};
   ASSERT_TRUE(save(world, "a", files));
-  Bytes held = homes_of(world);
+  const Bytes held = homes_of(world);
   ASSERT_GT(held.size(), 100'000u);
-  Bytes plain = to_bytes(as_bytes("a name that stands out.txt"));
-  for (const auto& [name, content] : files) plain.insert(plain.end(), content.begin(), content.end());
-  Windows secrets = windows_of(plain, 1);
   auto session = world.open("a");
   ASSERT_TRUE(session);
   const wire::VaultKeys& keys = session->vault->keys();
+  std::vector<Bytes> all{to_bytes(as_bytes(name))};
+  for (const auto& [of, content] : files) all.push_back(content);
   for (const auto* key :
-       {&keys.dedup_secret, &keys.chunker_secret, &keys.epochs[0].record_key, &keys.epochs[0].data_key}) {
-    secrets.merge(windows_of(*key, 16));
-  }
-  secrets.merge(windows_of(session->device->secret.signing_seed, 16));
-  secrets.merge(windows_of(session->device->secret.x25519_secret, 16));
-  secrets.merge(windows_of(world.root().recovery_secret(), 16));
-  for (const auto& snapshot : session->vault->snapshots()) secrets.merge(windows_of(snapshot.page_list.bytes(), 1));
-  secrets.merge(windows_of(as_bytes("/homes/0 is a path of a home"), 1));
-  auto hit = find_any(held, secrets);
+       {&keys.dedup_secret, &keys.chunker_secret, &keys.epochs[0].record_key, &keys.epochs[0].data_key})
+    all.push_back(to_bytes(*key));
+  all.push_back(to_bytes(session->device->secret.signing_seed));
+  all.push_back(to_bytes(session->device->secret.x25519_secret));
+  all.push_back(to_bytes(world.root().recovery_secret()));
+  for (const auto& snapshot : session->vault->snapshots()) all.push_back(to_bytes(snapshot.page_list.bytes()));
+  Windows secrets;
+  for (const Bytes& secret : all) secrets.merge(windows_of(secret));
+  const auto hit = find_any(held, secrets);
   EXPECT_FALSE(hit) << "at " << hit.value_or(0);
+
+  // The same search finds each of them, whole and in part, where a home does hold it.
+  EXPECT_FALSE(find_with(world, secrets, world.noise(1000))) << "noise is none of them";
+  for (const Bytes& secret : all) {
+    EXPECT_TRUE(find_with(world, secrets, secret)) << to_hex(ByteView(secret).first(16));
+    Bytes part = world.noise(37);
+    const ByteView middle = ByteView(secret).subspan(secret.size() / 2 - 8, 16);
+    part.insert(part.end(), middle.begin(), middle.end());
+    EXPECT_TRUE(find_with(world, secrets, part)) << to_hex(middle);
+  }
 }
 
 /// All that the homes of a fresh vault hold after one backup.
@@ -104,6 +118,11 @@ Bytes homes_after(std::uint64_t seed, const std::string& phrase, const Files& fi
   world.init("a");
   EXPECT_TRUE(save(world, "a", files));
   return homes_of(world);
+}
+
+bool is_plain_pattern(const Window& window) {
+  std::set<std::byte> values(window.begin(), window.end());
+  return values.size() < 12;  // of random ones not one in a thousand: zeros, small numbers, words of the formats
 }
 
 TEST(Secrecy, TwoVaultsShareNothingForTheSameFile) {
@@ -116,11 +135,9 @@ TEST(Secrecy, TwoVaultsShareNothingForTheSameFile) {
   Bytes in_one = homes_after(seed, "one", same);
   Bytes in_two = homes_after(seed + 1, "two", same);
   // What the formats themselves write (magic, lengths, field numbers) stands in a vault of other content just as well.
-  Windows formats = windows_of(homes_after(seed + 2, "three", other), 1);
-  Windows windows;
-  for (const Window& window : windows_of(in_one, 1)) {
-    if (!formats.contains(window)) windows.insert(window);
-  }
+  const Windows formats = windows_of(homes_after(seed + 2, "three", other));
+  Windows windows = windows_of(in_one);
+  std::erase_if(windows, [&](const Window& window) { return formats.contains(window) || is_plain_pattern(window); });
   test_run::tried(3, "16-byte windows of one vault searched in another's", windows.size(), seed);
   auto hit = find_any(in_two, windows);
   EXPECT_FALSE(hit) << "at " << hit.value_or(0) << ": "

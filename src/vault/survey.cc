@@ -81,6 +81,12 @@ void take_out(std::vector<Holder>& holders, const std::vector<dispersal::RowsFor
   }
 }
 
+Task<bool> can_be_gathered(VaultImpl& vault, dispersal::Located located) {
+  const auto gathered = co_await vault.homes_.gather(located, 0, 0, true);
+  remember_wrong_rows(vault.homes_, vault.state_);
+  co_return gathered.has_value();
+}
+
 Task<> Survey::take(std::optional<std::vector<SegmentId>> wanted) {
   const auto& all = vault_.homes_.members();
   Lists lists(all.size());
@@ -120,7 +126,8 @@ void Survey::keep(std::size_t member, std::vector<home::HeldSegment> held, bool 
     if (!all && !std::ranges::binary_search(segments_, segment.segment)) continue;
     if (segment.condemned) condemned_[member].push_back(segment.segment);
     std::vector<Holder>& holders = holders_[segment.segment];
-    if (holders.empty()) holders.reserve(vault_.homes_.members().size());
+    if (holders.empty())
+      holders.reserve(std::min<std::size_t>(vault_.homes_.members().size(), dispersal::kMaxHomesPerSegment));
     holders.push_back({.member = member, .rows = std::move(segment.rows), .card_version = segment.card_version});
   }
 }

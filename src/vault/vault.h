@@ -104,7 +104,8 @@ struct HomeRows {
   std::uint64_t bad = 0;
 };
 
-/// What one device's parts of the index say that is not so.
+/// What is not so in parts of the index that one device wrote. It may have copied it with the small parts of another,
+/// or have made rows of another's part again: who said it first the homes do not tell.
 struct FalseClaims {
   DeviceId device;
   std::string computer{};  // its name in its newest snapshot; empty: it has none
@@ -124,6 +125,7 @@ struct CheckReport {
   std::uint64_t rows_missing = 0;  // that cards list and no reachable home holds
   std::uint64_t rows_bad = 0;      // read and found wrong, now or by an earlier check that nothing has repaired since
   std::uint64_t unrestorable = 0;  // segments with fewer than k good rows
+  std::uint64_t mendable = 0;  // of these, that repair() makes whole: of their rows only the cards beside have changed
   /// Segments that were read and hold something else than they say: the device that sealed them is faulty, or in wrong
   /// hands. What they should hold counts as gone, unless it lies elsewhere too.
   std::uint64_t untrue = 0;

@@ -333,7 +333,15 @@ static void say_untrue(const Session& session, const vault::CheckReport& report)
   session.out.say(fmt::format(
       "The index has {}{}: the computer that wrote that is faulty, or in wrong hands. Nothing relies on it now; the "
       "next backup stores anew what it has of that, and sets the index right.",
-      plural(report.false_claims, "false entry", "false entries"), by_whose_word(report.false_claims_by)));
+      plural(report.false_claims, "false entry", "false entries"), in_whose_parts(report.false_claims_by)));
+}
+
+static int show_mendable(const Session& session, const vault::CheckReport& report) {
+  session.out.say(
+      fmt::format("{} cannot be brought back as they are: only the cards beside their rows have changed, and 'mhp "
+                  "repair' makes them whole again.",
+                  plural(report.unrestorable, "segment", "segments")));
+  return kFailed;
 }
 
 static nlohmann::json json_false_claims(const vault::CheckReport& report) {
@@ -360,6 +368,7 @@ static int show_check(Session& session, const vault::CheckReport& report, const 
                       {"rows_missing", report.rows_missing},
                       {"rows_bad", report.rows_bad},
                       {"unrestorable", report.unrestorable},
+                      {"mendable", report.mendable},
                       {"untrue", report.untrue},
                       {"false_claims", report.false_claims},
                       {"false_claims_by", json_false_claims(report)},
@@ -384,6 +393,7 @@ static int show_check(Session& session, const vault::CheckReport& report, const 
     say_lost(session, lost);
     return kTooFew;
   }
+  if (report.unrestorable > 0 && report.mendable == report.unrestorable) return show_mendable(session, report);
   if (report.unrestorable > 0) {
     const bool some_away = homes.missing() > 0;
     session.out.say(fmt::format("{} of {} segments cannot be brought back from the homes that answer. {}",

@@ -77,6 +77,8 @@ class Survey {
   std::map<std::size_t, std::vector<SegmentId>> condemned_;  // by member
 };
 
+/// True where a segment can be put together from these rows by its card, whatever is said of them.
+Task<bool> can_be_gathered(VaultImpl& vault, dispersal::Located located);
 /// Distinct rows over all holders.
 std::vector<std::uint8_t> rows_of(const std::vector<dispersal::Holder>& holders);
 /// Takes rows out of the holders.
