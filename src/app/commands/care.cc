@@ -396,13 +396,15 @@ static int show_check(Session& session, const vault::CheckReport& report, const 
   if (report.unrestorable > 0 && report.mendable == report.unrestorable) return show_mendable(session, report);
   if (report.unrestorable > 0) {
     const bool some_away = homes.missing() > 0;
-    session.out.say(fmt::format("{} of {} segments cannot be brought back from the homes that answer. {}",
-                                format_count(report.unrestorable), format_count(report.segments),
+    const std::string mends = report.mendable == 0 ? ""
+                                                   : fmt::format(" 'mhp repair' makes {} of them whole again.",
+                                                                 format_count(report.mendable));
+    session.out.say(fmt::format("{} of {} segments cannot be brought back from the homes that answer.{} {}",
+                                format_count(report.unrestorable), format_count(report.segments), mends,
                                 some_away
                                     ? "Connect those that are away."
-                                    : "No home is away: what these hold is damaged. 'mhp repair' mends what only lacks "
-                                      "its cards, and says what stays lost. A home that was taken off the list may "
-                                      "still have it ('mhp home add DIR'); all else can be restored."));
+                                    : "No home is away: what these hold is damaged. A home that was taken off the "
+                                      "list may still have it ('mhp home add DIR'); all else can be restored."));
     say_lost(session, lost);
     return kTooFew;
   }
