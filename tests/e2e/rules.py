@@ -41,7 +41,8 @@ def lend_floor(w):
     for computer in (ann, ben):
         computer.json("backup", before)
     run = ann.mhp("cloud", "policy", "--lend-floor", "2G")
-    w.check("'ann', 'ben'" in run.out and "'mhp up --lend 2G'" in run.err, f"who lends too little is told\n{run}")
+    w.check(all(name in run.out for name in ("'ann'", "'ben'")) and "'mhp up --lend 2G'" in run.err,
+            f"who lends too little is told\n{run}")
     until(w, "ben hears of the rule", lambda: rule_of(ben)["lend_floor_bytes"] == 2e9)
     for computer in (ann, ben):
         w.check("--lend 2G" in computer.wait_for_log("lends_too_little"), "and so is the log of 'mhp up'")
