@@ -12,6 +12,14 @@
 
 using namespace mhp;
 
+template <class Parse>
+static void try_text(Parse parse, std::string_view text) {
+  const auto read = parse(text);
+  if (!read) return;
+  const auto again = parse(app::to_text(*read));
+  MHP_CHECK(again && *again == *read);
+}
+
 static void try_settings(ByteView bytes) {
   platform::MemoryPlatform machine(1);
   platform::Disk& disk = machine.disk();
@@ -27,26 +35,11 @@ static void try_settings(ByteView bytes) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const ByteView bytes = std::as_bytes(std::span(data, size));
   const std::string_view text(reinterpret_cast<const char*>(data), size);
-  if (const auto bad = app::parse_found_bad(text)) {
-    const auto again = app::parse_found_bad(app::to_text(*bad));
-    MHP_CHECK(again && *again == *bad);
-  }
-  if (const auto round = app::parse_scrub_round(text)) {
-    const auto again = app::parse_scrub_round(app::to_text(*round));
-    MHP_CHECK(again && *again == *round);
-  }
-  if (const auto presences = app::parse_presences(text)) {
-    const auto again = app::parse_presences(app::to_text(*presences));
-    MHP_CHECK(again && *again == *presences);
-  }
-  if (const auto owners = app::parse_vault_owners(text)) {
-    const auto again = app::parse_vault_owners(app::to_text(*owners));
-    MHP_CHECK(again && *again == *owners);
-  }
-  if (const auto reached = app::parse_reached(text)) {
-    const auto again = app::parse_reached(app::to_text(*reached));
-    MHP_CHECK(again && *again == *reached);
-  }
+  try_text(app::parse_found_bad, text);
+  try_text(app::parse_scrub_round, text);
+  try_text(app::parse_presences, text);
+  try_text(app::parse_vault_owners, text);
+  try_text(app::parse_reached, text);
   try_settings(bytes);
   return 0;
 }
